@@ -1,0 +1,173 @@
+"""`Dataset`: interactions, items, users, graph, reviews and a card, all indexed by the same integer codes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.errors import InputError
+
+INTERACTION_COLUMNS = ("user", "item", "rating", "timestamp")
+
+
+@dataclass(frozen=True)
+class DatasetCard:
+    """Where a data set comes from and what was done to it while loading.
+
+    ``sha256`` maps file name to checksum; ``notes`` lists, one sentence each, everything the loader left out or changed.
+    """
+
+    name: str
+    title: str
+    source: str
+    licence: str
+    citation: str = ""
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        rows = [("source", self.source), ("licence", self.licence), ("citation", self.citation)]
+        rows += [(key, f"{value:,}") for key, value in self.counts.items()]
+        rows += [("sha256", f"{value[:16]}… {key}") for key, value in self.sha256.items()]
+        rows += [("note", note) for note in self.notes]
+        return "\n".join([f"{self.title} ({self.name})"] + [f"  {key:<13} {value}" for key, value in rows if value])
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        lines = str(self).split("\n")
+        return f"<strong>{escape(lines[0])}</strong><pre>{escape(chr(10).join(lines[1:]))}</pre>"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A recommendation data set; item and user codes are row numbers of ``items`` and ``users``.
+
+    interactions: columns user, item (int codes), rating (float, NaN if the source has none), timestamp (int seconds);
+        rows stay in the order of the source file, which is what breaks ties in time.
+    items: one row an item: item_id (as in the source), title, text, categories (tuple of str), provider, then extras.
+    users: one row a user: user_id (as in the source), then attributes such as gender and age_group where known.
+    graph: knowledge-graph triples: head (item code), relation (str), tail (str).
+    reviews: columns user, item, rating, text, then extras; may be empty.
+    truth: planted worlds only: the exact next-item distributions (see `worlds.Truth`); None for real data.
+    """
+
+    name: str
+    interactions: pd.DataFrame
+    items: pd.DataFrame
+    users: pd.DataFrame
+    card: DatasetCard
+    graph: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"head": pd.Series(dtype="int64"), "relation": [], "tail": []}))
+    reviews: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"user": [], "item": [], "rating": [], "text": []}))
+    truth: Any = None
+
+    def __post_init__(self) -> None:
+        missing = [c for c in INTERACTION_COLUMNS if c not in self.interactions]
+        if missing:
+            raise InputError(f"dataset {self.name!r}: interactions lack column {missing[0]!r}; expected {', '.join(INTERACTION_COLUMNS)}")
+        for column, size in (("user", self.n_users), ("item", self.n_items)):
+            codes = self.interactions[column].to_numpy()
+            if len(codes) and (codes.min() < 0 or codes.max() >= size):
+                raise InputError(f"dataset {self.name!r}: {column} codes must lie in 0..{size - 1}, found {codes.min()}..{codes.max()}")
+
+    @property
+    def n_users(self) -> int:
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        return len(self.items)
+
+    @property
+    def n_interactions(self) -> int:
+        return len(self.interactions)
+
+    def __repr__(self) -> str:
+        size = f"{self.n_users:,} users, {self.n_items:,} items, {self.n_interactions:,} interactions"
+        return f"Dataset({self.name}: {size}{', exact truth known' if self.truth is not None else ''})"
+
+    def sorted_rows(self, seed: int | None = None) -> np.ndarray:
+        """Row numbers of ``interactions`` by user, then time; ties keep file order, or are shuffled by ``seed``.
+
+        Ties are never broken by item id: on MovieLens-100K that rule alone moves EASE from .091 to .186 HR@10.
+        """
+        user, time = self.interactions["user"].to_numpy(), self.interactions["timestamp"].to_numpy()
+        order = np.arange(len(user)) if seed is None else np.random.default_rng(seed).permutation(len(user))
+        return order[np.lexsort((time[order], user[order]))]  # lexsort is stable: `order` decides between equal keys
+
+    def sequences(self, seed: int | None = None) -> list[np.ndarray]:
+        """Item codes of every user in time order: one int array a user, possibly empty. ``seed`` as in `sorted_rows`."""
+        rows = self.sorted_rows(seed)
+        sizes = np.bincount(self.interactions["user"].to_numpy(), minlength=self.n_users)
+        return np.split(self.interactions["item"].to_numpy()[rows], np.cumsum(sizes)[:-1])
+
+    def k_core(self, k: int) -> Dataset:
+        """The largest part in which every user and every item has at least ``k`` interactions, with new codes.
+
+        `truth` survives only where no item had to go: with a smaller catalogue the planted probabilities no longer hold.
+
+        Raises InputError if k < 1 or nothing is left.
+        """
+        if k < 1:
+            raise InputError(f"k_core(k={k}): k must be at least 1")
+        user, item = self.interactions["user"].to_numpy(), self.interactions["item"].to_numpy()
+        keep = np.ones(len(user), dtype=bool)
+        while True:
+            dense = (np.bincount(user[keep], minlength=self.n_users) >= k)[user] & (np.bincount(item[keep], minlength=self.n_items) >= k)[item]
+            if (keep & dense).sum() == keep.sum():
+                break
+            keep &= dense
+        if not keep.any():
+            raise InputError(f"k_core(k={k}) of {self.name!r} leaves no interaction: use a smaller k")
+        return self._restrict(np.flatnonzero(keep), np.unique(user[keep]), np.unique(item[keep]), f"{k}-core: every user and item has >= {k} interactions")
+
+    def subset_users(self, users: Sequence[int]) -> Dataset:
+        """Only these users (codes), renumbered in ascending order; the catalogue stays whole, and so does `truth` (without user types)."""
+        chosen = np.unique(np.asarray(users, dtype=np.int64))
+        if not len(chosen) or chosen[0] < 0 or chosen[-1] >= self.n_users:
+            raise InputError(f"subset_users: expected user codes in 0..{self.n_users - 1}")
+        rows = np.flatnonzero(np.isin(self.interactions["user"].to_numpy(), chosen))
+        return self._restrict(rows, chosen, np.arange(self.n_items), f"{len(chosen)} of {self.n_users} users")
+
+    def _restrict(self, rows: np.ndarray, users: np.ndarray, items: np.ndarray, note: str) -> Dataset:
+        """Keep these interaction rows, users and items (sorted codes), and renumber every table alike."""
+        user_code, item_code = _renumber(users, self.n_users), _renumber(items, self.n_items)
+        interactions = self.interactions.iloc[rows].reset_index(drop=True)
+        interactions = interactions.assign(user=user_code[interactions["user"]], item=item_code[interactions["item"]])
+        reviews = self.reviews
+        if len(reviews):
+            reviews = reviews[(user_code[reviews["user"]] >= 0) & (item_code[reviews["item"]] >= 0)].reset_index(drop=True)
+            reviews = reviews.assign(user=user_code[reviews["user"]], item=item_code[reviews["item"]])
+        graph = self.graph
+        if len(graph):
+            graph = graph[item_code[graph["head"]] >= 0].reset_index(drop=True)
+            graph = graph.assign(head=item_code[graph["head"]])
+        counts = {"users": len(users), "items": len(items), "interactions": len(interactions), "reviews": len(reviews), "triples": len(graph)}
+        return replace(
+            self,
+            interactions=interactions,
+            items=self.items.iloc[items].reset_index(drop=True),
+            users=self.users.iloc[users].reset_index(drop=True),
+            graph=graph,
+            reviews=reviews,
+            truth=self.truth.for_users(users) if self.truth is not None and len(items) == self.n_items else None,
+            card=replace(self.card, counts=counts, notes=(*self.card.notes, note)),
+        )
+
+    @cached_property
+    def item_counts(self) -> np.ndarray:
+        """Interactions per item, shape [n_items]."""
+        return np.bincount(self.interactions["item"].to_numpy(), minlength=self.n_items)
+
+
+def _renumber(kept: np.ndarray, size: int) -> np.ndarray:
+    """Old code -> new code, -1 for what is gone; shape [size]."""
+    new = np.full(size, -1, dtype=np.int64)
+    new[kept] = np.arange(len(kept))
+    return new

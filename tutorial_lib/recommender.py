@@ -1,0 +1,107 @@
+"""The one contract everything that recommends obeys, from a popularity counter to a prompted language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from tutorial_lib.errors import InputError
+
+Histories = Sequence[Sequence[int]]  # one sequence of item codes a row, oldest first
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """Fit on the training part of a split, then score or rank the whole catalogue for any history."""
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> Recommender: ...
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        """[n, n_items], higher is better. ``users``: user codes, one a row, for models that know users."""
+        ...
+
+    def recommend(self, histories: Histories, k: int = 10, *, users: Sequence[int] | None = None, exclude_seen: bool = True) -> np.ndarray:
+        """[n, k] item codes, best first; -1 fills the end where fewer than k items may be recommended."""
+        ...
+
+
+class ScoreRecommender:
+    """Base of every recommender that scores the whole catalogue: `recommend` is `score`, seen items out, top k."""
+
+    n_items: int  # set by fit
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        raise NotImplementedError
+
+    def recommend(
+        self, histories: Histories, k: int = 10, *, users: Sequence[int] | None = None, exclude_seen: bool = True, block: int = 1024
+    ) -> np.ndarray:
+        n_items = fitted(self).n_items
+        if not 1 <= k <= n_items:
+            raise InputError(f"recommend(k={k}): k must lie in 1..{n_items}, the size of the catalogue")
+        check_histories(histories, n_items)
+        out = np.empty((len(histories), k), dtype=np.int64)
+        for start in range(0, len(histories), block):
+            rows = slice(start, start + block)
+            scores = self.score(histories[rows], users=None if users is None else users[rows])
+            out[rows] = top_k(scores, k, exclude=histories[rows] if exclude_seen else None)
+        return out
+
+
+def fitted(recommender):
+    """The recommender itself, or one clear line if `fit` was not called yet."""
+    if not hasattr(recommender, "n_items"):
+        name = type(recommender).__name__
+        raise InputError(f"{name} is not fitted: call {name}().fit(split) before score, recommend or evaluate")
+    return recommender
+
+
+def check_histories(histories: Histories, n_items: int) -> None:
+    """Refuse histories that name items outside the catalogue (one line that says which)."""
+    flat, rows = flatten(histories)
+    bad = np.flatnonzero((flat < 0) | (flat >= n_items))
+    if len(bad):
+        raise InputError(
+            f"history {rows[bad[0]]} holds item {flat[bad[0]]}, unknown to this catalogue of {n_items} items: expected codes 0..{n_items - 1}"
+            " (map titles to codes with ds.items)"
+        )
+
+
+def flatten(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
+    """All item codes in one array, and the row each belongs to."""
+    sizes = np.fromiter((len(h) for h in histories), dtype=np.int64, count=len(histories))
+    flat = np.concatenate([np.asarray(h, dtype=np.int64) for h in histories]) if sizes.sum() else np.empty(0, dtype=np.int64)
+    return flat, np.repeat(np.arange(len(histories)), sizes)
+
+
+def top_k(scores: np.ndarray, k: int, exclude: Histories | None = None) -> np.ndarray:
+    """[n, k] columns with the highest scores, best first; equal scores: lower column first.
+
+    ``exclude``: item codes per row that may not appear (nor may items scored -inf). Where fewer than k remain, the row ends in -1.
+    Raises InputError on NaN scores.
+    """
+    if np.isnan(scores).any():
+        row = int(np.flatnonzero(np.isnan(scores).any(axis=1))[0])
+        raise InputError(f"scores of row {row} contain NaN: a ranking needs numbers (log-probabilities and -inf are fine)")
+    if exclude is not None:
+        items, rows = flatten(exclude)
+        scores = scores.copy()
+        scores[rows, items] = -np.inf
+    order = _top_columns(scores, k)
+    if exclude is not None:
+        order[np.take_along_axis(scores, order, axis=1) == -np.inf] = -1
+    return order
+
+
+def _top_columns(scores: np.ndarray, k: int) -> np.ndarray:
+    """[n, k] columns by descending score, then ascending column."""
+    columns = np.argpartition(scores, -k, axis=1)[:, -k:]
+    bound = np.take_along_axis(scores, columns, axis=1).min(axis=1, keepdims=True)
+    # argpartition picks arbitrarily among scores equal to the k-th: rows where that matters are sorted in full
+    cut = np.flatnonzero((scores >= bound).sum(axis=1) > k)
+    columns[cut] = np.argsort(-scores[cut], axis=1, kind="stable")[:, :k]
+    columns.sort(axis=1)
+    best = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(columns, best, axis=1)
