@@ -18,7 +18,7 @@ class Split:
 
     ``train`` is what `fit` may see, ``valid_target`` is what a choice may be made on, given ``valid_history``;
     ``test_target`` is touched once, given ``test_history`` (all but the target, so it includes the validation target).
-    A user with too few interactions keeps them in ``train`` and has empty targets: evaluation leaves such users out and counts them.
+    A user with too few interactions has them all in ``train`` and the histories, and empty targets: evaluation leaves such users out and counts them.
     ``tied_targets``: share of test targets with the same timestamp as the event before or after them in the user's sequence,
     so that the order of the file, not time, made them the target.
     """
@@ -107,7 +107,7 @@ def _hold_out(dataset: Dataset, k: int, valid_k: int, tie_seed: int | None, name
     for sequence, when in zip(sequences, seconds, strict=True):
         n = len(sequence)
         if n < minimum:
-            parts.append((sequence, EMPTY, EMPTY, EMPTY, EMPTY))
+            parts.append((sequence, sequence, EMPTY, sequence, EMPTY))
             continue
         a, b = n - k - valid_k, n - k
         parts.append((sequence[:a], sequence[:a], sequence[a:b], sequence[:b], sequence[b:]))

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from small import make_dataset, random_dataset
+
+from tutorial_lib.data import leave_last_out
+from tutorial_lib.errors import InputError
+from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, Random, TransitionKNN
+from tutorial_lib.recommender import Recommender, top_k
+
+BASELINES = [Popularity, Random, TransitionKNN, ItemKNN, EASE]
+
+
+@pytest.fixture(scope="module")
+def split():
+    return leave_last_out(random_dataset(seed=1))
+
+
+@pytest.mark.parametrize("model", BASELINES)
+def test_every_baseline_obeys_the_contract(model, split):
+    fitted = model().fit(split, seed=0, progress=False)
+    assert isinstance(fitted, Recommender)
+    histories = [*split.test_history[:5], np.empty(0, dtype=np.int64), [3]]
+    scores = fitted.score(histories)
+    assert scores.shape == (7, split.dataset.n_items) and np.isfinite(scores).all()
+    # a row's score depends on that row alone
+    assert np.allclose(fitted.score(histories[2:3]), scores[2:3], rtol=1e-12, atol=1e-15)
+    lists = fitted.recommend(histories, k=10)
+    for history, row in zip(histories, lists):
+        assert not set(row.tolist()) & set(map(int, history)) and len(set(row.tolist())) == 10
+    assert np.array_equal(lists, model().fit(split, seed=0).recommend(histories, k=10))
+
+
+@pytest.mark.parametrize("model", BASELINES)
+def test_bad_input_is_refused_in_one_line(model, split):
+    with pytest.raises(InputError, match=r"not fitted: call \w+\(\).fit\(split\)"):
+        model().recommend([[0]])
+    fitted = model().fit(split)
+    with pytest.raises(InputError, match="k must lie in 1..30"):
+        fitted.recommend([[0]], k=31)
+    with pytest.raises(InputError, match="history 1 holds item 99, unknown to this catalogue of 30 items"):
+        fitted.recommend([[0], [99]])
+    with pytest.raises(InputError, match="unknown to this catalogue"):
+        fitted.score([[-1]])
+
+
+def test_seen_items_never_fill_up_a_short_list(split):
+    model = Popularity().fit(split)
+    assert model.recommend([list(range(28))], k=5)[0].tolist()[2:] == [-1, -1, -1]
+    assert sorted(model.recommend([list(range(28))], k=5)[0, :2].tolist()) == [28, 29]
+
+
+def test_popularity_counts_training_only():
+    split = leave_last_out(make_dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (1, 1, 1), (1, 0, 2), (1, 3, 3), (1, 3, 4)]))
+    assert Popularity().fit(split).score([[]])[0].tolist() == [2.0, 2.0, 0.0, 0.0]
+
+
+def test_transition_knn_by_hand():
+    # training sequences 0 1 2 and 0 2: transitions 0->1, 1->2, 0->2
+    ds = make_dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5), (1, 0, 1), (1, 2, 2), (1, 4, 3), (1, 3, 4)])
+    model = TransitionKNN(last=2, decay=0.5, window=1, reverse=0.0, source_power=0.0, target_power=0.0).fit(leave_last_out(ds))
+    assert np.allclose(model.score([[0, 1]])[0], [0, 0.5, 1 + 0.5, 0, 0], atol=1e-6)  # newest item 1 -> 2; item 0, one step older, at half weight
+    assert np.allclose(model.score([[1, 0]])[0], [0, 1, 1 + 0.5, 0, 0], atol=1e-6)  # order matters
+    backward = TransitionKNN(last=1, window=1, reverse=0.25, source_power=0.0, target_power=0.0).fit(leave_last_out(ds))
+    assert np.allclose(backward.score([[2]])[0], [0.25, 0.25, 0, 0, 0], atol=1e-6)
+
+
+def test_ease_solves_its_least_squares_problem(split):
+    """The closed form is the minimum: no weight off the diagonal has a gradient."""
+    model = EASE(regularisation=2.0).fit(split)
+    x = np.zeros((len(split.train), 30))
+    for row, history in enumerate(split.train):
+        x[row, history] = 1.0
+    gradient = x.T @ (x @ model.weights - x) + 2.0 * model.weights
+    assert np.abs(gradient[~np.eye(30, dtype=bool)]).max() < 1e-8 and np.all(np.diag(model.weights) == 0)
+
+
+def test_item_knn_keeps_k_neighbours_and_is_cosine(split):
+    model = ItemKNN(k=3, shrink=0.0).fit(split)
+    x = np.zeros((len(split.train), 30))
+    for row, history in enumerate(split.train):
+        x[row, history] = 1.0
+    norms = np.sqrt((x**2).sum(axis=0))
+    cosine = (x.T @ x) / np.outer(norms, norms) * (1 - np.eye(30))
+    kept = model.similarity.toarray()
+    assert ((kept > 0).sum(axis=0) <= 3).all()
+    assert np.allclose(kept[kept > 0], cosine[kept > 0]) and np.allclose(kept.max(axis=0), cosine.max(axis=0))
+
+
+def test_random_depends_on_history_and_seed_only(split):
+    model = Random().fit(split, seed=1)
+    a, b = model.score([[1, 2], [3]]), model.score([[3], [1, 2]])
+    assert np.array_equal(a[0], b[1]) and not np.array_equal(a[0], a[1])
+    assert not np.array_equal(a, Random().fit(split, seed=2).score([[1, 2], [3]]))
+
+
+def test_oracle_needs_a_world(split):
+    with pytest.raises(InputError, match="planted worlds"):
+        Oracle().fit(split)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 12), st.integers(1, 4))
+def test_top_k_equals_a_stable_sort(seed, k, levels):
+    rng = np.random.default_rng(seed)
+    scores = rng.integers(0, levels, size=(7, 12)).astype(float)  # few levels: many ties
+    assert np.array_equal(top_k(scores, k), np.argsort(-scores, axis=1, kind="stable")[:, :k])
+
+
+def test_nan_scores_are_refused_and_log_probabilities_are_fine():
+    with pytest.raises(InputError, match="row 1 contain NaN"):
+        top_k(np.array([[1.0, 2.0], [np.nan, 0.0]]), 1)
+    assert top_k(np.array([[-5.0, -1.0, -9.0]]), 2).tolist() == [[1, 0]]

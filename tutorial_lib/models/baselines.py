@@ -1,0 +1,177 @@
+"""Baselines every language model has to beat; each a `Recommender`, vectorised, fitted in well under a second."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted, flatten
+
+
+def interaction_matrix(histories: Histories, n_items: int) -> sparse.csr_matrix:
+    """[n, n_items] matrix of how often each history holds each item."""
+    check_histories(histories, n_items)
+    items, rows = flatten(histories)
+    return sparse.csr_matrix((np.ones(len(items)), (rows, items)), shape=(len(histories), n_items))
+
+
+def recency_matrix(histories: Histories, n_items: int, last: int, decay: float) -> sparse.csr_matrix:
+    """[n, n_items] matrix with decay ** age of the ``last`` newest items of each history (age 0: the newest)."""
+    check_histories(histories, n_items)
+    recent = [np.asarray(history[-last:], dtype=np.int64)[::-1] for history in histories]
+    items, rows = flatten(recent)
+    starts = np.concatenate([[0], np.cumsum([len(r) for r in recent])])
+    age = np.arange(len(items)) - starts[rows]
+    return sparse.csr_matrix((decay**age, (rows, items)), shape=(len(recent), n_items))
+
+
+class Popularity(ScoreRecommender):
+    """Scores every item by its number of training interactions, for everybody alike."""
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> Popularity:
+        self.n_items = split.dataset.n_items
+        self.counts = np.bincount(flatten(split.train)[0], minlength=self.n_items).astype(np.float64)
+        return self
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        check_histories(histories, fitted(self).n_items)
+        return np.tile(self.counts, (len(histories), 1))
+
+
+class Random(ScoreRecommender):
+    """Uniform noise that depends on the history and the seed only: the floor of every leaderboard."""
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> Random:
+        self.n_items, self.seed = split.dataset.n_items, seed
+        return self
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        check_histories(histories, fitted(self).n_items)
+        # one generator a row, keyed by the history, so that blocks of rows and their order change nothing
+        keys = ([self.seed, *map(int, history)] for history in histories)
+        return np.stack([np.random.default_rng(key).random(self.n_items) for key in keys]) if len(histories) else np.empty((0, self.n_items))
+
+
+class TransitionKNN(ScoreRecommender):
+    """Items that stood near the user's newest items in other users' sequences, decayed by distance on both sides.
+
+    An item j at most ``window`` steps after i adds ``window_decay ** (distance - 1)`` to the pair (i, j), and ``reverse`` times
+    that to (j, i); the pair is divided by ``count_i ** source_power * count_j ** target_power``. A history is its ``last`` newest
+    items, weighted ``decay ** age``. Items near none of them are ranked by popularity, far below the rest.
+    With ``window=1, reverse=0, last=1, target_power=0`` it is a first-order Markov chain.
+
+    The defaults were chosen on validation targets of MovieLens-100K (``benchmarks/baselines.py --tune``).
+    Related: sequential rules in Ludewig & Jannach 2018, arXiv 1803.09587, section 3.
+    """
+
+    def __init__(
+        self,
+        last: int = 10,
+        decay: float = 0.8,
+        window: int = 20,
+        window_decay: float = 0.9,
+        reverse: float = 0.7,
+        source_power: float = 0.5,
+        target_power: float = 0.4,
+    ):
+        if last < 1 or window < 1 or not (0 < decay <= 1 and 0 < window_decay <= 1 and reverse >= 0):
+            given = f"last={last}, decay={decay}, window={window}, window_decay={window_decay}, reverse={reverse}"
+            raise InputError(f"TransitionKNN({given}): last and window must be at least 1, decays in (0, 1], reverse at least 0")
+        self.last, self.decay, self.window, self.window_decay = last, decay, window, window_decay
+        self.reverse, self.source_power, self.target_power = reverse, source_power, target_power
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> TransitionKNN:
+        n = self.n_items = split.dataset.n_items
+        items, rows = flatten(split.train)
+        counts = np.maximum(np.bincount(items, minlength=n), 1).astype(np.float64)
+        near = sparse.csr_matrix((n, n))
+        for distance in range(1, min(self.window, len(items) - 1) + 1):
+            same = rows[distance:] == rows[:-distance]  # both items belong to one user
+            pairs = (items[:-distance][same], items[distance:][same])
+            near = near + sparse.csr_matrix((np.full(same.sum(), self.window_decay ** (distance - 1)), pairs), shape=(n, n))
+        near = near + self.reverse * near.T
+        self.transitions = (sparse.diags(counts**-self.source_power) @ near @ sparse.diags(counts**-self.target_power)).tocsr()
+        self.backoff = 1e-9 * counts / counts.max()
+        return self
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        weights = recency_matrix(histories, fitted(self).n_items, self.last, self.decay)
+        return (weights @ self.transitions).toarray() + self.backoff
+
+
+class ItemKNN(ScoreRecommender):
+    """Cosine similarity between items' sets of users, the ``k`` nearest kept (Sarwar et al. 2001), with shrinkage."""
+
+    def __init__(self, k: int = 100, shrink: float = 10.0):
+        if k < 1 or shrink < 0:
+            raise InputError(f"ItemKNN(k={k}, shrink={shrink}): k must be at least 1, shrink at least 0")
+        self.k, self.shrink = k, shrink
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> ItemKNN:
+        n = self.n_items = split.dataset.n_items
+        x = interaction_matrix(split.train, n)
+        x.data[:] = 1.0
+        together = (x.T @ x).tocoo()
+        norms = np.sqrt(np.asarray(x.sum(axis=0)).ravel())
+        off = together.row != together.col
+        row, col, both = together.row[off], together.col[off], together.data[off]
+        value = both / (norms[row] * norms[col] + self.shrink)
+        order = np.lexsort((-value, col))  # by target item, most similar first
+        row, col, value = row[order], col[order], value[order]
+        rank = np.arange(len(col)) - np.searchsorted(col, col)
+        near = rank < self.k
+        self.similarity = sparse.csr_matrix((value[near], (row[near], col[near])), shape=(n, n))
+        return self
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        return (interaction_matrix(histories, fitted(self).n_items) @ self.similarity).toarray()
+
+
+class EASE(ScoreRecommender):
+    """Linear item-item weights in closed form, diagonal zero (Steck 2019, arXiv 1905.03375, eq. 8).
+
+    ``regularisation`` is lambda. Memory and time grow with n_items squared and cubed: for catalogues up to about 20,000 items.
+    """
+
+    def __init__(self, regularisation: float = 300.0):
+        if regularisation <= 0:
+            raise InputError(f"EASE(regularisation={regularisation}): must be positive")
+        self.regularisation = regularisation
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> EASE:
+        n = self.n_items = split.dataset.n_items
+        x = interaction_matrix(split.train, n)
+        x.data[:] = 1.0
+        gram = (x.T @ x).toarray()
+        gram[np.diag_indices(n)] += self.regularisation
+        inverse = np.linalg.inv(gram)
+        self.weights = -inverse / np.diag(inverse)
+        self.weights[np.diag_indices(n)] = 0.0
+        return self
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        return np.asarray(interaction_matrix(histories, fitted(self).n_items) @ self.weights)
+
+
+class Oracle(ScoreRecommender):
+    """The exact next-item probabilities of a planted world: the ceiling of every leaderboard on it.
+
+    ``know_types=True`` also uses each user's true taste type, which no model can see; it then needs ``users``.
+    """
+
+    def __init__(self, know_types: bool = False):
+        self.know_types = know_types
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> Oracle:
+        if split.dataset.truth is None:
+            raise InputError(f"Oracle: {split.dataset.name!r} has no known truth; it exists for planted worlds (world-movies, world-products, world-news) only")
+        self.n_items, self.truth = split.dataset.n_items, split.dataset.truth
+        return self
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        if fitted(self).know_types and users is None:
+            raise InputError("Oracle(know_types=True).score needs users=..., one user code per history")
+        return self.truth.next_item_probabilities(histories, users=users if self.know_types else None)
