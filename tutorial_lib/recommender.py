@@ -64,8 +64,8 @@ def check_histories(histories: Histories, n_items: int) -> None:
     bad = np.flatnonzero((flat < 0) | (flat >= n_items))
     if len(bad):
         raise InputError(
-            f"history {rows[bad[0]]} holds item {flat[bad[0]]}, unknown to this catalogue of {n_items} items: expected codes 0..{n_items - 1}"
-            " (map titles to codes with ds.items)"
+            f"history {rows[bad[0]]} holds item {flat[bad[0]]}, unknown to this catalogue of {n_items} items: "
+            f"expected codes 0..{n_items - 1} (map titles to codes with ds.items)"
         )
 
 

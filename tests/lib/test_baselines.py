@@ -60,7 +60,7 @@ def test_transition_knn_by_hand():
     # training sequences 0 1 2 and 0 2: transitions 0->1, 1->2, 0->2
     ds = make_dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5), (1, 0, 1), (1, 2, 2), (1, 4, 3), (1, 3, 4)])
     model = TransitionKNN(last=2, decay=0.5, window=1, reverse=0.0, source_power=0.0, target_power=0.0).fit(leave_last_out(ds))
-    assert np.allclose(model.score([[0, 1]])[0], [0, 0.5, 1 + 0.5, 0, 0], atol=1e-6)  # newest item 1 -> 2; item 0, one step older, at half weight
+    assert np.allclose(model.score([[0, 1]])[0], [0, 0.5, 1 + 0.5, 0, 0], atol=1e-6)  # newest: 1 -> 2; then item 0 at half weight
     assert np.allclose(model.score([[1, 0]])[0], [0, 1, 1 + 0.5, 0, 0], atol=1e-6)  # order matters
     backward = TransitionKNN(last=1, window=1, reverse=0.25, source_power=0.0, target_power=0.0).fit(leave_last_out(ds))
     assert np.allclose(backward.score([[2]])[0], [0.25, 0.25, 0, 0, 0], atol=1e-6)

@@ -119,13 +119,16 @@ class Dataset:
         user, item = self.interactions["user"].to_numpy(), self.interactions["item"].to_numpy()
         keep = np.ones(len(user), dtype=bool)
         while True:
-            dense = (np.bincount(user[keep], minlength=self.n_users) >= k)[user] & (np.bincount(item[keep], minlength=self.n_items) >= k)[item]
+            user_counts = np.bincount(user[keep], minlength=self.n_users)
+            item_counts = np.bincount(item[keep], minlength=self.n_items)
+            dense = (user_counts[user] >= k) & (item_counts[item] >= k)
             if (keep & dense).sum() == keep.sum():
                 break
             keep &= dense
         if not keep.any():
             raise InputError(f"k_core(k={k}) of {self.name!r} leaves no interaction: use a smaller k")
-        return self._restrict(np.flatnonzero(keep), np.unique(user[keep]), np.unique(item[keep]), f"{k}-core: every user and item has >= {k} interactions")
+        note = f"{k}-core: every user and item has at least {k} interactions"
+        return self._restrict(np.flatnonzero(keep), np.unique(user[keep]), np.unique(item[keep]), note)
 
     def subset_users(self, users: Sequence[int]) -> Dataset:
         """Only these users (codes), renumbered in ascending order; the catalogue stays whole, and so does `truth` (without user types)."""
@@ -148,7 +151,7 @@ class Dataset:
         if len(graph):
             graph = graph[item_code[graph["head"]] >= 0].reset_index(drop=True)
             graph = graph.assign(head=item_code[graph["head"]])
-        counts = {"users": len(users), "items": len(items), "interactions": len(interactions), "reviews": len(reviews), "triples": len(graph)}
+        tables = {"users": users, "items": items, "interactions": interactions, "reviews": reviews, "triples": graph}
         return replace(
             self,
             interactions=interactions,
@@ -157,7 +160,7 @@ class Dataset:
             graph=graph,
             reviews=reviews,
             truth=self.truth.for_users(users) if self.truth is not None and len(items) == self.n_items else None,
-            card=replace(self.card, counts=counts, notes=(*self.card.notes, note)),
+            card=replace(self.card, counts={key: len(table) for key, table in tables.items()}, notes=(*self.card.notes, note)),
         )
 
     @cached_property

@@ -18,7 +18,8 @@ class Split:
 
     ``train`` is what `fit` may see, ``valid_target`` is what a choice may be made on, given ``valid_history``;
     ``test_target`` is touched once, given ``test_history`` (all but the target, so it includes the validation target).
-    A user with too few interactions has them all in ``train`` and the histories, and empty targets: evaluation leaves such users out and counts them.
+    A user with too few interactions has them all in ``train`` and the histories, and empty targets: evaluation leaves such users
+    out and counts them.
     ``tied_targets``: share of test targets with the same timestamp as the event before or after them in the user's sequence,
     so that the order of the file, not time, made them the target.
     """
@@ -46,7 +47,8 @@ class Split:
         n_test, n_valid = (sum(len(t) > 0 for t in part) for part in (self.test_target, self.valid_target))
         return (
             f"Split({self.name} of {self.dataset.name}: {sum(map(len, self.train)):,} training interactions, "
-            f"{n_valid:,} users with validation targets, {n_test:,} with test targets, {self.tied_targets:.1%} of test targets tied in time)"
+            f"{n_valid:,} users with validation targets, {n_test:,} with test targets, "
+            f"{self.tied_targets:.1%} of test targets tied in time)"
         )
 
 
@@ -137,6 +139,7 @@ def _checked(dataset: Dataset, name: str, parts: list[tuple[np.ndarray, ...]], t
     if not any(len(t) for t in columns[4]):
         longest = max((len(p[0]) for p in parts), default=0)
         raise InputError(
-            f"{name} split of {dataset.name!r} is empty: no user has enough interactions (longest sequence: {longest}); hold out fewer or load more data"
+            f"{name} split of {dataset.name!r} is empty: no user has enough interactions (longest sequence: {longest}); "
+            "hold out fewer items or load more data"
         )
     return Split(dataset, name, np.arange(dataset.n_users), *columns, tied_targets=tied)

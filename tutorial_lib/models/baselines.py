@@ -51,8 +51,10 @@ class Random(ScoreRecommender):
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
         check_histories(histories, fitted(self).n_items)
         # one generator a row, keyed by the history, so that blocks of rows and their order change nothing
-        keys = ([self.seed, *map(int, history)] for history in histories)
-        return np.stack([np.random.default_rng(key).random(self.n_items) for key in keys]) if len(histories) else np.empty((0, self.n_items))
+        out = np.empty((len(histories), self.n_items))
+        for row, history in enumerate(histories):
+            out[row] = np.random.default_rng([self.seed, *map(int, history)]).random(self.n_items)
+        return out
 
 
 class TransitionKNN(ScoreRecommender):
@@ -167,7 +169,8 @@ class Oracle(ScoreRecommender):
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Oracle:
         if split.dataset.truth is None:
-            raise InputError(f"Oracle: {split.dataset.name!r} has no known truth; it exists for planted worlds (world-movies, world-products, world-news) only")
+            worlds = "world-movies, world-products, world-news"
+            raise InputError(f"Oracle: {split.dataset.name!r} has no known truth; it exists for planted worlds only ({worlds})")
         self.n_items, self.truth = split.dataset.n_items, split.dataset.truth
         return self
 
