@@ -35,7 +35,9 @@ def load_dataset(name: str, *, root: str | Path | None = None, download: bool = 
     if name not in REAL:
         raise unknown_name("dataset", name, list_datasets())
     if planted:
-        raise InputError(f"load_dataset({name!r}): option {next(iter(planted))!r} belongs to planted worlds only; expected {', '.join(WORLDS)}")
+        raise InputError(
+            f"load_dataset({name!r}): option {next(iter(planted))!r} belongs to planted worlds only; expected {', '.join(WORLDS)}"
+        )
     if bad_rows not in ("error", "skip"):
         raise InputError(f"load_dataset(bad_rows={bad_rows!r}): expected 'error' or 'skip'")
     from tutorial_lib.data.files import locate

@@ -1,0 +1,57 @@
+# make run        create the environment, execute the notebooks, write HTML and a results table
+# make test       create the environment, run all fast tests        make test-full  the slower rest: quick profile, real data, browser
+# make lab        open JupyterLab                                   make notebooks  build notebooks/ from notebooks/src/
+# make slides     build the slides                                  make lock       write requirements.lock    make clean
+#
+# Variables: PYTHON=python3.12        the interpreter to build on (3.11 or newer)
+#            TORCH_INDEX=URL          an extra package index, for a CPU-only torch
+#            PROFILE=smoke|quick|full DATASET=NAME  NOTEBOOKS="00 01"   what make run executes
+PYTHON ?= python3
+PROFILE ?= quick
+DATASET ?=
+NOTEBOOKS ?=
+TORCH_INDEX ?=
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+# on shared cores a second spinning thread costs more than it gives
+export OMP_NUM_THREADS ?= 1
+export OMP_WAIT_POLICY ?= PASSIVE
+PYTEST := $(BIN)/python -m pytest --doctest-modules tutorial_lib tests
+
+.PHONY: run test test-full lab notebooks slides lock clean environment
+run: $(STAMP)
+	@$(BIN)/tutorial run $(NOTEBOOKS) --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET))
+
+test: $(STAMP)
+	$(PYTEST) -m "not full and not real and not browser"
+
+test-full: $(STAMP)
+	$(PYTEST) -m "full or real or browser"
+
+lab: $(STAMP)
+	$(BIN)/jupyter lab notebooks
+
+notebooks: $(STAMP)
+	$(BIN)/python -m tutorial_lib.teaching.builder
+
+slides: $(STAMP)
+	$(BIN)/python slides/build.py
+
+lock: $(STAMP)
+	$(BIN)/python .ci/lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock
+
+clean:
+	rm -rf .venv runs .pytest_cache .ruff_cache .hypothesis
+
+environment: $(STAMP)
+
+# the stamp comes last: an installation that broke off is taken up again by the next call
+$(STAMP): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+	  { echo "Python 3.11 or newer is needed, and '$(PYTHON)' is not: install it, or name it, as in: make PYTHON=python3.12" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
+	  { echo "$(PYTHON) could not make an environment: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "Installing into .venv: a few minutes; the default Linux torch is several GB, TORCH_INDEX (see README) names a smaller one"
+	$(BIN)/python -m pip install -c requirements.lock $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[lab,test]"
+	@touch $@

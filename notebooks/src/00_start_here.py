@@ -1,0 +1,242 @@
+# %% [markdown] tags=["title"]
+# # 00 · Start here
+# **Does the kit run on this computer, and what will you see in it?**
+
+# %% [markdown] tags=["objectives"]
+# > **You will be able to**
+# > - *check* that your computer is ready, and mend what is not (set-up table)
+# > - *load* a data set and *read* its card (question 1)
+# > - *make* a first recommendation and *compare* it with what the user chose next (exercise 00-hit)
+# > - *use* hints, exercises and questions as they are meant (exercise 00-hit, question 2)
+# >
+# > **You need:** a little Python; no machine learning yet. **Time:** 8 minutes to follow, 15 with the exercise.
+# > **Hardware:** any laptop with 2 GB of memory. No GPU, and no network after the installation.
+
+# %% tags=["parameters"]
+PROFILE = "quick"  # smoke: seconds, for tests | quick: for learning | full: the same here
+DATASET = "world-movies"  # a name from the list below; real data: "ml-100k", "ml-latest-small", ...
+LM = "kit-gpt"  # language model; not used in this notebook
+SEED = 0  # any whole number from 0; picks the first user shown
+
+# %% [markdown]
+# ## 1. The map
+# Data flows one way through this kit. Each notebook is a walk along a part of the way. Everything that can recommend, from a
+# counter to a prompted language model, becomes a `Recommender`. So it is compared and audited by the same code.
+
+# %%
+import time
+
+started = time.perf_counter()
+
+from tutorial_lib.teaching.figures import drawing
+
+drawing(
+    "kit_map",
+    alt="Eight stations joined by arrows: data, language, objectives and models, strategies, Recommender, evaluation, audit, report. "
+    "Notebooks 00 and 01 visit data, language, Recommender and evaluation; notebooks 02 to 10 are planned for the others.",
+    caption="Follow the arrows: a circle holds the number of a notebook that stops at this station; a dashed circle is a planned notebook.",
+)
+
+# %% [markdown]
+# ## 2. Pick a data set
+# The first three are **planted worlds**: made by a program, with nothing taken from real people or works. They ship with the kit.
+# Because we planted them, we know the best prediction that any model can make. The others are real, and are fetched on first use.
+# To change the data set, change `DATASET` above and run all cells again.
+
+# %%
+from tutorial_lib.data import leave_last_out, list_datasets, load_dataset
+
+for name in list_datasets():
+    print("->" if name == DATASET else "  ", name)
+
+# %%
+ds = load_dataset(DATASET)
+if ds.truth is None:
+    ds = ds.k_core(5)  # real logs hold users and items with hardly any data: keep those with 5 interactions or more
+ds.card
+
+# %% [markdown]
+# The card says where the data come from, what you may do with them, how many there are, and what was changed while loading.
+# Read it before any number that was computed on the data.
+
+# %%
+from tutorial_lib.teaching import attempt, explore, hint, quiz, show
+
+quiz("00_start_here", "card")
+
+# %% [markdown]
+# ## 3. A first recommendation
+# We hide the last item of every user, and let two models guess it from the items before:
+#
+# - `Popularity` recommends what most users took. It does not look at the history.
+# - `TransitionKNN` recommends what other users took close to the newest items of this history.
+#
+# **Guess first:** for one user picked by chance, will the hidden item stand among the first five of either list?
+
+# %%
+from tutorial_lib.models import Popularity, TransitionKNN
+
+split = leave_last_out(ds)
+models = {"TransitionKNN": TransitionKNN().fit(split), "Popularity": Popularity().fit(split)}
+print(split)
+
+# %%
+import numpy as np
+import pandas as pd
+
+titles = ds.items["title"].to_numpy()
+tested = [row for row, target in enumerate(split.test_target) if len(target)]
+user = int(np.random.default_rng(SEED).choice(tested))  # picked by chance, not because the result is nice
+history, target = split.test_history[user], int(split.test_target[user][0])
+lists = {name: titles[model.recommend([history], k=5)[0]] for name, model in models.items()}
+print(f"User {user}, the newest of {len(history)} items:", *titles[history[-5:]], sep="\n  ")
+print("\nHidden item, chosen next:\n ", titles[target])
+pd.DataFrame(lists, index=pd.RangeIndex(1, 6, name="rank"))
+
+# %%
+seconds = time.perf_counter() - started
+for name, model in models.items():
+    ranking = model.recommend([history], k=ds.n_items)[0]  # the whole catalogue; items of the history are left out (-1 at the end)
+    print(f"{name}: the hidden item stands at rank {int(np.flatnonzero(ranking == target)[0]) + 1} of {(ranking >= 0).sum()}.")
+print(f"From the first cell to this recommendation: {seconds:.0f} seconds of computing.")
+
+# %% [markdown]
+# One user is an anecdote. Try others, then count over all of them.
+
+# %%
+from tutorial_lib.teaching.figures import user_lists
+
+
+def draw_user(user):
+    """The lists of one user; a pure function of the user code."""
+    history, target = split.test_history[user], split.test_target[user][0]
+    shown = {name: titles[model.recommend([history], k=5)[0]] for name, model in models.items()}
+    return user_lists(titles[history[-5:]], shown, titles[target])
+
+
+def describe_user(user):
+    hits = [name for name, m in models.items() if split.test_target[user][0] in m.recommend([split.test_history[user]], k=5)]
+    return f"User {user}: the hidden item is in the first five of {' and '.join(hits) or 'no list'}."
+
+
+others = [user, *(other for other in tested[:: max(1, len(tested) // 12)] if other != user)][:12]
+explore(draw_user, alt="The newest items of a user, five titles by each model, and the hidden item.", describe=describe_user, user=others)
+
+# %% [markdown]
+# **Guess first:** out of 100 users, for how many does each model place the hidden item among its first ten?
+
+# %%
+from tutorial_lib.evaluation import compare, evaluate, mean_interval
+
+results = {name: evaluate(model, split, k=10) for name, model in models.items()}
+hits = {name: mean_interval(frame, "hit@10") for name, frame in results.items()}
+difference = compare(results["TransitionKNN"], results["Popularity"], metric="hit@10")
+difference
+
+# %%
+from tutorial_lib.teaching import interval_bars
+
+fig = interval_bars(
+    list(hits), [h.mean for h in hits.values()], [h.low for h in hits.values()], [h.high for h in hits.values()],
+    quantity="hit@10: share of users with the hidden item in the first ten", highlight="TransitionKNN",
+)  # fmt: skip
+told = "; ".join(f"{name} {h.mean:.3f}, 95 % interval {h.low:.3f} to {h.high:.3f}" for name, h in hits.items())
+show(fig, alt=f"Bar chart of hit@10: {told}.", caption=f"Bars are means over {difference.n:,} users of {ds.name}, whiskers 95 % intervals.")
+
+# %%
+low, high = difference.ci
+verdict = "TransitionKNN finds more" if low > 0 else "Popularity finds more" if high < 0 else "no difference is shown"
+print(f"{verdict}: the difference is {difference.difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, over {difference.n:,} users.")
+
+# %% [markdown]
+# Both numbers are far from 1. Is that bad? You cannot tell without knowing the best possible value. In a planted world we know it:
+# notebook 01 draws that ceiling.
+
+# %% [markdown]
+# ## 4. How exercises work
+# Fill in the `...` of a function and run the cell with `attempt`. It tries your function on small cases and says what it found.
+# If the function is empty or wrong, the kit goes on with its own version, so you can always read on.
+# Below each exercise are three hints, then the solution, all folded.
+#
+# **Exercise 00-hit.** Write the metric of the figure above for one user.
+
+# %%
+def hit_at_k(recommended, target, k):
+    """1.0 if the target is among the first k recommended items, else 0.0."""
+    # SOLUTION BEGIN
+    return float(target in recommended[:k])
+    # SOLUTION END
+
+
+hit_at_k = attempt(hit_at_k, exercise="00-hit")
+
+# %%
+hint("00-hit")
+
+# %% [markdown]
+# **Does it agree with the library?** Average your function over all users, and compare with `evaluate`.
+
+# %%
+model, rows = models["TransitionKNN"], tested[:300]
+ranked = model.recommend([split.test_history[row] for row in rows], k=10)
+mine = np.mean([hit_at_k(list(items), split.test_target[row][0], k=10) for items, row in zip(ranked, rows, strict=True)])
+library = results["TransitionKNN"].loc[rows, "hit@10"].mean()
+print(f"yours {mine:.4f}, library {library:.4f}: {'the same' if np.isclose(mine, library) else 'NOT the same'} ({len(rows)} users)")
+
+# %% [markdown]
+# ## 5. How questions work
+# Choose an answer and press *Check*. Every answer has its own explanation: read the one for the answer you did not choose, too.
+
+# %%
+quiz("00_start_here", "one-user")
+
+# %% [markdown]
+# ## 6. What comes next
+#
+# | notebook | question |
+# |---|---|
+# | 00 Start here | Does it run, and what will I see? |
+# | [01 Recommendation as language](01_recommendation_as_language.ipynb) | What is a history, read as a sentence, and how do I know that a recommendation is good? |
+# | 02 Objectives (planned) | What is learned by guessing the next item, and what by guessing a hidden one? |
+# | 03 Pre-train, fine-tune (planned) | Which parameters should move? |
+# | 04 Prompting (planned) | Can a language model recommend without being trained for it? |
+# | 05 Automatic prompts (planned) | Can a program find a better prompt than you? |
+# | 06 Prompt versus fine-tune (planned) | Which one, with your labels, time and memory? |
+# | 07 Evaluation (planned) | Which numbers can you trust? |
+# | 08 Ethics audit (planned) | Who is harmed, and how sure are you? |
+# | 09 and 10 (planned) | A project of your own, and open challenges |
+#
+# ## Recap
+# Made by the cell below from the numbers above, so it is true for whatever data set you chose.
+
+# %% tags=["recap"]
+rows = [(f"hit@10 of {name}", h.mean, h.low, h.high, h.n) for name, h in hits.items()]
+rows.append(("difference TransitionKNN - Popularity", difference.difference, low, high, difference.n))
+recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "users"]).set_index("quantity")
+recap.round(4).assign(seeds="1 (nothing here is random)")
+
+# %%
+from tutorial_lib.teaching import golden
+
+golden("00.transition.hit@10", hits["TransitionKNN"].mean, trivial=hits["Popularity"].mean)
+
+# %% [markdown]
+# ## Pitfalls
+# - **Reading one user's list as a result.** You see a story, not a rate. Count over users, and give the interval.
+# - **Comparing without the popularity row.** A model that knows nothing about you is the first bar of every figure.
+# - **Forgetting the card.** A number without the data set, its version and what was left out cannot be repeated.
+#
+# ## Stuck?
+# - A cell shows an error after you changed something: *Run > Restart kernel and run all cells*.
+# - A figure does not react: the kernel was restarted, so run its cell again.
+# - A line of the set-up table says [FAIL]: its last column says what to do.
+
+# %% [markdown] tags=["references"]
+# ## References
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling paradigm adaptations in recommender
+#   systems. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
+# - Zhang, Liu, Deldjoo, Zheng, Gulla 2024. Understanding language modeling paradigm adaptations in recommender systems (tutorial).
+#   [arXiv 2404.03788](https://arxiv.org/abs/2404.03788)
+# - Ludewig, Jannach 2018. Evaluation of session-based recommendation algorithms. [arXiv 1803.09587](https://arxiv.org/abs/1803.09587)
+#
+# **What next:** [01 Recommendation as language](01_recommendation_as_language.ipynb).

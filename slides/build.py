@@ -1,0 +1,200 @@
+"""Build the slides: ``python slides/build.py`` makes one self-contained HTML file and a PDF of every deck.
+
+Numbers (`deck_numbers.py`) and figures (`figures.py`) are computed first, then put into the deck's Markdown, which Marp turns into
+pages; fonts and figures are inlined, so nothing is asked from a network. A deck whose sources have not changed is left alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import hashlib
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from tutorial_lib.errors import InputError, unknown_name
+
+HERE = Path(__file__).resolve().parent
+SOURCES = ("theme.css", "build.py", "figures.py", "numbers.json", "published.json", "package.json")
+FONT = "node_modules/@fontsource/atkinson-hyperlegible-{family}/files/atkinson-hyperlegible-{family}-latin-{weight}-normal.{kind}"
+FACES = (("next", "Atkinson Hyperlegible Next", (400, 600, 700)), ("mono", "Atkinson Hyperlegible Mono", (600,)))
+PLACE = re.compile(r"\{\{(\w+)(?::([^}]+))?\}\}")
+
+
+def decks() -> list[Path]:
+    """The Markdown sources of all decks, in order."""
+    return sorted(HERE.glob("[0-9][0-9]_*.md"))
+
+
+def source_hash(deck: Path) -> str:
+    """SHA-256 over everything that a built deck is made from."""
+    digest = hashlib.sha256()
+    for path in (deck, *(HERE / name for name in SOURCES)):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def stored_hash(built: Path) -> str:
+    """The source hash that a built HTML file carries, or an empty text."""
+    found = re.search(r'<meta name="source-hash" content="([0-9a-f]{64})">', built.read_text(encoding="utf-8")) if built.exists() else None
+    return found.group(1) if found else ""
+
+
+def known_numbers() -> dict:
+    """What placeholders may name: the computed numbers and the published ones."""
+    from_others = {name: entry["value"] for name, entry in json.loads((HERE / "published.json").read_text(encoding="utf-8")).items()}
+    return json.loads((HERE / "numbers.json").read_text(encoding="utf-8")) | from_others
+
+
+def fill(text: str, numbers: Mapping) -> str:
+    """Put numbers in place of ``{{name}}`` and ``{{name:format}}``.
+
+    >>> fill("NDCG {{best:.2f}} of {{who}}", {"best": 0.257, "who": "A & B"})
+    'NDCG 0.26 of A &amp; B'
+    """
+
+    def value(match: re.Match) -> str:
+        name, form = match.groups()
+        if name not in numbers:
+            raise unknown_name("number in a deck", name, numbers)
+        return html.escape(format(numbers[name], form or ""))
+
+    return PLACE.sub(value, text)
+
+
+def inline(text: str, figures: Path) -> str:
+    """Replace every ``src="figures/NAME.svg"`` by the picture itself."""
+
+    def data(match: re.Match) -> str:
+        file = figures / f"{match.group(1)}.svg"
+        if not file.exists():
+            raise unknown_name("figure in a deck", match.group(1), [path.stem for path in figures.glob("*.svg")])
+        return f'src="data:image/svg+xml;base64,{base64.b64encode(file.read_bytes()).decode()}"'
+
+    return re.sub(r'src="figures/(\w+)\.svg"', data, text)
+
+
+def theme() -> str:
+    """The theme with its fonts inside."""
+    faces = []
+    for family, name, weights in FACES:
+        for weight in weights:
+            packed = base64.b64encode((HERE / FONT.format(family=family, weight=weight, kind="woff2")).read_bytes()).decode()
+            source = f"url(data:font/woff2;base64,{packed}) format('woff2')"
+            faces.append(f"@font-face {{ font-family: '{name}'; font-weight: {weight}; src: {source}; }}")
+    return (HERE / "theme.css").read_text(encoding="utf-8") + "\n".join(faces)
+
+
+def tools() -> tuple[Path, str]:
+    """Marp and a Chromium; InputError with the mend if one is missing."""
+    if not shutil.which("node"):
+        raise InputError("slides: Node.js is missing; install version 18 or newer (Debian, Ubuntu: apt install nodejs npm)")
+    marp = HERE / "node_modules" / ".bin" / "marp"
+    if not marp.exists() or not (HERE / FONT.format(family="next", weight=400, kind="woff2")).exists():
+        raise InputError("slides: Marp is missing; run: npm install --no-package-lock --prefix slides")
+    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
+    browser = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, names)), None)
+    if not browser or not Path(browser).exists():
+        raise InputError("slides: Chromium is missing, the PDF needs it; install it (apt install chromium) or set CHROME_PATH to Chrome")
+    return marp, browser
+
+
+def run_marp(source: Path, out: Path, *options: str) -> None:
+    """One call of Marp; its own words in one line if it fails."""
+    marp, browser = tools()
+    command = [str(marp), "--no-stdin", "--html", "--theme", str(source.with_name("theme.css")), *options, str(source), "-o", str(out)]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=os.environ | {"CHROME_PATH": browser}, timeout=300)
+    if done.returncode or not out.exists():
+        raise InputError(f"slides: Marp failed on {source.name}: {(done.stderr or done.stdout)[-300:]}")
+
+
+def build(deck: Path, figures: Path, work: Path) -> None:
+    """HTML and PDF of one deck beside its source; both are replaced only when both are done."""
+    filled = work / deck.name
+    filled.write_text(inline(fill(deck.read_text(encoding="utf-8"), known_numbers()), figures), encoding="utf-8")
+    (work / "theme.css").write_text(theme(), encoding="utf-8")
+    page, pdf = filled.with_suffix(".html"), filled.with_suffix(".pdf")
+    run_marp(filled, page)
+    run_marp(filled, pdf, "--pdf", "--pdf-outlines")
+    mark = f'<meta name="source-hash" content="{source_hash(deck)}">'
+    page.write_text(page.read_text(encoding="utf-8").replace("<head>", f"<head>{mark}", 1), encoding="utf-8")
+    for made in (page, pdf):
+        beside = deck.with_name(f".{made.name}.new")
+        shutil.copyfile(made, beside)
+        os.replace(beside, deck.with_name(made.name))
+
+
+def refresh_numbers(check: bool) -> bool:
+    """Compute the numbers; True if ``numbers.json`` holds them already. Writes them unless ``check``."""
+    sys.path.insert(0, str(HERE))
+    from deck_numbers import compute
+
+    new, path = compute(), HERE / "numbers.json"
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    if same(old, new):
+        return True
+    if not check:
+        path.with_suffix(".json.new").write_text(json.dumps(new, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        os.replace(path.with_suffix(".json.new"), path)
+    return False
+
+
+def same(old: Mapping, new: Mapping) -> bool:
+    """Equal up to the last written digit, which may differ from machine to machine."""
+    number = (int, float)
+    return old.keys() == new.keys() and all(
+        abs(old[key] - value) < 5e-6 if isinstance(value, number) and isinstance(old[key], number) else old[key] == value
+        for key, value in new.items()
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0: done, or up to date under --check; 1: --check found something stale; 2: cannot build."""
+    parser = argparse.ArgumentParser(description="Build the slides (HTML and PDF).")
+    parser.add_argument("--check", action="store_true", help="build nothing; exit status 1 if a deck or a number is stale")
+    parser.add_argument("--force", action="store_true", help="build decks that are up to date, too")
+    args = parser.parse_args(arguments)
+    try:
+        return _run(args.check, args.force)
+    except InputError as error:
+        print(f"slides: {str(error).removeprefix('slides: ')}", file=sys.stderr)
+        return 2
+
+
+def _run(check: bool, force: bool) -> int:
+    if not check:
+        tools()
+    fresh = refresh_numbers(check)
+    stale = [deck for deck in decks() if force or stored_hash(deck.with_suffix(".html")) != source_hash(deck) or not deck.with_suffix(".pdf").exists()]
+    if check:
+        for deck in stale or ([] if fresh else decks()):
+            print(f"stale: {deck.stem} (run: python slides/build.py)")
+        return int(bool(stale) or not fresh)
+    if stale:
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            _figures(work)
+            for deck in stale:
+                build(deck, work, work)
+    for deck in decks():
+        print(f"{'built' if deck in stale else 'up to date'}: {deck.with_suffix('.html').relative_to(HERE.parent)} and .pdf")
+    return 0
+
+
+def _figures(work: Path) -> None:
+    from figures import draw_all, use_fonts
+
+    use_fonts([HERE / FONT.format(family="next", weight=weight, kind="woff") for weight in (400, 700)], work)
+    draw_all(known_numbers(), work)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,47 @@
+"""What all tests share: lanes that need something, skips with an end, and the seconds of every notebook at the end."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from datetime import date
+
+import pytest
+
+NOTEBOOK_SECONDS: list[tuple[str, str, float, float]] = []  # notebook, lane, seconds, budget
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "skip_until(date, reason): left out until that day (yyyy-mm-dd), and run again from then on")
+
+
+def pytest_collection_modifyitems(items):
+    lacking = {}
+    if not os.environ.get("TUTORIAL_DATA"):
+        lacking["real"] = "needs real data: set TUTORIAL_DATA to the folder that holds it"
+    if not any(map(shutil.which, BROWSERS)):
+        lacking["browser"] = f"needs a browser: one of {', '.join(BROWSERS)}"
+    for item in items:
+        for marker, reason in lacking.items():
+            if item.get_closest_marker(marker):
+                item.add_marker(pytest.mark.skip(reason=reason))
+        until = item.get_closest_marker("skip_until")
+        if until and date.today() < date.fromisoformat(until.args[0]):
+            item.add_marker(pytest.mark.skip(reason=f"until {until.args[0]}: {until.args[1]}"))
+
+
+@pytest.fixture
+def notebook_seconds():
+    """Call with (notebook, lane, seconds, budget) to have the line printed when all tests are over."""
+    return lambda *line: NOTEBOOK_SECONDS.append(line)
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not NOTEBOOK_SECONDS:
+        return
+    terminalreporter.section("seconds per notebook, and their budget")
+    for notebook, lane, seconds, budget in NOTEBOOK_SECONDS:
+        over = "  OVER BUDGET" if seconds > budget else ""
+        terminalreporter.write_line(f"{notebook:<40} {lane:<18} {seconds:7.1f} of {budget:5.0f} s{over}")
+    terminalreporter.write_line(f"{'all':<40} {'':<18} {sum(line[2] for line in NOTEBOOK_SECONDS):7.1f} s")

@@ -1,0 +1,123 @@
+"""One list of dependencies, bounds that Colab meets, and a wheel that carries its data and notebooks."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+CORE = [Requirement(line) for line in PROJECT["dependencies"]]
+EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines]
+COLAB = json.loads((Path(__file__).parent / "colab_versions.json").read_text(encoding="utf-8"))
+ON_COLAB = COLAB["packages"] | COLAB["packages_recorded_2023_10"]  # Colab's versions only grow, so an old record is a lower bound
+LOCK = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M))
+
+
+@pytest.mark.parametrize("requirement", CORE, ids=lambda requirement: requirement.name)
+def test_colab_has_every_dependency_already(requirement):
+    """A bound above Colab's version upgrades packages under a running kernel: 'restart the runtime', or broken widgets."""
+    assert requirement.name in ON_COLAB, f"{requirement.name} is not preinstalled on Colab: every learner there would download it"
+    assert requirement.specifier.contains(ON_COLAB[requirement.name])
+
+
+def test_colab_has_the_python():
+    assert SpecifierSet(PROJECT["requires-python"]).contains(COLAB["python"])
+
+
+@pytest.mark.parametrize("requirement", CORE + EXTRAS, ids=lambda requirement: requirement.name)
+def test_only_lower_bounds_and_all_met_by_the_lock(requirement):
+    """An upper bound or an exact pin is what breaks a kit when the world outside moves on."""
+    assert [specifier.operator for specifier in requirement.specifier] == [">="]
+    name = canonicalize_name(requirement.name)
+    assert name in LOCK, f"{name} is not locked: make lock"
+    assert requirement.specifier.contains(LOCK[name])
+
+
+def test_lock_holds_versions_only():
+    """A host or a path in the lock would install from one machine's mirror, or from nowhere."""
+    lines = (ROOT / "requirements.lock").read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if not re.fullmatch(r"#.*|[a-z0-9-]+==[0-9][0-9A-Za-z.]*", line)] == []
+    assert list(LOCK) == sorted(LOCK) and len(LOCK) == len(lines) - 1 > 100
+    assert "tutorial-lib" not in LOCK
+
+
+def test_lock_names_everything_that_is_pulled_in():
+    """What is not locked floats: CI would test other versions from one day to the next."""
+    spec = importlib.util.spec_from_file_location("lock", ROOT / ".ci" / "lock.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    platform_packages = re.compile(r"nvidia-|cuda-|triton|setuptools|colorama|appnope")  # these come and go with the machine and its torch
+    assert sorted(name for name in module.closure() if name not in LOCK and not platform_packages.match(name)) == []
+
+
+def test_conda_environment_repeats_nothing():
+    """Two lists of packages drift apart; the conda one only points at pyproject.toml."""
+    environment = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    python, pip, packages = environment["dependencies"]
+    assert pip == "pip" and packages == {"pip": ["-e .[lab]"]}
+    name, version = python.split("=")
+    assert name == "python" and SpecifierSet(PROJECT["requires-python"]).contains(version)
+    assert "lab" in PROJECT["optional-dependencies"]
+
+
+def test_citation_and_licences_agree_with_the_project():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+    import tutorial_lib
+
+    assert tutorial_lib.__version__ == PROJECT["version"]
+    assert "Apache License" in (ROOT / "LICENSE").read_text() and "CC BY 4.0" in (ROOT / "LICENSE-CONTENT").read_text()
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    (path,) = folder.glob("*.whl")
+    return path
+
+
+def test_wheel_carries_data_and_notebooks_and_nothing_else(wheel):
+    """A wheel without its data works in the clone where it was built, and nowhere else."""
+    names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]
+    shipped = {folder: [name for name in names if name.startswith(f"tutorial_lib/_shipped/{folder}/")] for folder in ("data", "notebooks")}
+    files = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*") if path.is_file())
+    assert sorted(name.removeprefix("tutorial_lib/_shipped/") for name in shipped["data"]) == files
+    assert {Path(name).name for name in shipped["notebooks"]} >= {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert all(name.startswith("tutorial_lib/") for name in names)
+    assert Version(wheel.name.split("-")[1]) == Version(PROJECT["version"])
+
+
+def test_wheel_works_from_an_empty_folder(wheel, tmp_path):
+    """What a learner on Colab has: the wheel, an empty folder and nothing of the clone."""
+    unpacked = tmp_path / "site"
+    zipfile.ZipFile(wheel).extractall(unpacked)
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    code = (
+        f"import sys; sys.path = [{str(unpacked)!r}] + [p for p in sys.path if p != {str(ROOT)!r}]\n"
+        "import tutorial_lib; from tutorial_lib.data import load_dataset; from tutorial_lib.notebooks import find_notebooks as find\n"
+        "print(tutorial_lib.__file__); print(load_dataset('world-movies').n_items, len(find()), len(find(solutions=True)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=empty, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    where, counts = done.stdout.splitlines()
+    assert where.startswith(str(unpacked))
+    items, exercises, solutions = map(int, counts.split())
+    assert items > 100 and exercises == solutions == len(list((ROOT / "notebooks").glob("*.ipynb")))
+    assert list(empty.iterdir()) == []

@@ -1,0 +1,221 @@
+"""Ranking metrics against an independent judge (pytrec_eval), the field's known traps, and the laws they must obey."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation import coverage, evaluate_scores, gini, list_statistics, novelty, popularity, ranking_metrics
+from tutorial_lib.evaluation.metrics import METRICS
+
+LOG2_3 = np.log2(3)
+
+
+# --- pytrec_eval as judge ---------------------------------------------------------------------------------------------------------
+
+
+def judged(recommended, relevant, k: int) -> pd.DataFrame:
+    """The seven metrics by pytrec_eval, for users with relevant items; lists are cut at k where trec_eval has no cut-off of its own."""
+    pytrec_eval = pytest.importorskip("pytrec_eval")
+    qrels = {str(u): {str(i): 1 for i in set(items)} for u, items in enumerate(relevant) if len(set(items))}
+    runs = {u: {str(i): -float(place) for place, i in enumerate(recommended[int(u)])} for u in qrels}
+    heads = {u: dict(list(run.items())[:k]) for u, run in runs.items()}
+    names = {f"P.{k}", f"recall.{k}", f"success.{k}", f"map_cut.{k}", f"ndcg_cut.{k}"}
+    full = pytrec_eval.RelevanceEvaluator(qrels, names).evaluate(runs)
+    cut = pytrec_eval.RelevanceEvaluator(qrels, {"recip_rank", "map"}).evaluate(heads)
+    empty = {"recip_rank": 0.0, "map": 0.0, **{name.replace(".", "_"): 0.0 for name in names}}
+    rows = {}
+    for u, items in qrels.items():
+        a, b = full.get(u, empty), cut.get(u, empty)
+        assert a[f"map_cut_{k}"] == pytest.approx(b["map"], abs=1e-12)  # trec_eval divides by R either way
+        average = a[f"map_cut_{k}"]
+        rows[int(u)] = [a[f"P_{k}"], a[f"recall_{k}"], a[f"success_{k}"], b["recip_rank"]]
+        rows[int(u)] += [average * len(items) / min(len(items), k), average, a[f"ndcg_cut_{k}"]]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[f"{m}@{k}" for m in METRICS]).astype(float)
+
+
+CASES = st.lists(
+    st.tuples(st.permutations(range(12)), st.integers(0, 12), st.sets(st.integers(0, 15), max_size=14)), min_size=1, max_size=8
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(CASES, st.integers(1, 14))
+def test_agrees_with_pytrec_eval_on_any_untied_list(cases, k):
+    recommended, relevant = [list(order[:length]) for order, length, _ in cases], [items for _, _, items in cases]
+    ours, theirs = ranking_metrics(recommended, relevant, k), judged(recommended, relevant, k)
+    assert list(ours.index) == list(theirs.index)
+    np.testing.assert_allclose(ours.to_numpy(), theirs.to_numpy(), rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("n_relevant", [1, 5, 40])  # 40: the look-up for many relevant items, not column by column
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_agrees_with_pytrec_eval_on_long_lists(seed, n_relevant):
+    rng = np.random.default_rng(seed)
+    recommended = np.argsort(rng.random((60, 300)), axis=1)[:, :100]
+    relevant = [rng.choice(300, n_relevant, replace=False).tolist() for _ in range(60)]
+    ours = ranking_metrics(recommended, relevant, k=(1, 10, 100))
+    for k in (1, 10, 100):
+        np.testing.assert_allclose(ours.filter(regex=f"@{k}$"), judged(recommended.tolist(), relevant, k), rtol=0, atol=1e-9)
+
+
+# --- the traps of the field: each case broke at least one published library --------------------------------------------------------
+
+TRAPS = {
+    "ndcg divides by what is achievable, not by k hits": ([9, 8, 1], [1], 10, {"ndcg": 0.5}),
+    "rank 2 is discounted": ([9, 1], [1], 10, {"ndcg": 1 / LOG2_3}),
+    "ap divides by R, not by the hits found": ([1, 9, 2], [1, 2, 3], 10, {"map": (1 + 2 / 3) / 3, "map_r": (1 + 2 / 3) / 3}),
+    "recall divides by R, not min(R, k); the two APs differ": (
+        [1, 2],
+        [1, 2, 3, 4, 5],
+        2,
+        {"recall": 0.4, "map": 1.0, "map_r": 0.4, "ndcg": 1.0},
+    ),
+    "precision divides by k, not by the list's length": ([1, 2, 9], [1, 2], 5, {"precision": 0.4, "ndcg": 1.0}),
+    "no recommendations score 0": ([], [1], 5, dict.fromkeys(METRICS, 0.0)),
+    "a repeated recommendation counts once": ([1, 1, 2], [1], 3, {"recall": 1.0, "ndcg": 1.0, "map": 1.0, "precision": 1 / 3}),
+    "a repeat gives its place to the next item": ([9, 9, 1], [1], 2, {"hit": 1.0, "mrr": 0.5}),
+    "a repeated relevant item counts once": ([1, 2], [1, 1], 2, {"recall": 1.0, "ndcg": 1.0, "map": 1.0, "map_r": 1.0}),
+    "mrr is 0 beyond k": ([9, 8, 1], [1], 2, {"mrr": 0.0}),
+}
+
+
+@pytest.mark.parametrize("recommended, relevant, k, expected", TRAPS.values(), ids=TRAPS)
+def test_trap(recommended, relevant, k, expected):
+    row = ranking_metrics([recommended], [relevant], k).iloc[0]
+    assert {name: row[f"{name}@{k}"] for name in expected} == pytest.approx(expected, abs=1e-12)
+
+
+def test_trap_log_probabilities_are_scores_like_any_other():
+    row = evaluate_scores(np.array([[-0.1, -2.0, -3.0, -np.inf]]), [0], k=1).iloc[0]
+    assert (row == 1).all()
+
+
+@pytest.mark.parametrize("target", [0, 4])
+def test_trap_ties_do_not_depend_on_where_the_target_stands(target):
+    row = evaluate_scores(np.zeros((1, 5)), [target], k=3).iloc[0]
+    assert row["hit@3"] == pytest.approx(3 / 5) and row["precision@3"] == pytest.approx(1 / 5)
+    assert row["mrr@3"] == pytest.approx((1 + 1 / 2 + 1 / 3) / 5) and row["ndcg@3"] == pytest.approx((1 + 1 / LOG2_3 + 1 / 2) / 5)
+
+
+def test_trap_users_without_relevant_items_are_left_out_and_counted():
+    frame = ranking_metrics([[1], [1], [2]], [[], [1], []], k=1)
+    assert list(frame.index) == [1] and frame.attrs["n_users"] == 1 and frame.attrs["n_excluded"] == 2
+    assert not frame.isna().any(axis=None)
+
+
+# --- ids, padding, shapes ----------------------------------------------------------------------------------------------------------
+
+
+def test_ids_of_any_type_give_the_numbers_of_their_codes():
+    rng = np.random.default_rng(3)
+    codes = [rng.permutation(30)[: rng.integers(0, 20)].tolist() for _ in range(40)]
+    wanted = [rng.choice(30, 12).tolist() for _ in range(40)]
+    expected = ranking_metrics(codes, wanted, k=(3, 10))
+    for name in (str, lambda i: ("item", i), lambda i: i * 10**15 - 7, lambda i: float(i) + 0.5):
+        other = ranking_metrics([[name(i) for i in row] for row in codes], [{name(i) for i in row} for row in wanted], k=(3, 10))
+        pd.testing.assert_frame_equal(other, expected)
+
+
+def test_padding_in_integer_arrays_is_no_recommendation():
+    padded = np.array([[5, -1, 3, -1], [-1, -1, -1, -1], [1, 2, 3, -1]])
+    pd.testing.assert_frame_equal(
+        ranking_metrics(padded, [[3], [3], [3]], k=3), ranking_metrics([[5, 3], [], [1, 2, 3]], [[3], [3], [3]], k=3)
+    )
+
+
+def test_list_array_and_list_of_arrays_are_the_same():
+    table = np.array([[4, 2, 7], [1, 0, 3]])
+    relevant = [[2, 9], [3]]
+    for other in (table.tolist(), list(table), table.astype(np.int16), list(table.astype(np.uint8))):
+        pd.testing.assert_frame_equal(ranking_metrics(other, relevant, k=(1, 3)), ranking_metrics(table, relevant, k=(1, 3)))
+
+
+def test_k_beyond_the_list_is_allowed_and_columns_come_k_by_k():
+    frame = ranking_metrics([[1]], [[1]], k=[2, 50])
+    assert list(frame.columns) == [f"{m}@{k}" for k in (2, 50) for m in METRICS]
+    assert frame["precision@50"].item() == 1 / 50 and frame["ndcg@50"].item() == 1.0
+
+
+@pytest.mark.parametrize("k", [0, -1, 2.5, [], [5, 0], True, "10"])
+def test_refuses_a_k_that_is_no_cut_off(k):
+    with pytest.raises(InputError, match="k="):
+        ranking_metrics([[1]], [[1]], k=k)
+
+
+@pytest.mark.parametrize(
+    "recommended, relevant, message",
+    [
+        ([[1], [2]], [[1]], "2 lists of recommendations but 1"),
+        ([1, 2], [[1], [2]], "one list of item ids per user"),
+        (["ab"], [["a"]], "got a string"),
+        ("ab", [["a"], ["b"]], "got str"),
+        (np.array([1, 2]), [[1], [2]], "1-dimensional"),
+    ],
+)
+def test_refuses_what_is_no_list_of_lists(recommended, relevant, message):
+    with pytest.raises(InputError, match=message):
+        ranking_metrics(recommended, relevant)
+
+
+# --- laws --------------------------------------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=100, deadline=None)
+@given(CASES, st.integers(1, 14))
+def test_every_metric_lies_in_the_unit_interval_and_a_perfect_list_gets_one(cases, k):
+    relevant = [items | {0} for _, _, items in cases]
+    values = ranking_metrics([list(order) + list(order) for order, _, _ in cases], relevant, k)
+    assert ((values >= 0) & (values <= 1)).all(axis=None)
+    perfect = ranking_metrics([sorted(items) for items in relevant], relevant, k)
+    assert (perfect[[f"{m}@{k}" for m in ("hit", "mrr", "map", "ndcg")]].sub(1).abs() < 1e-12).all(axis=None)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.permutations(range(10)), st.sets(st.integers(0, 9), min_size=1), st.integers(1, 10), st.integers(1, 9))
+def test_moving_a_relevant_item_up_never_lowers_a_metric(order, relevant, k, place):
+    better = list(order)
+    if better[place] in relevant and better[place - 1] not in relevant:
+        better[place - 1], better[place] = better[place], better[place - 1]
+    both = ranking_metrics([order, better], [relevant, relevant], k)
+    assert (both.iloc[1] - both.iloc[0] >= -1e-12).all()
+
+
+def test_the_order_of_users_changes_nothing():
+    rng = np.random.default_rng(0)
+    recommended, relevant = rng.permuted(np.tile(np.arange(20), (15, 1)), axis=1), [rng.choice(20, 3).tolist() for _ in range(15)]
+    order = rng.permutation(15)
+    shuffled = ranking_metrics(recommended[order], [relevant[i] for i in order], k=5)
+    np.testing.assert_array_equal(shuffled.to_numpy(), ranking_metrics(recommended, relevant, k=5).to_numpy()[order])
+
+
+# --- beyond accuracy ---------------------------------------------------------------------------------------------------------------
+
+
+def test_beyond_accuracy_on_lists_worked_by_hand():
+    lists, counts = np.array([[0, 1], [0, 2], [0, -1]]), np.array([4, 2, 1, 1])
+    assert coverage(lists, 4) == 3 / 4  # the catalogue is all items, also the one nobody was shown
+    assert gini(lists, 4) == pytest.approx(sum(abs(a - b) for a in (3, 1, 1, 0) for b in (3, 1, 1, 0)) / (2 * 4 * 5))
+    assert popularity(lists, counts) == (3 * 4 + 2 + 1) / 5
+    assert novelty(lists, counts) == pytest.approx((3 * 1 + 2 + 3) / 5)  # bits
+    assert list(list_statistics(lists, counts).index) == ["coverage", "gini", "popularity", "novelty"]
+
+
+def test_gini_runs_from_equal_to_one_item():
+    assert gini(np.arange(10)[:, None], 10) == 0 and gini(np.zeros((10, 1), dtype=int), 10) == pytest.approx(0.9)
+
+
+@pytest.mark.parametrize("lists", [[[4]], [[-2]], [[0.5]]])
+def test_beyond_accuracy_refuses_unknown_items(lists):
+    with pytest.raises(InputError, match="item codes 0..3"):
+        coverage(lists, 4)
+
+
+@pytest.mark.parametrize("measure", [gini, lambda lists, n: popularity(lists, np.ones(n)), lambda lists, n: novelty(lists, np.ones(n))])
+def test_beyond_accuracy_refuses_empty_lists(measure):
+    with pytest.raises(InputError, match="no item was recommended"):
+        measure(np.full((2, 3), -1), 4)

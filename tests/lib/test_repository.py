@@ -1,0 +1,132 @@
+"""The repository as a whole: clean code, links that lead somewhere, and files that fit on any machine."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LEFT_OUT = {
+    ".venv",
+    ".git",
+    "node_modules",
+    "runs",
+    "build",
+    "dist",
+    "__pycache__",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".hypothesis",
+    ".cache",
+}
+TEXTS = {".py", ".md", ".ipynb", ".yml", ".yaml", ".toml", ".json", ".css", ".html", ".txt", ".lock", ".cff", ".svg", ""}
+PAGES = (".md", ".ipynb")
+LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)[^)]*\)|\b(?:src|href)=[\"']([^\"']+)[\"']")
+
+
+def repository_files() -> list[Path]:
+    """Files of the repository (as git sees them, ignored ones left out), or all files outside build folders without git."""
+    command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    try:
+        names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
+        files = [ROOT / name for name in names if name]
+    except (OSError, subprocess.CalledProcessError):
+        files = [path for path in ROOT.rglob("*") if not LEFT_OUT & set(path.relative_to(ROOT).parts)]
+    return sorted(path for path in files if path.is_file())
+
+
+FILES = repository_files()
+
+
+def test_ruff():
+    """Style and likely mistakes, in .py files and in the cells of notebooks."""
+    done = subprocess.run([sys.executable, "-m", "ruff", "check", "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-5000:]
+
+
+def markdown(path: Path) -> str:
+    if path.suffix != ".ipynb":
+        return path.read_text(encoding="utf-8")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+
+
+def heading_anchors(text: str) -> set[str]:
+    """Anchors as GitHub makes them from headings, and explicit ids."""
+    headings = re.findall(r"^#{1,6} +(.+?) *#*$", text, re.M)
+    slugs = {
+        re.sub(r"[^\w\- ]", "", re.sub(r"[*`]|\[([^\]]*)\]\([^)]*\)", r"\1", heading).lower()).replace(" ", "-") for heading in headings
+    }
+    return slugs | set(re.findall(r"\b(?:id|name)=[\"']([^\"']+)[\"']", text))
+
+
+def broken_links(path: Path) -> list[str]:
+    """Relative links of a Markdown file or notebook to a file or heading that is not there."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", markdown(path), flags=re.S)
+    found = []
+    for link in (one or other for one, other in LINK.findall(text)):
+        target, _, anchor = link.partition("#")
+        if re.match(r"[a-z][a-z0-9+.-]*:", link) or link.startswith("//"):
+            continue
+        file = (path.parent / target).resolve() if target else path
+        if not file.exists():
+            found.append(link)
+        elif (
+            anchor and file.suffix in (".md", ".ipynb") and anchor.lower() not in {name.lower() for name in heading_anchors(markdown(file))}
+        ):
+            found.append(link)
+    return found
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if path.suffix in PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_between_files(path):
+    """A moved file leaves dead links behind, and the learner finds them first."""
+    assert broken_links(path) == []
+
+
+def test_link_check_sees_a_dead_link(tmp_path):
+    """The check above must be able to fail."""
+    (tmp_path / "there.md").write_text("# One heading\n")
+    (tmp_path / "page.md").write_text(
+        "[a](there.md) [b](gone.md) [c](there.md#one-heading) [d](there.md#two) <img src='gone.png'> `[e](gone)`"
+    )
+    assert broken_links(tmp_path / "page.md") == ["gone.md", "there.md#two", "gone.png"]
+
+
+def test_no_path_of_one_machine():
+    """An absolute path works for whoever wrote it and for nobody else."""
+    private = re.compile(r"(?<![\w/.])(?:/home/|/root/|/Users/|/tmp/|[A-Z]:\\\\Users)")
+    texts = [path for path in FILES if path.suffix in TEXTS and path != Path(__file__)]
+    assert [path.relative_to(ROOT).as_posix() for path in texts if private.search(path.read_text(encoding="utf-8", errors="replace"))] == []
+
+
+def test_library_files_and_functions_stay_short():
+    """A reader takes in a page at a time: 300 lines a file, 40 a function."""
+    import ast
+
+    for path in sorted((ROOT / "tutorial_lib").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        assert len(text.splitlines()) <= 300, path.name
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef):
+                docstring = len((ast.get_docstring(node, clean=False) or "").splitlines())
+                assert node.end_lineno - node.lineno + 1 - docstring <= 40, f"{path.name}: {node.name}"
+
+
+def test_data_flows_one_way():
+    """evaluation judges any model, so it may know none; teaching may know all, so only notebooks and the command line may know it."""
+    allowed = {"cli.py": ("teaching",), "teaching": ("teaching", "models")}
+    for path in sorted((ROOT / "tutorial_lib").rglob("*.py")):
+        part = path.relative_to(ROOT / "tutorial_lib").parts[0]
+        imported = set(re.findall(r"^\s*(?:from|import) tutorial_lib\.(\w+)", path.read_text(encoding="utf-8"), re.M))
+        if part not in allowed:
+            assert "teaching" not in imported, path
+        if part in ("data", "evaluation"):
+            assert not imported & {"models", "strategies", "training"}, path
+        if part == "data":
+            assert "evaluation" not in imported, path

@@ -1,0 +1,55 @@
+"""``tutorial compare``: recommenders on one dataset, side by side with intervals and paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tutorial_lib.console import print_table
+from tutorial_lib.errors import InputError, unknown_name
+
+MODELS = {
+    "popularity": "Popularity",
+    "transition-knn": "TransitionKNN",
+    "item-knn": "ItemKNN",
+    "ease": "EASE",
+    "random": "Random",
+    "oracle": "Oracle",
+}
+
+
+def compare_models(names: Sequence[str], dataset: str, metric: str = "ndcg@10", *, seed: int = 0, core: int = 5) -> None:
+    """Print mean and 95 % interval of each model, and the paired difference of each from the first.
+
+    names: two or more keys of `MODELS`. dataset: a name for `load_dataset`; its ``core``-core is split leave-last-out.
+    metric: ``ndcg@10``, ``hit@5``, ... (full ranking over the catalogue, seen items left out). seed: of the models and the intervals.
+    """
+    for name in names:
+        if name not in MODELS:
+            raise unknown_name("model", name, MODELS)
+    if len(dict.fromkeys(names)) < 2:
+        raise InputError(
+            f"compare needs two or more different models, such as: tutorial compare popularity ease. Known: {', '.join(MODELS)}"
+        )
+    cutoff = metric.rpartition("@")[2]
+    if not cutoff.isdigit():
+        raise InputError(f"metric {metric!r}: expected a name and a cut-off, such as ndcg@10 or hit@5")
+    from tutorial_lib import models
+    from tutorial_lib.data import leave_last_out, load_dataset
+    from tutorial_lib.evaluation import compare, evaluate, mean_interval
+
+    split = leave_last_out(load_dataset(dataset).k_core(core))
+    print(split)
+    frames = {}
+    for name in dict.fromkeys(names):
+        model = getattr(models, MODELS[name])().fit(split, seed=seed, progress=False)
+        frames[name] = evaluate(model, split, k=int(cutoff))
+    first, *_ = frames
+    rows = []
+    for name, frame in frames.items():
+        row = [name, mean_interval(frame, metric, seed=seed)]
+        if name != first:
+            paired = compare(frame, frames[first], metric, seed=seed)
+            low, high = paired.ci
+            row += [f"{paired.difference:+.4f} [{low:+.4f}, {high:+.4f}]", f"{paired.p:.4f}", f"{paired.minimum_detectable_effect:.4f}"]
+        rows.append([*row, *[""] * (5 - len(row))])
+    print_table(("model", f"{metric}, 95 % interval", f"difference from {first}", "p", "detectable"), rows)

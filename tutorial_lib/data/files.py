@@ -1,0 +1,250 @@
+"""Where real data lies: `$TUTORIAL_DATA`, the cache, or a mirror; a folder and the original zip are read alike."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tutorial_lib.data.download import download as download_file
+from tutorial_lib.errors import InputError, unknown_name
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What is known about a published data set before any of it is here.
+
+    members: files the loader needs; found in a folder or zip that carries one of the names, at its top or one folder down.
+    urls, sha256: mirrors of the archive and its checksum; no urls means that the terms ask you to fetch it yourself.
+    member_sha256: checksums of the published members, compared with your own copy (a difference is noted, not refused).
+    """
+
+    page: str
+    folders: tuple[str, ...]
+    archives: tuple[str, ...]
+    members: tuple[str, ...]
+    urls: tuple[str, ...] = ()
+    sha256: str = ""
+    member_sha256: Mapping[str, str] = field(default_factory=dict)
+
+
+def _grouplens(name: str, page: str, members: tuple[str, ...], sha256: str, member_sha256: Mapping[str, str], mirrored: bool) -> Origin:
+    """A MovieLens release: the publisher, a mirror with the same bytes where there is one, and the publisher's file as archived."""
+    first = f"https://files.grouplens.org/datasets/movielens/{name}.zip"
+    mirror = (f"https://huggingface.co/datasets/Recommenders/MovieLens/resolve/main/{name}.zip",) if mirrored else ()
+    urls = (first, *mirror, f"https://web.archive.org/web/2024id_/{first}")
+    return Origin(f"https://grouplens.org/datasets/movielens/{page}/", (name,), (f"{name}.zip",), members, urls, sha256, member_sha256)
+
+
+ORIGINS: dict[str, Origin] = {
+    "ml-100k": _grouplens(
+        "ml-100k",
+        "100k",
+        ("u.data", "u.item", "u.user"),
+        "50d2a982c66986937beb9ffb3aa76efe955bf3d5c6b761f4e3a7cd717c6a3229",
+        {
+            "u.data": "06416e597f82b7342361e41163890c81036900f418ad91315590814211dca490",
+            "u.item": "553841ebc7de3a0fd0d6b62a204ea30c1e651aacfb2814c7a6584ac52f2c5701",
+            "u.user": "f120e114da2e8cf314fd28f99417c94ae9ddf1cb6db8ce0e4b5995d40e90e62c",
+        },
+        mirrored=True,
+    ),
+    "ml-1m": _grouplens(
+        "ml-1m",
+        "1m",
+        ("ratings.dat", "movies.dat", "users.dat"),
+        "a6898adb50b9ca05aa231689da44c217cb524e7ebd39d264c56e2832f2c54e20",
+        {
+            "ratings.dat": "506d64ca44484487c11dc2d9a28de5c54948213e6b96285e298afe28d6ea4e0f",
+            "movies.dat": "0140fc2356357c1a851d0f52e893a1e4d3696df632c4141cea8d5bc3d621f0b9",
+        },
+        mirrored=True,
+    ),
+    "ml-latest-small": _grouplens(
+        "ml-latest-small",
+        "latest",
+        ("ratings.csv", "movies.csv", "tags.csv"),
+        "696d65a3dfceac7c45750ad32df2c259311949efec81f0f144fdfb91ebc9e436",
+        {
+            "ratings.csv": "aa289ca83157595d0df6aea1be6a4ded676ddc4385472e8313a8ed9805352646",
+            "movies.csv": "5a5f32dd9bb3797b8e728a1b98958789d2b13f294a69fdfbc5727f8a9611aa07",
+            "tags.csv": "92a9f8bb7916dceef6151209845788c3643f794dfa79d1feaec7121b5960399d",
+        },
+        mirrored=False,
+    ),
+    "amazon-games": Origin(
+        "https://github.com/RUCAIBox/LLMRank (section on data sets)",
+        ("amazon-games", "Games-6k", "Games"),
+        ("amazon-games.zip", "Games-6k.zip", "Games.zip"),
+        ("Games-6k.test.inter", "Games-6k.item"),
+    ),
+    "mind-small": Origin(
+        "https://msnews.github.io (MIND-small, training set, after agreeing to its terms)",
+        ("mind-small", "MINDsmall_train", "MINDsmall", "mind-sample"),
+        ("MINDsmall_train.zip", "mind-small.zip"),
+        ("behaviors.tsv", "news.tsv"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of one data set, in a folder or inside a zip; ``prefix`` is the folder inside the zip ("" or "name/")."""
+
+    path: Path
+    prefix: str = ""
+
+    def has(self, member: str) -> bool:
+        return self.prefix + member in _names(self.path)
+
+    def read(self, member: str) -> bytes:
+        """The bytes of one file. Raises InputError where it is missing, unreadable or damaged inside a zip."""
+        try:
+            if self.path.is_dir():
+                return (self.path / self.prefix / member).read_bytes()
+            with zipfile.ZipFile(self.path) as archive:
+                return archive.read(self.prefix + member)
+        except (zipfile.BadZipFile, zlib.error, EOFError):
+            raise _damaged(self.path) from None
+        except (KeyError, FileNotFoundError):
+            raise InputError(f"{self.path} lacks {member}: put the original file there") from None
+        except OSError as error:
+            raise InputError(f"cannot read {self.where(member)}: {error.strerror or error}") from None
+
+    def where(self, member: str) -> str:
+        """The file's place, for messages."""
+        return str(self.path / (self.prefix + member))
+
+    def beside(self, name: str, members: tuple[str, ...]) -> Source | None:
+        """Another folder or zip next to this one, if it holds all ``members``."""
+        for path in (self.path.parent / name, self.path.parent / f"{name}.zip"):
+            source = _open(path, members) if path.exists() else None
+            if source:
+                return source
+        return None
+
+
+def cache_folder() -> Path:
+    """``$TUTORIAL_CACHE``, or ~/.cache/tutorial_lib; created by the first download."""
+    return Path(os.environ.get("TUTORIAL_CACHE") or Path.home() / ".cache" / "tutorial_lib").expanduser()
+
+
+def locate(name: str, *, root: str | Path | None = None, download: bool = True) -> Source:
+    """The files of a real data set: in ``root``, in ``$TUTORIAL_DATA``, in the cache, or downloaded into the cache.
+
+    root: a folder that holds the data set's folder or zip, or that folder or zip itself.
+    Raises InputError (one line, with where to get the file and where to put it).
+    """
+    source = find(name, root)
+    if source is None:
+        source = _open(_download(name, cache_folder(), download, root), ORIGINS[name].members)
+        if source is None:
+            raise InputError(f"the downloaded {ORIGINS[name].archives[0]} lacks {' or '.join(ORIGINS[name].members)}: report this mirror")
+    return source
+
+
+def fetch(name: str, root: str | Path | None = None) -> Path:
+    """Make sure that a real data set is on this machine; returns its folder or zip.
+
+    root: where to look first and where a download goes; without it `$TUTORIAL_DATA` and the cache, and the cache.
+    """
+    if name.startswith("world-"):
+        raise InputError(f"{name!r} ships with the kit: nothing to fetch, use load_dataset({name!r})")
+    folder = Path(root).expanduser() if root is not None else None
+    found = find(name, folder if folder is not None and folder.exists() else None)
+    return found.path if found else _download(name, folder or cache_folder(), True, root)
+
+
+def find(name: str, root: str | Path | None = None) -> Source | None:
+    """The files of a data set that are here already, or None; never touches the network."""
+    if name not in ORIGINS:
+        raise unknown_name("dataset to fetch", name, ORIGINS)
+    origin = ORIGINS[name]
+    for base in _bases(root):
+        for path in _candidates(base, origin):
+            source = _open(path, origin.members)
+            if source:
+                return source
+    return None
+
+
+def checksum_notes(name: str, checksums: Mapping[str, str]) -> list[str]:
+    """One sentence for each member that differs from the published file of that name.
+
+    >>> checksum_notes("ml-100k", {"u.data": "0" * 64})
+    ['u.data differs from the published file (sha256 06416e597f82b734… was expected)']
+    """
+    known = ORIGINS[name].member_sha256
+    changed = [member for member, value in checksums.items() if known.get(member, value) != value]
+    return [f"{member} differs from the published file (sha256 {known[member][:16]}… was expected)" for member in changed]
+
+
+def _bases(root: str | Path | None) -> Iterator[Path]:
+    named = (("root", root), ("$TUTORIAL_DATA", os.environ.get("TUTORIAL_DATA")))
+    for label, value in named:
+        if value:
+            base = Path(value).expanduser()
+            if not base.exists():
+                raise InputError(f"{label} names {str(base)!r}, which does not exist (seen from {Path.cwd()}): correct the path")
+            yield base
+    yield cache_folder()
+
+
+def _candidates(base: Path, origin: Origin) -> Iterator[Path]:
+    """Places below ``base`` where the data set may lie, the base itself last."""
+    inside = [base / name for name in origin.folders] + [base / name for name in origin.archives]
+    inside += [base / folder / name for folder in origin.folders for name in origin.archives]
+    yield from (path for path in inside if os.path.exists(path))
+    # Any folder may be a base, so one with only some of these (common) file names is not a damaged copy of this data set.
+    if base.suffix == ".zip" or base.name in origin.folders or all(os.path.isfile(base / member) for member in origin.members):
+        yield from [base] if base.exists() else []
+
+
+def _open(path: Path, members: tuple[str, ...]) -> Source | None:
+    """A source with all members; None if it has none of them; InputError if some are missing or the zip is damaged."""
+    names = _names(path)
+    prefixes = ["", *sorted({name[: name.index("/") + 1] for name in names if "/" in name})]
+    for prefix in prefixes:
+        present = [member for member in members if prefix + member in names]
+        if len(present) == len(members):
+            return Source(path, prefix)
+        if present:
+            missing = next(member for member in members if member not in present)
+            raise InputError(f"{path / prefix} lacks {missing} (it has {', '.join(present)}): put the original there, or remove {path}")
+    return None
+
+
+def _names(path: Path) -> set[str]:
+    """Names of the files in a folder (and one folder down) or in a zip."""
+    try:
+        if path.is_dir():
+            return {file.relative_to(path).as_posix() for pattern in ("*", "*/*") for file in path.glob(pattern) if file.is_file()}
+        with zipfile.ZipFile(path) as archive:
+            return set(archive.namelist())
+    except (zipfile.BadZipFile, EOFError):
+        raise _damaged(path) from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _damaged(path: Path) -> InputError:
+    return InputError(f"{path} is not a complete zip file (cut short while copying or downloading?): delete it and fetch it again")
+
+
+def _download(name: str, folder: Path, allowed: bool, root: str | Path | None) -> Path:
+    """The archive of a data set, downloaded into ``folder``; InputError with the way to mend it where that is impossible."""
+    origin = ORIGINS[name]
+    mend = f"get {origin.archives[0]} from {origin.page} and put it, or its unpacked folder {origin.folders[0]}/, into {folder}"
+    if not os.environ.get("TUTORIAL_DATA"):
+        mend += " or into the folder that $TUTORIAL_DATA names"
+    if not origin.urls or not allowed:
+        looked = ", ".join(str(base) for base in _bases(root if root and Path(root).expanduser().exists() else None))
+        why = "its terms do not allow an automatic download" if not origin.urls else "downloading was switched off"
+        raise InputError(f"dataset {name!r} not found in {looked}, and {why}: {mend}")
+    try:
+        return download_file(origin.urls, folder / origin.archives[0], origin.sha256)
+    except InputError as error:
+        raise InputError(f"{error}. Mend: {mend}") from None

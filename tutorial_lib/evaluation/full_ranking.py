@@ -1,0 +1,194 @@
+"""`evaluate`: rank the whole catalogue for every user of a split, and say what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation.metrics import Groups, cutoffs, groups_of, per_user_frame
+from tutorial_lib.evaluation.ranks import Ties, check_scores, check_targets, check_ties, count_above
+from tutorial_lib.recommender import flatten
+
+SCORES_AT_ONCE = 1 << 24  # a block of scores is at most this many numbers, so memory stays flat for any number of users
+
+
+def evaluate(
+    recommender,
+    split,
+    k: int | Sequence[int] = (5, 10),
+    on: str = "test",
+    exclude_seen: bool = True,
+    *,
+    ties: Ties = "expected",
+    block: int | None = None,
+) -> pd.DataFrame:
+    """All metrics of a recommender over the full catalogue, one row a user.
+
+    recommender: anything with ``score(histories, users=...) -> [n, n_items]``.
+    split: its ``test_history``/``test_target`` are used (``on="test"``), or ``valid_history``/``valid_target`` (``on="valid"``).
+    k: cut-off or cut-offs, at most the size of the catalogue.
+    exclude_seen: take the items of the history out of the ranking (a target itself is never taken out).
+    ties: how equal scores are ordered. "expected" (default): the exact mean over all orders of the tied items, so a constant
+        scorer gets hit@k = k / candidates; "optimistic", "pessimistic", or "index" (lower item code first).
+    block: users scored at a time (default: as many as keep a block under 2**24 scores, at most 1,024).
+    Returns the columns of `ranking_metrics`, index "user" (user codes). ``attrs``: n_users (averaged), n_excluded (users
+        without targets), k, on, ties, exclude_seen, tied (share of users with a target that shares its score with a
+        non-target), protocol (a sentence that says all this).
+    Raises InputError for an empty part, k beyond the catalogue, NaN scores, or scores of the wrong shape.
+
+    >>> from tutorial_lib.data import leave_last_out, load_dataset
+    >>> from tutorial_lib.models import Popularity
+    >>> split = leave_last_out(load_dataset("world-news"))
+    >>> frame = evaluate(Popularity().fit(split), split, k=10)
+    >>> frame.attrs["n_users"] == len(frame), frame.columns[-1]
+    (True, 'ndcg@10')
+    """
+    ks, n_items = cutoffs(k), split.dataset.n_items
+    check_ties(ties)
+    _check_k(ks, n_items)
+    parts, users = [], []
+    for who, histories, targets, scores in scored_blocks(recommender, split, on, block):
+        hidden = seen_index(histories, n_items) if exclude_seen else None
+        parts.append(groups_of_scores(scores, targets, hidden, ties, who))
+        users.append(who)
+    frame = frame_of(parts, ks, pd.Index(np.concatenate(users), name="user"), len(split.users))
+    attrs = dict(on=on, ties=ties, exclude_seen=exclude_seen)
+    frame.attrs.update(attrs, protocol=_protocol(split, n_items, len(frame), frame.attrs["n_excluded"], **attrs))
+    return frame
+
+
+def _protocol(split, n_items: int, n_users: int, n_excluded: int, on: str, ties: str, exclude_seen: bool) -> str:
+    seen = "excluded" if exclude_seen else "kept"
+    what = f"{split.name} {on} of {split.dataset.name}: full ranking of {n_items:,} items, seen items {seen}, ties {ties}"
+    return f"{what}; {n_users:,} users averaged, {n_excluded:,} without targets left out"
+
+
+def evaluate_scores(
+    scores: np.ndarray, targets: Sequence, histories: Sequence | None = None, k: int | Sequence[int] = (5, 10), *, ties: Ties = "expected"
+) -> pd.DataFrame:
+    """The same metrics from a score matrix you already have: [n, n_items], higher is better.
+
+    targets: one item code a row, or one collection of codes a row; rows without targets are left out and counted.
+    histories: item codes to take out of each row's ranking (default: none). k, ties, raises: as in `evaluate`.
+
+    >>> scores = np.array([[0.0, 3.0, 2.0, 1.0]])
+    >>> evaluate_scores(scores, [2], k=1)["hit@1"].tolist(), evaluate_scores(scores, [2], histories=[[1]], k=1)["hit@1"].tolist()
+    ([0.0], [1.0])
+    """
+    ks, scores = cutoffs(k), check_scores(scores)
+    check_ties(ties)
+    _check_k(ks, scores.shape[1])
+    for name, value in (("targets", targets), ("histories", histories)):
+        if value is not None and len(value) != len(scores):
+            raise InputError(f"evaluate_scores: {len(scores)} rows of scores but {len(value)} {name}; expected one per row")
+    single = np.asarray(targets) if not any(hasattr(t, "__len__") for t in targets) else None
+    lists = None if single is not None else [np.asarray(list(target), dtype=np.int64) for target in targets]
+    kept = np.arange(len(scores)) if lists is None else np.flatnonzero([len(target) for target in lists])
+    if not len(kept):
+        raise InputError("evaluate_scores: no row has a target; expected at least one")
+    copies = histories is not None or len(kept) < len(scores)  # without copies the matrix is read once, as it lies
+    size = max(1, min(1024, SCORES_AT_ONCE // scores.shape[1])) if copies else len(scores)
+    parts = []
+    for start in range(0, len(kept), size):
+        chosen = kept[start : start + size]
+        goals = single[chosen] if lists is None else [lists[row] for row in chosen]
+        hidden = seen_index([histories[row] for row in chosen], scores.shape[1]) if histories is not None else None
+        parts.append(groups_of_scores(scores[chosen] if copies else scores, goals, hidden, ties, chosen))
+    return frame_of(parts, ks, pd.Index(kept, name="row"), len(scores))
+
+
+def _check_k(ks: list[int], n_items: int) -> None:
+    if max(ks) > n_items:
+        raise InputError(f"k={max(ks)} is larger than the catalogue: expected at most {n_items}")
+
+
+def scored_blocks(recommender, split, on: str = "test", block: int | None = None) -> Iterator[tuple[np.ndarray, list, list, np.ndarray]]:
+    """Users with targets, a block at a time: (user codes, histories, targets, scores [b, n_items])."""
+    if on not in ("test", "valid"):
+        raise InputError(f"evaluate(on={on!r}): expected 'test' or 'valid'")
+    all_histories, all_targets = getattr(split, f"{on}_history"), getattr(split, f"{on}_target")
+    rows = [row for row, targets in enumerate(all_targets) if len(targets)]
+    if not rows:
+        raise InputError(
+            f"evaluate(on={on!r}): split '{split.name}' has no {on} targets; use the other part, or the split before merge_validation"
+        )
+    n_items, name = split.dataset.n_items, type(recommender).__name__
+    block = block or max(1, min(1024, SCORES_AT_ONCE // n_items))
+    for start in range(0, len(rows), block):
+        chosen = rows[start : start + block]
+        histories, users = [all_histories[row] for row in chosen], np.asarray(split.users)[chosen]
+        scores = np.asarray(recommender.score(histories, users=users))
+        if scores.shape != (len(chosen), n_items):
+            raise InputError(
+                f"{name}.score returned shape {scores.shape}, expected ({len(chosen)}, {n_items}): one row a history, one column an item"
+            )
+        yield users, histories, [all_targets[row] for row in chosen], check_scores(scores)
+
+
+def groups_of_scores(scores, targets, hidden, ties: str, names) -> tuple[Groups, np.ndarray, np.ndarray]:
+    """Where the targets of each row stand, the number of targets a row, and whether a non-target shares a target's score.
+
+    targets: int array (one a row) or a list of int arrays. hidden: index of the scores to take out of the ranking (targets
+    stay). names: user of each row, for the error message.
+    """
+    n, n_items = scores.shape
+    row, goal = np.arange(n), targets
+    if not isinstance(targets, np.ndarray):
+        row, goal = np.repeat(row, [len(target) for target in targets]), np.concatenate(targets)
+    check_targets(goal, n_items, "evaluate")
+    many = len(goal) > n
+    if many:
+        row, goal = np.divmod(np.unique(row * np.int64(n_items) + goal), n_items)  # repeated targets count once
+    n_relevant = np.bincount(row, minlength=n)
+    excluded = None
+    if hidden is not None:
+        scores, excluded = _hide(scores, hidden, row, goal, names)
+    above, tied, left = count_above(scores, goal, row if many else None, excluded, index=ties == "index")
+    if many:
+        order = np.lexsort((left, above, row))
+        row, above, tied, left = row[order], above[order], tied[order], left[order]
+    start = np.flatnonzero(np.diff(row * np.int64(n_items + 1) + above, prepend=-1))  # the first target of every group of equal scores
+    hits = np.diff(start, append=len(row))
+    shared = np.bincount(row[start], weights=tied[start] > hits, minlength=n) > 0
+    if ties == "expected":
+        return groups_of(row[start], above[start], tied[start], hits), n_relevant, shared
+    place = np.arange(len(row)) - np.repeat(start, hits)  # 0, 1, ... among the targets of one group
+    above = above + {"optimistic": place, "pessimistic": tied - np.repeat(hits, hits) + place, "index": left}[ties]
+    ones = np.ones(len(row), dtype=np.int64)
+    return groups_of(row, above, ones, ones), n_relevant, shared
+
+
+def seen_index(histories: Sequence, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """(rows, items) of everything in the histories, ready to index a score matrix."""
+    items, rows = flatten(histories)
+    wrong = items[(items < 0) | (items >= n_items)]
+    if len(wrong):
+        raise InputError(
+            f"evaluate: a history holds item {wrong[0]}, unknown to this catalogue of {n_items} items: expected codes 0..{n_items - 1}"
+        )
+    return rows, items
+
+
+def _hide(scores, hidden, row, goal, names) -> tuple[np.ndarray, np.ndarray]:
+    """A copy with hidden scores set to NaN (targets keep theirs), and how many of them there are per row."""
+    wrong = np.flatnonzero(np.isnan(scores).any(axis=1))
+    if len(wrong):
+        raise InputError(f"scores of user {names[wrong[0]]} contain NaN: a ranking needs numbers (log-probabilities and -inf are fine)")
+    masked = scores.copy()
+    masked[hidden] = np.nan
+    masked[row, goal] = scores[row, goal]
+    return masked, np.count_nonzero(np.isnan(masked), axis=1)
+
+
+def frame_of(parts: list[tuple[Groups, np.ndarray, np.ndarray]], ks: list[int], index: pd.Index, n_users: int) -> pd.DataFrame:
+    """Blocks of `groups_of_scores` as one table; ``attrs["tied"]``: share of users with a target tied with a non-target."""
+    offsets = np.cumsum([0] + [len(n_relevant) for _, n_relevant, _ in parts[:-1]])
+    rows = [groups.row + offset for (groups, _, _), offset in zip(parts, offsets, strict=True)]
+    rest = [np.concatenate([getattr(groups, name) for groups, _, _ in parts]) for name in ("above", "size", "hits", "before")]
+    n_relevant, tied = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
+    frame = per_user_frame(Groups(np.concatenate(rows), *rest), n_relevant, ks, index, n_users)
+    frame.attrs["tied"] = float(tied.mean())
+    return frame
