@@ -19,7 +19,10 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST := $(BIN)/python -m pytest --doctest-modules tutorial_lib tests
 
-.PHONY: run test test-full lab notebooks slides lock clean environment
+.PHONY: help run test test-full lab notebooks slides lock clean environment
+help:
+	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
+
 run: $(STAMP)
 	@$(BIN)/tutorial run $(NOTEBOOKS) --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET))
 

@@ -100,9 +100,8 @@ def example(dataset, split, oracle) -> dict[str, float | int | str]:
 
 
 def samples(dataset) -> dict[str, str]:
-    """One small piece of each kind of data: a review and a step of the knowledge graph."""
-    review = min(dataset.reviews["text"], key=lambda text: (len(text), text))
-    items = dataset.items.set_index("item_id", drop=False)
+    """A step of the knowledge graph: a film of a series and the one that follows it."""
     sequels = dataset.graph[dataset.graph["relation"] == "next_in_series"]
+    items = dataset.items.set_index("item_id")
     head, tail = dataset.items.iloc[sequels["head"].iloc[0]], items.loc[sequels["tail"].iloc[0].removeprefix("item:")]
-    return {"review": review, "head": f"{head['series']} {head['volume']}", "tail": f"{tail['series']} {tail['volume']}"}
+    return {"head": f"{head['series']} {head['volume']}", "tail": f"{tail['series']} {tail['volume']}"}

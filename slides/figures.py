@@ -102,7 +102,7 @@ def architecture(numbers: Mapping):
         core = place == 2
         box(ax, x, low, width, high, "", fill=BLUE if core else PALE, edge=BLUE if core else GREY)
         if core:
-            ax.text(x + width / 2, low + high / 2, name, ha="center", va="center", fontsize=25, fontweight=700, color="white", linespacing=1.2)
+            ax.text(x + width / 2, low + high / 2, name, ha="center", va="center", fontsize=25, fontweight=700, color="white", linespacing=0.95)
         else:
             ax.text(x + width / 2, low + 1.32, name, ha="center", va="center", fontsize=25, fontweight=700)
             for line, text in enumerate(below.split("\n")):

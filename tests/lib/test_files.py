@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -172,10 +173,17 @@ def test_a_stall_is_left_and_resumed(server, tmp_path):
     assert server.log[-1][1] == f"bytes={HALF}-"
 
 
-@pytest.mark.parametrize("behaviour", [ignores_range, redirects], ids=lambda b: b.__name__)
-def test_servers_that_are_merely_odd_still_give_the_file(server, tmp_path, behaviour):
+@pytest.mark.parametrize(("behaviour", "requests"), [(ignores_range, 1), (redirects, 2)], ids=["ignores Range", "redirects"])
+def test_servers_that_are_merely_odd_still_give_the_file(server, tmp_path, behaviour, requests):
     (tmp_path / "x.zip.part").write_bytes(BODY[:1000])
     assert get(server, tmp_path, [behaviour]).read_bytes() == BODY
+    assert len(server.log) == requests  # no transfer is thrown away: a whole answer is not appended to what was there
+
+
+def test_another_part_than_asked_for_is_not_appended(server, tmp_path):
+    with pytest.raises(InputError, match="another part of the file"):
+        get(server, tmp_path, [wrong_range])
+    assert (tmp_path / "x.zip.part").read_bytes() == BODY[:HALF]  # what came before is kept, and is right
 
 
 def test_wrong_bytes_are_removed_and_the_next_mirror_asked_from_the_start(server, tmp_path):
@@ -257,7 +265,11 @@ def test_no_network_fails_within_seconds(tmp_path, monkeypatch, server):
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(tmp_path, monkeypatch, server):
-    monkeypatch.setattr(download_module.socket, "getaddrinfo", lambda *args: time.sleep(3))
+    def hangs(*args):
+        time.sleep(2)
+        raise socket.gaierror("no answer")
+
+    monkeypatch.setattr(download_module.socket, "getaddrinfo", hangs)
     started = time.monotonic()
     with pytest.raises(InputError, match="no connection within 0.3 s"):
         get(server, tmp_path, [good])

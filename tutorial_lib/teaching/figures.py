@@ -38,6 +38,35 @@ def drawing(name: str, *, alt: str, caption: str) -> None:
     display_html(f'<figure style="margin: 0">{picture}<figcaption>{inline_html(caption)}</figcaption></figure>', f"[drawing: {alt}]\n{caption}")
 
 
+def say(text: str) -> None:
+    """Show computed sentences as a paragraph that wraps; ``backticks`` and ``**stars**`` work.
+
+    >>> say("NDCG@10 is **0.50**.")
+    NDCG@10 is **0.50**.
+    """
+    from tutorial_lib.teaching.display import display_html, inline_html
+
+    display_html(f"<p>{inline_html(text)}</p>", text)
+
+
+def table(frame, *, caption: str, digits: int = 4) -> None:
+    """Show a data frame as a table with a caption; texts stand left and wrap, numbers stand right and are rounded."""
+    from tutorial_lib.teaching.display import display_html, inline_html
+
+    rounded = frame.round(digits)
+    left = {column for column in rounded if not getattr(rounded[column].dtype, "kind", "O") in "ifub"}
+    align = ["left" if column in left else "right" for column in rounded]
+    shown = rounded.map(lambda value: f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value))
+    head = "".join(f'<th scope="col" style="text-align: {a}">{html.escape(str(c))}</th>' for a, c in zip(align, shown, strict=True))
+    body = ""
+    for label, row in zip(shown.index, shown.itertuples(index=False), strict=True):
+        cells = "".join(f'<td style="text-align: {a}">{html.escape(value)}</td>' for a, value in zip(align, row, strict=True))
+        body += f'<tr><th scope="row" style="text-align: left">{html.escape(str(label))}</th>{cells}</tr>\n'
+    name = html.escape(str(frame.index.name or ""))
+    page = f'<table><caption style="text-align: left">{inline_html(caption)}</caption><thead><tr><th>{name}</th>{head}</tr></thead><tbody>\n{body}</tbody></table>'
+    display_html(page, f"{caption}\n{shown.to_string()}")
+
+
 def metric_values(rank: int, k: int) -> dict[str, float]:
     """MRR@k, NDCG@k and recall@k of one list whose only relevant item stands at ``rank`` (from 1).
 
