@@ -43,9 +43,14 @@ def source_hash(deck: Path) -> str:
 
 
 def stored_hash(built: Path) -> str:
-    """The source hash that a built HTML file carries, or an empty text."""
-    found = re.search(r'<meta name="source-hash" content="([0-9a-f]{64})">', built.read_text(encoding="utf-8")) if built.exists() else None
-    return found.group(1) if found else ""
+    """The source hash that a built HTML or PDF file carries, or an empty text."""
+    found = re.search(rb"source-hash[^0-9a-f]{1,12}(?:content=.)?([0-9a-f]{64})", built.read_bytes()) if built.exists() else None
+    return found.group(1).decode() if found else ""
+
+
+def stale(deck: Path) -> bool:
+    """True unless both the page and the PDF were made from the deck as it is now."""
+    return any(stored_hash(deck.with_suffix(kind)) != source_hash(deck) for kind in (".html", ".pdf"))
 
 
 def known_numbers() -> dict:
@@ -55,7 +60,7 @@ def known_numbers() -> dict:
 
 
 def fill(text: str, numbers: Mapping) -> str:
-    """Put numbers in place of ``{{name}}`` and ``{{name:format}}``.
+    """Put numbers in place of ``{{name}}`` and ``{{name:format}}``; a percentage gets a no-break space before its sign.
 
     >>> fill("NDCG {{best:.2f}} of {{who}}", {"best": 0.257, "who": "A & B"})
     'NDCG 0.26 of A &amp; B'
@@ -65,7 +70,8 @@ def fill(text: str, numbers: Mapping) -> str:
         name, form = match.groups()
         if name not in numbers:
             raise unknown_name("number in a deck", name, numbers)
-        return html.escape(format(numbers[name], form or ""))
+        text = format(numbers[name], form or "")
+        return html.escape(text.removesuffix("%") + "\u00a0%" if form and form.endswith("%") else text)
 
     return PLACE.sub(value, text)
 
@@ -111,21 +117,25 @@ def run_marp(source: Path, out: Path, *options: str) -> None:
     """One call of Marp; its own words in one line if it fails."""
     marp, browser = tools()
     command = [str(marp), "--no-stdin", "--html", "--theme", str(source.with_name("theme.css")), *options, str(source), "-o", str(out)]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=os.environ | {"CHROME_PATH": browser}, timeout=300)
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=os.environ | {"CHROME_PATH": browser}, timeout=300
+    )
     if done.returncode or not out.exists():
         raise InputError(f"slides: Marp failed on {source.name}: {(done.stderr or done.stdout)[-300:]}")
 
 
-def build(deck: Path, figures: Path, work: Path) -> None:
-    """HTML and PDF of one deck beside its source; both are replaced only when both are done."""
+def build(deck: Path, work: Path) -> None:
+    """HTML and PDF of one deck beside its source, replaced only when both are done; ``work`` holds the figures."""
     filled = work / deck.name
-    filled.write_text(inline(fill(deck.read_text(encoding="utf-8"), known_numbers()), figures), encoding="utf-8")
+    filled.write_text(inline(fill(deck.read_text(encoding="utf-8"), known_numbers()), work), encoding="utf-8")
     (work / "theme.css").write_text(theme(), encoding="utf-8")
     page, pdf = filled.with_suffix(".html"), filled.with_suffix(".pdf")
     run_marp(filled, page)
     run_marp(filled, pdf, "--pdf", "--pdf-outlines")
     mark = f'<meta name="source-hash" content="{source_hash(deck)}">'
     page.write_text(page.read_text(encoding="utf-8").replace("<head>", f"<head>{mark}", 1), encoding="utf-8")
+    with pdf.open("ab") as file:
+        file.write(f"\n%% source-hash {source_hash(deck)}\n".encode())  # a comment after the end of the file: readers pass over it
     for made in (page, pdf):
         beside = deck.with_name(f".{made.name}.new")
         shutil.copyfile(made, beside)
@@ -148,10 +158,10 @@ def refresh_numbers(check: bool) -> bool:
 
 
 def same(old: Mapping, new: Mapping) -> bool:
-    """Equal up to the last written digit, which may differ from machine to machine."""
+    """Equal up to half of the last digit that a slide shows: linear algebra differs in the last bit from machine to machine."""
     number = (int, float)
     return old.keys() == new.keys() and all(
-        abs(old[key] - value) < 5e-6 if isinstance(value, number) and isinstance(old[key], number) else old[key] == value
+        abs(old[key] - value) < 5e-4 if isinstance(value, number) and isinstance(old[key], number) else old[key] == value
         for key, value in new.items()
     )
 
@@ -173,19 +183,18 @@ def _run(check: bool, force: bool) -> int:
     if not check:
         tools()
     fresh = refresh_numbers(check)
-    stale = [deck for deck in decks() if force or stored_hash(deck.with_suffix(".html")) != source_hash(deck) or not deck.with_suffix(".pdf").exists()]
+    old = [deck for deck in decks() if force or stale(deck)]
     if check:
-        for deck in stale or ([] if fresh else decks()):
+        for deck in old if fresh else decks():
             print(f"stale: {deck.stem} (run: python slides/build.py)")
-        return int(bool(stale) or not fresh)
-    if stale:
+        return int(bool(old) or not fresh)
+    if old:
         with tempfile.TemporaryDirectory() as folder:
-            work = Path(folder)
-            _figures(work)
-            for deck in stale:
-                build(deck, work, work)
+            _figures(Path(folder))
+            for deck in old:
+                build(deck, Path(folder))
     for deck in decks():
-        print(f"{'built' if deck in stale else 'up to date'}: {deck.with_suffix('.html').relative_to(HERE.parent)} and .pdf")
+        print(f"{'built' if deck in old else 'up to date'}: {deck.with_suffix('.html').relative_to(HERE.parent)} and .pdf")
     return 0
 
 

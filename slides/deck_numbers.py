@@ -31,7 +31,9 @@ def compute() -> dict[str, float | int | str]:
     fitted = {name: make().fit(split) for name, make in MODELS.items()}
     numbers = {"world": WORLD, "n_users": dataset.n_users, "n_items": dataset.n_items, "n_interactions": dataset.n_interactions}
     numbers |= {"n_types": dataset.truth.n_types, "negatives": NEGATIVES}
-    numbers |= leaderboard(fitted, split) | sampled(fitted, split) | ties(split) | example(dataset, split, fitted["oracle"]) | samples(dataset)
+    numbers |= (
+        leaderboard(fitted, split) | sampled(fitted, split) | ties(split) | example(dataset, split, fitted["oracle"]) | samples(dataset)
+    )
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in numbers.items()}
 
 
@@ -46,7 +48,12 @@ def leaderboard(fitted: dict, split) -> dict[str, float]:
     best = max((name for name in frames if not name.startswith("oracle")), key=lambda name: numbers[f"{name}_ndcg"])
     gap = compare(frames["oracle"], frames[best], "ndcg@10")
     numbers |= {"best": best, "best_share": numbers[f"{best}_ndcg"] / numbers["oracle_ndcg"]}
-    return numbers | {"gap": gap.difference, "gap_low": float(gap.ci[0]), "gap_high": float(gap.ci[1]), "gap_mde": gap.minimum_detectable_effect}
+    return numbers | {
+        "gap": gap.difference,
+        "gap_low": float(gap.ci[0]),
+        "gap_high": float(gap.ci[1]),
+        "gap_mde": gap.minimum_detectable_effect,
+    }
 
 
 def sampled(fitted: dict, split) -> dict[str, float]:
@@ -89,7 +96,10 @@ def example(dataset, split, oracle) -> dict[str, float | int | str]:
     popular = np.argsort(-dataset.item_counts, kind="stable")
     wrong = [int(item) for item in popular if item not in history and item not in top][:2]
     options = sorted(titles[item] for item in [int(target), int(top[1]), *wrong])
-    numbers: dict[str, float | int | str] = {"history_length": len(history), "oracle_hit1": float((probabilities.argmax(axis=1) == targets).mean())}
+    numbers: dict[str, float | int | str] = {
+        "history_length": len(history),
+        "oracle_hit1": float((probabilities.argmax(axis=1) == targets).mean()),
+    }
     for place, item in enumerate(history[-SHOWN:], 1):
         numbers |= {f"title_{place}": titles[item], f"item_{place}": int(item)}
     for place, item in enumerate(top, 1):

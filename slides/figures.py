@@ -81,7 +81,19 @@ def two_objectives(numbers: Mapping):
             x = left + place * step
             masked = place == hidden
             word = "?" if masked else words[place]
-            box(ax, x, 0.5, 0.88, 0.8, word, fill=colour if masked else PALE, ink="white" if masked else INK, size=26, weight=700, edge=colour if masked else GREY)
+            box(
+                ax,
+                x,
+                0.5,
+                0.88,
+                0.8,
+                word,
+                fill=colour if masked else PALE,
+                ink="white" if masked else INK,
+                size=26,
+                weight=700,
+                edge=colour if masked else GREY,
+            )
             if not masked:
                 first, last = left + hidden * step - 0.06, left + hidden * step + 0.94  # the arrows arrive side by side
                 arrow(ax, (x + 0.44, 1.34), (first + (last - first) * place / 4, 2.54))
@@ -95,14 +107,22 @@ def two_objectives(numbers: Mapping):
 def architecture(numbers: Mapping):
     """The generic architecture: data, language, model with objective, strategy, output, evaluation."""
     figure, ax = canvas(11.4, 4.0)
-    parts = [("Data", "histories\ntexts, graphs"), ("Language", "item tokens\nor prompts"), ("Language\nmodel", ""), ("Output", "scores\nor text"), ("Checks", "accuracy\nand harm")]
+    parts = [
+        ("Data", "histories\ntexts, graphs"),
+        ("Language", "item tokens\nor prompts"),
+        ("Language\nmodel", ""),
+        ("Output", "scores\nor text"),
+        ("Checks", "accuracy\nand harm"),
+    ]
     width, gap, low, high = 1.9, 0.475, 1.15, 1.75
     for place, (name, below) in enumerate(parts):
         x = place * (width + gap)
         core = place == 2
         box(ax, x, low, width, high, "", fill=BLUE if core else PALE, edge=BLUE if core else GREY)
         if core:
-            ax.text(x + width / 2, low + high / 2, name, ha="center", va="center", fontsize=25, fontweight=700, color="white", linespacing=0.95)
+            ax.text(
+                x + width / 2, low + high / 2, name, ha="center", va="center", fontsize=25, fontweight=700, color="white", linespacing=0.95
+            )
         else:
             ax.text(x + width / 2, low + 1.32, name, ha="center", va="center", fontsize=25, fontweight=700)
             for line, text in enumerate(below.split("\n")):
@@ -127,7 +147,14 @@ def answer(numbers: Mapping):
         weight = 700 if watched else 400
         ax.barh(place, value, height=0.36, color=ORANGE if watched else SKY, edgecolor=INK, hatch="//" if watched else None, lw=1)
         ax.text(0, place - 0.43, title, fontsize=18, fontweight=weight, va="center_baseline")
-        ax.text(value + max(p) * 0.025, place + 0.01, f"{value:.1f} %" + (" watched" if watched else ""), fontsize=18, fontweight=weight, va="center_baseline")
+        ax.text(
+            value + max(p) * 0.025,
+            place + 0.01,
+            f"{value:.1f} %" + (" watched" if watched else ""),
+            fontsize=18,
+            fontweight=weight,
+            va="center_baseline",
+        )
     ax.set(xlim=(0, max(p) * 1.62), ylim=(4.35, -0.75), yticks=[], xticks=[])
     ax.spines[["left", "bottom"]].set_visible(False)
     figure.subplots_adjust(left=0.005, right=1, top=1, bottom=0)

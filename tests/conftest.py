@@ -9,6 +9,7 @@ from datetime import date
 import pytest
 
 NOTEBOOK_SECONDS: list[tuple[str, str, float, float]] = []  # notebook, lane, seconds, budget
+collect_ignore_glob = ["*/fixtures/*"]  # sources that tests read, not modules to import
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 

@@ -7,28 +7,23 @@ from collections.abc import Sequence
 from tutorial_lib.console import print_table
 from tutorial_lib.errors import InputError, unknown_name
 
-MODELS = {
-    "popularity": "Popularity",
-    "transition-knn": "TransitionKNN",
-    "item-knn": "ItemKNN",
-    "ease": "EASE",
-    "random": "Random",
-    "oracle": "Oracle",
-}
+MODELS = ("Popularity", "TransitionKNN", "ItemKNN", "EASE", "Random", "Oracle")
 
 
 def compare_models(names: Sequence[str], dataset: str, metric: str = "ndcg@10", *, seed: int = 0, core: int = 5) -> None:
     """Print mean and 95 % interval of each model, and the paired difference of each from the first.
 
-    names: two or more keys of `MODELS`. dataset: a name for `load_dataset`; its ``core``-core is split leave-last-out.
+    names: two or more of `MODELS`, in any case. dataset: a name for `load_dataset`; its ``core``-core is split leave-last-out.
     metric: ``ndcg@10``, ``hit@5``, ... (full ranking over the catalogue, seen items left out). seed: of the models and the intervals.
     """
+    known = {model.lower(): model for model in MODELS}
     for name in names:
-        if name not in MODELS:
+        if name.lower() not in known:
             raise unknown_name("model", name, MODELS)
-    if len(dict.fromkeys(names)) < 2:
+    chosen = list(dict.fromkeys(known[name.lower()] for name in names))
+    if len(chosen) < 2:
         raise InputError(
-            f"compare needs two or more different models, such as: tutorial compare popularity ease. Known: {', '.join(MODELS)}"
+            f"compare needs two or more different models, as in: tutorial compare Popularity EASE; known: {', '.join(MODELS)}"
         )
     cutoff = metric.rpartition("@")[2]
     if not cutoff.isdigit():
@@ -40,8 +35,8 @@ def compare_models(names: Sequence[str], dataset: str, metric: str = "ndcg@10", 
     split = leave_last_out(load_dataset(dataset).k_core(core))
     print(split)
     frames = {}
-    for name in dict.fromkeys(names):
-        model = getattr(models, MODELS[name])().fit(split, seed=seed, progress=False)
+    for name in chosen:
+        model = getattr(models, name)().fit(split, seed=seed, progress=False)
         frames[name] = evaluate(model, split, k=int(cutoff))
     first, *_ = frames
     rows = []

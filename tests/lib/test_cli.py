@@ -80,8 +80,8 @@ def refused(done: subprocess.CompletedProcess, here: Path, *words: str) -> None:
         (["fetch"], ["NAME"]),
         (["fetch", "ml-100"], ["unknown dataset 'ml-100'", "did you mean 'ml-100k'"]),
         (["compare", "popularity", "ease", "--dataset", "world-movie"], ["unknown dataset", "'world-movies'"]),
-        (["compare", "popularity", "eese"], ["unknown model 'eese'", "'ease'"]),
-        (["compare", "ease", "ease"], ["two or more different models"]),
+        (["compare", "popularity", "TransitonKNN"], ["unknown model 'TransitonKNN'", "'TransitionKNN'"]),
+        (["compare", "ease", "EASE"], ["two or more different models"]),
         (["compare", "popularity", "ease", "--metric", "ndcg"], ["metric 'ndcg'", "ndcg@10"]),
         (["compare", "popularity", "ease", "--metric", "ndgc@10", "--dataset", "world-news"], ["unknown metric", "ndcg@10"]),
         (["compare", "popularity", "ease", "--metric", "hit@99999", "--dataset", "world-news"], ["99999", "catalogue"]),
@@ -255,10 +255,10 @@ def test_unknown_parameter_is_an_error(notebooks, tmp_path):
 
 
 def test_compare_prints_intervals_and_paired_tests(here):
-    done = tutorial(here, "compare", "popularity", "transition-knn", "--dataset", "world-news", "--metric", "ndcg@10")
+    done = tutorial(here, "compare", "Popularity", "transitionknn", "--dataset", "world-news", "--metric", "ndcg@10")
     assert done.returncode == 0, done.stderr
     header, first, second = done.stdout.splitlines()[-3:]
-    assert header.split()[0] == "model" and "difference from popularity" in header and "detectable" in header
+    assert header.split()[0] == "model" and "difference from Popularity" in header and "detectable" in header
     assert first.count("[") == 1 and second.count("[") == 2  # the first is the reference: an interval, no difference
 
 

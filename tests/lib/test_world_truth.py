@@ -224,6 +224,9 @@ def test_subsets_of_users_keep_their_own_truth():
 def test_two_thousand_histories_take_less_than_a_second():
     world = load_world("movies")
     histories = [s[:-1] for s in world.sequences()]
-    started = time.perf_counter()
-    world.truth.next_item_probabilities(histories)
-    assert time.perf_counter() - started < 1
+    seconds = []
+    for _ in range(3):  # processor time, best of three: a busy machine is no regression
+        started = time.process_time()
+        world.truth.next_item_probabilities(histories)
+        seconds.append(time.process_time() - started)
+    assert min(seconds) < 1

@@ -383,9 +383,9 @@ def test_shipped_stays_inside_the_data_folder():
 
 def test_load_and_generation_are_quick():
     for call, seconds in ((load_world, 1.0), (make_world, 5.0)):
-        started = time.perf_counter()
+        started = time.process_time()  # processor time: a busy machine is no regression
         call("movies")
-        assert time.perf_counter() - started < seconds
+        assert time.process_time() - started < seconds
 
 
 @pytest.mark.full
@@ -403,6 +403,6 @@ def test_memory_is_linear_in_the_interactions():
 
 @pytest.mark.full
 def test_a_tenth_of_the_largest_world_takes_seconds():
-    started = time.perf_counter()
+    started = time.process_time()
     world = make_world("movies", n_users=10_000, n_items=20_000)
-    assert time.perf_counter() - started < 30 and world.n_interactions > 290_000
+    assert time.process_time() - started < 30 and world.n_interactions > 290_000

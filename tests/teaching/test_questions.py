@@ -78,16 +78,17 @@ def test_feedback_says_in_words_what_is_right():
     assert "Not quite" in feedback_html(question, {0, 1, 2})
 
 
-def test_radio_buttons_start_empty_and_answer():
-    """A choice made beforehand would give the answer away, or count as one."""
+def test_boxes_start_empty_and_one_clears_the_other():
+    """A choice made beforehand would count as an answer; two ticks where one is right would be no answer."""
     head, choices, button, feedback = question_box(get_question("demo", "log-base")).children
-    assert choices.index is None
+    first, second = choices.children
     button.click()
-    assert "Choose an answer first" in feedback.value
-    choices.value = 0
+    assert "Tick an answer first" in feedback.value
+    first.value = True
     button.click()
     assert "Not this one" in feedback.value and "same factor" in feedback.value
-    choices.value = 1
+    second.value = True
+    assert not first.value
     button.click()
     assert "<strong>Correct.</strong>" in feedback.value
 

@@ -24,15 +24,14 @@ _CHOICE = _COMMON | {"options", "index", "value", "label"}
 IN_BOTH = {
     "HTML": _COMMON | {"value", "placeholder"},
     "Checkbox": _COMMON | {"value", "indent"},
-    "RadioButtons": _CHOICE,
-    "Dropdown": _CHOICE,
+    "ToggleButtons": _CHOICE | {"button_style", "icons", "tooltips"},
     "SelectionSlider": _CHOICE | {"continuous_update", "orientation", "readout"},
     "Button": _COMMON | {"button_style", "icon", "tooltip"},
     "Image": {"layout", "value", "format", "width", "height"},
     "VBox": {"layout", "children", "box_style"},
     "HBox": {"layout", "children", "box_style"},
 }
-LAYOUT_IN_BOTH = {"width", "height", "max_width", "max_height", "min_width", "margin", "padding", "border", "display", "flex_flow"}
+LAYOUT_IN_BOTH = {"width", "height", "max_width", "max_height", "min_width", "margin", "padding", "display", "align_self"}
 
 
 def draw(slope, shape="line"):

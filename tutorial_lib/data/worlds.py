@@ -84,7 +84,7 @@ def make_world(
     Raises InputError for an unknown domain or keyword, and for a value out of range.
 
     >>> make_world("news", n_users=50, n_items=60, order=0.4)
-    Dataset(world-news: 50 users, 60 items, 1,202 interactions, exact truth known)
+    Dataset(world-news: 50 users, 60 items, 994 interactions, exact truth known)
     """
     options = dict(locals())
     if domain not in DOMAINS:

@@ -113,6 +113,9 @@ def show(fig, *, alt: str = "", caption: str = "") -> None:
         return
     from IPython.display import display
 
-    encoded = base64.b64encode(png).decode()
-    display({"image/png": encoded, "text/plain": f"[figure: {alt}]"}, raw=True, metadata={"image/png": {"alt": alt}})
-    display_html(f'<figcaption style="font-style: italic">{inline_html(caption)}</figcaption>', caption)
+    bundle = {
+        "text/plain": f"[figure: {alt}]\n{caption}",
+        "image/png": base64.b64encode(png).decode(),
+        "text/html": image_html(png, alt, caption),
+    }
+    display(bundle, raw=True, metadata={"image/png": {"alt": alt}})

@@ -114,19 +114,6 @@ def _output(output) -> None:
         output["data"] = {"text/html": f'<figure><img src="data:{kind};base64,{encoded}" alt="{html.escape(alt)}"></figure>'}
 
 
-def _join_captions(outputs: list) -> list:
-    """Put each caption into the figure that stands before it."""
-    joined: list = []
-    for output in outputs:
-        text = "".join(output.get("data", {}).get("text/html", ""))
-        before = joined[-1].get("data", {}).get("text/html", "") if joined else ""
-        if text.startswith("<figcaption") and "".join(before).endswith("</figure>"):
-            joined[-1]["data"]["text/html"] = "".join(before).removesuffix("</figure>") + text + "</figure>"
-        else:
-            joined.append(output)
-    return joined
-
-
 def _without_repeats(cells: list) -> list:
     """The cells without the folded texts that repeat a widget's still version just above."""
 
@@ -180,8 +167,6 @@ def export_html(notebook, folder: str | Path | None = None, lang: str = "en") ->
             cell.source = _markdown(cell.source, folder)
         for output in cell.get("outputs", []):
             _output(output)
-        if "outputs" in cell:
-            cell.outputs = _join_captions(cell.outputs)
     exporter = HTMLExporter(template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True)
     body, _ = exporter.from_notebook_node(notebook)
     body = re.sub(r"<script\b.*?</script>|<link\b[^>]*>", "", body, flags=re.S)

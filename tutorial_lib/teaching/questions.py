@@ -26,7 +26,7 @@ from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.teaching.display import display_html, folded, inline_html
 
 FOLDER = Path(__file__).parent / "quizzes"
-_LONGEST_CHOICE = 100  # characters: a radio button's label does not wrap
+_LONGEST_CHOICE = 100  # characters: the label of a tick box does not wrap
 
 
 @dataclass(frozen=True)
@@ -167,32 +167,37 @@ def question_text(question: Question) -> str:
 
 
 def question_box(question: Question):
-    """The question as a widget: radio buttons (tick boxes where several are right), a Check button, and the explanation.
+    """The question as a widget: a tick box for each choice, a Check button, and the explanation.
 
-    Built from what ipywidgets 7 and 8 share. Everything is reached by Tab, arrow keys and Space.
+    Built from what ipywidgets 7 and 8 share. Tab and Space reach everything. Radio buttons would not do: JupyterLab takes their
+    arrow keys to move between cells. So where one choice is right, ticking it clears the others.
 
     Returns:
-        A ``VBox`` whose children are question, choices, button and feedback, in this order.
+        A ``VBox`` whose children are question, box of choices, button and feedback, in this order.
     """
     import ipywidgets as widgets
 
     wide = {"width": "max-content", "max_width": "100%"}
-    several = " Tick all that are right." if question.several else ""
-    head = widgets.HTML(f"<strong>Question.</strong> {inline_html(question.text)}{several}")
-    feedback = widgets.HTML("")
-    if question.several:
-        boxes = [widgets.Checkbox(value=False, description=c.text, indent=False, layout=wide) for c in question.choices]
-        choices = widgets.VBox(boxes)
-    else:
-        choices = widgets.RadioButtons(options=[(c.text, i) for i, c in enumerate(question.choices)], index=None, layout=wide)
-    button = widgets.Button(description="Check")
+    task = "Tick all that are right." if question.several else "Tick one."
+    head = widgets.HTML(f"<strong>Question.</strong> {inline_html(question.text)} {task}")
+    boxes = [widgets.Checkbox(value=False, description=choice.text, indent=False, layout=wide) for choice in question.choices]
+    button, feedback = widgets.Button(description="Check"), widgets.HTML("")
 
     def check(_button) -> None:
-        chosen = {i for i, box in enumerate(boxes) if box.value} if question.several else {choices.index} - {None}
-        feedback.value = feedback_html(question, chosen) if chosen else "<div role='status'>Choose an answer first.</div>"
+        chosen = {number for number, box in enumerate(boxes) if box.value}
+        feedback.value = feedback_html(question, chosen) if chosen else '<div role="status">Tick an answer first.</div>'
+
+    def clear_others(change) -> None:
+        if change["new"]:
+            for box in boxes:
+                if box is not change["owner"]:
+                    box.value = False
 
     button.on_click(check)
-    return widgets.VBox([head, choices, button, feedback])
+    if not question.several:
+        for box in boxes:
+            box.observe(clear_others, "value")
+    return widgets.VBox([head, widgets.VBox(boxes), button, feedback])
 
 
 def quiz(notebook: str, question: str) -> None:

@@ -1,4 +1,4 @@
-"""Figures to play with: sliders and menus that redraw a picture, with a text line for readers who do not see it.
+"""Figures to play with: sliders and buttons that redraw a picture, with a text line for readers who do not see it.
 
 The picture is PNG in a ``widgets.Image``: the same in Jupyter and Colab, with ipywidgets 7 and 8, and the same bytes for the same values.
 """
@@ -44,7 +44,10 @@ def grid(controls: Mapping[str, Values]) -> Iterator[dict[str, object]]:
 
 
 def _control(name: str, values: Values, start: object):
-    """A slider for numbers, a menu for anything else. Both work by keyboard, and both wait until the handle is let go."""
+    """A slider for numbers, which waits until its handle is let go; a row of buttons for anything else.
+
+    Both work by keyboard. A drop-down menu would not: JupyterLab takes its arrow keys to move between cells.
+    """
     import ipywidgets as widgets
 
     options = _options(name, values)
@@ -52,9 +55,9 @@ def _control(name: str, values: Values, start: object):
     if start not in known:
         raise InputError(f"control {name!r}: start value {start!r} is not among its values {known}")
     numeric = all(isinstance(value, Number) and not isinstance(value, bool) for value in known)
-    kind = widgets.SelectionSlider if numeric else widgets.Dropdown
+    kind = widgets.SelectionSlider if numeric else widgets.ToggleButtons
     extra = {"continuous_update": False} if numeric else {}
-    layout, style = {"width": "95%", "max_width": "500px"}, {"description_width": "initial"}
+    layout, style = {"width": "95%", "max_width": "500px" if numeric else "100%"}, {"description_width": "initial"}
     name = name.replace("_", " ")
     return kind(options=options, index=known.index(start), description=name, layout=layout, style=style, **extra)
 
@@ -75,7 +78,8 @@ class Explorer:
         self.controls = {}
         for name, values in controls.items():
             self.controls[name] = _control(name, values, start.get(name, _options(name, values)[0][1]))
-        self.image = widgets.Image(value=self.png(), format="png", layout={"max_width": "100%", "height": "auto"})
+        natural = {"max_width": "100%", "height": "auto", "align_self": "flex-start"}  # else the box stretches the picture
+        self.image = widgets.Image(value=self.png(), format="png", layout=natural)
         self.line = widgets.HTML(self._line(self.text()))
         self.box = widgets.VBox([*self.controls.values(), self.image, self.line])
         for control in self.controls.values():
@@ -124,7 +128,7 @@ def explore(
         alt: what the picture shows, whatever the controls say; at least 20 characters.
         describe: pure function of the control values -> one sentence that says what the picture shows now (default: ``alt``).
         start: name -> first value, where it is not the first of its list.
-        **controls: name -> values: a list or range (numbers give a slider, others a menu), or a dict label -> value.
+        **controls: name -> values: a list or range (numbers give a slider, others buttons), or a dict label -> value.
 
     Returns:
         The ``Explorer``, already shown.
