@@ -1,6 +1,7 @@
 # make run        create the environment, execute the notebooks, write HTML and a results table
 # make test       create the environment, run all fast tests        make test-full  the slower rest: quick profile, real data, browser
 # make lab        open JupyterLab                                   make notebooks  build notebooks/ from notebooks/src/
+# make goldens    run the solutions with five seeds and record what every golden number should be
 # make slides     build the slides                                  make lock       write requirements.lock    make clean
 #
 # Variables: PYTHON=python3.12        the interpreter to build on (3.11 or newer)
@@ -19,7 +20,7 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST := $(BIN)/python -m pytest --doctest-modules tutorial_lib tests
 
-.PHONY: help run test test-full lab notebooks slides lock clean environment
+.PHONY: help run test test-full lab notebooks goldens slides lock clean environment
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -37,6 +38,12 @@ lab: $(STAMP)
 
 notebooks: $(STAMP)
 	$(BIN)/python -m tutorial_lib.teaching.builder
+
+goldens: $(STAMP)
+	@mkdir -p runs && rm -f runs/goldens.jsonl
+	@for seed in 0 1 2 3 4; do TUTORIAL_RESULTS=runs/goldens.jsonl $(BIN)/tutorial run $(NOTEBOOKS) --solutions --seed $$seed \
+	  --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) --out runs/goldens-$$seed || exit 1; done
+	$(BIN)/python -m tutorial_lib.teaching.goldens record runs/goldens.jsonl
 
 slides: $(STAMP)
 	$(BIN)/python slides/build.py

@@ -117,9 +117,11 @@ def run_marp(source: Path, out: Path, *options: str) -> None:
     """One call of Marp; its own words in one line if it fails."""
     marp, browser = tools()
     command = [str(marp), "--no-stdin", "--html", "--theme", str(source.with_name("theme.css")), *options, str(source), "-o", str(out)]
-    done = subprocess.run(
-        command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=os.environ | {"CHROME_PATH": browser}, timeout=300
-    )
+    try:
+        environment = os.environ | {"CHROME_PATH": browser}
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=300)
+    except subprocess.TimeoutExpired as error:
+        raise InputError(f"slides: Marp did not finish {source.name} in five minutes; try again, or set CHROME_PATH to Chrome") from error
     if done.returncode or not out.exists():
         raise InputError(f"slides: Marp failed on {source.name}: {(done.stderr or done.stdout)[-300:]}")
 
@@ -132,8 +134,11 @@ def build(deck: Path, work: Path) -> None:
     page, pdf = filled.with_suffix(".html"), filled.with_suffix(".pdf")
     run_marp(filled, page)
     run_marp(filled, pdf, "--pdf", "--pdf-outlines")
+    text = page.read_text(encoding="utf-8")
+    for scope in set(re.findall(r'data-theme="([a-z0-9]{20,})"', text)):
+        text = text.replace(scope, "tutorial")  # Marp draws this name by lot; the same sources shall give the same page
     mark = f'<meta name="source-hash" content="{source_hash(deck)}">'
-    page.write_text(page.read_text(encoding="utf-8").replace("<head>", f"<head>{mark}", 1), encoding="utf-8")
+    page.write_text(text.replace("<head>", f"<head>{mark}", 1), encoding="utf-8")
     with pdf.open("ab") as file:
         file.write(f"\n%% source-hash {source_hash(deck)}\n".encode())  # a comment after the end of the file: readers pass over it
     for made in (page, pdf):
@@ -177,6 +182,9 @@ def main(arguments: list[str] | None = None) -> int:
     except InputError as error:
         print(f"slides: {str(error).removeprefix('slides: ')}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("slides: interrupted; the decks are as they were", file=sys.stderr)
+        return 130
 
 
 def _run(check: bool, force: bool) -> int:

@@ -183,7 +183,7 @@ def leaderboard(numbers: Mapping):
 
 def sampled(numbers: Mapping):
     """The same models by full ranking and against sampled negatives: HR@10."""
-    figure, ax = plt.subplots(figsize=(6.3, 4.1))
+    figure, ax = plt.subplots(figsize=(6.3, 4.9))
     order = sorted(NAMES, key=lambda name: -numbers[f"{name}_hr"])
     for row, name in enumerate(order):
         full, few = numbers[f"{name}_hr"], numbers[f"{name}_sampled_hr"]

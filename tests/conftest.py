@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 
@@ -36,6 +39,16 @@ def pytest_collection_modifyitems(items):
 def notebook_seconds():
     """Call with (notebook, lane, seconds, budget) to have the line printed when all tests are over."""
     return lambda *line: NOTEBOOK_SECONDS.append(line)
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory) -> Path:
+    """The kit as a wheel, built from this clone."""
+    root, folder = Path(__file__).resolve().parents[1], tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(root)]
+    subprocess.run(command, check=True, capture_output=True, text=True)
+    (path,) = folder.glob("*.whl")
+    return path
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -13,8 +13,8 @@
 # > **Hardware:** any laptop with 2 GB of memory. No GPU, and no network after the installation.
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: seconds, for tests | quick: for learning | full: the same here
-DATASET = "world-movies"  # a name from the list below; real data: "ml-100k", "ml-latest-small", ...
+PROFILE = "quick"  # smoke | quick | full: all the same in this notebook
+DATASET = "world-movies"  # a name from the list below; real data: "ml-100k", ...
 LM = "kit-gpt"  # language model; not used in this notebook
 SEED = 0  # any whole number from 0; picks the first user shown
 
@@ -32,9 +32,10 @@ from tutorial_lib.teaching.figures import drawing
 
 drawing(
     "kit_map",
-    alt="Eight stations joined by arrows: data, language, objectives and models, strategies, Recommender, evaluation, audit, report. "
-    "Notebooks 00 and 01 visit data, language, Recommender and evaluation; notebooks 02 to 10 are planned for the others.",
-    caption="Follow the arrows: a circle holds the number of a notebook that stops at this station; a dashed circle is a planned notebook.",
+    alt="Eight stations joined by arrows: data, language, objectives and models, strategies, "
+    "Recommender, evaluation, audit, report. Notebooks 00 and 01 visit data, language, Recommender "
+    "and evaluation; notebooks 02 to 10 are planned for the others.",
+    caption="Follow the arrows: a circle is a notebook that stops here, a dashed circle a planned one.",
 )
 
 # %% [markdown]
@@ -52,7 +53,7 @@ for name in list_datasets():
 # %%
 ds = load_dataset(DATASET)
 if ds.truth is None:
-    ds = ds.k_core(5)  # real logs hold users and items with hardly any data: keep those with 5 interactions or more
+    ds = ds.k_core(5)  # real logs: keep users and items with 5 interactions or more
 ds.card
 
 # %% [markdown]
@@ -75,10 +76,11 @@ quiz("00_start_here", "card")
 
 # %%
 from tutorial_lib.models import Popularity, TransitionKNN
+from tutorial_lib.teaching.figures import say, table, user_lists
 
 split = leave_last_out(ds)
 models = {"TransitionKNN": TransitionKNN().fit(split), "Popularity": Popularity().fit(split)}
-print(split)
+say(f"Split: {split}")
 
 # %%
 import numpy as np
@@ -86,41 +88,46 @@ import pandas as pd
 
 titles = ds.items["title"].to_numpy()
 tested = [row for row, target in enumerate(split.test_target) if len(target)]
-user = int(np.random.default_rng(SEED).choice(tested))  # picked by chance, not because the result is nice
+user = int(np.random.default_rng(SEED).choice(tested))  # by chance, not for a nice result
 history, target = split.test_history[user], int(split.test_target[user][0])
 lists = {name: titles[model.recommend([history], k=5)[0]] for name, model in models.items()}
-print(f"User {user}, the newest of {len(history)} items:", *titles[history[-5:]], sep="\n  ")
-print("\nHidden item, chosen next:\n ", titles[target])
-pd.DataFrame(lists, index=pd.RangeIndex(1, 6, name="rank"))
+say(f"User {user}, the newest of {len(history)} items: " + "; ".join(titles[history[-5:]]) + ".")
+say(f"**Hidden item, chosen next:** {titles[target]}")
+table(pd.DataFrame(lists, index=pd.RangeIndex(1, 6, name="rank")), caption="Recommended")
 
 # %%
 seconds = time.perf_counter() - started
 for name, model in models.items():
-    ranking = model.recommend([history], k=ds.n_items)[0]  # the whole catalogue; items of the history are left out (-1 at the end)
-    print(f"{name}: the hidden item stands at rank {int(np.flatnonzero(ranking == target)[0]) + 1} of {(ranking >= 0).sum()}.")
-print(f"From the first cell to this recommendation: {seconds:.0f} seconds of computing.")
+    ranking = model.recommend([history], k=ds.n_items)[0]  # all but the history's items
+    rank = int(np.flatnonzero(ranking == target)[0]) + 1
+    say(f"{name}: the hidden item stands at rank {rank} of {(ranking >= 0).sum()}.")
+say(f"From the map to this recommendation: {seconds:.1f} seconds of computing.")
 
 # %% [markdown]
 # One user is an anecdote. Try others, then count over all of them.
 
 # %%
-from tutorial_lib.teaching.figures import user_lists
-
-
 def draw_user(user):
     """The lists of one user; a pure function of the user code."""
     history, target = split.test_history[user], split.test_target[user][0]
-    shown = {name: titles[model.recommend([history], k=5)[0]] for name, model in models.items()}
+    shown = {name: titles[m.recommend([history], k=5)[0]] for name, m in models.items()}
     return user_lists(titles[history[-5:]], shown, titles[target])
 
 
 def describe_user(user):
-    hits = [name for name, m in models.items() if split.test_target[user][0] in m.recommend([split.test_history[user]], k=5)]
+    """The same in one sentence."""
+    history, target = [split.test_history[user]], split.test_target[user][0]
+    hits = [name for name, m in models.items() if target in m.recommend(history, k=5)]
     return f"User {user}: the hidden item is in the first five of {' and '.join(hits) or 'no list'}."
 
 
-others = [user, *(other for other in tested[:: max(1, len(tested) // 12)] if other != user)][:12]
-explore(draw_user, alt="The newest items of a user, five titles by each model, and the hidden item.", describe=describe_user, user=others)
+others = {f"user {u}": u for u in [user, *tested[:: len(tested) // 11]][:12]}
+explore(
+    draw_user,
+    alt="The newest items of a user, five titles by each model, and the hidden item.",
+    describe=describe_user,
+    user=others,
+)
 
 # %% [markdown]
 # **Guess first:** out of 100 users, for how many does each model place the hidden item among its first ten?
@@ -136,17 +143,21 @@ difference
 # %%
 from tutorial_lib.teaching import interval_bars
 
+means, lows, highs = zip(*[(h.mean, h.low, h.high) for h in hits.values()])
 fig = interval_bars(
-    list(hits), [h.mean for h in hits.values()], [h.low for h in hits.values()], [h.high for h in hits.values()],
+    list(hits), means, lows, highs,
     quantity="hit@10: share of users with the hidden item in the first ten", highlight="TransitionKNN",
 )  # fmt: skip
-told = "; ".join(f"{name} {h.mean:.3f}, 95 % interval {h.low:.3f} to {h.high:.3f}" for name, h in hits.items())
-show(fig, alt=f"Bar chart of hit@10: {told}.", caption=f"Bars are means over {difference.n:,} users of {ds.name}, whiskers 95 % intervals.")
+told = "; ".join(f"{name} {interval}" for name, interval in hits.items())
+caption = f"Bars are means over {difference.n:,} users of {ds.name}, whiskers 95 % intervals."
+show(fig, alt=f"Bar chart of hit@10: {told}.", caption=caption)
 
 # %%
 low, high = difference.ci
-verdict = "TransitionKNN finds more" if low > 0 else "Popularity finds more" if high < 0 else "no difference is shown"
-print(f"{verdict}: the difference is {difference.difference:+.3f}, 95 % interval {low:+.3f} to {high:+.3f}, over {difference.n:,} users.")
+ahead = "TransitionKNN" if low > 0 else "Popularity"
+verdict = f"{ahead} finds more" if low > 0 or high < 0 else "No difference is shown"
+say(f"**{verdict}:** TransitionKNN − Popularity is {difference.difference:+.3f}, "
+    f"95 % interval {low:+.3f} to {high:+.3f}, over {difference.n:,} users.")  # fmt: skip
 
 # %% [markdown]
 # Both numbers are far from 1. Is that bad? You cannot tell without knowing the best possible value. In a planted world we know it:
@@ -174,14 +185,16 @@ hit_at_k = attempt(hit_at_k, exercise="00-hit")
 hint("00-hit")
 
 # %% [markdown]
-# **Does it agree with the library?** Average your function over all users, and compare with `evaluate`.
+# **Does it agree with the library?** Average your function over 300 users, and compare with `evaluate`.
 
 # %%
 model, rows = models["TransitionKNN"], tested[:300]
 ranked = model.recommend([split.test_history[row] for row in rows], k=10)
-mine = np.mean([hit_at_k(list(items), split.test_target[row][0], k=10) for items, row in zip(ranked, rows, strict=True)])
+targets = [split.test_target[row][0] for row in rows]
+mine = np.mean([hit_at_k(list(items), goal, k=10) for items, goal in zip(ranked, targets)])
 library = results["TransitionKNN"].loc[rows, "hit@10"].mean()
-print(f"yours {mine:.4f}, library {library:.4f}: {'the same' if np.isclose(mine, library) else 'NOT the same'} ({len(rows)} users)")
+same = "the same" if np.isclose(mine, library) else "NOT the same"
+say(f"yours {mine:.4f}, library {library:.4f}: {same} ({len(rows)} users)")
 
 # %% [markdown]
 # ## 5. How questions work
@@ -211,9 +224,10 @@ quiz("00_start_here", "one-user")
 
 # %% tags=["recap"]
 rows = [(f"hit@10 of {name}", h.mean, h.low, h.high, h.n) for name, h in hits.items()]
-rows.append(("difference TransitionKNN - Popularity", difference.difference, low, high, difference.n))
-recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "users"]).set_index("quantity")
-recap.round(4).assign(seeds="1 (nothing here is random)")
+rows.append(("TransitionKNN − Popularity", difference.difference, low, high, difference.n))
+recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "users"])
+recap["seeds"] = "1 (nothing here is random)"
+table(recap.set_index("quantity"), caption=f"{ds.name}: means over users, 95 % bootstrap intervals")
 
 # %%
 from tutorial_lib.teaching import golden

@@ -175,6 +175,11 @@ def test_a_target_in_the_history_is_still_ranked_and_repeats_in_the_history_coun
     assert evaluate_scores(np.zeros((1, 4)), [1], [[0, 0, 1, 1]], k=1)["hit@1"].item() == pytest.approx(1 / 3)
 
 
+def test_a_target_named_twice_counts_once():
+    scores = np.array([[3.0, 2.0, 1.0, 0.0]])
+    pd.testing.assert_frame_equal(evaluate_scores(scores, [[2, 0, 2]], k=2), evaluate_scores(scores, [[0, 2]], k=2))
+
+
 def test_the_scores_handed_in_are_not_changed():
     scores = np.random.default_rng(0).random((2, 5))
     before = scores.copy()

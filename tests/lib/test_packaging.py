@@ -83,15 +83,6 @@ def test_citation_and_licences_agree_with_the_project():
     assert "Apache License" in (ROOT / "LICENSE").read_text() and "CC BY 4.0" in (ROOT / "LICENSE-CONTENT").read_text()
 
 
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    (path,) = folder.glob("*.whl")
-    return path
-
-
 def test_wheel_carries_data_and_notebooks_and_nothing_else(wheel):
     """A wheel without its data works in the clone where it was built, and nowhere else."""
     names = [name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name]

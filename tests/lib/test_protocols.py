@@ -74,6 +74,12 @@ def test_the_draw_depends_on_seed_and_user_only():
     assert not evaluate_sampled(model, split, k=5, negatives=10, seed=4).equals(first)
 
 
+def test_users_get_negatives_of_their_own():
+    split = leave_last_out(make_dataset([(u, i, t) for u in range(30) for t, i in enumerate((0, 1, 2))], n_items=30))
+    alike = Fixed(np.tile(np.arange(30.0) % 7, (30, 1)))
+    assert evaluate_sampled(alike, split, k=5, negatives=6)["mrr@5"].nunique() > 3  # same history, target and scores
+
+
 @pytest.mark.parametrize(
     "options, message", [(dict(by="age"), "by='age'"), (dict(negatives=60), "negatives=60"), (dict(negatives=0), "negatives=0")]
 )

@@ -116,7 +116,7 @@ def test_ids_of_any_type_give_the_numbers_of_their_codes():
     codes = [rng.permutation(30)[: rng.integers(0, 20)].tolist() for _ in range(40)]
     wanted = [rng.choice(30, 12).tolist() for _ in range(40)]
     expected = ranking_metrics(codes, wanted, k=(3, 10))
-    for name in (str, lambda i: ("item", i), lambda i: i * 10**15 - 7, lambda i: float(i) + 0.5):
+    for name in (str, lambda i: ("item", i), lambda i: i - 7, lambda i: i + 2**62, lambda i: i + 2**80, lambda i: float(i) + 0.5):
         other = ranking_metrics([[name(i) for i in row] for row in codes], [{name(i) for i in row} for row in wanted], k=(3, 10))
         pd.testing.assert_frame_equal(other, expected)
 
@@ -126,6 +126,14 @@ def test_padding_in_integer_arrays_is_no_recommendation():
     pd.testing.assert_frame_equal(
         ranking_metrics(padded, [[3], [3], [3]], k=3), ranking_metrics([[5, 3], [], [1, 2, 3]], [[3], [3], [3]], k=3)
     )
+
+
+def test_padding_is_skipped_beside_large_ids_too():
+    large = 2**40
+    padded = np.array([[-1, large, -1], [large + 1, -1, -1]])
+    assert ranking_metrics(padded, [[large], [-1, large]], k=1)["hit@1"].tolist() == [1.0, 0.0]
+    assert ranking_metrics(padded, [[large], [-1, large]], k=1)["recall@1"].tolist() == [1.0, 0.0]
+    assert ranking_metrics([[1, 2]], [np.array([2, -1])], k=2)["recall@2"].item() == 1.0  # padding is not relevant either
 
 
 def test_list_array_and_list_of_arrays_are_the_same():

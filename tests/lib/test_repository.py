@@ -29,6 +29,10 @@ PAGES = (".md", ".ipynb")
 LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)[^)]*\)|\b(?:src|href)=[\"']([^\"']+)[\"']")
 
 
+def built(name: str) -> bool:
+    return name in LEFT_OUT or name.startswith(".venv") or name.endswith(".egg-info")
+
+
 def repository_files() -> list[Path]:
     """Files of the repository (as git sees them, ignored ones left out), or all files outside build folders without git."""
     command = ["git", "-C", str(ROOT), "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
@@ -36,7 +40,7 @@ def repository_files() -> list[Path]:
         names = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split("\0")
         files = [ROOT / name for name in names if name]
     except (OSError, subprocess.CalledProcessError):
-        files = [path for path in ROOT.rglob("*") if not LEFT_OUT & set(path.relative_to(ROOT).parts)]
+        files = [path for path in ROOT.rglob("*") if not any(map(built, path.relative_to(ROOT).parts))]
     return sorted(path for path in files if path.is_file())
 
 

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+import zipfile
 from datetime import date
 from pathlib import Path
 
@@ -108,6 +109,28 @@ def test_solution_on_real_data(notebook, tmp_path, monkeypatch, notebook_seconds
     assert run.status == "ok", run.error
     assert {golden["dataset"] for golden in goldens} <= {"ml-100k"}
     within_budget(notebook, "solution ml-100k", run.seconds, notebook_seconds)
+
+
+@pytest.mark.full
+@by_name
+def test_exercise_as_on_colab(notebook, wheel, tmp_path):
+    """An empty folder, the wheel, and nothing of the clone: a path into the clone, or an upgrade by the first cell, shows here."""
+    from tutorial_lib.runner import execute
+
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    colab = tmp_path / "site" / "google" / "colab"  # no __init__ in google/: other packages share that name
+    colab.mkdir(parents=True)
+    (colab / "__init__.py").write_text("")
+    content = tmp_path / "content"
+    content.mkdir()
+    (content / notebook.name).write_bytes(notebook.read_bytes())
+    env = {"PYTHONPATH": str(tmp_path / "site"), "COLAB_RELEASE_TAG": "stand-in", "HOME": str(tmp_path / "home"), "PIP_NO_INDEX": "1"}
+    run = execute(content / notebook.name, tmp_path / "executed.ipynb", {"PROFILE": "smoke"}, env=env, cwd=content)
+    assert run.status == "ok", run.error
+    assert [path.name for path in content.iterdir()] == [notebook.name]
+    executed = (tmp_path / "executed.ipynb").read_text(encoding="utf-8")
+    assert "Colab; Hub" in executed  # the environment table saw where it is
+    assert "Successfully installed" not in executed and "Requirement already satisfied" not in executed
 
 
 def markers(path: Path) -> list[ast.AST]:

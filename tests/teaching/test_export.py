@@ -67,7 +67,7 @@ def test_nothing_is_asked_from_the_network(executed):
 def test_title_language_and_caption(executed):
     text = export_html(executed)
     assert '<html lang="en">' in text and "<title>A tiny notebook</title>" in text
-    assert re.search(r"<figure[^>]*><img [^>]*><figcaption[^>]*>One hit at rank 2[^<]*</figcaption></figure>", text), "caption inside its figure"
+    assert re.search(r"<figure[^>]*><img [^>]*><figcaption[^>]*>One hit at rank 2[^<]*</figcaption></figure>", text)
     assert text.count("Which logarithm does NDCG need") == 1, "the question stands there once, not as widget and as text"
     assert "widget-view" not in text and "VBox(" not in text
 

@@ -64,6 +64,19 @@ def test_moving_a_control_redraws_and_comes_back_to_the_same_bytes():
     assert panel.controls["slope"].continuous_update is False
 
 
+def test_a_message_in_the_middle_of_a_drawing_does_not_show_or_close_the_figure():
+    """JupyterLab handles messages in several threads, and after each one the notebook shows and closes all open figures."""
+    define = (
+        "%matplotlib inline\nimport matplotlib.pyplot as plt\nfrom tutorial_lib.teaching.widgets import Explorer\n"
+        "def draw(slope):\n    fig, ax = plt.subplots(figsize=(2, 2))\n    get_ipython().events.trigger('post_execute')\n"
+        "    assert plt.fignum_exists(fig.number)\n    ax.plot([0, 1], [0, slope])\n    return fig\n"
+        "panel = Explorer(draw, 'x', None, {}, {'slope': range(3)})\npanel.controls['slope'].value = 2\nprint(panel.line.value)"
+    )
+    with kernel() as run:
+        outputs = run(define)
+    assert shown(outputs) == [] and "could not be drawn" not in printed(outputs)
+
+
 def test_a_setting_that_cannot_be_drawn_is_told():
     """A kernel swallows what a callback raises; the learner would see a slider that does nothing."""
 

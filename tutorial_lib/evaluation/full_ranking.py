@@ -34,9 +34,8 @@ def evaluate(
     ties: how equal scores are ordered. "expected" (default): the exact mean over all orders of the tied items, so a constant
         scorer gets hit@k = k / candidates; "optimistic", "pessimistic", or "index" (lower item code first).
     block: users scored at a time (default: as many as keep a block under 2**24 scores, at most 1,024).
-    Returns the columns of `ranking_metrics`, index "user" (user codes). ``attrs``: n_users (averaged), n_excluded (users
-        without targets), k, on, ties, exclude_seen, tied (share of users with a target that shares its score with a
-        non-target), protocol (a sentence that says all this).
+    Returns the columns of `ranking_metrics`, index "user" (user codes). ``attrs``: n_users (averaged), n_excluded (without
+        targets), tied (share of users with a target tied with a non-target), k, on, ties, exclude_seen, protocol (a sentence).
     Raises InputError for an empty part, k beyond the catalogue, NaN scores, or scores of the wrong shape.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
@@ -55,15 +54,15 @@ def evaluate(
         parts.append(groups_of_scores(scores, targets, hidden, ties, who))
         users.append(who)
     frame = frame_of(parts, ks, pd.Index(np.concatenate(users), name="user"), len(split.users))
-    attrs = dict(on=on, ties=ties, exclude_seen=exclude_seen)
-    frame.attrs.update(attrs, protocol=_protocol(split, n_items, len(frame), frame.attrs["n_excluded"], **attrs))
+    frame.attrs.update(on=on, ties=ties, exclude_seen=exclude_seen)
+    frame.attrs["protocol"] = _protocol(split, frame.attrs)
     return frame
 
 
-def _protocol(split, n_items: int, n_users: int, n_excluded: int, on: str, ties: str, exclude_seen: bool) -> str:
-    seen = "excluded" if exclude_seen else "kept"
-    what = f"{split.name} {on} of {split.dataset.name}: full ranking of {n_items:,} items, seen items {seen}, ties {ties}"
-    return f"{what}; {n_users:,} users averaged, {n_excluded:,} without targets left out"
+def _protocol(split, attrs: dict) -> str:
+    seen = "excluded" if attrs["exclude_seen"] else "kept"
+    what = f"{split.name} {attrs['on']} of {split.dataset.name}: full ranking of {split.dataset.n_items:,} items, seen items {seen}"
+    return f"{what}, ties {attrs['ties']}; {attrs['n_users']:,} users averaged, {attrs['n_excluded']:,} without targets left out"
 
 
 def evaluate_scores(

@@ -18,7 +18,7 @@ def ranking_metrics(recommended: Sequence[Sequence], relevant: Sequence[Collecti
     """Precision, recall, hit rate, MRR, MAP (two kinds) and NDCG of recommendation lists, one row a user.
 
     recommended: one list of item ids a user, best first; a [n, length] integer array is fastest. Ids are of any hashable type.
-        A repeated id counts at its first place only; -1 in integer arrays is padding and skipped; an empty list scores 0.
+        A repeated id counts at its first place only; -1 among integers is padding and skipped; an empty list scores 0.
     relevant: one collection of item ids a user; repeats count once.
     k: cut-off or cut-offs.
     Returns columns ``precision@k`` (÷ k), ``recall@k`` (÷ R, the number of relevant items), ``hit@k`` (any hit), ``mrr@k``
@@ -70,7 +70,7 @@ def _flat(lists: Sequence, name: str) -> tuple[np.ndarray, np.ndarray]:
     if len(lists) and all(isinstance(ids, np.ndarray) for ids in lists):
         return np.concatenate(lists), sizes
     ids = list(chain.from_iterable(lists))
-    if all(type(i) is int for i in ids):
+    if all(type(i) is int and abs(i) < 2**63 for i in ids):
         return np.array(ids, dtype=np.int64), sizes
     flat = np.empty(len(ids), dtype=object)
     flat[:] = ids
@@ -78,14 +78,16 @@ def _flat(lists: Sequence, name: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _codes(recommended: np.ndarray, relevant: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
-    """Ids of any type as codes 0..n_codes-1; small integers are their own code, and negative ones stay padding."""
-    both = [ids for ids in (recommended, relevant) if len(ids)]
-    if all(ids.dtype.kind in "iu" for ids in both):
-        top = max((int(ids.max()) for ids in both), default=0)
-        if top < 2**31 and min((int(ids.min()) for ids in both), default=0) >= PADDING:
-            return recommended.astype(np.int64, copy=False), relevant.astype(np.int64, copy=False), top + 1
+    """Ids of any type as codes 0..n_codes-1; small integers are their own code, and -1 among integers stays padding."""
+    whole = recommended.dtype.kind in "iu" and relevant.dtype.kind in "iu"
+    low, top = ([int(limit(ids)) for ids in (recommended, relevant) if whole and len(ids)] for limit in (np.min, np.max))
+    padded = whole and min(low, default=0) >= PADDING  # with ids below -1 in use, -1 is an id too
+    if padded and max(top, default=0) < 2**31:
+        return recommended.astype(np.int64, copy=False), relevant.astype(np.int64, copy=False), max(top, default=0) + 1
     joined = np.concatenate([ids.astype(object) for ids in (recommended, relevant)])
     codes, names = pd.factorize(joined)
+    if padded:
+        codes = np.where(joined == PADDING, PADDING, codes)
     return codes[: len(recommended)], codes[len(recommended) :], len(names)
 
 

@@ -64,13 +64,11 @@ def png_bytes(fig, *, dpi: int = 110) -> bytes:
         fig: matplotlib ``Figure``.
         dpi: dots per inch.
     """
-    buffer = io.BytesIO()
-    try:
-        fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
-    finally:
-        import matplotlib.pyplot as plt
+    import matplotlib.pyplot as plt
 
-        plt.close(fig)  # an open figure would be drawn a second time at the end of the cell
+    plt.close(fig)  # first: an open figure would be drawn again at the end of the cell, or by another thread in the middle of this
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
 
 

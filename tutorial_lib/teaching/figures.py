@@ -1,70 +1,19 @@
-"""Figures that belong to one lesson and would clutter its notebook: drawings from files, the metric playground, one user's lists.
+"""Figures that belong to one lesson and would clutter its notebook: the metric playground, points with intervals, one user's lists.
 
 Functions that draw are pure: the same arguments give the same picture. Hand what they return to ``show`` or ``explore``.
 """
 
 from __future__ import annotations
 
-import base64
-import html
 import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import InputError
 from tutorial_lib.teaching.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
 
 LONGEST_LIST = 20  # ranks that the playground draws
 INK = {"hit": OKABE_ITO["orange"], "other": "#EDEDED", "cut": "black"}
-
-
-def drawing(name: str, *, alt: str, caption: str) -> None:
-    """Show one of the kit's SVG drawings, ``notebooks/figures/<name>.svg``, with its text alternative and a caption.
-
-    Raises:
-        InputError: no drawing of that name, or a text that says too little.
-    """
-    from tutorial_lib.notebooks import notebooks_folder
-    from tutorial_lib.teaching.display import display_html, inline_html, require_text
-
-    alt = require_text(alt, "alt", "say in words what the drawing shows, for readers who cannot see it")
-    caption = require_text(caption, "caption", "say in one sentence how to read the drawing")
-    folder = notebooks_folder() / "figures"
-    path = folder / f"{name}.svg"
-    if not path.is_file():
-        raise unknown_name("drawing", name, sorted(p.stem for p in folder.glob("*.svg")))
-    source = "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
-    picture = f'<img src="{source}" alt="{html.escape(alt)}" style="width: 100%; max-width: 960px">'
-    display_html(f'<figure style="margin: 0">{picture}<figcaption>{inline_html(caption)}</figcaption></figure>', f"[drawing: {alt}]\n{caption}")
-
-
-def say(text: str) -> None:
-    """Show computed sentences as a paragraph that wraps; ``backticks`` and ``**stars**`` work.
-
-    >>> say("NDCG@10 is **0.50**.")
-    NDCG@10 is **0.50**.
-    """
-    from tutorial_lib.teaching.display import display_html, inline_html
-
-    display_html(f"<p>{inline_html(text)}</p>", text)
-
-
-def table(frame, *, caption: str, digits: int = 4) -> None:
-    """Show a data frame as a table with a caption; texts stand left and wrap, numbers stand right and are rounded."""
-    from tutorial_lib.teaching.display import display_html, inline_html
-
-    rounded = frame.round(digits)
-    left = {column for column in rounded if not getattr(rounded[column].dtype, "kind", "O") in "ifub"}
-    align = ["left" if column in left else "right" for column in rounded]
-    shown = rounded.map(lambda value: f"{value:,.{digits}f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value))
-    head = "".join(f'<th scope="col" style="text-align: {a}">{html.escape(str(c))}</th>' for a, c in zip(align, shown, strict=True))
-    body = ""
-    for label, row in zip(shown.index, shown.itertuples(index=False), strict=True):
-        cells = "".join(f'<td style="text-align: {a}">{html.escape(value)}</td>' for a, value in zip(align, row, strict=True))
-        body += f'<tr><th scope="row" style="text-align: left">{html.escape(str(label))}</th>{cells}</tr>\n'
-    name = html.escape(str(frame.index.name or ""))
-    page = f'<table><caption style="text-align: left">{inline_html(caption)}</caption><thead><tr><th>{name}</th>{head}</tr></thead><tbody>\n{body}</tbody></table>'
-    display_html(page, f"{caption}\n{shown.to_string()}")
 
 
 def metric_values(rank: int, k: int) -> dict[str, float]:

@@ -6,6 +6,7 @@ The picture is PNG in a ``widgets.Image``: the same in Jupyter and Colab, with i
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from numbers import Number
 
@@ -13,6 +14,7 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.teaching.display import display_html, image_html, inline_html, png_bytes, require_text
 
 Values = Sequence | Mapping
+_DRAWING = threading.Lock()
 
 
 def _options(name: str, values: Values) -> list[tuple[str, object]]:
@@ -91,7 +93,12 @@ class Explorer:
 
     def png(self) -> bytes:
         """The picture at the present values."""
-        return png_bytes(self._draw(**self.values()))
+        import matplotlib.pyplot as plt
+
+        # JupyterLab runs callbacks in a thread of their own, and after every message the notebook shows and closes all figures that
+        # are open. Interactive mode off keeps it away from ours; the lock keeps two callbacks apart.
+        with _DRAWING, plt.ioff():
+            return png_bytes(self._draw(**self.values()))
 
     def text(self) -> str:
         """The picture at the present values, in words."""

@@ -1,0 +1,667 @@
+# %% [markdown] tags=["title"]
+# # 01 · Recommendation as language
+# **What is a history, read as a sentence, and how do you know that a recommendation is good?**
+
+# %% [markdown] tags=["objectives"]
+# > **You will be able to**
+# > - *write* a history as item tokens and as a sentence, and *say* what each cannot express (exercise 01-sentence, question 1)
+# > - *name* the five stages of a language-model recommender, and which of them each paradigm trains (question 2)
+# > - *build* a first-order transition model, and *compare* baselines with the best possible value (exercise 01-transitions)
+# > - *compute* NDCG by hand (exercise 01-ndcg, question 3)
+# > - *find* the fault in a sampled, tied or leaking evaluation (questions 4, 5 and 6)
+# >
+# > **You need:** notebook 00, and numpy arrays. **Time:** 35 minutes to follow, 60 with the exercises.
+# > **Hardware:** any laptop with 2 GB of memory. No GPU.
+
+# %% tags=["parameters"]
+PROFILE = "quick"  # smoke: 300 users, for tests | quick: all users, 5 sampling seeds | full: 20 sampling seeds
+DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-100k"
+LM = "kit-gpt"  # language model; not used in this notebook, whose models only count
+SEED = 0  # any whole number from 0; draws sampled negatives, shuffles and the user shown
+
+# %% [markdown]
+# ## 1. Four types of data
+# Language-model recommenders are trained on four types of data (Liu et al. 2023): **sequential** (who took what, when),
+# **textual** (titles, descriptions, reviews), **graph** (facts about items) and **multi-modal** (pictures, sound).
+#
+# **Guess first:** which of the four will you find in this data set?
+
+# %%
+import re
+import warnings
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.data import Split, leave_last_out, load_dataset, temporal_split
+from tutorial_lib.teaching import attempt, explore, golden, hint, interval_bars, quiz, show
+from tutorial_lib.teaching.figures import drawing, interval_points, say, table, two_panels
+
+ds = load_dataset(DATASET)
+ds = ds if ds.truth is not None else ds.k_core(5)  # real logs: users and items with 5 or more
+if PROFILE == "smoke":
+    ds = ds.subset_users(range(min(300, ds.n_users)))
+N_SEEDS = {"smoke": 2, "quick": 5, "full": 20}[PROFILE]
+SEEDS = range(100 * SEED, 100 * SEED + N_SEEDS)  # of everything drawn below
+ds
+
+# %%
+kinds = {
+    "Sequential: interactions": ds.interactions,
+    "Textual: items": ds.items[[c for c in ("title", "text", "categories") if c in ds.items]],
+    "Textual: reviews": ds.reviews[["user", "item", "rating", "text"]],
+    "Graph: facts about items": ds.graph,
+}
+for kind, frame in kinds.items():
+    if len(frame):
+        table(frame.head(2), caption=f"{kind} ({len(frame):,} rows, two shown)")
+    else:
+        say(f"**{kind}:** none in this data set.")
+say("**Multi-modal:** none. The kit ships no pictures and no sound, and the survey finds them scarce too.")
+
+# %% [markdown]
+# ## 2. A history is a sentence
+# A language model predicts the next token of a text. A recommender predicts the next item of a history. So a history can be read
+# as a sentence, in two ways:
+#
+# - **item tokens**: each item is one word of its own, such as `<item_17>`. The vocabulary is the catalogue.
+# - **titles**: each item is the words of its title. The vocabulary is that of the language.
+#
+# **Exercise 01-sentence.** Write a history as text: the newest titles, oldest first, with ` | ` between them.
+
+# %%
+def to_sentence(history, titles, last=5):
+    """The newest `last` titles of a history (item codes, oldest first) as one text."""
+    # SOLUTION BEGIN
+    return " | ".join(titles[item] for item in history[-last:])
+    # SOLUTION END
+
+
+to_sentence = attempt(to_sentence, exercise="01-sentence")
+
+# %%
+hint("01-sentence")
+
+# %%
+split = leave_last_out(ds)  # the last item of every user is the target, the one before it is for validation
+tested = [row for row, target in enumerate(split.test_target) if len(target)]
+titles = ds.items["title"].tolist()
+user = int(np.random.default_rng(SEED).choice(tested))
+history, target = split.test_history[user], int(split.test_target[user][0])
+say("**Item tokens:** " + " ".join(f"`<item_{i}>`" for i in history[-4:]) + f" → `<item_{target}>`")
+say(f"**Sentence:** {to_sentence(list(history), titles, 4)} → {titles[target]}")
+say(f"**Prompt:** A user chose, in this order: {to_sentence(list(history), titles, 4)}. The next one is:")
+
+# %% [markdown]
+# **Guess first:** which vocabulary is larger, the items or the words of their titles? And which way makes the longer sentence?
+
+# %%
+words = [re.findall(r"\w+", title.lower()) for title in titles]
+vocabulary = {word for title in words for word in title}
+items_each = np.array([len(h) for h in split.test_history])
+words_each = np.array([sum(len(words[item]) for item in h) for h in split.test_history])
+sizes = {"item tokens": ds.n_items, "title words": len(vocabulary)}
+lengths = {"item tokens": items_each.mean(), "title words": words_each.mean()}
+fig = two_panels(
+    {"Vocabulary": sizes, "Length of a history": lengths}, units=["distinct tokens", "tokens, mean"]
+)
+alt = f"Two bar charts. Vocabulary: {sizes}. Mean tokens of a history: {lengths}.".replace("np.float64", "")
+show(fig, alt=alt, caption="Left: how many tokens a model must know. Right: how many it must read for one user.")
+
+# %%
+ratio = words_each.sum() / items_each.sum()
+say(
+    f"A title takes {ratio:.1f} words on average, so a history of titles is {ratio:.1f} times as long, and a model with room for "
+    f"512 tokens sees about {512 / ratio:.0f} items. The words number {len(vocabulary) / ds.n_items:.1f} times the items."
+)
+
+# %% [markdown]
+# What can each way express? Two tests: an item that was not there during training, and two items with the same title.
+
+# %%
+def known_words(share_new, seed):
+    """Hide some items; the share of the hidden titles' words that the other titles still teach."""
+    new = np.random.default_rng(seed).random(ds.n_items) < share_new
+    known = {word for title, hidden in zip(words, new) if not hidden for word in title}
+    return np.mean([word in known for title, hidden in zip(words, new) if hidden for word in title])
+
+
+shares = [known_words(0.1, seed) for seed in SEEDS]
+twins = int(ds.items["title"].duplicated().sum())
+say(f"**New items.** With 10 % of the items new, other titles teach {np.mean(shares):.0%} of the words in a new title "
+    f"({min(shares):.0%} to {max(shares):.0%} over {N_SEEDS} draws). Of the new items' own tokens they teach none.")  # fmt: skip
+say(f"**Twins.** {twins} of {ds.n_items:,} titles repeat an earlier one: titles cannot tell these items apart, item tokens can.")
+
+# %%
+quiz("01_recommendation_as_language", "item-tokens")
+
+# %% [markdown]
+# ## 3. One architecture, three paradigms
+# Whatever the system is called, it has the same five stages. The paradigms differ in one thing: **which parameters move, and when**.
+#
+# - **Pre-train**: learn everything once from histories, then recommend.
+# - **Pre-train and fine-tune**: learn on much data, then move all, some or a few extra parameters for the task.
+# - **Pre-train, prompt and predict**: keep the model, and change what it reads.
+
+# %%
+drawing(
+    "architecture",
+    alt="Five stages from left to right: input, encoding, backbone, head, ranking. Below, three rows. Pre-train: encoding, "
+    "backbone and head are trained once. Pre-train and fine-tune: they are trained again, all or in part. Prompt: encoding, "
+    "backbone and head stay fixed, and the prompt is written or learned.",
+    caption="Read a row: hatched stages move, plain ones stay fixed. The stages are the same in all three rows.",
+)
+
+# %%
+quiz("01_recommendation_as_language", "what-moves")
+
+# %% [markdown]
+# ## 4. Baselines, and the ceiling
+# Before any neural network: how far does counting get you? The simplest model that uses **order** counts which item came right
+# after which. In the language of texts it is a bigram model.
+#
+# **Exercise 01-transitions.** Count the transitions.
+
+# %%
+def count_transitions(histories, n_items):
+    """[n_items, n_items] array: counts[a, b] says how often item b came right after item a."""
+    # SOLUTION BEGIN
+    counts = np.zeros((n_items, n_items))
+    for history in histories:
+        for before, after in zip(history[:-1], history[1:]):
+            counts[before, after] += 1
+    return counts
+    # SOLUTION END
+
+
+count_transitions = attempt(count_transitions, exercise="01-transitions")
+
+# %%
+hint("01-transitions")
+
+# %% [markdown]
+# The library's `TransitionKNN` looks at more: up to ten recent items, and steps of up to twenty, weighted by distance. With all of
+# that switched off, it must hold exactly your counts.
+
+# %%
+from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, Random, TransitionKNN
+
+chain = TransitionKNN(window=1, reverse=0, last=1, source_power=0, target_power=0).fit(split)
+counts = count_transitions([list(h) for h in split.train], ds.n_items)
+same = np.array_equal(counts, chain.transitions.toarray())
+seen_once = (counts == 1).sum() / max((counts > 0).sum(), 1)
+say(f"Your counts and the library's are {'the same' if same else 'NOT the same'}: {counts.sum():,.0f} steps, "
+    f"{(counts > 0).mean():.1%} of all pairs ever seen, {seen_once:.0%} of those seen only once.")  # fmt: skip
+
+# %% [markdown]
+# **Guess first:** put these in order by NDCG@10, a metric between 0 and 1 that you will build in section 5. `Random` shuffles the
+# catalogue. `Popularity` knows no history. `chain` is your bigram model. `TransitionKNN` looks further back. `ItemKNN` and `EASE`
+# know which items share users, but nothing about order. In a planted world, `Oracle` is the exact probability of the next
+# item given the history, so no model can do better on average: it is the **ceiling**.
+
+# %%
+from tutorial_lib.evaluation import compare, evaluate, mean_interval
+
+models = {"Random": Random(), "Popularity": Popularity(), "chain": chain, "TransitionKNN": TransitionKNN()}
+models |= {"ItemKNN": ItemKNN(), "EASE": EASE()}
+if ds.truth is not None:
+    models["Oracle"] = Oracle()
+else:
+    say("No ceiling here: the true probabilities of real data are unknown. Run with a planted world to see one.")
+for model in models.values():
+    model.fit(split, seed=SEED)
+results = {name: evaluate(model, split, k=(5, 10)) for name, model in models.items()}
+say(results["chain"].attrs["protocol"])
+
+# %%
+order = sorted(results, key=lambda name: results[name]["ndcg@10"].mean())
+bars = [mean_interval(results[name], "ndcg@10") for name in order]
+best = next(name for name in reversed(order) if name != "Oracle")
+fig = interval_bars(
+    order, [b.mean for b in bars], [b.low for b in bars], [b.high for b in bars],
+    quantity="NDCG@10, mean over users", highlight=best,
+    ceiling=(results["Oracle"]["ndcg@10"].mean(), "ceiling") if "Oracle" in results else None,
+)  # fmt: skip
+told = "; ".join(f"{name} {b}" for name, b in zip(order, bars))
+show(fig, alt=f"Bars of NDCG@10 with 95 % intervals. {told}.", caption=f"Mean and 95 % interval over {bars[0].n:,} users of {ds.name}.")
+
+# %% [markdown]
+# The intervals of two bars may overlap although one model is better for nearly every user. So compare **paired**: user by user.
+
+# %%
+def compared(a, b, metric="ndcg@10"):
+    """One sentence about a paired difference, true whatever it is."""
+    c = compare(results[a], results[b], metric)
+    sure = "the interval excludes 0" if c.ci[0] > 0 or c.ci[1] < 0 else "no difference is shown"
+    return f"**{a} − {b}:** {c.difference:+.4f}, 95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users: {sure}."
+
+
+say(compared("chain", "Popularity"))
+say(compared("TransitionKNN", "Popularity"))
+say(compared("TransitionKNN", "ItemKNN"))
+if "Oracle" in results:
+    say(compared(best, "Oracle") + f" So much is left to learn beyond {best}, the best of the counters.")
+
+# %% [markdown]
+# ## 5. Metrics by hand
+# A user liked B and E. A model recommends A, B, C, D, E, in this order.
+#
+# - **Reciprocal rank**: one over the rank of the first hit.
+# - **Recall@k**: the hits among the first k, divided by the number of liked items.
+# - **NDCG@k**: each hit earns $1 / \log_2(\text{rank} + 1)$. The sum is DCG. Divided by the DCG of the best possible list, it is NDCG.
+#
+# **Guess first:** what are the three numbers for k = 5?
+
+# %%
+recommended, liked = list("ABCDE"), {"B", "E"}
+steps = pd.DataFrame({"item": recommended}, index=pd.RangeIndex(1, 6, name="rank"))
+steps["gain"] = [float(item in liked) for item in recommended]
+steps["discount 1/log2(rank+1)"] = 1 / np.log2(steps.index + 1)
+steps["gain × discount"] = steps["gain"] * steps["discount 1/log2(rank+1)"]
+table(steps, caption="The five ranks, one a row")
+dcg, ideal = steps["gain × discount"].sum(), 1 / np.log2([2, 3])
+by_hand = {"mrr@5": 1 / 2, "recall@5": 2 / 2, "ndcg@5": dcg / ideal.sum()}
+
+# %%
+from tutorial_lib.evaluation import ranking_metrics
+
+library = ranking_metrics([recommended], [liked], k=5)[list(by_hand)].iloc[0]
+both = pd.DataFrame({"by hand": by_hand, "library": library.to_dict()})
+both["the same"] = np.isclose(both["by hand"], both["library"])
+table(both, caption="Three metrics of one list")
+
+# %% [markdown]
+# **Exercise 01-ndcg.** Now as a function, for any list. Three traps: the list may be shorter than k, more items may be liked than fit
+# into it, and an item may be recommended twice (it earns once).
+
+# %%
+def ndcg_at_k(recommended, relevant, k):
+    """NDCG of one list: gain 1 for a relevant item, discount 1 / log2(rank + 1), between 0 and 1."""
+    # SOLUTION BEGIN
+    seen, dcg = set(), 0.0
+    for rank, item in enumerate(recommended[:k], start=1):
+        if item in relevant and item not in seen:
+            dcg += 1 / np.log2(rank + 1)
+        seen.add(item)
+    return dcg / sum(1 / np.log2(rank + 1) for rank in range(1, min(len(relevant), k) + 1))
+    # SOLUTION END
+
+
+ndcg_at_k = attempt(ndcg_at_k, exercise="01-ndcg")
+
+# %%
+hint("01-ndcg")
+
+# %%
+rows = tested[:300]  # enough to see whether the numbers agree
+lists = models["TransitionKNN"].recommend([split.test_history[row] for row in rows], k=10)
+yours = np.mean([ndcg_at_k(list(items), set(split.test_target[row]), 10) for items, row in zip(lists, rows)])
+same = results["TransitionKNN"].loc[split.users[rows], "ndcg@10"].mean()
+say(f"Mean NDCG@10 of TransitionKNN over {len(rows)} users: yours {yours:.6f}, library {same:.6f}: "
+    f"{'the same' if np.isclose(yours, same) else 'NOT the same'}.")  # fmt: skip
+
+# %% [markdown]
+# **Playground.** One item is liked. Move the hit down the list, and move the cut-off. Before you do: from rank 1 to rank 2, which
+# metric loses most? And from rank 9 to rank 10?
+
+# %%
+from tutorial_lib.teaching.figures import describe_playground, metric_curves, metric_playground
+
+explore(
+    metric_playground,
+    alt="Left, a ranked list of 20 places with one hit and a line at the cut-off. Right, MRR, NDCG and recall for every rank.",
+    describe=describe_playground, start={"rank": 3, "k": 10}, rank=range(1, 21), k=[1, 5, 10, 20],
+)  # fmt: skip
+
+# %%
+show(
+    metric_curves(k=10),
+    alt="Three falling curves over ranks 1 to 20. MRR@10 falls fastest, from 1 to 0.5 at rank 2. NDCG@10 falls to 0.63 at rank "
+    "2 and 0.29 at rank 10. Recall@10 stays 1 up to rank 10. All are 0 from rank 11.",
+    caption="MRR loses most at the top, recall only at the cut-off, and NDCG lies between them.",
+)
+
+# %%
+quiz("01_recommendation_as_language", "which-metric")
+
+# %% [markdown]
+# ## 6. Full or sampled ranking: a rank flip
+# Ranking the whole catalogue was once expensive. So many papers rank the target among 100 **sampled** items only. That looks like
+# a cheaper version of the same number. It is not (Krichene & Rendle 2020).
+#
+# To see why, we build a model in the style of large systems. A **short list** of 20 items is ranked with care, here by EASE and
+# TransitionKNN together. Everything else is left in order of popularity: nobody sees rank 500. We built it to make the effect
+# plain, and then look for the effect among the ready-made models.
+
+# %%
+from scipy.stats import zscore
+
+from tutorial_lib.recommender import ScoreRecommender, top_k
+
+
+class ShortList(ScoreRecommender):
+    """The 20 best items of two models together, then the rest by popularity."""
+
+    def fit(self, split, *, seed=0, progress=True):
+        self.n_items = split.dataset.n_items
+        self.parts, self.rest = [EASE().fit(split), TransitionKNN().fit(split)], Popularity().fit(split)
+        return self
+
+    def score(self, histories, users=None):
+        both = sum(zscore(part.score(histories), axis=1) for part in self.parts)
+        scores = self.rest.score(histories) / self.rest.counts.sum()  # below 1
+        np.put_along_axis(scores, top_k(both, 20, exclude=histories), np.arange(20, 0, -1.0)[None], axis=1)
+        return scores
+
+
+models["ShortList"] = ShortList().fit(split)
+results["ShortList"] = evaluate(models["ShortList"], split, k=(5, 10))
+
+# %% [markdown]
+# **Guess first:** the short list puts its best guesses on top and does not care about the rest. Will it look better or worse when
+# each target competes with only 100 random items?
+
+# %%
+from tutorial_lib.evaluation.protocols import SampledMetricsWarning, evaluate_sampled
+
+warnings.simplefilter("ignore", SampledMetricsWarning)  # the library warns each time: here we know what we do
+rivals = ["Popularity", "chain", "TransitionKNN", "ItemKNN", "EASE"]
+negatives = min(100, ds.n_items // 4)
+
+
+def sampled(name, by="uniform"):
+    """Per-user metrics against sampled items, averaged over the sampling seeds."""
+    runs = [evaluate_sampled(models[name], split, k=10, negatives=negatives, by=by, seed=seed) for seed in SEEDS]
+    return pd.concat(runs).groupby(level="user").mean()
+
+
+few = {name: sampled(name) for name in [*rivals, "ShortList"]}
+popular = {name: sampled(name, by="popularity") for name in [*rivals, "ShortList"]}
+
+# %%
+columns = {"full ranking": results, f"{negatives} uniform": few, f"{negatives} by popularity": popular}
+hits = pd.DataFrame({title: {name: runs[name]["hit@10"].mean() for name in few} for title, runs in columns.items()})
+hits.index.name = "hit@10"
+table(hits.sort_values("full ranking", ascending=False), caption="The same models, three protocols", digits=3)
+
+# %%
+def against(rival, runs):
+    """ShortList minus rival under one protocol: mean and 95 % interval, paired over users."""
+    c = compare(runs["ShortList"], runs[rival], "hit@10")
+    return c.difference, *c.ci
+
+
+groups = {title: [against(rival, runs) for rival in rivals] for title, runs in list(columns.items())[:2]}
+fig = interval_points(rivals, groups, quantity="hit@10 of ShortList minus hit@10 of the rival", zero="no difference")
+told = "; ".join(f"{title}: " + ", ".join(f"{r} {d[0]:+.3f}" for r, d in zip(rivals, rows)) for title, rows in groups.items())
+show(
+    fig, alt=f"Differences between ShortList and five rivals. {told}.",
+    caption="Right of the dashed line ShortList is ahead, left of it behind. A rival with points on both sides has changed places.",
+)  # fmt: skip
+
+# %%
+full, cheap = groups.values()
+flipped = [r for r, f, s in zip(rivals, full, cheap) if f[1] > 0 > s[2]]
+say(f"**Ahead** of {' and '.join(flipped) or 'no rival'} in the full ranking, and **behind** in the sampled one, "
+    f"with both intervals away from 0 ({len(results['ShortList']):,} users, {N_SEEDS} sampling seeds).")  # fmt: skip
+pairs = [(a, b) for a in rivals for b in rivals if a != b]
+clear = [f"{a} and {b}" for a, b in pairs
+         if compare(results[a], results[b], "hit@10").ci[0] > 0 > compare(few[a], few[b], "hit@10").ci[1]]  # fmt: skip
+say(f"Ready-made models that change places as clearly: {'; '.join(clear) or 'none on this data set'}.")
+
+# %% [markdown]
+# Why? Against 100 of N items, a place among the first ten means about a place among the first N / 10 of the whole catalogue. So the
+# sampled metric reads the ranking at another depth. Draw hit@k for **every** k, and the flip explains itself.
+
+# %%
+from tutorial_lib.teaching import curves
+
+other = flipped[-1] if flipped else "TransitionKNN"
+depths = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k < ds.n_items]
+deep = {name: evaluate(models[name], split, k=depths) for name in ("ShortList", other)}
+series = {name: [frame[f"hit@{k}"].mean() for k in depths] for name, frame in deep.items()}
+fig = curves(depths, series, x_label="cut-off k of the full ranking", x_unit="items, log scale", y_label="hit@k")
+reach = 10 * (ds.n_items - items_each.mean()) / (negatives + 1)
+ax = fig.axes[0]
+ax.set(xscale="log", xticks=depths, xticklabels=depths, ylim=(0, 1.05))
+for place, text in ((10, "full\nhit@10\nreads here"), (reach, f"sampled\nhit@10\nreads here")):
+    ax.axvline(place, color="black", linestyle=":", linewidth=1.5)
+    ax.annotate(text, (place, 0.98), xytext=(4, 0), textcoords="offset points", va="top", fontsize=9)
+ax.legend(loc="lower right", frameon=False)
+show(fig, alt=f"hit@k of ShortList and {other} over k = {depths}: {series}".replace("np.float64", ""),
+     caption=f"The full metric looks at k = 10, the sampled one at about k = {reach:.0f}: two places on two different curves.")  # fmt: skip
+
+# %%
+quiz("01_recommendation_as_language", "sampled")
+
+# %% [markdown]
+# ## 7. Trap: ties
+# **Equal scores.** A model that has learned nothing gives every item the same score. What is its hit@10? The answer depends on one
+# line of the metric: who wins a tie.
+#
+# **Guess first:** give the number for a constant scorer, if ties are broken for the target, against it, by item number, or by chance.
+
+# %%
+class Constant:
+    """The same score for every item."""
+
+    def score(self, histories, users=None):
+        return np.zeros((len(histories), ds.n_items))
+
+
+rules = ["optimistic", "pessimistic", "index", "expected"]
+constant = {rule: mean_interval(evaluate(Constant(), split, k=10, ties=rule), "hit@10") for rule in rules}
+chance = np.mean([10 / (ds.n_items - len(split.test_history[row])) for row in tested])
+fig = interval_bars(
+    rules, [c.mean for c in constant.values()], [c.low for c in constant.values()], [c.high for c in constant.values()],
+    quantity="hit@10 of a model that knows nothing", highlight="expected",
+)  # fmt: skip
+told = ", ".join(f"{rule} {c.mean:.3f}" for rule, c in constant.items())
+show(fig, alt=f"Bars of hit@10 of a constant scorer under four tie rules: {told}.",
+     caption="One model, four tie rules. Only 'expected' (the mean over all orders, the default here) says what it is worth.")  # fmt: skip
+
+# %%
+say(f"With 'expected' the constant scorer gets {constant['expected'].mean:.4f}. Ten places for the items not yet seen make "
+    f"{chance:.4f}: chance. 'optimistic' makes it perfect.")  # fmt: skip
+
+# %% [markdown]
+# **Equal times.** The last item of a user is the target. But which one is last, if two carry the same second? Then the order of the
+# file decides, or a sort by item number that nobody thought about. In a planted world all times differ. So we first make its
+# clock coarse, until about as many targets are tied as in MovieLens-100K (44 %).
+
+# %%
+def coarse(seconds):
+    """The same data with a clock that only knows whole multiples of `seconds`."""
+    return replace(ds, interactions=ds.interactions.assign(timestamp=ds.interactions["timestamp"] // seconds * seconds))
+
+
+clocks = {s: leave_last_out(coarse(s)).tied_targets for s in (1, 3600, 21600, 43200, 86400, 259200, 604800)}
+clock = min(clocks, key=lambda seconds: abs(clocks[seconds] - 0.44))
+blurred = coarse(clock)
+up, down = (replace(blurred, interactions=blurred.interactions.sort_values("item", kind="stable", ascending=a)) for a in (True, False))
+splits = {"order of the file": leave_last_out(blurred), "shuffled by a seed": leave_last_out(blurred, tie_seed=SEED)}
+splits |= {"item number, rising": leave_last_out(up), "item number, falling": leave_last_out(down)}
+first = splits["order of the file"].test_target
+moved = {rule: np.mean([a[0] != b[0] for a, b in zip(first, s.test_target) if len(a)]) for rule, s in splits.items()}
+say(f"Clock of {clock:,} seconds: {clocks[clock]:.1%} of the targets are tied (with the data's own clock {split.tied_targets:.1%}).")
+say("Targets that the rule changes: " + ", ".join(f"{rule} {share:.0%}" for rule, share in list(moved.items())[1:]) + ".")
+
+# %% [markdown]
+# **Guess first:** the rule changes the question for many users. Does it change hit@10?
+
+# %%
+def under(model):
+    """hit@10 with its interval under each tie rule, refitted each time."""
+    found = [mean_interval(evaluate(model.fit(s, seed=SEED), s, k=10), "hit@10") for s in splits.values()]
+    return [(i.mean, i.low, i.high) for i in found]
+
+
+tied = {"EASE": under(EASE()), "TransitionKNN": under(TransitionKNN())}
+fig = interval_points(list(splits), tied, quantity="hit@10, same data, same model, another tie rule")
+told = "; ".join(f"{name}: " + ", ".join(f"{rule} {m[0]:.3f}" for rule, m in zip(splits, rows)) for name, rows in tied.items())
+show(fig, alt=f"hit@10 under four tie rules. {told}.", caption="Each row breaks ties in time by another rule; whiskers are 95 % intervals.")
+
+# %%
+for name, rows in tied.items():
+    values, width = [mean for mean, _, _ in rows], rows[0][2] - rows[0][1]
+    wide = max(values) - min(values)
+    size = "more than" if wide > width else "less than"
+    say(f"{name}: from {min(values):.3f} to {max(values):.3f} by the tie rule alone, {size} the width of one interval ({width:.3f}).")
+
+# %% [markdown]
+# In the worlds, item numbers mean nothing, so a sort by number is only one more shuffle. In MovieLens they follow the age of the
+# entry: run this notebook with `DATASET = "ml-100k"` and look at the last two rows. A safe rule: keep the order of the file, or
+# shuffle with a seed and repeat. Never sort by item number.
+
+# %%
+quiz("01_recommendation_as_language", "ties")
+
+# %% [markdown]
+# ## 8. Trap: leakage
+# Three ways to hold out: a **random** item of each user, the **last** item of each user, or everything after one **moment in time**.
+# In real use, a model knows nothing that happens after the moment of the recommendation.
+#
+# **Guess first:** for how many test items does the training part hold later events of the same user? And what share of all training
+# events lies in the test item's future?
+
+# %%
+log = ds.interactions.iloc[ds.sorted_rows()]  # by user, then by time
+who, when = log["user"].to_numpy(), log["timestamp"].to_numpy()
+size = np.bincount(who, minlength=ds.n_users)
+place = np.arange(len(log)) - (np.cumsum(size) - size)[who]
+drawn = np.random.default_rng(SEED).integers(0, np.maximum(size, 1))
+cut = np.quantile(when, 0.9)
+held = {"random item": place == drawn[who], "last item": place == size[who] - 1, "moment in time": when >= cut}
+
+
+def future(test):
+    """Mean share of training events after a test event, and share of test events with a later one of the same user."""
+    newest = pd.Series(when[~test]).groupby(who[~test]).max().reindex(range(ds.n_users), fill_value=-1).to_numpy()
+    later = 1 - np.searchsorted(np.sort(when[~test]), when[test], side="right") / (~test).sum()
+    return later.mean(), (newest[who[test]] > when[test]).mean()
+
+
+leaks = {name: future(test) for name, test in held.items()}
+
+# %%
+kinds = ["training events that lie in the test event's future", "test events with a later training event of the same user"]
+groups = {kind: [(leaks[name][i],) * 3 for name in leaks] for i, kind in enumerate(kinds)}
+fig = interval_points(list(leaks), groups, quantity="share (exact counts, so no interval)")
+told = "; ".join(f"{name}: {a:.0%} of training events, {b:.0%} of test events" for name, (a, b) in leaks.items())
+show(fig, alt=f"Two shares for three splits. {told}.", caption="Only a split at one moment in time keeps the future out of training.")
+
+# %% [markdown]
+# What does a model make of that? First, hit@10 when a random item is held out. Second, recommendations that were **impossible**:
+# items that nobody had met at the moment of the target.
+
+# %%
+def random_split(seed):
+    """One random item of each user is the target; all others, also later ones, are the history."""
+    draw, nothing, train, test = np.random.default_rng(seed), np.empty(0, dtype=np.int64), [], []
+    for sequence in ds.sequences():
+        at = draw.integers(max(1, len(sequence)))
+        keep = len(sequence) < 3  # too short to hold anything out
+        train.append(sequence if keep else np.delete(sequence, at))
+        test.append(nothing if keep else sequence[[at]])
+    return Split(ds, "random item", np.arange(ds.n_users), train, train, [nothing] * ds.n_users, train, test)
+
+
+last = split.merge_validation()  # as much training data as the random split has
+randoms, names = [random_split(seed) for seed in SEEDS], ["TransitionKNN", "ItemKNN", "EASE"]
+fresh = {"TransitionKNN": TransitionKNN, "ItemKNN": ItemKNN, "EASE": EASE}
+at_last = {n: evaluate(fresh[n]().fit(last), last, k=10) for n in names}
+at_random = {n: pd.concat([evaluate(fresh[n]().fit(s), s, k=10) for s in randoms]).groupby(level="user").mean() for n in names}
+
+# %%
+gains = {n: compare(at_random[n], at_last[n], "hit@10") for n in names}
+points = [(c.difference, *c.ci) for c in gains.values()]
+fig = interval_points(names, {"gain": points}, quantity="hit@10 with a random target minus hit@10 with the last", zero="no difference")
+told = ", ".join(f"{n} {c.difference:+.3f}" for n, c in gains.items())
+show(fig, alt=f"Difference in hit@10 between random and last target: {told}.",
+     caption=f"Right of the line, the random split flatters the model; paired over users, {N_SEEDS} random splits averaged.")  # fmt: skip
+
+# %%
+for name, c in gains.items():
+    words_for = "flatters" if c.ci[0] > 0 else "understates" if c.ci[1] < 0 else "does not clearly change"
+    say(f"The random split {words_for} {name}: {c.difference:+.3f}, 95 % interval {c.ci[0]:+.3f} to {c.ci[1]:+.3f}.")
+
+# %%
+from tutorial_lib.evaluation.protocols import impossible_share
+
+timed = temporal_split(ds)
+rows = []
+for name in names:
+    for s in (split, timed):
+        lists = fresh[name]().fit(s).recommend(s.test_history, k=10)
+        share = impossible_share(lists, s)
+        rows.append((name, s.name.split(" (")[0], int(round(share["impossible"].sum() * 10)), len(share) * 10, share["impossible"].mean()))
+impossible = pd.DataFrame(rows, columns=["model", "split", "impossible", "of", "share"]).set_index("model")
+table(impossible, caption="Recommended items that nobody had met at the moment of the target")
+
+# %%
+worst = impossible.loc[impossible["split"] == "leave-last-out", "impossible"].max()
+rest = impossible.loc[impossible["split"] == "temporal", "impossible"].max()
+say(f"With leave-last-out, up to {worst:,} recommendations of one model could not have been made at the time; with a split at one "
+    f"moment, at most {rest:,}. The price: only {len(timed.test_target) - sum(not len(t) for t in timed.test_target):,} of "
+    f"{ds.n_users:,} users can be tested there, against {len(tested):,}.")  # fmt: skip
+
+# %%
+quiz("01_recommendation_as_language", "leakage")
+
+# %% [markdown]
+# ## Recap
+# Computed from the cells above. If a row says something else than you guessed, go back to its section.
+
+# %% tags=["recap"]
+chosen = ["Popularity", "chain", "TransitionKNN", best, *(["Oracle"] if "Oracle" in results else [])]
+rows = {f"NDCG@10, {name}": (mean_interval(results[name], "ndcg@10"), "1") for name in dict.fromkeys(chosen)}
+recap = pd.DataFrame({name: (i.mean, i.low, i.high, seeds) for name, (i, seeds) in rows.items()}).T
+recap.columns = ["value", "95 % low", "95 % high", "seeds"]
+flip = {title: compare(runs["ShortList"], runs[other], "hit@10") for title, runs in columns.items()}
+for title, c in flip.items():
+    recap.loc[f"hit@10, ShortList − {other}, {title}"] = (c.difference, *c.ci, str(N_SEEDS) if "full" not in title else "1")
+for name, c in gains.items():
+    recap.loc[f"hit@10, {name}, random − last target"] = (c.difference, *c.ci, str(N_SEEDS))
+recap.index.name = "quantity"
+recap = recap.astype({c: float for c in recap.columns[:3]})
+table(recap, caption=f"{ds.name}: means over users with 95 % bootstrap intervals")
+
+# %%
+popularity, transition = (results[name]["ndcg@10"].mean() for name in ("Popularity", "TransitionKNN"))
+golden("01.popularity.ndcg@10", popularity, trivial=results["Random"]["ndcg@10"].mean())
+golden("01.transition.ndcg@10", transition, trivial=popularity)
+if "Oracle" in results:
+    golden("01.oracle.ndcg@10", results["Oracle"]["ndcg@10"].mean(), trivial=results[best]["ndcg@10"].mean())
+full, uniform, _ = (compare(runs["ShortList"], runs["TransitionKNN"], "hit@10").difference for runs in columns.values())
+golden("01.short-list.full-difference", full)
+golden("01.short-list.sampled-difference", uniform, trivial=full)
+golden("01.constant.hit@10", constant["expected"].mean, trivial=constant["index"].mean)
+golden("01.random-split.hit@10", at_random["TransitionKNN"]["hit@10"].mean(), trivial=popularity)
+golden("01.last.future-share", leaks["last item"][0], trivial=leaks["moment in time"][0])
+
+# %% [markdown]
+# ## Pitfalls
+# - **No baseline row.** A counter that takes a blink to fit is the first thing a large model must beat.
+# - **A number without its protocol.** hit@10 may be full or sampled, with seen items or without, with any tie rule. Print it all.
+# - **Bars without intervals, and intervals that are not paired.** Compare user by user, and read the smallest difference you could see.
+# - **"The last item."** Ask how ties in time were broken, and who else's future was in the training part.
+# - **A ceiling of 1.** People are not predictable. Where the ceiling is unknown, a low number does not mean a bad model.
+
+# %% [markdown] tags=["references"]
+# ## References
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling paradigm adaptations in recommender
+#   systems. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
+# - Zhang, Liu, Deldjoo, Zheng, Gulla 2024. Understanding language modeling paradigm adaptations in recommender systems (tutorial).
+#   [arXiv 2404.03788](https://arxiv.org/abs/2404.03788)
+# - Järvelin, Kekäläinen 2002. Cumulated gain-based evaluation of IR techniques. ACM TOIS 20(4).
+#   [doi 10.1145/582415.582418](https://doi.org/10.1145/582415.582418)
+# - Krichene, Rendle 2020. On sampled metrics for item recommendation. KDD.
+#   [doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
+# - Ji, Sun, Zhang, Li 2023. A critical study on data leakage in recommender system offline evaluation.
+#   [arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
+# - Steck 2019. Embarrassingly shallow autoencoders for sparse data. [arXiv 1905.03375](https://arxiv.org/abs/1905.03375)
+# - Kang, McAuley 2018. Self-attentive sequential recommendation. [arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
+#
+# **What next:** notebook 02 (planned) puts a small Transformer in the place of the counters, and asks what it learns by guessing the
+# next item, and what by guessing a hidden one. Until then, run this notebook with another `DATASET`, and see which sentences change.
