@@ -28,7 +28,7 @@ import time
 
 started = time.perf_counter()
 
-from tutorial_lib.teaching.figures import drawing
+from tutorial_lib.teaching.telling import drawing
 
 drawing(
     "kit_map",
@@ -61,7 +61,7 @@ ds.card
 # Read it before any number that was computed on the data.
 
 # %%
-from tutorial_lib.teaching import attempt, explore, hint, quiz, show
+from tutorial_lib.teaching import attempt, explore, hint, quiz
 
 quiz("00_start_here", "card")
 
@@ -76,7 +76,8 @@ quiz("00_start_here", "card")
 
 # %%
 from tutorial_lib.models import Popularity, TransitionKNN
-from tutorial_lib.teaching.figures import say, table, user_lists
+from tutorial_lib.teaching.figures import user_lists
+from tutorial_lib.teaching.telling import bars, say, table
 
 split = leave_last_out(ds)
 models = {"TransitionKNN": TransitionKNN().fit(split), "Popularity": Popularity().fit(split)}
@@ -141,16 +142,12 @@ difference = compare(results["TransitionKNN"], results["Popularity"], metric="hi
 difference
 
 # %%
-from tutorial_lib.teaching import interval_bars
-
-means, lows, highs = zip(*[(h.mean, h.low, h.high) for h in hits.values()])
-fig = interval_bars(
-    list(hits), means, lows, highs,
-    quantity="hit@10: share of users with the hidden item in the first ten", highlight="TransitionKNN",
-)  # fmt: skip
-told = "; ".join(f"{name} {interval}" for name, interval in hits.items())
-caption = f"Bars are means over {difference.n:,} users of {ds.name}, whiskers 95 % intervals."
-show(fig, alt=f"Bar chart of hit@10: {told}.", caption=caption)
+bars(
+    hits,
+    quantity="hit@10: share of users with the hidden item in the first ten",
+    caption=f"Bars are means over {difference.n:,} users of {ds.name}, whiskers 95 % intervals.",
+    highlight="TransitionKNN",
+)
 
 # %%
 low, high = difference.ci

@@ -35,11 +35,14 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import Split, leave_last_out, load_dataset, temporal_split
-from tutorial_lib.teaching import attempt, explore, golden, hint, interval_bars, quiz, show
-from tutorial_lib.teaching.figures import drawing, interval_points, say, table, two_panels
+from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
+from tutorial_lib.teaching.figures import two_panels
+from tutorial_lib.teaching.telling import bars, drawing, points, say, table
 
+# %%
 ds = load_dataset(DATASET)
-ds = ds if ds.truth is not None else ds.k_core(5)  # real logs: users and items with 5 or more
+if ds.truth is None:
+    ds = ds.k_core(5)  # real logs: keep users and items with 5 interactions or more
 if PROFILE == "smoke":
     ds = ds.subset_users(range(min(300, ds.n_users)))
 N_SEEDS = {"smoke": 2, "quick": 5, "full": 20}[PROFILE]
@@ -49,16 +52,16 @@ ds
 # %%
 kinds = {
     "Sequential: interactions": ds.interactions,
-    "Textual: items": ds.items[[c for c in ("title", "text", "categories") if c in ds.items]],
+    "Textual: items": ds.items[["title", "text", "categories"]],
     "Textual: reviews": ds.reviews[["user", "item", "rating", "text"]],
     "Graph: facts about items": ds.graph,
 }
 for kind, frame in kinds.items():
     if len(frame):
-        table(frame.head(2), caption=f"{kind} ({len(frame):,} rows, two shown)")
+        table(frame.head(2), caption=f"{kind} ({len(frame):,} rows, two shown)", digits=1)
     else:
         say(f"**{kind}:** none in this data set.")
-say("**Multi-modal:** none. The kit ships no pictures and no sound, and the survey finds them scarce too.")
+say("**Multi-modal:** none here, no pictures and no sound. The survey finds such data scarce.")
 
 # %% [markdown]
 # ## 2. A history is a sentence
@@ -84,14 +87,17 @@ to_sentence = attempt(to_sentence, exercise="01-sentence")
 hint("01-sentence")
 
 # %%
-split = leave_last_out(ds)  # the last item of every user is the target, the one before it is for validation
+split = leave_last_out(ds)  # target: the last item of every user; the one before is for validation
 tested = [row for row, target in enumerate(split.test_target) if len(target)]
 titles = ds.items["title"].tolist()
 user = int(np.random.default_rng(SEED).choice(tested))
 history, target = split.test_history[user], int(split.test_target[user][0])
-say("**Item tokens:** " + " ".join(f"`<item_{i}>`" for i in history[-4:]) + f" → `<item_{target}>`")
-say(f"**Sentence:** {to_sentence(list(history), titles, 4)} → {titles[target]}")
-say(f"**Prompt:** A user chose, in this order: {to_sentence(list(history), titles, 4)}. The next one is:")
+tokens, sentence = " ".join(f"<item_{i}>" for i in history[-4:]), to_sentence(list(history), titles, 4)
+say(
+    f"**Item tokens:** `{tokens}` → `<item_{target}>`",
+    f"**Sentence:** {sentence} → {titles[target]}",
+    f"**Prompt:** A user chose, in this order: {sentence}. The next one is:",
+)
 
 # %% [markdown]
 # **Guess first:** which vocabulary is larger, the items or the words of their titles? And which way makes the longer sentence?
@@ -102,18 +108,19 @@ vocabulary = {word for title in words for word in title}
 items_each = np.array([len(h) for h in split.test_history])
 words_each = np.array([sum(len(words[item]) for item in h) for h in split.test_history])
 sizes = {"item tokens": ds.n_items, "title words": len(vocabulary)}
-lengths = {"item tokens": items_each.mean(), "title words": words_each.mean()}
-fig = two_panels(
-    {"Vocabulary": sizes, "Length of a history": lengths}, units=["distinct tokens", "tokens, mean"]
+lengths = {"item tokens": round(items_each.mean()), "title words": round(words_each.mean())}
+panels = {"Vocabulary": sizes, "Length of a history": lengths}
+show(
+    two_panels(panels, units=["distinct tokens", "tokens, mean over users"]),
+    alt=f"Two bar charts. Distinct tokens: {sizes}. Mean tokens of a history: {lengths}.",
+    caption="Left: how many tokens a model must know. Right: how many it must read for one user.",
 )
-alt = f"Two bar charts. Vocabulary: {sizes}. Mean tokens of a history: {lengths}.".replace("np.float64", "")
-show(fig, alt=alt, caption="Left: how many tokens a model must know. Right: how many it must read for one user.")
 
 # %%
 ratio = words_each.sum() / items_each.sum()
 say(
-    f"A title takes {ratio:.1f} words on average, so a history of titles is {ratio:.1f} times as long, and a model with room for "
-    f"512 tokens sees about {512 / ratio:.0f} items. The words number {len(vocabulary) / ds.n_items:.1f} times the items."
+    f"A title takes {ratio:.1f} words, so a history of titles is {ratio:.1f} times as long, and a model with "
+    f"room for 512 tokens sees about {512 / ratio:.0f} items. There are {len(vocabulary) / ds.n_items:.1f} words per item."
 )
 
 # %% [markdown]
@@ -129,9 +136,11 @@ def known_words(share_new, seed):
 
 shares = [known_words(0.1, seed) for seed in SEEDS]
 twins = int(ds.items["title"].duplicated().sum())
-say(f"**New items.** With 10 % of the items new, other titles teach {np.mean(shares):.0%} of the words in a new title "
-    f"({min(shares):.0%} to {max(shares):.0%} over {N_SEEDS} draws). Of the new items' own tokens they teach none.")  # fmt: skip
-say(f"**Twins.** {twins} of {ds.n_items:,} titles repeat an earlier one: titles cannot tell these items apart, item tokens can.")
+say(
+    f"**New items.** With 10 % of the items new, other titles teach {np.mean(shares):.0%} of the words in a new "
+    f"title ({min(shares):.0%} to {max(shares):.0%} over {N_SEEDS} draws). Of the new item tokens they teach none.",
+    f"**Twins.** {twins} of {ds.n_items:,} titles repeat an earlier one. Such twins look alike as titles, not as tokens.",
+)
 
 # %%
 quiz("01_recommendation_as_language", "item-tokens")
@@ -191,8 +200,10 @@ chain = TransitionKNN(window=1, reverse=0, last=1, source_power=0, target_power=
 counts = count_transitions([list(h) for h in split.train], ds.n_items)
 same = np.array_equal(counts, chain.transitions.toarray())
 seen_once = (counts == 1).sum() / max((counts > 0).sum(), 1)
-say(f"Your counts and the library's are {'the same' if same else 'NOT the same'}: {counts.sum():,.0f} steps, "
-    f"{(counts > 0).mean():.1%} of all pairs ever seen, {seen_once:.0%} of those seen only once.")  # fmt: skip
+say(
+    f"Your counts and the library's are {'the same' if same else 'NOT the same'}: {counts.sum():,.0f} steps, "
+    f"{(counts > 0).mean():.1%} of all pairs ever seen, {seen_once:.0%} of those only once."
+)
 
 # %% [markdown]
 # **Guess first:** put these in order by NDCG@10, a metric between 0 and 1 that you will build in section 5. `Random` shuffles the
@@ -203,12 +214,12 @@ say(f"Your counts and the library's are {'the same' if same else 'NOT the same'}
 # %%
 from tutorial_lib.evaluation import compare, evaluate, mean_interval
 
-models = {"Random": Random(), "Popularity": Popularity(), "chain": chain, "TransitionKNN": TransitionKNN()}
-models |= {"ItemKNN": ItemKNN(), "EASE": EASE()}
+models = {"Random": Random(), "Popularity": Popularity(), "chain": chain}
+models |= {"TransitionKNN": TransitionKNN(), "ItemKNN": ItemKNN(), "EASE": EASE()}
 if ds.truth is not None:
     models["Oracle"] = Oracle()
 else:
-    say("No ceiling here: the true probabilities of real data are unknown. Run with a planted world to see one.")
+    say("No ceiling here: nobody knows the true probabilities of real data. A planted world has one.")
 for model in models.values():
     model.fit(split, seed=SEED)
 results = {name: evaluate(model, split, k=(5, 10)) for name, model in models.items()}
@@ -216,15 +227,14 @@ say(results["chain"].attrs["protocol"])
 
 # %%
 order = sorted(results, key=lambda name: results[name]["ndcg@10"].mean())
-bars = [mean_interval(results[name], "ndcg@10") for name in order]
 best = next(name for name in reversed(order) if name != "Oracle")
-fig = interval_bars(
-    order, [b.mean for b in bars], [b.low for b in bars], [b.high for b in bars],
-    quantity="NDCG@10, mean over users", highlight=best,
+bars(
+    {name: mean_interval(results[name], "ndcg@10") for name in order},
+    quantity="NDCG@10, mean over users",
+    caption=f"Means and 95 % intervals over {len(tested):,} users of {ds.name}; hatched: the best counter.",
+    highlight=best,
     ceiling=(results["Oracle"]["ndcg@10"].mean(), "ceiling") if "Oracle" in results else None,
-)  # fmt: skip
-told = "; ".join(f"{name} {b}" for name, b in zip(order, bars))
-show(fig, alt=f"Bars of NDCG@10 with 95 % intervals. {told}.", caption=f"Mean and 95 % interval over {bars[0].n:,} users of {ds.name}.")
+)
 
 # %% [markdown]
 # The intervals of two bars may overlap although one model is better for nearly every user. So compare **paired**: user by user.
@@ -233,15 +243,15 @@ show(fig, alt=f"Bars of NDCG@10 with 95 % intervals. {told}.", caption=f"Mean an
 def compared(a, b, metric="ndcg@10"):
     """One sentence about a paired difference, true whatever it is."""
     c = compare(results[a], results[b], metric)
-    sure = "the interval excludes 0" if c.ci[0] > 0 or c.ci[1] < 0 else "no difference is shown"
-    return f"**{a} − {b}:** {c.difference:+.4f}, 95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users: {sure}."
+    sure = "a difference is shown" if c.ci[0] > 0 or c.ci[1] < 0 else "no difference is shown"
+    interval = f"95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users"
+    return f"**{a} − {b}:** {c.difference:+.4f} ({interval}): {sure}."
 
 
-say(compared("chain", "Popularity"))
-say(compared("TransitionKNN", "Popularity"))
-say(compared("TransitionKNN", "ItemKNN"))
+pairs = [("chain", "Popularity"), ("TransitionKNN", "chain"), ("TransitionKNN", "ItemKNN")]
+say(*(compared(a, b) for a, b in pairs))
 if "Oracle" in results:
-    say(compared(best, "Oracle") + f" So much is left to learn beyond {best}, the best of the counters.")
+    say(compared(best, "Oracle") + f" So much is left to learn beyond {best}, the best counter.")
 
 # %% [markdown]
 # ## 5. Metrics by hand
@@ -296,10 +306,11 @@ hint("01-ndcg")
 # %%
 rows = tested[:300]  # enough to see whether the numbers agree
 lists = models["TransitionKNN"].recommend([split.test_history[row] for row in rows], k=10)
-yours = np.mean([ndcg_at_k(list(items), set(split.test_target[row]), 10) for items, row in zip(lists, rows)])
+goals = [set(split.test_target[row]) for row in rows]
+yours = np.mean([ndcg_at_k(list(items), goal, 10) for items, goal in zip(lists, goals)])
 same = results["TransitionKNN"].loc[split.users[rows], "ndcg@10"].mean()
-say(f"Mean NDCG@10 of TransitionKNN over {len(rows)} users: yours {yours:.6f}, library {same:.6f}: "
-    f"{'the same' if np.isclose(yours, same) else 'NOT the same'}.")  # fmt: skip
+verdict = "the same" if np.isclose(yours, same) else "NOT the same"
+say(f"NDCG@10 of TransitionKNN over {len(rows)} users: yours {yours:.6f}, library {same:.6f}: {verdict}.")
 
 # %% [markdown]
 # **Playground.** One item is liked. Move the hit down the list, and move the cut-off. Before you do: from rank 1 to rank 2, which
@@ -310,15 +321,20 @@ from tutorial_lib.teaching.figures import describe_playground, metric_curves, me
 
 explore(
     metric_playground,
-    alt="Left, a ranked list of 20 places with one hit and a line at the cut-off. Right, MRR, NDCG and recall for every rank.",
-    describe=describe_playground, start={"rank": 3, "k": 10}, rank=range(1, 21), k=[1, 5, 10, 20],
-)  # fmt: skip
+    alt="Left, a ranked list of 20 places with one hit and a line at the cut-off. "
+    "Right, MRR, NDCG and recall for every rank.",
+    describe=describe_playground,
+    start={"rank": 3, "k": 10},
+    rank=range(1, 21),
+    k=[1, 5, 10, 20],
+)
 
 # %%
 show(
     metric_curves(k=10),
-    alt="Three falling curves over ranks 1 to 20. MRR@10 falls fastest, from 1 to 0.5 at rank 2. NDCG@10 falls to 0.63 at rank "
-    "2 and 0.29 at rank 10. Recall@10 stays 1 up to rank 10. All are 0 from rank 11.",
+    alt="Three falling curves over ranks 1 to 20. MRR@10 falls fastest, from 1 to 0.5 at rank 2. "
+    "NDCG@10 falls to 0.63 at rank 2 and 0.29 at rank 10. Recall@10 stays 1 up to rank 10. "
+    "All are 0 from rank 11.",
     caption="MRR loses most at the top, recall only at the cut-off, and NDCG lies between them.",
 )
 
@@ -345,13 +361,15 @@ class ShortList(ScoreRecommender):
 
     def fit(self, split, *, seed=0, progress=True):
         self.n_items = split.dataset.n_items
-        self.parts, self.rest = [EASE().fit(split), TransitionKNN().fit(split)], Popularity().fit(split)
+        self.parts = [EASE().fit(split), TransitionKNN().fit(split)]
+        self.rest = Popularity().fit(split)
         return self
 
     def score(self, histories, users=None):
         both = sum(zscore(part.score(histories), axis=1) for part in self.parts)
         scores = self.rest.score(histories) / self.rest.counts.sum()  # below 1
-        np.put_along_axis(scores, top_k(both, 20, exclude=histories), np.arange(20, 0, -1.0)[None], axis=1)
+        best = top_k(both, 20, exclude=histories)
+        np.put_along_axis(scores, best, np.arange(20, 0, -1.0)[None], axis=1)
         return scores
 
 
@@ -365,14 +383,15 @@ results["ShortList"] = evaluate(models["ShortList"], split, k=(5, 10))
 # %%
 from tutorial_lib.evaluation.protocols import SampledMetricsWarning, evaluate_sampled
 
-warnings.simplefilter("ignore", SampledMetricsWarning)  # the library warns each time: here we know what we do
+warnings.simplefilter("ignore", SampledMetricsWarning)  # the library warns: here we know why
 rivals = ["Popularity", "chain", "TransitionKNN", "ItemKNN", "EASE"]
 negatives = min(100, ds.n_items // 4)
 
 
 def sampled(name, by="uniform"):
     """Per-user metrics against sampled items, averaged over the sampling seeds."""
-    runs = [evaluate_sampled(models[name], split, k=10, negatives=negatives, by=by, seed=seed) for seed in SEEDS]
+    drawn = {"k": 10, "negatives": negatives, "by": by}
+    runs = [evaluate_sampled(models[name], split, seed=seed, **drawn) for seed in SEEDS]
     return pd.concat(runs).groupby(level="user").mean()
 
 
@@ -380,57 +399,51 @@ few = {name: sampled(name) for name in [*rivals, "ShortList"]}
 popular = {name: sampled(name, by="popularity") for name in [*rivals, "ShortList"]}
 
 # %%
-columns = {"full ranking": results, f"{negatives} uniform": few, f"{negatives} by popularity": popular}
-hits = pd.DataFrame({title: {name: runs[name]["hit@10"].mean() for name in few} for title, runs in columns.items()})
+protocols = {"full ranking": results, f"{negatives} uniform": few, f"{negatives} by popularity": popular}
+hits = pd.DataFrame({p: {name: runs[name]["hit@10"].mean() for name in few} for p, runs in protocols.items()})
 hits.index.name = "hit@10"
 table(hits.sort_values("full ranking", ascending=False), caption="The same models, three protocols", digits=3)
 
 # %%
-def against(rival, runs):
-    """ShortList minus rival under one protocol: mean and 95 % interval, paired over users."""
-    c = compare(runs["ShortList"], runs[rival], "hit@10")
-    return c.difference, *c.ci
-
-
-groups = {title: [against(rival, runs) for rival in rivals] for title, runs in list(columns.items())[:2]}
-fig = interval_points(rivals, groups, quantity="hit@10 of ShortList minus hit@10 of the rival", zero="no difference")
-told = "; ".join(f"{title}: " + ", ".join(f"{r} {d[0]:+.3f}" for r, d in zip(rivals, rows)) for title, rows in groups.items())
-show(
-    fig, alt=f"Differences between ShortList and five rivals. {told}.",
-    caption="Right of the dashed line ShortList is ahead, left of it behind. A rival with points on both sides has changed places.",
-)  # fmt: skip
+gaps = {p: [compare(runs["ShortList"], runs[r], "hit@10") for r in rivals] for p, runs in protocols.items()}
+full, cheap, _ = gaps.values()
+points(
+    rivals,
+    dict(list(gaps.items())[:2]),
+    quantity="hit@10 of ShortList minus hit@10 of the rival",
+    caption="Right of the line ShortList is ahead, left of it behind. Look for points on both sides.",
+    zero="no difference",
+)
 
 # %%
-full, cheap = groups.values()
-flipped = [r for r, f, s in zip(rivals, full, cheap) if f[1] > 0 > s[2]]
-say(f"**Ahead** of {' and '.join(flipped) or 'no rival'} in the full ranking, and **behind** in the sampled one, "
-    f"with both intervals away from 0 ({len(results['ShortList']):,} users, {N_SEEDS} sampling seeds).")  # fmt: skip
+flipped = [r for r, f, c in zip(rivals, full, cheap) if f.ci[0] > 0 > c.ci[1]]
 pairs = [(a, b) for a in rivals for b in rivals if a != b]
-clear = [f"{a} and {b}" for a, b in pairs
-         if compare(results[a], results[b], "hit@10").ci[0] > 0 > compare(few[a], few[b], "hit@10").ci[1]]  # fmt: skip
-say(f"Ready-made models that change places as clearly: {'; '.join(clear) or 'none on this data set'}.")
+first = [compare(results[a], results[b], "hit@10").ci[0] > 0 for a, b in pairs]
+second = [compare(few[a], few[b], "hit@10").ci[1] < 0 for a, b in pairs]
+natural = [f"{a} and {b}" for (a, b), up, down in zip(pairs, first, second) if up and down]
+say(
+    f"ShortList is **ahead** of {' and '.join(flipped) or 'no rival'} in the full ranking and **behind** in the "
+    f"sampled one, both intervals away from 0 ({len(tested):,} users, {N_SEEDS} sampling seeds).",
+    f"Ready-made models that change places as clearly: {'; '.join(natural) or 'none on this data set'}.",
+)
 
 # %% [markdown]
 # Why? Against 100 of N items, a place among the first ten means about a place among the first N / 10 of the whole catalogue. So the
 # sampled metric reads the ranking at another depth. Draw hit@k for **every** k, and the flip explains itself.
 
 # %%
-from tutorial_lib.teaching import curves
+from tutorial_lib.teaching.figures import depth_curves
 
 other = flipped[-1] if flipped else "TransitionKNN"
 depths = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k < ds.n_items]
 deep = {name: evaluate(models[name], split, k=depths) for name in ("ShortList", other)}
-series = {name: [frame[f"hit@{k}"].mean() for k in depths] for name, frame in deep.items()}
-fig = curves(depths, series, x_label="cut-off k of the full ranking", x_unit="items, log scale", y_label="hit@k")
+found = {name: [float(frame[f"hit@{k}"].mean().round(3)) for k in depths] for name, frame in deep.items()}
 reach = 10 * (ds.n_items - items_each.mean()) / (negatives + 1)
-ax = fig.axes[0]
-ax.set(xscale="log", xticks=depths, xticklabels=depths, ylim=(0, 1.05))
-for place, text in ((10, "full\nhit@10\nreads here"), (reach, f"sampled\nhit@10\nreads here")):
-    ax.axvline(place, color="black", linestyle=":", linewidth=1.5)
-    ax.annotate(text, (place, 0.98), xytext=(4, 0), textcoords="offset points", va="top", fontsize=9)
-ax.legend(loc="lower right", frameon=False)
-show(fig, alt=f"hit@k of ShortList and {other} over k = {depths}: {series}".replace("np.float64", ""),
-     caption=f"The full metric looks at k = 10, the sampled one at about k = {reach:.0f}: two places on two different curves.")  # fmt: skip
+show(
+    depth_curves(depths, found, read_at={"full hit@10": 10, "sampled hit@10": reach}),
+    alt=f"hit@k over k = {depths}, rising to 1: {found}. Lines at k = 10 and k = {reach:.0f}.",
+    caption=f"The full metric reads the curves at k = 10, the sampled one at about k = {reach:.0f}.",
+)
 
 # %%
 quiz("01_recommendation_as_language", "sampled")
@@ -451,68 +464,86 @@ class Constant:
 
 
 rules = ["optimistic", "pessimistic", "index", "expected"]
-constant = {rule: mean_interval(evaluate(Constant(), split, k=10, ties=rule), "hit@10") for rule in rules}
-chance = np.mean([10 / (ds.n_items - len(split.test_history[row])) for row in tested])
-fig = interval_bars(
-    rules, [c.mean for c in constant.values()], [c.low for c in constant.values()], [c.high for c in constant.values()],
-    quantity="hit@10 of a model that knows nothing", highlight="expected",
-)  # fmt: skip
-told = ", ".join(f"{rule} {c.mean:.3f}" for rule, c in constant.items())
-show(fig, alt=f"Bars of hit@10 of a constant scorer under four tie rules: {told}.",
-     caption="One model, four tie rules. Only 'expected' (the mean over all orders, the default here) says what it is worth.")  # fmt: skip
+untaught = {rule: evaluate(Constant(), split, k=10, ties=rule) for rule in rules}
+constant = {rule: mean_interval(frame, "hit@10") for rule, frame in untaught.items()}
+bars(
+    constant,
+    quantity="hit@10 of a model that knows nothing",
+    caption="One model, four tie rules. 'expected', the mean over all orders, is the default of this kit.",
+    highlight="expected",
+)
 
 # %%
-say(f"With 'expected' the constant scorer gets {constant['expected'].mean:.4f}. Ten places for the items not yet seen make "
-    f"{chance:.4f}: chance. 'optimistic' makes it perfect.")  # fmt: skip
+chance = np.mean([10 / (ds.n_items - len(split.test_history[row])) for row in tested])
+say(
+    f"'expected' gives {constant['expected'].mean:.4f}. Ten places for all items not yet seen make {chance:.4f}: chance. "
+    f"'optimistic' calls the same model perfect, 'pessimistic' useless."
+)
 
 # %% [markdown]
 # **Equal times.** The last item of a user is the target. But which one is last, if two carry the same second? Then the order of the
 # file decides, or a sort by item number that nobody thought about. In a planted world all times differ. So we first make its
-# clock coarse, until about as many targets are tied as in MovieLens-100K (44 %).
+# clock coarse, until nearly half of the targets are tied, as they are in MovieLens-100K.
 
 # %%
 def coarse(seconds):
     """The same data with a clock that only knows whole multiples of `seconds`."""
-    return replace(ds, interactions=ds.interactions.assign(timestamp=ds.interactions["timestamp"] // seconds * seconds))
+    stamps = ds.interactions["timestamp"] // seconds * seconds
+    return replace(ds, interactions=ds.interactions.assign(timestamp=stamps))
 
 
-clocks = {s: leave_last_out(coarse(s)).tied_targets for s in (1, 3600, 21600, 43200, 86400, 259200, 604800)}
+hours = [0.25, 1, 3, 6, 12, 24, 72, 168]
+clocks = {1: split.tied_targets} | {s: leave_last_out(coarse(s)).tied_targets for h in hours for s in [int(3600 * h)]}
 clock = min(clocks, key=lambda seconds: abs(clocks[seconds] - 0.44))
 blurred = coarse(clock)
-up, down = (replace(blurred, interactions=blurred.interactions.sort_values("item", kind="stable", ascending=a)) for a in (True, False))
-splits = {"order of the file": leave_last_out(blurred), "shuffled by a seed": leave_last_out(blurred, tie_seed=SEED)}
-splits |= {"item number, rising": leave_last_out(up), "item number, falling": leave_last_out(down)}
-first = splits["order of the file"].test_target
-moved = {rule: np.mean([a[0] != b[0] for a, b in zip(first, s.test_target) if len(a)]) for rule, s in splits.items()}
-say(f"Clock of {clock:,} seconds: {clocks[clock]:.1%} of the targets are tied (with the data's own clock {split.tied_targets:.1%}).")
-say("Targets that the rule changes: " + ", ".join(f"{rule} {share:.0%}" for rule, share in list(moved.items())[1:]) + ".")
+say(f"Clock of {clock:,} s: {clocks[clock]:.1%} of the targets are tied. With the data's own clock: {clocks[1]:.1%}.")
+
+# %%
+def by_number(rising):
+    """The same events, sorted by item number: that is then the order of the file."""
+    events = blurred.interactions.sort_values("item", kind="stable", ascending=rising)
+    return leave_last_out(replace(blurred, interactions=events))
+
+
+splits = {"order of the file": leave_last_out(blurred)}
+splits |= {"shuffled by a seed": leave_last_out(blurred, tie_seed=SEED)}
+splits |= {"item number, rising": by_number(True), "item number, falling": by_number(False)}
+usual = splits["order of the file"].test_target
+for rule, other_split in list(splits.items())[1:]:
+    moved = np.mean([a[0] != b[0] for a, b in zip(usual, other_split.test_target) if len(a)])
+    say(f"**{rule}:** {moved:.0%} of the targets are other items than in the order of the file.")
 
 # %% [markdown]
 # **Guess first:** the rule changes the question for many users. Does it change hit@10?
 
 # %%
-def under(model):
+def under_each_rule(model):
     """hit@10 with its interval under each tie rule, refitted each time."""
-    found = [mean_interval(evaluate(model.fit(s, seed=SEED), s, k=10), "hit@10") for s in splits.values()]
-    return [(i.mean, i.low, i.high) for i in found]
+    frames = [evaluate(model.fit(s, seed=SEED), s, k=10) for s in splits.values()]
+    return [mean_interval(frame, "hit@10") for frame in frames]
 
 
-tied = {"EASE": under(EASE()), "TransitionKNN": under(TransitionKNN())}
-fig = interval_points(list(splits), tied, quantity="hit@10, same data, same model, another tie rule")
-told = "; ".join(f"{name}: " + ", ".join(f"{rule} {m[0]:.3f}" for rule, m in zip(splits, rows)) for name, rows in tied.items())
-show(fig, alt=f"hit@10 under four tie rules. {told}.", caption="Each row breaks ties in time by another rule; whiskers are 95 % intervals.")
+tied = {"EASE": under_each_rule(EASE()), "TransitionKNN": under_each_rule(TransitionKNN())}
+points(
+    list(splits),
+    tied,
+    quantity="hit@10: same data, same model, another tie rule",
+    caption="Each row breaks ties in time by another rule; whiskers are 95 % intervals.",
+)
 
 # %%
-for name, rows in tied.items():
-    values, width = [mean for mean, _, _ in rows], rows[0][2] - rows[0][1]
-    wide = max(values) - min(values)
-    size = "more than" if wide > width else "less than"
-    say(f"{name}: from {min(values):.3f} to {max(values):.3f} by the tie rule alone, {size} the width of one interval ({width:.3f}).")
+for name, intervals in tied.items():
+    values, width = [i.mean for i in intervals], intervals[0].high - intervals[0].low
+    size = "more" if max(values) - min(values) > width else "less"
+    say(
+        f"{name}: {min(values):.3f} to {max(values):.3f} by the tie rule alone, which is {size} than "
+        f"the width of one interval ({width:.3f})."
+    )
 
 # %% [markdown]
-# In the worlds, item numbers mean nothing, so a sort by number is only one more shuffle. In MovieLens they follow the age of the
-# entry: run this notebook with `DATASET = "ml-100k"` and look at the last two rows. A safe rule: keep the order of the file, or
-# shuffle with a seed and repeat. Never sort by item number.
+# In the worlds, item numbers mean nothing, so a sort by number is only one more shuffle. In MovieLens-100K they do mean something:
+# run this notebook with `DATASET = "ml-100k"` and look at the last two rows. A safe rule: keep the order of the file, or shuffle
+# with a seed and repeat. Never sort by item number.
 
 # %%
 quiz("01_recommendation_as_language", "ties")
@@ -537,19 +568,24 @@ held = {"random item": place == drawn[who], "last item": place == size[who] - 1,
 
 def future(test):
     """Mean share of training events after a test event, and share of test events with a later one of the same user."""
-    newest = pd.Series(when[~test]).groupby(who[~test]).max().reindex(range(ds.n_users), fill_value=-1).to_numpy()
-    later = 1 - np.searchsorted(np.sort(when[~test]), when[test], side="right") / (~test).sum()
+    train = np.sort(when[~test])
+    later = 1 - np.searchsorted(train, when[test], side="right") / len(train)
+    newest = pd.Series(when[~test]).groupby(who[~test]).max()
+    newest = newest.reindex(range(ds.n_users), fill_value=-1).to_numpy()
     return later.mean(), (newest[who[test]] > when[test]).mean()
 
 
 leaks = {name: future(test) for name, test in held.items()}
 
 # %%
-kinds = ["training events that lie in the test event's future", "test events with a later training event of the same user"]
-groups = {kind: [(leaks[name][i],) * 3 for name in leaks] for i, kind in enumerate(kinds)}
-fig = interval_points(list(leaks), groups, quantity="share (exact counts, so no interval)")
-told = "; ".join(f"{name}: {a:.0%} of training events, {b:.0%} of test events" for name, (a, b) in leaks.items())
-show(fig, alt=f"Two shares for three splits. {told}.", caption="Only a split at one moment in time keeps the future out of training.")
+all_events = "training events in the test event's future"
+own_events = "test events with a later training event of the same user"
+points(
+    list(leaks),
+    {all_events: [a for a, _ in leaks.values()], own_events: [b for _, b in leaks.values()]},
+    quantity="share (exact counts, so no interval)",
+    caption="How much of the future each split lets into the training part.",
+)
 
 # %% [markdown]
 # What does a model make of that? First, hit@10 when a random item is held out. Second, recommendations that were **impossible**:
@@ -568,43 +604,48 @@ def random_split(seed):
 
 
 last = split.merge_validation()  # as much training data as the random split has
-randoms, names = [random_split(seed) for seed in SEEDS], ["TransitionKNN", "ItemKNN", "EASE"]
+randoms = [random_split(seed) for seed in SEEDS]
 fresh = {"TransitionKNN": TransitionKNN, "ItemKNN": ItemKNN, "EASE": EASE}
-at_last = {n: evaluate(fresh[n]().fit(last), last, k=10) for n in names}
-at_random = {n: pd.concat([evaluate(fresh[n]().fit(s), s, k=10) for s in randoms]).groupby(level="user").mean() for n in names}
+at_last, at_random = {}, {}
+for name, kind in fresh.items():
+    runs = [evaluate(kind().fit(s), s, k=10) for s in randoms]
+    at_random[name] = pd.concat(runs).groupby(level="user").mean()
+    at_last[name] = evaluate(kind().fit(last), last, k=10)
+gains = {name: compare(at_random[name], at_last[name], "hit@10") for name in fresh}
 
 # %%
-gains = {n: compare(at_random[n], at_last[n], "hit@10") for n in names}
-points = [(c.difference, *c.ci) for c in gains.values()]
-fig = interval_points(names, {"gain": points}, quantity="hit@10 with a random target minus hit@10 with the last", zero="no difference")
-told = ", ".join(f"{n} {c.difference:+.3f}" for n, c in gains.items())
-show(fig, alt=f"Difference in hit@10 between random and last target: {told}.",
-     caption=f"Right of the line, the random split flatters the model; paired over users, {N_SEEDS} random splits averaged.")  # fmt: skip
-
-# %%
+points(
+    list(gains),
+    {"gain": list(gains.values())},
+    quantity="hit@10 with a random target minus hit@10 with the last",
+    caption=f"Right of the line the random split flatters; paired over users, {N_SEEDS} random splits averaged.",
+    zero="no difference",
+)
 for name, c in gains.items():
-    words_for = "flatters" if c.ci[0] > 0 else "understates" if c.ci[1] < 0 else "does not clearly change"
-    say(f"The random split {words_for} {name}: {c.difference:+.3f}, 95 % interval {c.ci[0]:+.3f} to {c.ci[1]:+.3f}.")
+    effect = "flatters" if c.ci[0] > 0 else "understates" if c.ci[1] < 0 else "does not clearly change"
+    say(f"The random split {effect} {name}: {c.difference:+.3f}, 95 % interval {c.ci[0]:+.3f} to {c.ci[1]:+.3f}.")
 
 # %%
 from tutorial_lib.evaluation.protocols import impossible_share
 
 timed = temporal_split(ds)
 rows = []
-for name in names:
-    for s in (split, timed):
-        lists = fresh[name]().fit(s).recommend(s.test_history, k=10)
-        share = impossible_share(lists, s)
-        rows.append((name, s.name.split(" (")[0], int(round(share["impossible"].sum() * 10)), len(share) * 10, share["impossible"].mean()))
+for name, kind in fresh.items():
+    for title, s in (("last item", split), ("moment in time", timed)):
+        lists = kind().fit(s).recommend(s.test_history, k=10)
+        share = impossible_share(lists, s)["impossible"]
+        rows.append((name, title, round(share.sum() * 10), len(share) * 10, share.mean()))
 impossible = pd.DataFrame(rows, columns=["model", "split", "impossible", "of", "share"]).set_index("model")
 table(impossible, caption="Recommended items that nobody had met at the moment of the target")
 
 # %%
-worst = impossible.loc[impossible["split"] == "leave-last-out", "impossible"].max()
-rest = impossible.loc[impossible["split"] == "temporal", "impossible"].max()
-say(f"With leave-last-out, up to {worst:,} recommendations of one model could not have been made at the time; with a split at one "
-    f"moment, at most {rest:,}. The price: only {len(timed.test_target) - sum(not len(t) for t in timed.test_target):,} of "
-    f"{ds.n_users:,} users can be tested there, against {len(tested):,}.")  # fmt: skip
+most = impossible.groupby("split")["impossible"].max()
+testable = sum(len(target) > 0 for target in timed.test_target)
+say(
+    f"With the last item held out, up to {most['last item']:,} recommendations of one model were impossible at the "
+    f"time; with one moment in time, at most {most['moment in time']:,}.",
+    f"The price: {testable:,} users can be tested with one moment in time, {len(tested):,} with the last item.",
+)
 
 # %%
 quiz("01_recommendation_as_language", "leakage")
@@ -615,17 +656,18 @@ quiz("01_recommendation_as_language", "leakage")
 
 # %% tags=["recap"]
 chosen = ["Popularity", "chain", "TransitionKNN", best, *(["Oracle"] if "Oracle" in results else [])]
-rows = {f"NDCG@10, {name}": (mean_interval(results[name], "ndcg@10"), "1") for name in dict.fromkeys(chosen)}
-recap = pd.DataFrame({name: (i.mean, i.low, i.high, seeds) for name, (i, seeds) in rows.items()}).T
-recap.columns = ["value", "95 % low", "95 % high", "seeds"]
-flip = {title: compare(runs["ShortList"], runs[other], "hit@10") for title, runs in columns.items()}
-for title, c in flip.items():
-    recap.loc[f"hit@10, ShortList − {other}, {title}"] = (c.difference, *c.ci, str(N_SEEDS) if "full" not in title else "1")
+rows = []
+for name in dict.fromkeys(chosen):
+    i = mean_interval(results[name], "ndcg@10")
+    rows.append((f"NDCG@10, {name}", i.mean, i.low, i.high, 1))
+for protocol, runs in protocols.items():
+    c = compare(runs["ShortList"], runs[other], "hit@10")
+    n = 1 if runs is results else N_SEEDS
+    rows.append((f"hit@10, ShortList − {other}, {protocol}", c.difference, *c.ci, n))
 for name, c in gains.items():
-    recap.loc[f"hit@10, {name}, random − last target"] = (c.difference, *c.ci, str(N_SEEDS))
-recap.index.name = "quantity"
-recap = recap.astype({c: float for c in recap.columns[:3]})
-table(recap, caption=f"{ds.name}: means over users with 95 % bootstrap intervals")
+    rows.append((f"hit@10, {name}, random − last item", c.difference, *c.ci, N_SEEDS))
+recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "seeds"])
+table(recap.set_index("quantity"), caption=f"{ds.name}: {len(tested):,} users, 95 % bootstrap intervals")
 
 # %%
 popularity, transition = (results[name]["ndcg@10"].mean() for name in ("Popularity", "TransitionKNN"))
@@ -633,9 +675,9 @@ golden("01.popularity.ndcg@10", popularity, trivial=results["Random"]["ndcg@10"]
 golden("01.transition.ndcg@10", transition, trivial=popularity)
 if "Oracle" in results:
     golden("01.oracle.ndcg@10", results["Oracle"]["ndcg@10"].mean(), trivial=results[best]["ndcg@10"].mean())
-full, uniform, _ = (compare(runs["ShortList"], runs["TransitionKNN"], "hit@10").difference for runs in columns.values())
-golden("01.short-list.full-difference", full)
-golden("01.short-list.sampled-difference", uniform, trivial=full)
+at = rivals.index("TransitionKNN")
+golden("01.short-list.full-difference", full[at].difference)
+golden("01.short-list.sampled-difference", cheap[at].difference, trivial=full[at].difference)
 golden("01.constant.hit@10", constant["expected"].mean, trivial=constant["index"].mean)
 golden("01.random-split.hit@10", at_random["TransitionKNN"]["hit@10"].mean(), trivial=popularity)
 golden("01.last.future-share", leaks["last item"][0], trivial=leaks["moment in time"][0])

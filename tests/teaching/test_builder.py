@@ -67,6 +67,7 @@ def test_ids_survive_an_insertion_and_double_cells(copy):
     source.write_text(source.read_text().replace(marker, "# %%\nhello = 1\n\n# %%\nhello = 1\n\n" + marker))
     after = [cell["id"] for cell in nbformat.reads(builder.build(source, False), as_version=4).cells]
     assert [i for i in after if i in before] == before and len(set(after)) == len(before) + 2
+    assert builder.build(source, False) == builder.build(source, False), "double ids would be replaced by random ones"
 
 
 def test_generated_cells_stand_in_their_place():

@@ -39,7 +39,9 @@ def _draw_list(ax, rank: int, k: int) -> None:
         ax.add_patch(box)
         ax.text(-0.08, place, str(place), ha="right", va="center", fontsize=9, color="black" if place <= k else "#666666")
         if hit:
-            ax.text(0.5, place, "hit", ha="center", va="center", fontweight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2})
+            ax.text(
+                0.5, place, "hit", ha="center", va="center", fontweight="bold", bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2}
+            )
     ax.plot([-0.3, 1.1], [k + 0.5, k + 0.5], color=INK["cut"], linestyle="--", linewidth=1.6)
     ax.text(1.15, k + 0.5, f"k = {k}", va="center")
     ax.set(xlim=(-0.35, 1.75), ylim=(LONGEST_LIST + 0.8, 0.2))
@@ -64,8 +66,19 @@ def metric_playground(rank: int, k: int):
     ranks, now = range(1, LONGEST_LIST + 1), metric_values(rank, k)
     for (name, value), colour, style, marker in zip(now.items(), OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False):
         for part in ([r for r in ranks if r <= k], [r for r in ranks if r > k]):  # the metrics jump at the cut: no line across it
-            right.plot(part, [metric_values(r, k)[name] for r in part], color=colour, linestyle=style, linewidth=1.8, marker=".", markersize=5)
-        right.plot([rank], [value], color=colour, marker=marker, markersize=12, linestyle="none", markeredgecolor="black", label=f"{name}@{k} = {value:.3f}")
+            right.plot(
+                part, [metric_values(r, k)[name] for r in part], color=colour, linestyle=style, linewidth=1.8, marker=".", markersize=5
+            )
+        right.plot(
+            [rank],
+            [value],
+            color=colour,
+            marker=marker,
+            markersize=12,
+            linestyle="none",
+            markeredgecolor="black",
+            label=f"{name}@{k} = {value:.3f}",
+        )
     right.axvline(rank, color="#999999", linewidth=1, zorder=0)
     right.set(xlim=(0.4, LONGEST_LIST + 0.6), ylim=(-0.04, 1.06), xticks=[1, 5, 10, 15, 20])
     right.legend(loc="upper right", frameon=True, framealpha=0.95)
@@ -111,14 +124,24 @@ def interval_points(
     label_box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
     for number, (name, rows) in enumerate(groups.items()):
         if len(rows) != len(labels):
-            raise InputError(f"interval_points: group {name!r} has {len(rows)} rows for {len(labels)} labels; give one (mean, low, high) a label")
+            raise InputError(
+                f"interval_points: group {name!r} has {len(rows)} rows for {len(labels)} labels; give one (mean, low, high) a label"
+            )
         place = [row + (number - (len(groups) - 1) / 2) * 0.26 for row in range(len(labels))]
         means = [mean for mean, _, _ in rows]
         around = [[mean - low for mean, low, _ in rows], [high - mean for mean, _, high in rows]]
         style = {"marker": MARKERS[number], "color": list(OKABE_ITO.values())[number], "markeredgecolor": "black", "markersize": 8}
         ax.errorbar(means, place, xerr=around, linestyle="none", ecolor="black", elinewidth=1.4, capsize=4, label=name, **style)
         for mean, (_, _, high), y in zip(means, rows, place, strict=True):
-            ax.annotate(f"{mean:+.3f}" if zero else f"{mean:.3g}", (high, y), xytext=(7, 0), textcoords="offset points", va="center", fontsize=9, bbox=label_box)
+            ax.annotate(
+                f"{mean:+.3f}" if zero else f"{mean:.3g}",
+                (high, y),
+                xytext=(7, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                bbox=label_box,
+            )
     if zero:
         ax.axvline(0, color="black", linestyle="--", linewidth=1.2)
         ax.annotate(zero, (0, -0.62), ha="center", va="bottom", fontsize=9, annotation_clip=False)
@@ -129,6 +152,28 @@ def interval_points(
     if len(groups) > 1:
         fig.legend(loc="outside lower center", ncols=min(len(groups), 3), frameon=False)
     label_axes(ax, quantity, "", title=title)
+    return fig
+
+
+def depth_curves(depths: Sequence[int], found: Mapping[str, Sequence[float]], *, read_at: Mapping[str, float]):
+    """hit@k of some models over the cut-off k (logarithmic), with the places marked at which metrics read them.
+
+    Args:
+        depths: cut-offs, rising. found: model -> hit@k for each of them.
+        read_at: name of a metric -> the depth that it reads.
+    """
+    from tutorial_lib.teaching.plots import curves
+
+    fig = curves(depths, found, x_label="cut-off k of the full ranking", x_unit="items, log scale", y_label="hit@k")
+    ax = fig.axes[0]
+    ax.set(xscale="log", ylim=(0, 1.05))
+    ax.set_xticks(list(depths), [str(k) for k in depths])
+    ax.minorticks_off()
+    for name, depth in read_at.items():
+        ax.axvline(depth, color="black", linestyle=":", linewidth=1.6)
+        ax.annotate(
+            name.replace(" ", "\n") + "\nreads here", (depth, 1.03), xytext=(4, 0), textcoords="offset points", va="top", fontsize=9
+        )
     return fig
 
 
@@ -164,7 +209,10 @@ def user_lists(history: Sequence[str], lists: Mapping[str, Sequence[str]], targe
     """
     import matplotlib.pyplot as plt
 
-    columns = {"What the user chose\n(newest last)": list(history), **{f"{name}\nrecommends": list(titles) for name, titles in lists.items()}}
+    columns = {
+        "What the user chose\n(newest last)": list(history),
+        **{f"{name}\nrecommends": list(titles) for name, titles in lists.items()},
+    }
     rows = max(map(len, columns.values()))
     fig, axes = plt.subplots(1, len(columns), figsize=(9.2, 0.62 * rows + 1.3))
     for number, (ax, (title, titles)) in enumerate(zip(axes, columns.items(), strict=True)):
@@ -173,7 +221,9 @@ def user_lists(history: Sequence[str], lists: Mapping[str, Sequence[str]], targe
             box = plt.Rectangle((0, row), 1, 0.88, facecolor=INK["hit"] if hit else "white", edgecolor="black" if hit else "#999999")
             ax.add_patch(box)
             label = ("HIT: " if hit else f"{row + 1}. " if number else "") + text
-            ax.text(0.03, row + 0.44, "\n".join(textwrap.wrap(label, 32)[:2]), va="center", fontsize=9, fontweight="bold" if hit else "normal")
+            ax.text(
+                0.03, row + 0.44, "\n".join(textwrap.wrap(label, 32)[:2]), va="center", fontsize=9, fontweight="bold" if hit else "normal"
+            )
         ax.set(xlim=(0, 1.02), ylim=(rows, -0.1))
         ax.set_title(title, fontsize=11)
         ax.axis("off")

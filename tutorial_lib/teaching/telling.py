@@ -59,7 +59,9 @@ def _in_words(value: object) -> str:
     return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if high > low else "")
 
 
-def bars(values: Mapping[str, object], *, quantity: str, caption: str, highlight: str | None = None, ceiling: tuple[float, str] | None = None) -> None:
+def bars(
+    values: Mapping[str, object], *, quantity: str, caption: str, highlight: str | None = None, ceiling: tuple[float, str] | None = None
+) -> None:
     """Show one bar a name with its 95 % interval; see `plots.interval_bars`.
 
     Args:
@@ -85,7 +87,9 @@ def points(labels: Sequence[str], groups: Mapping[str, Sequence[object]], *, qua
     from tutorial_lib.teaching.figures import interval_points
 
     fig = interval_points(labels, {name: [_triple(v) for v in rows] for name, rows in groups.items()}, quantity=quantity, zero=zero)
-    told = "; ".join(f"{name}: " + ", ".join(f"{label} {_in_words(v)}" for label, v in zip(labels, rows, strict=True)) for name, rows in groups.items())
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{label} {_in_words(v)}" for label, v in zip(labels, rows, strict=True)) for name, rows in groups.items()
+    )
     show(fig, alt=f"Points of {quantity}, with 95 % intervals where there is a sample. {told}.", caption=caption)
 
 
@@ -105,4 +109,6 @@ def drawing(name: str, *, alt: str, caption: str) -> None:
         raise unknown_name("drawing", name, sorted(p.stem for p in folder.glob("*.svg")))
     source = "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
     picture = f'<img src="{source}" alt="{html.escape(alt)}" style="width: 100%; max-width: 960px">'
-    display_html(f'<figure style="margin: 0">{picture}<figcaption>{inline_html(caption)}</figcaption></figure>', f"[drawing: {alt}]\n{caption}")
+    display_html(
+        f'<figure style="margin: 0">{picture}<figcaption>{inline_html(caption)}</figcaption></figure>', f"[drawing: {alt}]\n{caption}"
+    )
