@@ -236,7 +236,7 @@ def main(arguments: list[str]) -> None:
         versions + ".",
         "",
     ]
-    lines += [*__doc__.split("What is counted: ")[1].strip().split("\n"), ""] if peers else []
+    lines += [*__doc__[__doc__.index("What is counted:") :].strip().split("\n"), ""] if peers else []
     for size in SIZES:
         agreement, times, own = compare_case(make_case(*size), peers, options.runs)
         print(*agreement, sep="\n", file=sys.stderr)

@@ -178,7 +178,7 @@ def _slides(args) -> int:
     from tutorial_lib.notebooks import notebooks_folder
 
     folder = notebooks_folder().parent / "slides"
-    decks = sorted(folder.glob("**/*.html"))
+    decks = sorted(folder.glob("[0-9]*.html"))
     if not decks:
         raise InputError("no slides here: they come with a clone of the repository, where make slides builds them")
     for deck in decks:

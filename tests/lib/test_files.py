@@ -304,10 +304,12 @@ def test_a_place_that_cannot_be_written_is_named(server, tmp_path):
         get(server, tmp_path / "file", [good])
 
 
-def test_the_progress_bar_goes_to_standard_error(server, tmp_path, capsys):
-    get(server, tmp_path, [good], progress=True)
-    out, err = capsys.readouterr()
-    assert out == "" and "x.zip" in err
+def test_the_progress_bar_goes_to_standard_error_of_a_terminal_only(server, tmp_path, capsys, monkeypatch):
+    for forced, shown in (("1", True), ("", False)):  # rich takes FORCE_COLOR for a terminal
+        monkeypatch.setenv("FORCE_COLOR", forced)
+        get(server, tmp_path / forced, [good], progress=True)
+        out, err = capsys.readouterr()
+        assert out == "" and ("x.zip" in err) is shown
 
 
 # --- where files are looked for ---

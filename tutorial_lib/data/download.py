@@ -196,11 +196,12 @@ def _unwritable(path: Path, error: OSError) -> InputError:
 
 @contextmanager
 def _progress_bar(label: str, shown: bool) -> Iterator[Callable[[int, int | None], object]]:
-    """Yields a callable (bytes done, bytes in all or None) that draws one bar on standard error."""
+    """Yields a callable (bytes done, bytes in all or None) that draws one bar on standard error, on a terminal or in a notebook only."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not shown) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not (shown and (console.is_terminal or console.is_jupyter))) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -171,7 +171,7 @@ def build(src_path: str | Path, solution: bool) -> str:
         if cell.cell_type == "code":
             source = (_MARK.sub("", source) if solution else exercise_source(source)).rstrip("\n")
         digest = hashlib.sha1(f"{src_path.stem}:{cell.cell_type}:{source}".encode()).hexdigest()[:8]
-        seen[digest] = 1
+        seen[digest] += 1
         plain = {"cell_type": cell.cell_type, "id": digest if seen[digest] == 1 else f"{digest}-{seen[digest]}", "source": source}
         plain["metadata"] = {key: cell.metadata[key] for key in _KEPT_METADATA if key in cell.metadata}
         if cell.cell_type == "code":

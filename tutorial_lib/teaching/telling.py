@@ -49,7 +49,7 @@ def _triple(value: object) -> tuple[float, float, float]:
     """(mean, low, high) of an ``Interval``, a ``Comparison``, a triple, or a single exact number."""
     if hasattr(value, "difference"):
         return value.difference, *value.ci
-    if hasattr(value, "mean"):
+    if hasattr(value, "low"):
         return value.mean, value.low, value.high
     return tuple(value) if isinstance(value, Sequence) else (float(value),) * 3
 
