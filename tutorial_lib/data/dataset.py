@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -31,18 +32,19 @@ class DatasetCard:
     counts: Mapping[str, int] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
-    def __str__(self) -> str:
+    def _rows(self) -> list[tuple[str, str]]:
         rows = [("source", self.source), ("licence", self.licence), ("citation", self.citation)]
         rows += [(key, f"{value:,}") for key, value in self.counts.items()]
         rows += [("sha256", f"{value[:16]}… {key}") for key, value in self.sha256.items()]
-        rows += [("note", note) for note in self.notes]
-        return "\n".join([f"{self.title} ({self.name})"] + [f"  {key:<13} {value}" for key, value in rows if value])
+        return [(key, value) for key, value in [*rows, *(("note", note) for note in self.notes)] if value]
+
+    def __str__(self) -> str:
+        return "\n".join([f"{self.title} ({self.name})"] + [f"  {key:<13} {value}" for key, value in self._rows()])
 
     def _repr_html_(self) -> str:
-        from html import escape
-
-        lines = str(self).split("\n")
-        return f"<strong>{escape(lines[0])}</strong><pre>{escape(chr(10).join(lines[1:]))}</pre>"
+        left = 'style="text-align: left; vertical-align: top"'
+        rows = "".join(f'<tr><th {left} scope="row">{escape(key)}</th><td {left}>{escape(value)}</td></tr>' for key, value in self._rows())
+        return f"<table><caption>{escape(self.title)} ({escape(self.name)})</caption>{rows}</table>"
 
 
 @dataclass(frozen=True)

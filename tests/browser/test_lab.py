@@ -1,0 +1,131 @@
+"""Every exercise notebook in a real JupyterLab in Chromium: all cells run, pictures have words, and each slider moves its picture by keyboard."""
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.browser
+
+NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
+CHROMIUM = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+MINUTES = 60_000
+READY = """async () => {
+  const app = window.jupyterapp; await app.restored;
+  const panel = app.shell.currentWidget; await panel.context.ready; await panel.sessionContext.ready;
+}"""
+IDLE = """() => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel; return k && k.status === 'idle'; }"""
+
+
+@contextlib.contextmanager
+def lab(folder: Path, private: Path):
+    """A JupyterLab that serves a folder and touches no settings of this machine; yields a function: file name -> address."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    token = secrets.token_hex(8)
+    settings = private / "_SETTINGS" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True)
+    (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
+    places = {"JUPYTER_CONFIG_DIR": "_CONFIG", "JUPYTER_DATA_DIR": "_DATA", "JUPYTERLAB_SETTINGS_DIR": "_SETTINGS"}
+    places |= {"JUPYTERLAB_WORKSPACES_DIR": "_WORKSPACES"}
+    options = ["--no-browser", f"--port={port}", "--ServerApp.ip=127.0.0.1", "--port-retries=0", "--allow-root"]
+    options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    server = subprocess.Popen(
+        [sys.executable, "-m", "jupyterlab", *options],
+        env=os.environ | {name: str(private / place) for name, place in places.items()},
+        stdout=(private / "lab.log").open("w"),
+        stderr=subprocess.STDOUT,
+    )
+    try:
+        for _ in range(120):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/api?token={token}", timeout=1)
+                break
+            time.sleep(0.5)
+        yield lambda name: f"http://127.0.0.1:{port}/lab/tree/{name}?token={token}&reset"
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+def run_all(page) -> None:
+    page.wait_for_selector(".jp-Notebook .jp-Cell")
+    page.wait_for_function("() => window.jupyterapp !== undefined")
+    page.evaluate(READY)
+    page.evaluate(
+        "() => { window.allRan = false; window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.allRan = true) }"
+    )
+    page.wait_for_function("() => window.allRan", timeout=6 * MINUTES)
+    page.wait_for_function(IDLE, timeout=MINUTES)
+
+
+@pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
+def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
+    if not CHROMIUM:
+        pytest.skip("Chromium is missing: apt install chromium, or set CHROME_PATH")
+    folder = tmp_path / "work"
+    folder.mkdir()
+    shutil.copy(notebook, folder)  # Lab saves by itself: a copy is opened
+    if (NOTEBOOKS / "figures").exists():
+        shutil.copytree(NOTEBOOKS / "figures", folder / "figures")
+    with lab(folder, tmp_path) as address, playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        page = browser.new_page(viewport={"width": 1400, "height": 1100})
+        page.set_default_timeout(2 * MINUTES)
+        page.goto(address(notebook.name))
+        run_all(page)
+        failed = page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], .jp-OutputArea-error")
+        assert failed.count() == 0, failed.first.inner_text()[:500]
+        cells = page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.content.widgets.filter(c => c.model.type === 'code').map(c => c.model.executionCount)"
+        )
+        assert all(cells), f"cells that did not run: {[i for i, count in enumerate(cells) if not count]}"
+        moved = move_every_slider(page)
+        assert len(moved) == notebook.read_text().count('"explore(\\n"') and all(moved)
+        if os.environ.get("TUTORIAL_SCREENSHOTS"):
+            photograph(page, Path(os.environ["TUTORIAL_SCREENSHOTS"]), notebook.stem)
+        browser.close()
+
+
+def move_every_slider(page) -> list[bool]:
+    """For each first slider of a widget box: whether an arrow key changes the picture above or below it."""
+    moved = []
+    count = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
+    for index in range(count):  # cells far down exist on the page only once they are scrolled to
+        page.evaluate(
+            "i => { const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = i; n.scrollToItem(i, 'center') }", index
+        )
+        cell = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
+        handle, picture = cell.locator(".widget-slider .noUi-handle").first, cell.locator("img.widget-image").first
+        if not cell.locator(".widget-slider").count():
+            continue
+        before = picture.get_attribute("src")
+        handle.focus()
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("ArrowRight")
+        with contextlib.suppress(Exception):
+            page.wait_for_function("([img, old]) => img.src !== old", arg=[picture.element_handle(), before], timeout=MINUTES / 4)
+        moved.append(picture.get_attribute("src") != before)
+    return moved
+
+
+def photograph(page, folder: Path, name: str) -> None:
+    """Screenshots of the whole notebook, a screen at a time, for a person to look at."""
+    folder.mkdir(parents=True, exist_ok=True)
+    scroller = ".jp-WindowedPanel-outer"
+    height, step = page.evaluate(f"() => document.querySelector('{scroller}').scrollHeight"), 1000
+    for part, top in enumerate(range(0, height, step)):
+        page.evaluate(f"top => document.querySelector('{scroller}').scrollTop = top", top)
+        page.wait_for_timeout(400)
+        page.screenshot(path=str(folder / f"{name}-{part:02d}.png"))
