@@ -1,6 +1,7 @@
 # make run        create the environment, execute the notebooks, write HTML and a results table
 # make test       create the environment, run all fast tests        make test-full  the slower rest: quick profile, real data, browser
 # make lab        open JupyterLab                                   make notebooks  build notebooks/ from notebooks/src/
+# make colab      run the notebooks with Colab's package versions in an empty folder
 # make goldens    run the solutions with five seeds and record what every golden number should be
 # make slides     build the slides                                  make lock       write requirements.lock    make clean
 #
@@ -20,7 +21,7 @@ export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 PYTEST := $(BIN)/python -m pytest --doctest-modules tutorial_lib tests
 
-.PHONY: help run test test-full lab notebooks goldens slides lock clean environment
+.PHONY: help run test test-full lab notebooks goldens colab slides lock clean environment
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -32,6 +33,9 @@ test: $(STAMP)
 
 test-full: $(STAMP)
 	$(PYTEST) -m "full or real or browser"
+
+colab: $(STAMP)
+	$(BIN)/python .ci/colab.py
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab notebooks

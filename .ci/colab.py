@@ -1,0 +1,77 @@
+"""Run the exercise notebooks as Colab would: its recorded package versions, an empty folder, a stand-in for google.colab.
+
+    python .ci/colab.py        # make colab; the first call takes minutes, it installs the recorded versions into .venv-colab
+
+What differs from Colab: this machine's Python and torch, and no front end (widgets are created, not drawn). The address in the set-up
+cell is replaced by the wheel of this clone, installed without any package index: were a dependency not met by what Colab has, it fails.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv-colab"
+EXECUTE = """
+import nbclient, nbformat, sys
+notebook = nbformat.read(sys.argv[1], 4)
+nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+assert "[FAIL]" not in str([cell.get("outputs") for cell in notebook.cells]), "the environment table has a failing line"
+"""
+
+
+def environment() -> Path:
+    """The interpreter of an environment with Colab's versions (torch as in requirements.lock: a CPU build may be all there is)."""
+    python = VENV / "bin" / "python"
+    if not (VENV / ".installed").exists():
+        recorded = json.loads((ROOT / "tests" / "lib" / "colab_versions.json").read_text())
+        torch = re.search(r"^torch==\S+", (ROOT / "requirements.lock").read_text(), re.M)[0]
+        pins = [f"{name}=={version}" for name, version in recorded["packages"].items() if name != "torch"]
+        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+        extras = ["ipython==7.34.0", "traitlets==5.7.1", "pyyaml", "rich", "nbclient", "nbformat"]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", torch, *pins, *extras], check=True)
+        (VENV / ".installed").touch()
+    return python
+
+
+def run(notebook: Path, python: Path, wheels: Path) -> float:
+    """Seconds that one notebook takes; raises CalledProcessError when a cell fails."""
+    with tempfile.TemporaryDirectory() as name:
+        home = Path(name)
+        fake, startup, content = home / "fake/google/colab", home / "ipython/profile_default/startup", home / "content"
+        for folder in (fake, startup, content):
+            folder.mkdir(parents=True)
+        (fake / "__init__.py").write_text("from . import output\n")
+        (fake / "output.py").write_text("def enable_custom_widget_manager(version=None): ...\ndef clear(*args, **kwargs): ...\n")
+        (startup / "00.py").write_text("import google.colab\n")
+        (content / notebook.name).write_text(re.sub(r"git\+https://[^\\\"]*", "tutorial-lib", notebook.read_text()))
+        variables = {"HOME": name, "IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(home / "fake"), "COLAB_RELEASE_TAG": "stand-in"}
+        variables |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull, "HF_HUB_OFFLINE": "1"}
+        variables |= {
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+        }
+        start = time.perf_counter()
+        subprocess.run([python, "-m", "pip", "uninstall", "--quiet", "--yes", "tutorial-lib"], check=True)
+        subprocess.run([python, "-c", EXECUTE, notebook.name], cwd=content, env=os.environ | variables, check=True)
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    python = environment()
+    with tempfile.TemporaryDirectory() as wheels:
+        subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, str(ROOT)], check=True)
+        for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
+            print(f"{notebook.stem}: {run(notebook, python, Path(wheels)):.1f} s with Colab's versions", flush=True)
+
+
+if __name__ == "__main__":
+    main()
