@@ -81,7 +81,7 @@ from tutorial_lib.teaching.telling import bars, say, table
 
 split = leave_last_out(ds)
 models = {"TransitionKNN": TransitionKNN().fit(split), "Popularity": Popularity().fit(split)}
-say(f"Split: {split}")
+say(str(split))
 
 # %%
 import numpy as np
@@ -98,14 +98,16 @@ table(pd.DataFrame(lists, index=pd.RangeIndex(1, 6, name="rank")), caption="Reco
 
 # %%
 seconds = time.perf_counter() - started
+lines = [f"From the map to this recommendation: {seconds:.1f} seconds of computing."]
 for name, model in models.items():
     ranking = model.recommend([history], k=ds.n_items)[0]  # all but the history's items
     rank = int(np.flatnonzero(ranking == target)[0]) + 1
-    say(f"{name}: the hidden item stands at rank {rank} of {(ranking >= 0).sum()}.")
-say(f"From the map to this recommendation: {seconds:.1f} seconds of computing.")
+    lines.append(f"{name}: the hidden item stands at rank {rank} of {(ranking >= 0).sum()}.")
+say(*lines)
 
 # %% [markdown]
 # One user is an anecdote. Try others, then count over all of them.
+
 
 # %%
 def draw_user(user):
@@ -168,6 +170,7 @@ say(f"**{verdict}:** TransitionKNN − Popularity is {difference.difference:+.3f
 #
 # **Exercise 00-hit.** Write the metric of the figure above for one user.
 
+
 # %%
 def hit_at_k(recommended, target, k):
     """1.0 if the target is among the first k recommended items, else 0.0."""
@@ -206,7 +209,7 @@ quiz("00_start_here", "one-user")
 # | notebook | question |
 # |---|---|
 # | 00 Start here | Does it run, and what will I see? |
-# | [01 Recommendation as language](01_recommendation_as_language.ipynb) | What is a history, read as a sentence, and how do I know that a recommendation is good? |
+# | [01 Recommendation as language](01_recommendation_as_language.ipynb) | What is a history as a sentence? When is a recommendation good? |
 # | 02 Objectives (planned) | What is learned by guessing the next item, and what by guessing a hidden one? |
 # | 03 Pre-train, fine-tune (planned) | Which parameters should move? |
 # | 04 Prompting (planned) | Can a language model recommend without being trained for it? |
@@ -223,7 +226,7 @@ quiz("00_start_here", "one-user")
 rows = [(f"hit@10 of {name}", h.mean, h.low, h.high, h.n) for name, h in hits.items()]
 rows.append(("TransitionKNN − Popularity", difference.difference, low, high, difference.n))
 recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "users"])
-recap["seeds"] = "1 (nothing here is random)"
+recap["seeds"] = 1  # nothing here is random
 table(recap.set_index("quantity"), caption=f"{ds.name}: means over users, 95 % bootstrap intervals")
 
 # %%
