@@ -122,7 +122,8 @@ def _users_apart(counts: Callable) -> None:
     found = _matrix(counts, [[0, 1], [2, 3]], 4)
     if found[1, 2]:
         raise Mistake(
-            "In `count_transitions([[0, 1], [2, 3]], 4)` item 2 did not follow item 1: they belong to different users. Go history by history."
+            "In `count_transitions([[0, 1], [2, 3]], 4)` item 2 did not follow item 1: "
+            "they belong to different users. Go history by history."
         )
     if found.sum() != 2:
         raise Mistake(f"`count_transitions([[0, 1], [2, 3]], 4)` holds {found.sum():g} steps in all; there are 2, one a user.")
@@ -133,7 +134,8 @@ def _again_and_again(counts: Callable) -> None:
     found = _matrix(counts, [[0, 1], [0, 1], [0, 1]], 2)
     if found[0, 1] == 1:
         raise Mistake(
-            "Three users went from 0 to 1, and you count 1. Add 1 for every step; with index arrays, `counts[a, b] += 1` adds only once a pair: use np.add.at."
+            "Three users went from 0 to 1, and you count 1. Add 1 for every step; with index arrays, `counts[a, b] += 1` adds only once "
+            "a pair: use np.add.at."
         )
     if found[0, 1] != 3 or found.sum() != 3:
         raise Mistake(
@@ -142,7 +144,8 @@ def _again_and_again(counts: Callable) -> None:
     repeated = _matrix(counts, [[0, 1, 0, 1]], 2)
     if (repeated[0, 1], repeated[1, 0]) != (2, 1):
         raise Mistake(
-            f"`count_transitions([[0, 1, 0, 1]], 2)` gave {repeated.tolist()}; a step may also return within one history: 2 at [0, 1], 1 at [1, 0]."
+            f"`count_transitions([[0, 1, 0, 1]], 2)` gave {repeated.tolist()}; "
+            "a step may also return within one history: 2 at [0, 1], 1 at [1, 0]."
         )
 
 
@@ -161,7 +164,8 @@ TRANSITIONS = Exercise(
     hints=(
         "Start from `np.zeros((n_items, n_items))`, go through the histories one by one, and add 1 for each pair of neighbours.",
         "`zip(history[:-1], history[1:])` gives the pairs (item, next item) of one history.",
-        "`for history in histories:` and inside it `for a, b in zip(history[:-1], history[1:]): counts[a, b] += 1`. Return `counts` after both loops.",
+        "`for history in histories:` and inside it `for a, b in zip(history[:-1], history[1:]): counts[a, b] += 1`. "
+        "Return `counts` after both loops.",
     ),
     solution='''
 import numpy as np
