@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -112,3 +113,13 @@ def test_wheel_works_from_an_empty_folder(wheel, tmp_path):
     items, exercises, solutions = map(int, counts.split())
     assert items > 100 and exercises == solutions == len(list((ROOT / "notebooks").glob("*.ipynb")))
     assert list(empty.iterdir()) == []
+
+
+def test_the_manifest_names_every_shipped_file_with_its_bytes_checksum_and_licence():
+    manifest = json.loads((ROOT / "data" / "MANIFEST.json").read_text())
+    files = {p.relative_to(ROOT / "data").as_posix(): p for p in (ROOT / "data").rglob("*") if p.is_file() and p.name != "MANIFEST.json"}
+    assert set(manifest) == set(files)
+    for name, path in files.items():
+        content, entry = path.read_bytes(), manifest[name]
+        assert (entry["bytes"], entry["sha256"]) == (len(content), hashlib.sha256(content).hexdigest()), f"{name}: run {entry['made_by']}"
+        assert entry["licence"] and entry["made_by"]

@@ -148,7 +148,7 @@ def test_bad_sources_are_refused(copy):
         (("    # SOLUTION END\n", ""), "do not pair up"),
         (("    # SOLUTION BEGIN\n", ""), "do not pair up"),
         (('quiz("demo", "log-base")', 'quiz("demo", "log-bas")'), "did you mean 'log-base'"),
-        (('hint("01-ndcg", 1)', 'hint("01-ndgc", 1)'), "did you mean '01-ndcg'"),
+        (('hint("01-ndcg")', 'hint("01-ndgc")'), "did you mean '01-ndcg'"),
     ]:
         source.write_text(text.replace(*change))
         with pytest.raises(InputError, match=complaint):

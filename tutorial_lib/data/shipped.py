@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 from pathlib import Path
 
 from tutorial_lib.errors import InputError
@@ -26,3 +29,28 @@ def shipped(relative: str | Path = "") -> Path:
         if folder.is_dir():
             return folder / relative
     raise InputError(f"the kit's data folder is missing: expected {PACKAGE.parent / 'data'}; install the kit again, or clone it whole")
+
+
+def ship(files: dict[str, bytes], made_by: str, folder: Path | None = None, licence: str = "CC BY 4.0") -> None:
+    """Write files (relative path -> content) below ``data/`` and enter each in MANIFEST.json: bytes, sha256, licence, made_by.
+
+    folder: the kit's data folder by default. Each file is written beside its place, then renamed; the manifest comes last.
+    """
+    folder = shipped() if folder is None else Path(folder)
+    path = folder / "MANIFEST.json"
+    manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    for name, content in files.items():
+        write_whole(folder / name, content)
+        manifest[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "licence": licence, "made_by": made_by}
+    write_whole(path, (json.dumps(dict(sorted(manifest.items())), indent=2) + "\n").encode())
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then rename it: no reader ever sees a half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(content)
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import io
 import json
-import os
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ import pandas as pd
 
 from tutorial_lib.data import world_text as text
 from tutorial_lib.data.dataset import Dataset
-from tutorial_lib.data.shipped import shipped
+from tutorial_lib.data.shipped import ship, shipped
 from tutorial_lib.data.world_process import GENDERS, Catalogue
 from tutorial_lib.data.worlds import assemble, build_truth, make_world
 from tutorial_lib.errors import InputError
@@ -43,28 +41,14 @@ def frozen_bytes(domain: str) -> dict[str, bytes]:
 
 
 def freeze(domain: str, folder: Path | None = None) -> int:
-    """Write the frozen files of a domain and enter them in MANIFEST.json; returns the bytes written.
-
-    folder: the kit's data folder by default. Each file is written beside its place, then renamed.
-    """
-    folder = shipped() if folder is None else Path(folder)
-    written = {}
+    """Write the frozen files of a domain and enter them in MANIFEST.json; returns the bytes written. folder: as in `shipped.ship`."""
+    files = {}
     for name, content in frozen_bytes(domain).items():
         if name.endswith(".csv"):
             name, content = f"{name}.gz", _compressed(content)
-        relative = f"worlds/{domain}/{name}"
-        _write(folder / relative, content)
-        written[relative] = {
-            "bytes": len(content),
-            "sha256": hashlib.sha256(content).hexdigest(),
-            "licence": "CC BY 4.0",
-            "made_by": MADE_BY,
-        }
-    path = folder / "MANIFEST.json"
-    manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    kept = {name: entry for name, entry in manifest.items() if not name.startswith(f"worlds/{domain}/")}
-    _write(path, (json.dumps(dict(sorted({**kept, **written}.items())), indent=2) + "\n").encode())
-    return sum(entry["bytes"] for entry in written.values())
+        files[f"worlds/{domain}/{name}"] = content
+    ship(files, MADE_BY, folder)
+    return sum(map(len, files.values()))
 
 
 def read_world(domain: str) -> Dataset:
@@ -109,13 +93,3 @@ def _compressed(content: bytes) -> bytes:
     with gzip.GzipFile(filename="", mode="wb", compresslevel=9, fileobj=buffer, mtime=0) as file:
         file.write(content)
     return buffer.getvalue()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

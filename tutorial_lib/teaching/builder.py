@@ -4,7 +4,7 @@ The source is py:percent with the solutions inside, and cell tags say what each 
 
 - writes the badges (after the ``title`` cell) and the ``setup`` cell (before ``parameters``), the same in all notebooks;
 - empties what stands between ``# SOLUTION BEGIN`` and ``# SOLUTION END`` to ``...`` and drops cells tagged ``solution`` (exercises only);
-- adds after each ``quiz(...)`` and ``hint(...)`` cell the same content, folded, for pages where no kernel runs;
+- puts folded text in the place of each ``hint(...)`` cell, and after each ``quiz(...)`` cell, for pages where no kernel runs;
 - gives the same bytes on every build: cell ids from the content, a fixed kernel, no outputs, no widget state.
 
 ``python -m tutorial_lib.teaching.builder [--check]`` builds all, or only says what is out of date.
@@ -29,7 +29,7 @@ PLACEHOLDER = "lm-recsys-kit/lm-recsys-kit"  # owner/name on GitHub, until pypro
 _SOLUTION = re.compile(r"^(?P<indent>[ \t]*)# SOLUTION BEGIN[ \t]*\n.*?^[ \t]*# SOLUTION END[ \t]*$", re.M | re.S)
 _MARK = re.compile(r"^[ \t]*# SOLUTION (BEGIN|END)[ \t]*(\n|\Z)", re.M)
 _QUIZ = re.compile(r"""^quiz\(\s*["']([^"']+)["'],\s*["']([^"']+)["']""", re.M)
-_HINT = re.compile(r"""^hint\(\s*["']([^"']+)["']""", re.M)
+_HINT = re.compile(r"""hint\(["']([^"']+)["']\)""")
 _KEPT_METADATA = ("tags", "cellView")
 METADATA = {  # without a kernelspec JupyterLab stops to ask for a kernel
     "colab": {"provenance": [], "toc_visible": True},
@@ -135,7 +135,8 @@ def _generated(cells: list, root: Path, path: str) -> list:
             continue
         if "parameters" in tags_of(cell):
             result.append(setup)
-        result.append(cell)
+        if not _HINT.fullmatch(cell.source.strip()):
+            result.append(cell)
         if "title" in tags_of(cell):
             result.append(new_markdown_cell(badges(root, path), metadata={"tags": ["badges"]}))
         if cell.cell_type == "code":

@@ -134,7 +134,7 @@ def interval_points(
         ax.errorbar(means, place, xerr=around, linestyle="none", ecolor="black", elinewidth=1.4, capsize=4, label=name, **style)
         for mean, (_, _, high), y in zip(means, rows, place, strict=True):
             ax.annotate(
-                f"{mean:+.3f}" if zero else f"{mean:.3g}",
+                f"{mean:+.3f}" if zero else f"{mean:.3f}",
                 (high, y),
                 xytext=(7, 0),
                 textcoords="offset points",

@@ -87,12 +87,15 @@ def load_bands(path: Path | None = None) -> dict[str, dict[str, Band]]:
 
 
 def save_bands(bands: dict[str, dict[str, Band]], path: Path) -> None:
-    """Write the bands, sorted, through a temporary name."""
+    """Write the bands, sorted; those of the kit itself are entered in its MANIFEST.json."""
+    from tutorial_lib.data.shipped import ship, write_whole
+
     content = {name: {key: asdict(band) for key, band in sorted(entry.items())} for name, entry in sorted(bands.items())}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    text = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
+    if path == goldens_path():
+        ship({_FILE: text}, "make goldens")
+    else:
+        write_whole(path, text)
 
 
 def _parameter(name: str, given: object) -> object:

@@ -90,7 +90,7 @@ def _draw_intervals(ax, labels, means, lows, highs, highlight) -> None:
     below, above = [m - low for m, low in zip(means, lows, strict=True)], [high - m for m, high in zip(means, highs, strict=True)]
     ax.errorbar(means, rows, xerr=[below, above], fmt="none", ecolor="black", capsize=4, linewidth=1.4)
     for row, (mean, high) in enumerate(zip(means, highs, strict=True)):
-        ax.annotate(f"{mean:.3g}", (high, row), xytext=(6, 0), textcoords="offset points", va="center")
+        ax.annotate(f"{mean:.3f}", (high, row), xytext=(6, 0), textcoords="offset points", va="center")
     ax.set_yticks(list(rows), labels)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
@@ -131,7 +131,7 @@ def interval_bars(
     fig, ax = plt.subplots(figsize=(7.0, 0.8 + 0.5 * len(labels)), layout="constrained")
     _draw_intervals(ax, labels, means, lows, highs, highlight)
     if ceiling is not None:
-        ax.axvline(ceiling[0], color="black", linestyle="--", linewidth=1.4, label=f"{ceiling[1]}: {ceiling[0]:.3g}")
+        ax.axvline(ceiling[0], color="black", linestyle="--", linewidth=1.4, label=f"{ceiling[1]}: {ceiling[0]:.3f}")
         fig.legend(loc="outside lower right", frameon=False)
     ends = [0.0, *lows, *highs] + ([ceiling[0]] if ceiling else [])
     ax.set_xlim(min(ends), max(ends) + 0.15 * (max(ends) - min(ends)))  # room for the numbers
