@@ -1,4 +1,4 @@
-"""Every exercise notebook in a real JupyterLab in Chromium: all cells run, pictures have words, and each slider moves its picture by keyboard."""
+"""Every exercise notebook in a real JupyterLab in Chromium: all cells run, and each slider moves its picture by keyboard."""
 
 import contextlib
 import json
@@ -23,6 +23,8 @@ READY = """async () => {
   const app = window.jupyterapp; await app.restored;
   const panel = app.shell.currentWidget; await panel.context.ready; await panel.sessionContext.ready;
 }"""
+COUNTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
+  .filter(cell => cell.model.type === 'code').map(cell => cell.model.executionCount)"""
 IDLE = """() => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel; return k && k.status === 'idle'; }"""
 
 
@@ -87,9 +89,7 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path):
         run_all(page)
         failed = page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], .jp-OutputArea-error")
         assert failed.count() == 0, failed.first.inner_text()[:500]
-        cells = page.evaluate(
-            "() => window.jupyterapp.shell.currentWidget.content.widgets.filter(c => c.model.type === 'code').map(c => c.model.executionCount)"
-        )
+        cells = page.evaluate(COUNTS)
         assert all(cells), f"cells that did not run: {[i for i, count in enumerate(cells) if not count]}"
         moved = move_every_slider(page)
         assert len(moved) == notebook.read_text().count('"explore(\\n"') and all(moved)

@@ -21,13 +21,13 @@ _MATHTEXT = {r"\text{": r"\mathrm{", r"\lvert": "|", r"\rvert": "|", r"\dfrac": 
 STYLE = """
 :root { color-scheme: light; }
 body { margin: 0; background: #fff; color: #1a1a1a; font: 17px/1.6 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-main { max-width: 50rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; overflow-wrap: break-word; }
+main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; overflow-wrap: break-word; }
 h1, h2, h3 { line-height: 1.25; margin: 1.8em 0 .5em; } h1 { margin-top: .4em; }
 a { color: #005a8f; } .anchor-link { display: none; }
-pre, code, kbd { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .86em; }
+pre, code, kbd { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .8em; }
 code { background: #f3f3f3; padding: .1em .25em; border-radius: 3px; } pre code { background: none; padding: 0; }
 .highlight { background: #f6f6f4; border: 1px solid #d9d9d9; border-radius: 4px; margin: 1em 0 .4em; }
-pre { line-height: 1.45; padding: .6em .8em; margin: 0; overflow-x: auto; white-space: pre; }
+pre { line-height: 1.45; padding: .6em .8em; margin: 0; overflow-x: auto; white-space: pre-wrap; }
 .output_area { margin: .4em 0; overflow-x: auto; } .output_stderr { border-left: 3px solid #D55E00; }
 .output_error { border-left: 3px solid #D55E00; background: #fff4ee; }
 table { border-collapse: collapse; font-size: .9em; margin: .8em 0; } caption { text-align: left; font-weight: 600; padding: .3em 0; }
@@ -38,7 +38,7 @@ img { max-width: 100%; height: auto; } figure { margin: 1em 0; } figcaption { fo
 details { border: 1px solid #d9d9d9; border-radius: 4px; padding: .4em .8em; margin: .5em 0; }
 summary { cursor: pointer; font-weight: 600; }
 :focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
-@media print { main { max-width: none; } pre { white-space: pre-wrap; } }
+@media print { main { max-width: none; } }
 """
 
 
