@@ -87,7 +87,11 @@ def broken_links(path: Path) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [path for path in FILES if path.suffix in PAGES], ids=lambda path: str(path.relative_to(ROOT)))
+# a deck is a template: slides/build.py draws the figures that it names, and tests/lib/test_slides.py looks at the built page
+LINKED = [path for path in FILES if path.suffix in PAGES and not re.match(r"slides/\d\d_", path.relative_to(ROOT).as_posix())]
+
+
+@pytest.mark.parametrize("path", LINKED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_between_files(path):
     """A moved file leaves dead links behind, and the learner finds them first."""
     assert broken_links(path) == []

@@ -78,7 +78,7 @@ def test_alt_text_cannot_break_out_of_its_attribute():
 def test_interval_bars_show_value_interval_and_ceiling():
     fig = bars()
     ax = fig.axes[0]
-    assert [text.get_text() for text in ax.texts] == ["0.05", "0.11"]
+    assert [text.get_text() for text in ax.texts] == ["0.050", "0.110"]
     assert ax.get_xlabel() == "NDCG@10" and ax.get_xlim()[1] > 0.2, "the ceiling must lie inside the figure"
     plt.close(fig)
     with pytest.raises(InputError, match="'b' has mean 0.5 outside"):
