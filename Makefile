@@ -38,7 +38,7 @@ colab: $(STAMP)
 	$(BIN)/python .ci/colab.py
 
 lab: $(STAMP)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 notebooks: $(STAMP)
 	$(BIN)/python -m tutorial_lib.teaching.builder

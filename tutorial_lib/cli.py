@@ -142,9 +142,9 @@ def _run(args) -> int:
     from tutorial_lib.teaching.export import export_html
 
     if args.dataset and not args.dataset.startswith("world-"):
-        from tutorial_lib.data.files import fetch
+        from tutorial_lib.data import load_dataset
 
-        fetch(args.dataset)  # a missing file is told now, not by the first notebook after a minute
+        load_dataset(args.dataset)  # a missing file or a broken line is told now, and nothing is run
     variant = "solution" if args.solutions else "exercise"
     out = args.out or Path("runs", f"{args.dataset or 'embedded'}-{args.profile}{'-solutions' if args.solutions else ''}")
     given = {"PROFILE": args.profile, "DATASET": args.dataset, "LM": args.lm, "SEED": args.seed}

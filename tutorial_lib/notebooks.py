@@ -38,7 +38,7 @@ def _find_one(name: str, known: dict[str, Path]) -> Path:
     if path.suffix == ".ipynb" and path.is_file():
         return path
     stem = path.name.removesuffix(".ipynb")
-    by_number = [path for key, path in known.items() if key.split("_")[0] == stem]
+    by_number = [path for key, path in known.items() if stem.isdigit() and key.split("_")[0] == stem.zfill(2)]
     if stem not in known and len(by_number) != 1:
         raise unknown_name("notebook", stem, known)
     return known.get(stem) or by_number[0]

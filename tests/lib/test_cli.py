@@ -145,9 +145,11 @@ def small_movielens(tmp_path: Path, ratings: str) -> Path:
     return folder.parent
 
 
-def test_broken_line_is_named_by_file_and_number(here, tmp_path):
+def test_broken_line_is_named_by_file_and_number(here, tmp_path, notebooks):
+    """Also by `run`, before any notebook is executed."""
     data = small_movielens(tmp_path, RATING.format(item=1, time=10) + "1\tbroken\n" + RATING.format(item=2, time=20))
-    refused(tutorial(here, "fetch", "ml-100k", TUTORIAL_DATA=data), here, "u.data", "2")
+    for command in (["fetch", "ml-100k"], ["run", "--dataset", "ml-100k", "--notebooks-folder", notebooks]):
+        refused(tutorial(here, *command, TUTORIAL_DATA=data), here, "u.data, line 2: found 2 fields", "Mend the line")
 
 
 def test_empty_split(here, tmp_path):
