@@ -22,9 +22,7 @@ def compare_models(names: Sequence[str], dataset: str, metric: str = "ndcg@10", 
             raise unknown_name("model", name, MODELS)
     chosen = list(dict.fromkeys(known[name.lower()] for name in names))
     if len(chosen) < 2:
-        raise InputError(
-            f"compare needs two or more different models, as in: tutorial compare Popularity EASE; known: {', '.join(MODELS)}"
-        )
+        raise InputError(f"compare needs two or more different models, as in: tutorial compare Popularity EASE; known: {', '.join(MODELS)}")
     cutoff = metric.rpartition("@")[2]
     if not cutoff.isdigit():
         raise InputError(f"metric {metric!r}: expected a name and a cut-off, such as ndcg@10 or hit@5")

@@ -164,9 +164,7 @@ def draw_sequences(truth: Truth, lengths: np.ndarray, random: np.random.Generato
     """All sequences one after another, by user: int64 [sum(lengths)]. All users of a block go one step at a time."""
     n_rows = truth.n_types + 1
     cumulative = np.cumsum(np.concatenate([truth.taste_weights, truth.popularity_weights[None]]), axis=1)
-    cumulative = (cumulative / cumulative[:, -1:] + np.arange(n_rows)[:, None]).reshape(
-        -1
-    )  # row r lives in r..r+1: one search for all rows
+    cumulative = (cumulative / cumulative[:, -1:] + np.arange(n_rows)[:, None]).ravel()  # row r lives in r..r+1: one search for all
     canary_step = np.full(len(lengths), 0)
     canary_step[truth.canary_users] = len(truth.canary)
     pieces = []

@@ -160,8 +160,8 @@ def build_truth(
 
 
 def assemble(
-    domain: str, options: Mapping[str, Any], interactions, items, users, graph, reviews, truth: Truth, sha256: Mapping[str, str] = {}
-) -> Dataset:  # noqa: B006
+    domain: str, options: Mapping[str, Any], interactions, items, users, graph, reviews, truth: Truth, sha256: Mapping | None = None
+) -> Dataset:
     """The `Dataset` with its card, from tables made or read."""
     keywords = ", ".join(f"{name}={value:.4g}" for name, value in options.items())
     counts = {"users": len(users), "items": len(items), "interactions": len(interactions), "reviews": len(reviews), "triples": len(graph)}
