@@ -138,3 +138,11 @@ def test_data_flows_one_way():
             assert not imported & {"models", "strategies", "training"}, path
         if part == "data":
             assert "evaluation" not in imported, path
+
+
+def test_the_readmes_python_runs():
+    """The first code a visitor copies."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.S)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
