@@ -97,9 +97,6 @@ class Source:
     path: Path
     prefix: str = ""
 
-    def has(self, member: str) -> bool:
-        return self.prefix + member in _names(self.path)
-
     def read(self, member: str) -> bytes:
         """The bytes of one file. Raises InputError where it is missing, unreadable or damaged inside a zip."""
         try:
