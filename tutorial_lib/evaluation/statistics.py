@@ -60,7 +60,8 @@ class Comparison:
         return "\n".join([f"{self.metric}: a - b"] + [f"  {name:<11} {text}" for name, text in self._rows()])
 
     def _repr_html_(self) -> str:
-        rows = "".join(f"<tr><th scope='row'>{escape(name)}</th><td>{escape(text)}</td></tr>" for name, text in self._rows())
+        left = "style='text-align: left'"
+        rows = "".join(f"<tr><th {left} scope='row'>{escape(name)}</th><td {left}>{escape(text)}</td></tr>" for name, text in self._rows())
         return f"<table><caption>{escape(self.metric)}: a - b</caption>{rows}</table>"
 
 
