@@ -1,6 +1,7 @@
 """Run the exercise notebooks as Colab would: its recorded package versions, an empty folder, a stand-in for google.colab.
 
-    python .ci/colab.py        # make colab; the first call takes minutes, it installs the recorded versions into .venv-colab
+    python .ci/colab.py              # make colab; the first call takes minutes, it installs the recorded versions into .venv-colab
+    python .ci/colab.py --install    # only that
 
 What differs from Colab: this machine's Python and torch, and no front end (widgets are created, not drawn). The address in the set-up
 cell is replaced by the wheel of this clone, installed without any package index: were a dependency not met by what Colab has, it fails.
@@ -67,6 +68,8 @@ def run(notebook: Path, python: Path, wheels: Path) -> float:
 
 def main() -> None:
     python = environment()
+    if "--install" in sys.argv:
+        return
     with tempfile.TemporaryDirectory() as wheels:
         subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, str(ROOT)], check=True)
         for notebook in sorted((ROOT / "notebooks").glob("*.ipynb")):
