@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import make_dataset, random_dataset
 
-from tutorial_lib.data import leave_last_out
+from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, Random, TransitionKNN
 from tutorial_lib.recommender import Recommender, top_k
@@ -112,3 +112,28 @@ def test_nan_scores_are_refused_and_log_probabilities_are_fine():
     with pytest.raises(InputError, match="row 1 contain NaN"):
         top_k(np.array([[1.0, 2.0], [np.nan, 0.0]]), 1)
     assert top_k(np.array([[-5.0, -1.0, -9.0]]), 2).tolist() == [[1, 0]]
+
+
+def test_transition_knn_decays_with_distance_and_divides_by_popularity():
+    # training sequences 0 1 2 and 0 2 (item 3, 4 are held out): counts 2, 1, 2
+    ds = make_dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5), (1, 0, 1), (1, 2, 2), (1, 4, 3), (1, 3, 4)])
+    split = leave_last_out(ds)
+    plain = {"last": 1, "window": 2, "reverse": 0.0}
+    model = TransitionKNN(**plain, window_decay=0.25, source_power=0.0, target_power=0.0).fit(split)
+    assert np.allclose(model.score([[0]])[0], [0, 1, 0.25 + 1, 0, 0], atol=1e-6)  # 2 stands two steps after 0 once, and one step once
+    model = TransitionKNN(**plain, window_decay=1.0, source_power=1.0, target_power=0.0).fit(split)
+    assert np.allclose(model.score([[0]])[0], [0, 1 / 2, 2 / 2, 0, 0], atol=1e-6)
+    model = TransitionKNN(**plain, window_decay=1.0, source_power=0.0, target_power=0.5).fit(split)
+    assert np.allclose(model.score([[0]])[0], [0, 1, 2 / 2**0.5, 0, 0], atol=1e-6)
+
+
+def test_the_oracle_is_the_truth_and_knowing_the_types_is_another_answer():
+    split = leave_last_out(load_dataset("world-news"))
+    histories, users = [h[:3] for h in split.test_history[:50]], split.users[:50]
+    truth = split.dataset.truth
+    assert np.array_equal(Oracle().fit(split).score(histories, users=users), truth.next_item_probabilities(histories))
+    informed = Oracle(know_types=True).fit(split)
+    assert np.array_equal(informed.score(histories, users=users), truth.next_item_probabilities(histories, users=users))
+    assert not np.allclose(informed.score(histories, users=users), truth.next_item_probabilities(histories))
+    with pytest.raises(InputError, match="needs users"):
+        informed.score(histories)
