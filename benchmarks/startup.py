@@ -56,7 +56,15 @@ def main() -> None:
         runs = pd.read_csv(out / "notebooks.csv")[["notebook", "cells", "seconds", "peak_memory_mb"]]
     goals = {"00_start_here": "60 s", "01_recommendation_as_language": "180 s, 1,500 MB"}
     notebooks = markdown_table(runs.assign(goal=runs["notebook"].map(goals)))
-    body = f"{REPEATS} fresh interpreters each. {machine()}\n\n{table}\n\nA world of 100,000 users and 20,000 items: {large}.\n\nExercise notebooks, quick profile, embedded data:\n\n{notebooks}"
+    body = "\n\n".join(
+        [
+            f"{REPEATS} fresh interpreters each. {machine()}",
+            table,
+            f"A world of 100,000 users and 20,000 items: {large}.",
+            "Exercise notebooks, quick profile, embedded data:",
+            notebooks,
+        ]
+    )
     write_section("startup", "Start-up, worlds and notebooks", "python benchmarks/startup.py", body)
     print(body)
 
