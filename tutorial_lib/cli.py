@@ -146,7 +146,9 @@ def _run(args) -> int:
 
         load_dataset(args.dataset)  # a missing file or a broken line is told now, and nothing is run
     variant = "solution" if args.solutions else "exercise"
-    out = args.out or Path("runs", f"{args.dataset or 'embedded'}-{args.profile}{'-solutions' if args.solutions else ''}")
+    chosen = [path.stem.split("_")[0] for path in notebooks] if args.notebooks else []  # a part of the notebooks gets a folder of its own
+    name = "-".join([args.dataset or "embedded", args.profile, *(["solutions"] if args.solutions else []), *chosen])
+    out = args.out or Path("runs", name)
     given = {"PROFILE": args.profile, "DATASET": args.dataset, "LM": args.lm, "SEED": args.seed}
     parameters = {name: value for name, value in given.items() if value is not None}
     from tutorial_lib.console import NotebookProgress

@@ -182,6 +182,11 @@ def test_run_writes_notebooks_pages_and_tables(here, notebooks):
     assert str(out.parent) not in text  # no path of this machine in a file that may be passed on
 
 
+def test_a_run_of_one_notebook_leaves_the_pages_of_all_alone(here, notebooks):
+    done = tutorial(here, "run", "01", "--profile", "smoke", "--notebooks-folder", notebooks)
+    assert done.returncode == 0 and (here / "runs" / "embedded-smoke-01" / "01_second.html").exists()
+
+
 def test_second_run_replaces_the_first(here, notebooks):
     """Pages of an older run among the new ones would be read as new."""
     for name in ("00", "01_second"):
