@@ -76,8 +76,9 @@ def variants(split: Split) -> pd.DataFrame:
     rows = []
     for model in (Popularity(), EASE(), TransitionKNN()):
         for fitted_on, part in (("training", split), ("training + validation", split.merge_validation())):
+            model.fit(part)
             for ties in ("expected", "index"):
-                frame = evaluate(model.fit(part), part, k=10, ties=ties)
+                frame = evaluate(model, part, k=10, ties=ties)
                 values = (f"{frame[column].mean():.4f}" for column in ("hit@10", "ndcg@10"))
                 rows.append((type(model).__name__, fitted_on, ties, *values))
     return pd.DataFrame(rows, columns=["model", "fitted on", "ties in score", "test HR@10", "test NDCG@10"])

@@ -9,6 +9,8 @@ import re
 import subprocess
 from pathlib import Path
 
+from tutorial_lib.data.shipped import write_whole
+
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -35,6 +37,4 @@ def write_section(key: str, title: str, command: str, body: str) -> None:
     text = RESULTS.read_text() if RESULTS.exists() else "# Results\n\nEvery number here was measured by the command above it.\n"
     pattern = re.compile(rf"<!-- {re.escape(key)} -->.*?<!-- end {re.escape(key)} -->", re.S)
     text = pattern.sub(lambda _: block, text) if pattern.search(text) else f"{text.rstrip()}\n\n{block}\n"
-    temporary = RESULTS.with_suffix(".tmp")
-    temporary.write_text(text)
-    os.replace(temporary, RESULTS)
+    write_whole(RESULTS, text.encode())

@@ -20,6 +20,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, unknown_name
 
 HERE = Path(__file__).resolve().parent
@@ -142,9 +143,7 @@ def build(deck: Path, work: Path) -> None:
     with pdf.open("ab") as file:
         file.write(f"\n%% source-hash {source_hash(deck)}\n".encode())  # a comment after the end of the file: readers pass over it
     for made in (page, pdf):
-        beside = deck.with_name(f".{made.name}.new")
-        shutil.copyfile(made, beside)
-        os.replace(beside, deck.with_name(made.name))
+        write_whole(deck.with_name(made.name), made.read_bytes())
 
 
 def refresh_numbers(check: bool) -> bool:
@@ -157,8 +156,7 @@ def refresh_numbers(check: bool) -> bool:
     if same(old, new):
         return True
     if not check:
-        path.with_suffix(".json.new").write_text(json.dumps(new, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        os.replace(path.with_suffix(".json.new"), path)
+        write_whole(path, (json.dumps(new, indent=2, ensure_ascii=False) + "\n").encode())
     return False
 
 

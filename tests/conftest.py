@@ -16,6 +16,11 @@ collect_ignore_glob = ["*/fixtures/*"]  # sources that tests read, not modules t
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
+def find_browser() -> str | None:
+    """``$CHROME_PATH``, or the first browser on the PATH."""
+    return os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, BROWSERS)), None)
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "skip_until(date, reason): left out until that day (yyyy-mm-dd), and run again from then on")
 
@@ -24,8 +29,8 @@ def pytest_collection_modifyitems(items):
     lacking = {}
     if not os.environ.get("TUTORIAL_DATA"):
         lacking["real"] = "needs real data: set TUTORIAL_DATA to the folder that holds it"
-    if not any(map(shutil.which, BROWSERS)):
-        lacking["browser"] = f"needs a browser: one of {', '.join(BROWSERS)}"
+    if not find_browser():
+        lacking["browser"] = f"needs a browser: one of {', '.join(BROWSERS)}, or CHROME_PATH"
     for item in items:
         for marker, reason in lacking.items():
             if item.get_closest_marker(marker):
@@ -33,6 +38,16 @@ def pytest_collection_modifyitems(items):
         until = item.get_closest_marker("skip_until")
         if until and date.today() < date.fromisoformat(until.args[0]):
             item.add_marker(pytest.mark.skip(reason=f"until {until.args[0]}: {until.args[1]}"))
+
+
+@pytest.fixture
+def chromium():
+    """A headless Chromium, driven by playwright and closed after the test."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
+    with playwright.sync_playwright() as p:
+        browser = p.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        yield browser
+        browser.close()
 
 
 @pytest.fixture

@@ -58,8 +58,8 @@ def fitted(recommender):
     return recommender
 
 
-def check_histories(histories: Histories, n_items: int) -> None:
-    """Refuse histories that name items outside the catalogue (one line that says which)."""
+def check_histories(histories: Histories, n_items: int) -> tuple[np.ndarray, np.ndarray]:
+    """What `flatten` gives, after refusing histories that name items outside the catalogue (one line that says which)."""
     flat, rows = flatten(histories)
     bad = np.flatnonzero((flat < 0) | (flat >= n_items))
     if len(bad):
@@ -67,6 +67,7 @@ def check_histories(histories: Histories, n_items: int) -> None:
             f"history {rows[bad[0]]} holds item {flat[bad[0]]}, unknown to this catalogue of {n_items} items: "
             f"expected codes 0..{n_items - 1} (map titles to codes with ds.items)"
         )
+    return flat, rows
 
 
 def flatten(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
@@ -76,15 +77,30 @@ def flatten(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
     return flat, np.repeat(np.arange(len(histories)), sizes)
 
 
+def positions(sizes: np.ndarray) -> np.ndarray:
+    """0, 1, 2, ... within each row of the arrays that `flatten` gives, from the rows' sizes.
+
+    >>> positions(np.array([2, 0, 3])).tolist()
+    [0, 1, 0, 1, 2]
+    """
+    return np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+
+
+def refuse_nan(scores: np.ndarray, names: Sequence | None = None) -> None:
+    """InputError that names the first row with NaN; ``names``: user of each row, where it is known."""
+    bad = np.flatnonzero(np.isnan(scores).any(axis=1))
+    if len(bad):
+        where = f"row {bad[0]}" if names is None else f"user {names[bad[0]]}"
+        raise InputError(f"scores of {where} contain NaN: a ranking needs numbers (log-probabilities and -inf are fine)")
+
+
 def top_k(scores: np.ndarray, k: int, exclude: Histories | None = None) -> np.ndarray:
     """[n, k] columns with the highest scores, best first; equal scores: lower column first.
 
     ``exclude``: item codes per row that may not appear (nor may items scored -inf). Where fewer than k remain, the row ends in -1.
     Raises InputError on NaN scores.
     """
-    if np.isnan(scores).any():
-        row = int(np.flatnonzero(np.isnan(scores).any(axis=1))[0])
-        raise InputError(f"scores of row {row} contain NaN: a ranking needs numbers (log-probabilities and -inf are fine)")
+    refuse_nan(scores)
     if exclude is not None:
         items, rows = flatten(exclude)
         scores = scores.copy()

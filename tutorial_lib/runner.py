@@ -73,7 +73,7 @@ def run_notebooks(
     and notebooks.csv (seconds, peak memory, errors). It is written beside ``out`` and renamed at the end; Ctrl-C leaves nothing.
     Raises InputError before anything runs: unknown parameter, unwritable folder.
     """
-    _check_parameters(notebooks, parameters)
+    declared = _check_parameters(notebooks, parameters)
     out = Path(out).absolute()
     work, made = _working_folder(out)
     try:
@@ -81,7 +81,7 @@ def run_notebooks(
         scratch.mkdir()
         runs, rows = [], []
         for path in notebooks:
-            given = {name: value for name, value in parameters.items() if name in declared_parameters(path)}
+            given = {name: value for name, value in parameters.items() if name in declared[path.stem]}
             log = scratch / f"{path.stem}.jsonl"
             env = {"TUTORIAL_RESULTS": str(log), "TUTORIAL_NOTEBOOK": path.stem}
             run = execute(path, work / path.name, given, env=env, cwd=scratch, on_cell=on_cell)
@@ -222,13 +222,15 @@ def peak_memory(pid: int | None) -> float:
     return 0.0
 
 
-def _check_parameters(notebooks: Sequence[Path], parameters: dict[str, object]) -> None:
+def _check_parameters(notebooks: Sequence[Path], parameters: dict[str, object]) -> dict[str, set[str]]:
+    """Notebook -> the names it declares; InputError for a parameter that nobody takes."""
     declared = {path.stem: set(declared_parameters(path)) for path in notebooks}
     for name in parameters:
         missing = [notebook for notebook, names in declared.items() if name not in names]
         if missing and (name not in PARAMETERS or len(missing) == len(declared)):
             known = ", ".join(sorted(set().union(*declared.values()))) or "none"
             raise InputError(f"parameter {name} is not declared by {', '.join(missing)}: its parameters cell has {known}")
+    return declared
 
 
 def _working_folder(out: Path) -> tuple[Path, list[Path]]:

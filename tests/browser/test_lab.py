@@ -17,7 +17,6 @@ import pytest
 pytestmark = pytest.mark.browser
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
-CHROMIUM = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 MINUTES = 60_000
 READY = """async () => {
   const app = window.jupyterapp; await app.restored;
@@ -72,18 +71,14 @@ def run_all(page) -> None:
 
 
 @pytest.mark.parametrize("notebook", sorted(NOTEBOOKS.glob("*.ipynb")), ids=lambda path: path.stem)
-def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
-    if not CHROMIUM:
-        pytest.skip("Chromium is missing: apt install chromium, or set CHROME_PATH")
+def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium):
     folder = tmp_path / "work"
     folder.mkdir()
     shutil.copy(notebook, folder)  # Lab saves by itself: a copy is opened
     if (NOTEBOOKS / "figures").exists():
         shutil.copytree(NOTEBOOKS / "figures", folder / "figures")
-    with lab(folder, tmp_path) as address, playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
-        page = browser.new_page(viewport={"width": 1400, "height": 1100})
+    with lab(folder, tmp_path) as address:
+        page = chromium.new_page(viewport={"width": 1400, "height": 1100})
         page.set_default_timeout(2 * MINUTES)
         page.goto(address(notebook.name))
         run_all(page)
@@ -95,7 +90,6 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path):
         assert len(moved) == notebook.read_text().count('"explore(\\n"') and all(moved)
         if os.environ.get("TUTORIAL_SCREENSHOTS"):
             photograph(page, Path(os.environ["TUTORIAL_SCREENSHOTS"]), notebook.stem)
-        browser.close()
 
 
 def move_every_slider(page) -> list[bool]:

@@ -1,6 +1,5 @@
 """Every slide in a real browser, from an empty folder: nothing spills, nothing is fetched, everything can be read."""
 
-import os
 import shutil
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 pytestmark = pytest.mark.browser
 
 SLIDES = Path(__file__).resolve().parents[2] / "slides"
-CHROMIUM = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 MEASURE = """() => {
   const slide = document.querySelector('svg.bespoke-marp-active section'), frame = slide.getBoundingClientRect();
@@ -47,21 +45,15 @@ def walk(page):
 
 
 @pytest.mark.parametrize("deck", sorted(SLIDES.glob("[0-9][0-9]_*.html")), ids=lambda deck: deck.stem)
-def test_walk_the_deck(deck, tmp_path):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
-    if not CHROMIUM:
-        pytest.skip("Chromium is missing: apt install chromium, or set CHROME_PATH")
+def test_walk_the_deck(deck, tmp_path, chromium):
     shutil.copy(deck, tmp_path)
     asked, errors = [], []
-    with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 720})
-        page.on("request", lambda request: asked.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto((tmp_path / deck.name).as_uri())
-        page.wait_for_function("document.fonts.ready.then(() => true)")
-        slides = list(walk(page))
-        browser.close()
+    page = chromium.new_page(viewport={"width": 1280, "height": 720})
+    page.on("request", lambda request: asked.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.goto((tmp_path / deck.name).as_uri())
+    page.wait_for_function("document.fonts.ready.then(() => true)")
+    slides = list(walk(page))
     assert asked == [] and errors == []
     assert len(slides) == deck.with_suffix(".md").read_text(encoding="utf-8").count("Minutes:")
     for slide in slides:

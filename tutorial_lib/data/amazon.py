@@ -10,6 +10,7 @@ import pandas as pd
 from tutorial_lib.data.dataset import Dataset
 from tutorial_lib.data.files import Source
 from tutorial_lib.data.tables import TableReader
+from tutorial_lib.recommender import positions
 
 ABOUT = {
     "title": "Amazon Video Games 2018 (5-core, LLMRank files)",
@@ -45,9 +46,7 @@ def read_amazon_games(source: Source, name: str = "amazon-games", *, bad_rows: s
         LEAK,
         "ratings are not part of these files (NaN); HTML entities in titles (&amp;) are decoded",
     ]
-    twins = int(items["title"].duplicated().sum())
-    if twins:
-        reader.notes.append(f"{twins:,} items repeat the title of an earlier one: a title does not always name one item")
+    reader.note_repeated_titles(items)
     return reader.dataset(reader.first_of_each_pair(events), items, rows[["user_id"]], ABOUT)
 
 
@@ -59,5 +58,5 @@ def _events(reader: TableReader, rows: pd.DataFrame, item_ids: pd.Series) -> pd.
     codes = pd.Index(item_ids.astype(str)).get_indexer(flat)
     bad = {line: f"item {token!r} is not in {TITLES}" for line, token in flat[codes < 0][::-1].items()}
     reader.report(SEQUENCES, bad, "known item ids split by spaces", "lines with unknown items, which alone are left out")
-    user, position = np.repeat(np.arange(len(rows)), sizes), np.arange(len(flat)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    user, position = np.repeat(np.arange(len(rows)), sizes), positions(sizes)
     return pd.DataFrame({"user": user, "item": codes, "rating": np.nan, "timestamp": position})[codes >= 0]

@@ -65,8 +65,8 @@ class Dataset:
     items: pd.DataFrame
     users: pd.DataFrame
     card: DatasetCard
-    graph: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"head": pd.Series(dtype="int64"), "relation": [], "tail": []}))
-    reviews: pd.DataFrame = field(default_factory=lambda: pd.DataFrame({"user": [], "item": [], "rating": [], "text": []}))
+    graph: pd.DataFrame = field(default_factory=lambda: _empty(head="int64", relation=str, tail=str))
+    reviews: pd.DataFrame = field(default_factory=lambda: _empty(user="int64", item="int64", rating="float64", text=str))
     truth: Any = None
 
     def __post_init__(self) -> None:
@@ -169,6 +169,11 @@ class Dataset:
     def item_counts(self) -> np.ndarray:
         """Interactions per item, shape [n_items]."""
         return np.bincount(self.interactions["item"].to_numpy(), minlength=self.n_items)
+
+
+def _empty(**columns) -> pd.DataFrame:
+    """A table without rows, its columns of the given types."""
+    return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in columns.items()})
 
 
 def _renumber(kept: np.ndarray, size: int) -> np.ndarray:

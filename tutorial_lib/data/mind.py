@@ -8,6 +8,7 @@ import pandas as pd
 from tutorial_lib.data.dataset import Dataset
 from tutorial_lib.data.files import Source
 from tutorial_lib.data.tables import TableReader
+from tutorial_lib.recommender import positions
 
 ABOUT = {
     "title": "MIND-small (Microsoft News, training set)",
@@ -70,7 +71,7 @@ def _clicks(rows: pd.DataFrame, user_ids: pd.Series, item_ids: pd.Series) -> pd.
     first = ~pd.Series(user).duplicated().to_numpy()
     history, history_row = _flat(rows["history"].where(first, "").str.split())
     sizes = np.bincount(history_row, minlength=len(rows))
-    place = np.arange(len(history)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
+    place = positions(sizes)
     clicked, clicked_row = _flat(rows["shown"].str.findall(r"(\S+)-1(?!\S)"))
     row = np.concatenate([history_row, clicked_row])
     when = np.concatenate([start[history_row] - sizes[history_row] + place, time[clicked_row]])

@@ -120,9 +120,7 @@ def _finish(
     unrated = len(items) - ratings["item"].nunique()
     if unrated:
         reader.notes.append(f"{unrated:,} of {len(items):,} items have no rating and stay in the catalogue")
-    twins = int(items["title"].duplicated().sum())
-    if twins:
-        reader.notes.append(f"{twins:,} items repeat the title of an earlier one: a title does not always name one item")
+    reader.note_repeated_titles(items)
     return reader.dataset(ratings, items, users, about, **tables)
 
 

@@ -15,7 +15,6 @@ from tutorial_lib.data.files import Source, checksum_notes
 from tutorial_lib.errors import InputError
 
 LISTED = 20  # skipped rows named one by one in a note
-NO_REVIEWS = {"user": np.int64, "item": np.int64, "rating": np.float64, "text": str}
 
 
 class TableReader:
@@ -104,13 +103,18 @@ class TableReader:
             self.notes.append(f"{again.sum():,} repeated (user, item) pairs left out: the first in time is kept")
         return frame[~again]
 
+    def note_repeated_titles(self, items: pd.DataFrame) -> None:
+        """Note how many items share their title with an earlier one."""
+        twins = int(items["title"].duplicated().sum())
+        if twins:
+            self.notes.append(f"{twins:,} items repeat the title of an earlier one: a title does not always name one item")
+
     def dataset(self, interactions: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame, about: Mapping[str, str], **tables) -> Dataset:
         """The finished data set; ``about``: title, source, licence and citation of its card."""
         if interactions.empty:
             raise InputError(f"{self.source.path}: no interaction is left; do the files belong together?")
         columns = ["user", "item", "rating", "timestamp"]
         interactions = interactions[columns].astype({"user": np.int64, "item": np.int64, "rating": np.float64, "timestamp": np.int64})
-        tables.setdefault("reviews", pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in NO_REVIEWS.items()}))
         counts = {"users": len(users), "items": len(items), "interactions": len(interactions)}
         counts |= {label: len(tables[key]) for key, label in (("reviews", "reviews"), ("graph", "triples")) if len(tables.get(key, ()))}
         notes = (*checksum_notes(self.name, self.sha256), *self.notes)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.recommender import Histories, check_histories, flatten
+from tutorial_lib.recommender import Histories, check_histories
 
 CELLS = 4_000_000  # numbers in the largest intermediate array of one block of histories: bounds memory to some 100 MB
 
@@ -105,11 +105,10 @@ class Truth:
 
     def _blocks(self, histories: Histories, users: Sequence[int] | None) -> Iterator[_Block]:
         """Histories of similar length together, first occurrences only, as padded arrays of bounded size."""
-        check_histories(histories, self.n_items)
+        flat, rows = check_histories(histories, self.n_items)
         if users is not None and len(users) != len(histories):
             raise InputError(f"truth: {len(users)} users for {len(histories)} histories; expected one user code a history")
         users = None if users is None else self._check_users(users)
-        flat, rows = flatten(histories)
         first = np.sort(np.unique(rows * self.n_items + flat, return_index=True)[1])
         flat, rows = flat[first], rows[first]
         sizes = np.bincount(rows, minlength=len(histories))

@@ -10,7 +10,7 @@ import pandas as pd
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.metrics import Groups, cutoffs, groups_of, per_user_frame
 from tutorial_lib.evaluation.ranks import Ties, check_scores, check_targets, check_ties, count_above
-from tutorial_lib.recommender import flatten
+from tutorial_lib.recommender import check_histories, refuse_nan
 
 SCORES_AT_ONCE = 1 << 24  # a block of scores is at most this many numbers, so memory stays flat for any number of users
 
@@ -162,20 +162,13 @@ def groups_of_scores(scores, targets, hidden, ties: str, names) -> tuple[Groups,
 
 def seen_index(histories: Sequence, n_items: int) -> tuple[np.ndarray, np.ndarray]:
     """(rows, items) of everything in the histories, ready to index a score matrix."""
-    items, rows = flatten(histories)
-    wrong = items[(items < 0) | (items >= n_items)]
-    if len(wrong):
-        raise InputError(
-            f"evaluate: a history holds item {wrong[0]}, unknown to this catalogue of {n_items} items: expected codes 0..{n_items - 1}"
-        )
+    items, rows = check_histories(histories, n_items)
     return rows, items
 
 
 def _hide(scores, hidden, row, goal, names) -> tuple[np.ndarray, np.ndarray]:
     """A copy with hidden scores set to NaN (targets keep theirs), and how many of them there are per row."""
-    wrong = np.flatnonzero(np.isnan(scores).any(axis=1))
-    if len(wrong):
-        raise InputError(f"scores of user {names[wrong[0]]} contain NaN: a ranking needs numbers (log-probabilities and -inf are fine)")
+    refuse_nan(scores, names)
     masked = scores.copy()
     masked[hidden] = np.nan
     masked[row, goal] = scores[row, goal]

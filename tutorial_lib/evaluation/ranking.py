@@ -10,6 +10,7 @@ import pandas as pd
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.metrics import cutoffs, groups_of, per_user_frame
+from tutorial_lib.recommender import positions
 
 PADDING = -1
 
@@ -96,7 +97,7 @@ def _table(recommended: Sequence, flat: np.ndarray, sizes: np.ndarray) -> np.nda
     if isinstance(recommended, np.ndarray) and recommended.ndim == 2:
         return flat.reshape(recommended.shape)
     table = np.full((len(sizes), sizes.max(initial=0)), PADDING, dtype=np.int64)
-    table[np.repeat(np.arange(len(sizes)), sizes), np.arange(len(flat)) - np.repeat(np.cumsum(sizes) - sizes, sizes)] = flat
+    table[np.repeat(np.arange(len(sizes)), sizes), positions(sizes)] = flat
     return table
 
 
@@ -130,7 +131,7 @@ def _hits(table: np.ndarray, rel_row: np.ndarray, rel_code: np.ndarray, n_releva
     most = n_relevant.max(initial=0)
     if most <= 8:  # few relevant items a user: compare with one column of them at a time
         relevant = np.full((len(table), most), PADDING - 1, dtype=np.int64)
-        relevant[rel_row, np.arange(len(rel_row)) - np.repeat(np.cumsum(n_relevant) - n_relevant, n_relevant)] = rel_code
+        relevant[rel_row, positions(n_relevant)] = rel_code
         hits = np.zeros(table.shape, dtype=bool)
         for column in relevant.T:
             hits |= table == column[:, None]

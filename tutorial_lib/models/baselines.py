@@ -8,23 +8,21 @@ import numpy as np
 from scipy import sparse
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted, flatten
+from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted, flatten, positions
 
 
 def interaction_matrix(histories: Histories, n_items: int) -> sparse.csr_matrix:
     """[n, n_items] matrix of how often each history holds each item."""
-    check_histories(histories, n_items)
-    items, rows = flatten(histories)
+    items, rows = check_histories(histories, n_items)
     return sparse.csr_matrix((np.ones(len(items)), (rows, items)), shape=(len(histories), n_items))
 
 
 def recency_matrix(histories: Histories, n_items: int, last: int, decay: float) -> sparse.csr_matrix:
     """[n, n_items] matrix with decay ** age of the ``last`` newest items of each history (age 0: the newest)."""
-    check_histories(histories, n_items)
+    check_histories(histories, n_items)  # all of each, not only the newest
     recent = [np.asarray(history[-last:], dtype=np.int64)[::-1] for history in histories]
     items, rows = flatten(recent)
-    starts = np.concatenate([[0], np.cumsum([len(r) for r in recent])])
-    age = np.arange(len(items)) - starts[rows]
+    age = positions(np.bincount(rows, minlength=len(recent)))
     return sparse.csr_matrix((decay**age, (rows, items)), shape=(len(recent), n_items))
 
 

@@ -13,17 +13,17 @@ The source is py:percent with the solutions inside, and cell tags say what each 
 from __future__ import annotations
 
 import argparse
-import functools
 import hashlib
 import re
 import sys
-import tomllib
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError
+from tutorial_lib.teaching.environment import project_table
 
 PLACEHOLDER = "lm-recsys-kit/lm-recsys-kit"  # owner/name on GitHub, until pyproject.toml names a repository under project.urls
 _SOLUTION = re.compile(r"^(?P<indent>[ \t]*)# SOLUTION BEGIN[ \t]*\n.*?^[ \t]*# SOLUTION END[ \t]*$", re.M | re.S)
@@ -50,15 +50,9 @@ from tutorial_lib.teaching import setup
 setup()"""
 
 
-@functools.cache
-def _project(root: Path) -> dict:
-    path = root / "pyproject.toml"
-    return tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.is_file() else {}
-
-
 def repository(root: Path) -> tuple[str, str]:
     """``owner/name`` on GitHub, from pyproject's ``project.urls``, and the release tag ``v<version>`` that badges and Colab use."""
-    project = _project(root)
+    project = project_table(root)
     urls = [re.search(r"github\.com/([\w.-]+/[\w.-]+?)(\.git)?/?$", url) for url in project.get("urls", {}).values()]
     return next((match[1] for match in urls if match), PLACEHOLDER), f"v{project.get('version', '0.1.0')}"
 
@@ -212,10 +206,7 @@ def build_all(folder: Path) -> list[Path]:
             text = build(src, solution)
             if _read(path) == text:
                 continue
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary = path.with_name(path.name + ".part")
-            temporary.write_bytes(text.encode("utf-8"))
-            temporary.replace(path)
+            write_whole(path, text.encode("utf-8"))
             changed.append(path)
     return changed
 

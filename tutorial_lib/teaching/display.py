@@ -72,12 +72,14 @@ def png_bytes(fig, *, dpi: int = 110) -> bytes:
     return buffer.getvalue()
 
 
-def image_html(png: bytes, alt: str, caption: str = "", *, css_class: str = "") -> str:
-    """A ``<figure>`` holding the PNG itself, its alt text, and a caption where there is one."""
+def image_html(
+    data: bytes, alt: str, caption: str = "", *, css_class: str = "", kind: str = "image/png", style: str = "max-width: 100%"
+) -> str:
+    """A ``<figure>`` holding the picture itself (``kind``: its media type), its alt text, and a caption where there is one."""
     attribute = f' class="{css_class}"' if css_class else ""
-    source = base64.b64encode(png).decode()
+    source = base64.b64encode(data).decode()
     below = f"<figcaption>{inline_html(caption)}</figcaption>" if caption else ""
-    picture = f'<img src="data:image/png;base64,{source}" alt="{_html.escape(alt)}" style="max-width: 100%">'
+    picture = f'<img src="data:{kind};base64,{source}" alt="{_html.escape(alt)}" style="{style}">'
     return f'<figure{attribute} style="margin: 0">{picture}{below}</figure>'
 
 

@@ -34,11 +34,11 @@ def in_colab() -> bool:
     return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
 
 
-def _pyproject() -> dict:
-    """The project table of pyproject.toml of a clone; empty where the kit was installed from a wheel."""
+def project_table(root: Path) -> dict:
+    """The project table of a clone's pyproject.toml; empty where there is none, as in an installed wheel."""
     import tomllib
 
-    path = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    path = root / "pyproject.toml"
     return tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.is_file() else {}
 
 
@@ -49,7 +49,7 @@ def core_requirements() -> list:
     try:
         lines = metadata.requires(_DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
-        lines = _pyproject().get("dependencies", [])
+        lines = project_table(Path(__file__).resolve().parents[2]).get("dependencies", [])
     parsed = [Requirement(line) for line in lines]
     return [r for r in parsed if r.marker is None or r.marker.evaluate({"extra": ""})]
 

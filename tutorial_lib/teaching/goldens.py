@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from tutorial_lib.data.shipped import ship, shipped, write_whole
 from tutorial_lib.errors import InputError
 
 LEAST_SEEDS = 5
@@ -69,12 +70,7 @@ class Band:
 
 def goldens_path() -> Path:
     """Where the recorded goldens lie, in a clone as in an installed kit; the file need not exist yet."""
-    from tutorial_lib.data.shipped import shipped
-
-    try:
-        return Path(shipped(_FILE))
-    except (InputError, OSError):
-        return Path(__file__).resolve().parents[2] / "data" / _FILE
+    return shipped(_FILE)
 
 
 def load_bands(path: Path | None = None) -> dict[str, dict[str, Band]]:
@@ -88,11 +84,9 @@ def load_bands(path: Path | None = None) -> dict[str, dict[str, Band]]:
 
 def save_bands(bands: dict[str, dict[str, Band]], path: Path) -> None:
     """Write the bands, sorted; those of the kit itself are entered in its MANIFEST.json."""
-    from tutorial_lib.data.shipped import ship, write_whole
-
     content = {name: {key: asdict(band) for key, band in sorted(entry.items())} for name, entry in sorted(bands.items())}
     text = (json.dumps(content, indent=1, sort_keys=True) + "\n").encode()
-    if path == goldens_path():
+    if path == shipped(_FILE):
         ship({_FILE: text}, "make goldens")
     else:
         write_whole(path, text)

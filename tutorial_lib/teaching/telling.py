@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import html
 from collections.abc import Mapping, Sequence
 
 from tutorial_lib.errors import unknown_name
-from tutorial_lib.teaching.display import display_html, inline_html, require_text, show
+from tutorial_lib.teaching.display import display_html, image_html, inline_html, require_text, show
 
 
 def say(*texts: str) -> None:
@@ -107,8 +106,5 @@ def drawing(name: str, *, alt: str, caption: str) -> None:
     path = folder / f"{name}.svg"
     if not path.is_file():
         raise unknown_name("drawing", name, sorted(p.stem for p in folder.glob("*.svg")))
-    source = "data:image/svg+xml;base64," + base64.b64encode(path.read_bytes()).decode()
-    picture = f'<img src="{source}" alt="{html.escape(alt)}" style="width: 100%; max-width: 960px">'
-    display_html(
-        f'<figure style="margin: 0">{picture}<figcaption>{inline_html(caption)}</figcaption></figure>', f"[drawing: {alt}]\n{caption}"
-    )
+    page = image_html(path.read_bytes(), alt, caption, kind="image/svg+xml", style="width: 100%; max-width: 960px")
+    display_html(page, f"[drawing: {alt}]\n{caption}")
