@@ -1,6 +1,14 @@
-"""Everything that can recommend."""
+"""Everything that can recommend. What needs torch is imported when it is asked for."""
 
 from tutorial_lib.models.baselines import EASE, ItemKNN, Oracle, Popularity, Random, TransitionKNN
 from tutorial_lib.recommender import Recommender
 
-__all__ = ["EASE", "ItemKNN", "Oracle", "Popularity", "Random", "Recommender", "TransitionKNN"]
+__all__ = ["EASE", "ItemKNN", "Oracle", "Popularity", "Random", "Recommender", "SequenceRecommender", "TransitionKNN"]
+
+
+def __getattr__(name: str):
+    if name == "SequenceRecommender":
+        from tutorial_lib.models.sequence_recommender import SequenceRecommender
+
+        return SequenceRecommender
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,144 @@
+"""A small Transformer over item tokens, causal or bidirectional: the batch says which."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.objectives.batch import Batch, Vocabulary
+
+ROTARY_BASE = 10_000.0
+
+
+class Dropout(nn.Module):
+    """Sets a share p of the numbers to 0 and scales up the rest, while training.
+
+    On a CPU `torch.nn.functional.dropout` draws one random number an element, which costs more than the matrix products around it.
+    Here one random byte decides, so p is rounded to 1/256, and 8 bytes come from one draw.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        dropped = round(self.p * 256)  # of 256 byte values
+        if not self.training or dropped == 0:
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.p)
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
+        return x * kept.to(x.dtype).mul_(256 / (256 - dropped))
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention with rotary positions (Vaswani et al. 2017; Su et al. 2021, arXiv 2104.09864)."""
+
+    def __init__(self, width: int, heads: int):
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor, turn: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
+        B, L, D = x.shape  # batch, length, width
+        q, k, v = self.to_qkv(x).view(B, L, 3, self.heads, D // self.heads).unbind(dim=2)  # each [B, L, heads, D / heads]
+        q, k = rotate(q, turn), rotate(k, turn)
+        q, k, v = (t.transpose(1, 2) for t in (q, k, v))  # [B, heads, L, D / heads]
+        mask = None if visible is None else visible[:, None]  # the same for all heads
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
+        return self.out(mixed.transpose(1, 2).reshape(B, L, D))
+
+
+def turns(positions: Tensor, size: int) -> Tensor:
+    """exp(i * position * frequency) for each pair of dimensions: complex [..., size / 2]."""
+    frequency = ROTARY_BASE ** (-torch.arange(0, size, 2, device=positions.device) / size)
+    angle = positions[..., None].float() * frequency
+    return torch.polar(torch.ones_like(angle), angle)
+
+
+def rotate(x: Tensor, turn: Tensor) -> Tensor:
+    """Turn each pair of dimensions by its angle, so that q·k depends on the distance of two positions only: [B, L, heads, size]."""
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # [B, L, heads, size / 2]
+    return torch.view_as_real(pairs * turn[..., None, :]).flatten(-2).to(x.dtype)
+
+
+class Block(nn.Module):
+    """Attention, then a feed-forward network, each added to what came in (pre-norm)."""
+
+    def __init__(self, width: int, heads: int, expansion: int, dropout: float):
+        super().__init__()
+        self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.widen, self.narrow = nn.Linear(width, expansion * width), nn.Linear(expansion * width, width)
+        self.dropout = Dropout(dropout)
+
+    def forward(self, x: Tensor, turn: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
+        x = x + self.dropout(self.attention(self.norm_attention(x), turn, causal, visible))
+        return x + self.dropout(self.narrow(F.gelu(self.widen(self.norm_feed(x)))))
+
+
+class ItemTransformer(nn.Module):
+    """Tokens in, one hidden state a token out; items are scored by their own embedding vectors (tied) plus a bias.
+
+    n_items: size of the catalogue. width, heads, layers, expansion: of the network. dropout: share of hidden numbers set to 0.
+    questions: names of the yes/no questions that some objectives ask; each gets one linear head.
+    Causal or bidirectional is a property of the batch, not of the weights. Sources: SASRec (Kang & McAuley 2018),
+    BERT4Rec (Sun et al. 2019); instead of learned positions the angle between rotated queries and keys tells the distance.
+    """
+
+    def __init__(
+        self,
+        n_items: int,
+        width: int = 64,
+        heads: int = 2,
+        layers: int = 2,
+        expansion: int = 4,
+        dropout: float = 0.3,
+        questions: Iterable[str] = (),
+    ):
+        super().__init__()
+        if min(width, heads, layers, expansion) < 1 or width % (2 * heads) or not 0 <= dropout < 1:
+            given = f"width={width}, heads={heads}, layers={layers}, expansion={expansion}, dropout={dropout}"
+            raise InputError(f"ItemTransformer({given}): width must be a multiple of 2 * heads, sizes at least 1, dropout in [0, 1)")
+        self.vocabulary, self.head_size = Vocabulary(n_items), width // heads
+        self.embedding = nn.Embedding(self.vocabulary.size, width)
+        self.bias = nn.Parameter(torch.zeros(self.vocabulary.size))
+        self.blocks = nn.ModuleList(Block(width, heads, expansion, dropout) for _ in range(layers))
+        self.norm, self.dropout = nn.LayerNorm(width), Dropout(dropout)
+        self.questions = nn.ModuleDict({name: nn.Linear(width, 1) for name in sorted(questions)})
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.normal_(module.weight, std=0.02)
+                nn.init.zeros_(module.bias)
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)  # so that scores start with a spread of about 1
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Hidden states: [B, L, D]."""
+        tokens = batch.tokens
+        positions = torch.arange(tokens.shape[1], device=tokens.device) if batch.positions is None else batch.positions
+        turn = turns(positions, self.head_size)
+        x = self.dropout(self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim))  # [B, L, D]
+        for block in self.blocks:
+            x = block(x, turn, batch.causal, batch.visible)
+        return self.norm(x)
+
+    def predictions(self, batch: Batch) -> Tensor:
+        """The hidden states that the batch's predictions are read from: [M, D]."""
+        return self(batch)[batch.rows, batch.steps]
+
+    def item_scores(self, hidden: Tensor) -> Tensor:
+        """[M, D] -> [M, n_items]."""
+        n = self.vocabulary.n_items
+        return torch.addmm(self.bias[:n], hidden, self.embedding.weight[:n].T)
+
+    def answers(self, question: str, hidden: Tensor) -> Tensor:
+        """Logits of "yes": [M, D] -> [M]."""
+        return self.questions[question](hidden)[:, 0]

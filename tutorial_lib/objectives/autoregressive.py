@@ -1,0 +1,153 @@
+"""Objectives that factorise a sequence: auto-regressive, partially auto-regressive, permuted, and gap filling.
+
+X_{<t} is what stands before position t, X_{\\M} what is not in the set of positions M. Sums run over the predicted positions; a
+training step divides by their number.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.objectives.batch import Batch, Vocabulary, lengths, place_shares, with_start
+from tutorial_lib.objectives.losses import Softmax
+
+
+@dataclass(frozen=True)
+class Autoregressive:
+    """Auto-regressive modelling (AM): each item from all items before it.
+
+        L = - sum_{t=1..T} log p(x_t | X_{<t})
+
+    Source: Liu et al. 2023 (arXiv 2302.03735), eq. 1; the survey prints X_{<t-1}, which is ``lag=2`` here: the item just before
+    the target is then hidden, so the product over t is no factorisation of p(X). SASRec (Kang & McAuley 2018), GPT.
+
+    lag: distance from the newest visible item to the target. loss: one of `losses`.
+
+    >>> batch = Autoregressive().corrupt(torch.tensor([[5, 7, 2]]), Vocabulary(10), torch.Generator())
+    >>> batch.tokens.tolist(), batch.labels.tolist()
+    ([[12, 5, 7]], [5, 7, 2])
+    """
+
+    lag: int = 1
+    loss: object = Softmax()
+    name: ClassVar[str] = "autoregressive"
+    head: ClassVar[str] = "items"
+
+    def __post_init__(self) -> None:
+        if self.lag < 1:
+            raise InputError(f"Autoregressive(lag={self.lag}): expected at least 1, the item just before the target")
+
+    def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
+        read = with_start(sequences, vocabulary)[:, : sequences.shape[1] + 1 - self.lag]  # [B, T + 1 - lag]
+        labels = sequences[:, self.lag - 1 :]
+        rows, steps = (labels != vocabulary.pad).nonzero(as_tuple=True)
+        return Batch(read, True, rows, steps, labels[rows, steps])
+
+    def query(self, histories: Tensor, vocabulary: Vocabulary) -> Batch:
+        last = lengths(histories, vocabulary)  # [START] shifts all by one
+        return Batch(with_start(histories, vocabulary), True, torch.arange(len(histories)), last, torch.zeros_like(last))
+
+
+@dataclass(frozen=True)
+class PartiallyAutoregressive:
+    """Partially auto-regressive modelling (PAM): hidden positions, block by block, each block from what is not hidden any more.
+
+        L = - E_M sum_i sum_{m in M_i} log p(x_m | X_{\\M_{>=i}}),   M = M_1, M_2, ... a partition of the hidden positions
+
+    With ``block=1, order="left-to-right", ratio=1`` every M_i is one position and the sum is that of AM.
+    Source: Bao et al. 2020 (UniLMv2, arXiv 2002.12804).
+
+    A hidden item stays in the input, for the blocks after its own; what predicts it is a query, a [MASK] with its position appended
+    at the end, which sees no item of its own block or a later one. That is also XLNet's second stream.
+
+    ratio: share of hidden positions. block: mean number of positions in a block, neighbours among the hidden ones.
+    order: of the blocks, "random" or "left-to-right".
+    """
+
+    ratio: float = 0.3
+    block: float = 2.0
+    order: str = "random"
+    loss: object = Softmax()
+    name: ClassVar[str] = "partially autoregressive"
+    head: ClassVar[str] = "items"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ratio <= 1 or self.block < 1 or self.order not in ("random", "left-to-right"):
+            given = f"ratio={self.ratio}, block={self.block}, order={self.order!r}"
+            raise InputError(
+                f"{type(self).__name__}({given}): expected ratio in (0, 1], block at least 1, order 'random' or 'left-to-right'"
+            )
+
+    def ranks(self, hidden: Tensor, generator: torch.Generator) -> Tensor:
+        """0 for what is not hidden, i for the positions of block M_i: int [B, T]."""
+        begins = hidden & (torch.rand(hidden.shape, generator=generator) < 1 / self.block)
+        begins |= hidden & (hidden.cumsum(dim=1) == 1)
+        number = begins.cumsum(dim=1)  # of the block, counted from the left
+        if self.order == "random":
+            shuffled = torch.rand(hidden.shape, generator=generator).argsort(dim=1).argsort(dim=1) + 1
+            number = shuffled.gather(1, (number - 1).clamp(min=0))  # any distinct numbers: only their order counts
+        return number * hidden
+
+    def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
+        hidden = place_shares(sequences, vocabulary, self.ratio, generator)
+        return self.ask(sequences, hidden, self.ranks(hidden, generator), vocabulary)
+
+    def ask(self, sequences: Tensor, hidden: Tensor, ranks: Tensor, vocabulary: Vocabulary) -> Batch:
+        """The batch for given hidden positions (bool [B, T]) and block numbers (int [B, T])."""
+        n, length = sequences.shape
+        width = int(hidden.sum(dim=1).max())
+        at = torch.argsort(~hidden, dim=1, stable=True)[:, :width]  # position of each query [B, Q]
+        real = hidden.gather(1, at)
+        start = torch.zeros(n, 1, dtype=torch.long)
+        tokens = torch.cat([with_start(sequences, vocabulary), torch.where(real, vocabulary.mask, vocabulary.pad)], dim=1)
+        positions = torch.cat([start, torch.arange(1, length + 1).expand(n, -1), at + 1], dim=1)
+        rank = torch.cat([start, ranks], dim=1)  # [START] is never hidden
+        limit = torch.cat([rank, ranks.gather(1, at) - 1], dim=1)  # content sees its own block, a query only those before
+        visible = torch.zeros(n, length + 1 + width, length + 1 + width, dtype=torch.bool)
+        visible[:, :, : length + 1] = (rank[:, None, :] <= limit[:, :, None]) & (tokens[:, None, : length + 1] != vocabulary.pad)
+        visible |= torch.eye(visible.shape[1], dtype=torch.bool)  # each query sees itself: its position
+        rows, query = real.nonzero(as_tuple=True)
+        return Batch(tokens, False, rows, query + length + 1, sequences[rows, at[rows, query]], visible, positions)
+
+    def query(self, histories: Tensor, vocabulary: Vocabulary) -> Batch:
+        with_next = torch.cat([histories, torch.full_like(histories[:, :1], vocabulary.pad)], dim=1)
+        last = lengths(histories, vocabulary)
+        with_next[torch.arange(len(histories)), last] = vocabulary.mask  # any token: no query sees it
+        hidden = torch.arange(with_next.shape[1]) == last[:, None]
+        return self.ask(with_next, hidden, hidden.long(), vocabulary)
+
+
+@dataclass(frozen=True)
+class Permuted(PartiallyAutoregressive):
+    """Permuted language modelling: one random order z of all positions, each item from those before it in z.
+
+        L = - E_z sum_t log p(x_{z_t} | X_{z_<t})
+
+    Source: Yang et al. 2019 (XLNet, arXiv 1906.08237). Not to be confused with `Rearranged`, which asks one yes/no question
+    about a whole sequence.
+    """
+
+    ratio: float = 1.0
+    block: float = 1.0
+    name: ClassVar[str] = "permuted"
+
+
+@dataclass(frozen=True)
+class GapFilling(PartiallyAutoregressive):
+    """Gap filling: hidden items from left to right, each from everything that is not hidden, future included, and the gaps filled so far.
+
+        L = - E_M sum_{m in M} log p(x_m | X_{\\M}, X_{<m})
+
+    Source: Yuan et al. 2020 (GRec, arXiv 1906.04473): its encoder reads both sides of the gaps, its decoder must not see
+    the gap that it fills. Here one network plays both parts: the items are the encoder's input, the queries the decoder's.
+    """
+
+    ratio: float = 0.3
+    block: float = 1.0
+    order: str = "left-to-right"
+    name: ClassVar[str] = "gap filling"

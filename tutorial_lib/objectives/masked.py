@@ -1,0 +1,64 @@
+"""Masked modelling: some items are hidden, and all others, on both sides, help to guess them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.objectives.batch import Batch, Vocabulary, all_see_all, lengths, place_shares
+from tutorial_lib.objectives.losses import Softmax
+
+
+@dataclass(frozen=True)
+class Masked:
+    """Masked language modelling (MLM), the cloze task.
+
+        L = - sum_{x in M(X)} log p(x | X_{\\M(X)})
+
+    Source: Devlin et al. 2019 (BERT); Sun et al. 2019 (BERT4Rec, arXiv 1904.06690).
+
+    ratio: share of items that become targets. keep: what stands in a target's place: "mask" always [MASK] (BERT4Rec's code), or
+    "80/10/10": [MASK], a random item, or the item itself (BERT's paper). Only with "mask" is the label certainly hidden.
+    last: share of sequences whose only target is the last item, as when recommending (BERT4Rec's extra samples).
+
+    >>> batch = Masked(ratio=0.01, last=1.0).corrupt(torch.tensor([[5, 7, 2]]), Vocabulary(10), torch.Generator())
+    >>> batch.tokens.tolist(), batch.labels.tolist()
+    ([[5, 7, 11]], [2])
+    """
+
+    ratio: float = 0.3
+    keep: str = "mask"
+    last: float = 0.1
+    loss: object = Softmax()
+    name: ClassVar[str] = "masked"
+    head: ClassVar[str] = "items"
+
+    def __post_init__(self) -> None:
+        if not 0 < self.ratio <= 1 or self.keep not in ("mask", "80/10/10") or not 0 <= self.last <= 1:
+            given = f"ratio={self.ratio}, keep={self.keep!r}, last={self.last}"
+            raise InputError(f"Masked({given}): expected ratio in (0, 1], keep 'mask' or '80/10/10', last in [0, 1]")
+
+    def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
+        target = place_shares(sequences, vocabulary, self.ratio, generator)
+        only_last = torch.rand(len(sequences), 1, generator=generator) < self.last
+        at_end = torch.arange(sequences.shape[1]) == lengths(sequences, vocabulary)[:, None] - 1
+        target = torch.where(only_last, at_end, target)
+        shown = torch.full_like(sequences, vocabulary.mask)
+        if self.keep == "80/10/10":
+            draw = torch.rand(sequences.shape, generator=generator)
+            other = torch.randint(vocabulary.n_items, sequences.shape, generator=generator)
+            shown = torch.where(draw < 0.1, other, torch.where(draw < 0.2, sequences, shown))
+        rows, steps = target.nonzero(as_tuple=True)
+        tokens = torch.where(target, shown, sequences)
+        return Batch(tokens, False, rows, steps, sequences[rows, steps], all_see_all(tokens, vocabulary))
+
+    def query(self, histories: Tensor, vocabulary: Vocabulary) -> Batch:
+        last = lengths(histories, vocabulary)
+        tokens = torch.cat([histories, torch.full_like(histories[:, :1], vocabulary.pad)], dim=1)
+        rows = torch.arange(len(tokens))
+        tokens[rows, last] = vocabulary.mask
+        return Batch(tokens, False, rows, last, torch.zeros_like(last), all_see_all(tokens, vocabulary))
