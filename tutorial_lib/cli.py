@@ -64,6 +64,7 @@ def _parser() -> argparse.ArgumentParser:
     fetch = command("fetch", _fetch, "get a real dataset: from $TUTORIAL_DATA, the cache, or by download")
     fetch.add_argument("name", metavar="NAME")
     _add_run(command("run", _run, "execute notebooks; write them as HTML with a table of results"))
+    _add_train(command("train", _train, "train an item Transformer and save it; also under accelerate launch -m tutorial_lib train ..."))
     compare = command("compare", _compare, "compare recommenders on one dataset, with intervals and paired tests")
     compare.add_argument("names", metavar="MODEL", nargs="*", help="two or more; the first is what the others are compared with")
     compare.add_argument("--dataset", metavar="NAME", default="world-movies")
@@ -86,6 +87,17 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("--out", metavar="DIR", type=Path, help="default: runs/DATASET-PROFILE")
     run.add_argument("--solutions", action="store_true", help="the solution variants instead of the exercises")
     run.add_argument("--notebooks-folder", metavar="DIR", type=Path, help=argparse.SUPPRESS)
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    train.add_argument("--dataset", metavar="NAME", default="world-movies")
+    train.add_argument("--objective", metavar="NAME", default="autoregressive", help="autoregressive (default), masked, permuted, ...")
+    for name, kind in (("width", int), ("layers", int), ("heads", int), ("dropout", float), ("epochs", int), ("length", int)):
+        train.add_argument(f"--{name}", type=kind, metavar="N", help="default: that of SequenceRecommender")
+    train.add_argument("--learning-rate", type=float, metavar="RATE")
+    train.add_argument("--refit", action="store_true", help="train on the validation items too, once all choices are made")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--out", metavar="DIR", type=Path, help="default: runs/OBJECTIVE-DATASET; a run that was killed goes on from there")
 
 
 def _check(args) -> int:
@@ -167,6 +179,17 @@ def _report(runs, out: Path) -> int:
     for run in failed:
         _complain(f"{run.notebook} failed at {run.error} (executed so far: {out / run.notebook}.ipynb)", 1)
     return 1 if failed else 0
+
+
+def _train(args) -> int:
+    _known_dataset(args.dataset)
+    from tutorial_lib.training_command import train_model
+
+    options = ("width", "layers", "heads", "dropout", "epochs", "length", "learning_rate")
+    given = {name: getattr(args, name) for name in options if getattr(args, name) is not None}
+    out = args.out or Path("runs", f"{args.objective}-{args.dataset}".replace(" ", "-"))
+    train_model(args.dataset, args.objective, out, refit=args.refit, seed=args.seed, **given)
+    return 0
 
 
 def _compare(args) -> int:

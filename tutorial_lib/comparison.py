@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from tutorial_lib.console import print_table
 from tutorial_lib.errors import InputError, unknown_name
 
-MODELS = ("Popularity", "TransitionKNN", "ItemKNN", "EASE", "Random", "Oracle")
+MODELS = ("Popularity", "TransitionKNN", "ItemKNN", "EASE", "SequenceRecommender", "Random", "Oracle")
 
 
 def compare_models(names: Sequence[str], dataset: str, metric: str = "ndcg@10", *, seed: int = 0, core: int = 5) -> None:

@@ -24,7 +24,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["
 CORE = [Requirement(line) for line in PROJECT["dependencies"]]
 EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values() for line in lines]
 COLAB = json.loads((Path(__file__).parent / "colab_versions.json").read_text(encoding="utf-8"))
-ON_COLAB = COLAB["packages"] | COLAB["packages_recorded_2023_10"]  # Colab's versions only grow, so an old record is a lower bound
+# Colab's versions only grow, so an old record is a lower bound
+ON_COLAB = COLAB["packages"] | COLAB["packages_recorded_2023_10"] | COLAB["packages_at_least"]
 LOCK = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M))
 
 

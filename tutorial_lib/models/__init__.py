@@ -1,9 +1,21 @@
 """Everything that can recommend. What needs torch is imported when it is asked for."""
 
 from tutorial_lib.models.baselines import EASE, ItemKNN, Oracle, Popularity, Random, TransitionKNN
+from tutorial_lib.models.blend import Average, Blend
 from tutorial_lib.recommender import Recommender
 
-__all__ = ["EASE", "ItemKNN", "Oracle", "Popularity", "Random", "Recommender", "SequenceRecommender", "TransitionKNN"]
+__all__ = [
+    "EASE",
+    "Average",
+    "Blend",
+    "ItemKNN",
+    "Oracle",
+    "Popularity",
+    "Random",
+    "Recommender",
+    "SequenceRecommender",
+    "TransitionKNN",
+]
 
 
 def __getattr__(name: str):

@@ -34,6 +34,7 @@ class Autoregressive:
     """
 
     lag: int = 1
+    hide: float = 0.0
     loss: object = Softmax()
     name: ClassVar[str] = "autoregressive"
     head: ClassVar[str] = "items"
@@ -45,6 +46,10 @@ class Autoregressive:
     def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
         read = with_start(sequences, vocabulary)[:, : sequences.shape[1] + 1 - self.lag]  # [B, T + 1 - lag]
         labels = sequences[:, self.lag - 1 :]
+        if self.hide:
+            share = 2 * self.hide * torch.rand(len(read), 1, generator=generator)  # another one in each sequence
+            hidden = (torch.rand(read.shape, generator=generator) < share) & (read < vocabulary.n_items)
+            read = read.masked_fill(hidden, vocabulary.mask)
         rows, steps = (labels != vocabulary.pad).nonzero(as_tuple=True)
         return Batch(read, True, rows, steps, labels[rows, steps])
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tutorial_lib.errors import InputError
 
-LOGITS_AT_ONCE = 1 << 19  # a block of logits stays in the cache of one core (2 MB), and memory stays flat for any catalogue
+LOGITS_AT_ONCE = 1 << 18  # a block of logits stays in the cache of one core (1 MB), and memory stays flat for any catalogue
 
 
 @dataclass(frozen=True)
@@ -46,24 +46,24 @@ class _FullSoftmax(torch.autograd.Function):
         hidden, kind = hidden.float(), hidden.dtype
         d_hidden, d_items, d_bias = torch.empty_like(hidden), torch.zeros_like(items), torch.zeros_like(bias)
         total = hidden.new_zeros(())
-        block = max(1, LOGITS_AT_ONCE // len(items))
+        block = max(1, min(len(hidden), LOGITS_AT_ONCE // len(items)))
+        room = hidden.new_empty(2, block, len(items))  # for all blocks: fresh memory would cost as much as the products
         for start in range(0, len(hidden), block):
             part, label = hidden[start : start + block], labels[start : start + block, None]
-            logits = torch.addmm(bias, part, items.T)  # [block, n_items + special]
+            logits, p = room[:, : len(part)]  # [block, n_items + special] each
+            torch.mm(part, items.T, out=logits).add_(bias)
             own = logits.gather(1, label)
             if contexts is not None:
                 logits.scatter_(1, contexts(start, start + block), -torch.inf)
                 logits.scatter_(1, label, own)  # a label is never left out
             logits[:, n_items:] = -torch.inf
-            top = logits.amax(dim=1, keepdim=True)
-            odds = logits.sub_(top).exp_()
-            mass = odds.sum(dim=1, keepdim=True)
-            total += (mass.log() + top - own).sum()
-            gradient = odds.div_(mass)
-            gradient.scatter_add_(1, label, torch.full_like(own, -1.0))
-            torch.mm(gradient, items, out=d_hidden[start : start + block])
-            d_items.addmm_(gradient.T, part)
-            d_bias += gradient.sum(dim=0)
+            torch.softmax(logits, dim=1, out=p)
+            # log sum exp(s) = s_j - log p_j for any j; the largest is the safe choice
+            total += (logits.amax(dim=1) - p.amax(dim=1).log() - own[:, 0]).sum()
+            p.scatter_add_(1, label, torch.full_like(own, -1.0))
+            torch.mm(p, items, out=d_hidden[start : start + block])
+            d_items.addmm_(p.T, part)
+            d_bias += p.sum(dim=0)
         ctx.save_for_backward(d_hidden, d_items, d_bias)
         ctx.kind = kind
         return total

@@ -1,0 +1,172 @@
+"""Quality of the item Transformers: MovieLens-100K under one protocol, and the share of a planted world's ceiling over its size.
+
+    python benchmarks/sequence_models.py ml-100k [--seeds 5]     # needs the original files under $TUTORIAL_DATA
+    python benchmarks/sequence_models.py world [--seeds 3]
+    python benchmarks/sequence_models.py --write                 # tables in RESULTS.md and data/results/sequence.csv.gz from what was run
+
+Protocol: leave-last-out, ties in time in stable file order, seen items filtered, full ranking. Settings were chosen on validation targets;
+for MovieLens (5-core) models are then fitted once more on training + validation items, and the test targets are looked at once. Every
+fitted model is kept under runs/sequence/, so a run that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from results_file import machine, markdown_table, write_section
+
+from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.data.shipped import ship, write_whole
+from tutorial_lib.data.worlds import make_world
+from tutorial_lib.evaluation import evaluate, mean_interval
+from tutorial_lib.models import EASE, Average, Blend, Oracle, Popularity, SequenceRecommender, TransitionKNN
+from tutorial_lib.objectives import Masked
+
+RUNS = Path("runs/sequence")
+ML = {  # chosen on validation
+    "causal": lambda: SequenceRecommender("autoregressive", epochs=30, dropout=0.4),
+    "masked": lambda: SequenceRecommender(Masked(ratio=0.3, last=0.2), epochs=60, dropout=0.3),
+}
+WORLD = {2_000: (30, 0.4), 5_000: (25, 0.3), 10_000: (20, 0.2), 20_000: (20, 0.1)}  # users: epochs, dropout
+FIRST_ORDER = {"window": 1, "reverse": 0, "last": 1, "source_power": 0, "target_power": 0}
+
+
+def fitted(name: str, seed: int, make, split) -> tuple[SequenceRecommender, dict]:
+    """The model of that name and seed, loaded if it was fitted before; and what is recorded about it."""
+    folder = RUNS / f"{name}-{seed}"
+    if not (folder / "recorded.json").exists():
+        started = time.perf_counter()
+        model = make().fit(split, seed=seed)
+        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+        model.save(folder)
+        recorded = {"seconds": round(time.perf_counter() - started, 1), "commit": commit, "epochs": len(model.history)}
+        write_whole(folder / "recorded.json", json.dumps(recorded).encode())
+    return SequenceRecommender.load(folder), json.loads((folder / "recorded.json").read_text())
+
+
+def row(dataset: str, model: str, seed: int, frame: pd.DataFrame, on: str, recorded: dict, ceiling: float | None = None) -> dict:
+    values = {"hit@10": frame["hit@10"].mean(), "ndcg@10": frame["ndcg@10"].mean()}
+    share = {"share": values["ndcg@10"] / ceiling} if ceiling else {}
+    return {"dataset": dataset, "model": model, "seed": seed, "on": on, "users": len(frame), **values, **share, **recorded}
+
+
+def keep(name: str, rows: list[dict]) -> None:
+    write_whole(RUNS / f"{name}.json", json.dumps(rows, indent=1).encode())
+    print(pd.DataFrame(rows).to_string(), flush=True)
+
+
+def ml_100k(seeds: int) -> None:
+    split = leave_last_out(load_dataset("ml-100k", download=False).k_core(5))
+    refit, rows, refitted, curves = split.merge_validation(), [], [], []
+    for name, make in ML.items():
+        model, recorded = fitted(f"ml-100k-{name}-valid", 0, make, split)
+        rows.append(row("ml-100k", name, 0, evaluate(model, split, k=10, on="valid"), "valid", recorded))
+        curves += [
+            {"dataset": "ml-100k", "model": name, "seed": 0, "epoch": e.number, "seconds": e.seconds, "ndcg@10": e.ndcg}
+            for e in model.history
+            if e.ndcg is not None
+        ]
+        if name == "causal":
+            chosen = Blend(model, TransitionKNN().fit(split)).choose(split)
+            rows.append(row("ml-100k", "causal + TransitionKNN", 0, evaluate(chosen, split, k=10, on="valid"), "valid", {}))
+            print(f"blend chosen on validation: weight {chosen.weight}, power {chosen.power}", flush=True)
+    transitions = TransitionKNN().fit(refit)
+    rows.append(row("ml-100k", "TransitionKNN", 0, evaluate(transitions, refit, k=10), "test", {}))
+    for name, make in ML.items():
+        for seed in range(seeds):
+            model, recorded = fitted(f"ml-100k-{name}-refit", seed, make, refit)
+            rows.append(row("ml-100k", name, seed, evaluate(model, refit, k=10), "test", recorded))
+            if name == "causal":
+                refitted.append(model)
+                mixed = Blend(model, transitions, chosen.weight, chosen.power).choose(refit)
+                rows.append(row("ml-100k", "causal + TransitionKNN", seed, evaluate(mixed, refit, k=10), "test", recorded))
+        keep("ml-100k", rows)
+    best = Blend(Average(refitted), transitions, chosen.weight, chosen.power).choose(refit)
+    for name, model in (("mean of causal models", Average(refitted)), ("mean of causal models + TransitionKNN", best)):
+        frame = evaluate(model, refit, k=10)
+        rows.append(row("ml-100k", name, 0, frame, "test", {}))
+        print(name, mean_interval(frame, "hit@10"), mean_interval(frame, "ndcg@10"), flush=True)
+    keep("ml-100k", rows)
+    keep("ml-100k-curves", curves)
+
+
+def world(seeds: int) -> None:
+    rows = []
+    for users, (epochs, dropout) in WORLD.items():
+        ds = load_dataset("world-movies") if users == 2_000 else make_world("movies", n_users=users)
+        split = leave_last_out(ds)
+        ceiling = evaluate(Oracle().fit(split), split, k=10)
+        top = ceiling["ndcg@10"].mean()
+        rows.append(row("world-movies", "Oracle", 0, ceiling, "test", {}, top))
+        chain = TransitionKNN(**FIRST_ORDER).fit(split)
+        for name, model in (("Popularity", Popularity()), ("EASE", EASE()), ("chain", chain)):
+            rows.append(row("world-movies", name, 0, evaluate(model.fit(split), split, k=10), "test", {}, top))
+        for seed in range(seeds if users < 10_000 else 1):
+            model, recorded = fitted(
+                f"world-{users}", seed, lambda e=epochs, d=dropout: SequenceRecommender(epochs=e, dropout=d, evaluate_every=e), split
+            )
+            mixed = Blend(model, chain).choose(split)
+            rows.append(row("world-movies", "causal", seed, evaluate(model, split, k=10), "test", recorded, top))
+            rows.append(row("world-movies", "causal + chain", seed, evaluate(mixed, split, k=10), "test", recorded, top))
+            print(users, seed, f"weight {mixed.weight}, power {mixed.power}", flush=True)
+        keep("world", rows)
+
+
+def summary(rows: pd.DataFrame, by: list[str], values: list[str]) -> pd.DataFrame:
+    """Mean, and the 95 % t interval over seeds where there are several."""
+    from scipy.stats import t
+
+    def told(column: pd.Series) -> str:
+        if len(column) < 2:
+            return f"{column.mean():.4f}"
+        half = t.ppf(0.975, len(column) - 1) * column.std(ddof=1) / np.sqrt(len(column))
+        return f"{column.mean():.4f} ± {half:.4f}"
+
+    groups = rows.groupby(by, sort=False)
+    table = groups[values].agg(told)
+    table["seeds"] = groups.size()
+    table["s a model"] = groups["seconds"].mean().round(0)
+    return table.reset_index()
+
+
+def write() -> None:
+    parts = {name: pd.DataFrame(json.loads((RUNS / f"{name}.json").read_text())) for name in ("ml-100k", "world", "ml-100k-curves")}
+    table = pd.concat([parts["ml-100k"], parts["world"]])
+    files = {"sequence": table, "sequence-curves": parts["ml-100k-curves"]}
+    for name, frame in files.items():
+        content = frame.to_csv(index=False, compression=None, float_format="%.6f")
+        ship({f"results/{name}.csv": content.encode()}, "python benchmarks/sequence_models.py --write")
+    ml = summary(parts["ml-100k"], ["model", "on"], ["hit@10", "ndcg@10"])
+    worlds = summary(parts["world"], ["users", "model"], ["ndcg@10", "share"])
+    note = f"± is half the 95 % t interval over seeds. {machine()} torch {torch.__version__}, one thread."
+    command = "python benchmarks/sequence_models.py ml-100k; python benchmarks/sequence_models.py world; the same with --write"
+    body = f"{__doc__.split('Protocol: ')[1].split('Every')[0]}{note}\n\n{markdown_table(ml)}"
+    write_section("sequence-ml-100k", "Item Transformers on MovieLens-100K", command, body)
+    body = f"Share: of the exact Bayes ceiling's NDCG@10 on the same users. {note}\n\n{markdown_table(worlds)}"
+    write_section("sequence-world", "Item Transformers and the ceiling of world-movies", command, body)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("part", nargs="?", choices=("ml-100k", "world"))
+    parser.add_argument("--seeds", type=int)
+    parser.add_argument("--write", action="store_true")
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    if given.part == "ml-100k":
+        ml_100k(given.seeds or 5)
+    elif given.part == "world":
+        world(given.seeds or 3)
+    if given.write:
+        write()
+
+
+if __name__ == "__main__":
+    main()
