@@ -11,8 +11,8 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.full_ranking import evaluate_scores, seen_index
 from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted
 
-WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6)
-POWERS = (1.0, 1.5, 2.0)
+WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+POWERS = (1.0, 1.5, 2.0, 3.0)
 
 
 class Blend(ScoreRecommender):

@@ -27,6 +27,7 @@ _MODULE_OF = {  # name -> module; the modules are named differently, so that no 
     "curves": "plots",
     "label_axes": "plots",
     "export_html": "export",
+    "LiveCurve": "live",
 }
 __all__ = list(_MODULE_OF)
 

@@ -1,0 +1,584 @@
+# %% [markdown] tags=["title"]
+# # 02 · Objectives: auto-regressive and masked
+# **What does a model learn by guessing the next item, and what by guessing a hidden one?**
+
+# %% [markdown] tags=["objectives"]
+# > **You will be able to**
+# > - *compute* the auto-regressive loss by hand, and *explain* what goes wrong with one index too few (question 1)
+# > - *write* a causal mask, and *test* a model for leaks (exercise 02-causal-mask, question 2)
+# > - *write* the collator of masked modelling, and *count* its targets (exercise 02-mask-items, question 3)
+# > - *compare* two objectives at equal steps and at equal seconds, and *separate* loss from architecture (question 4)
+# > - *measure* whether order matters in a data set, and how far a model is from the best possible one (question 5)
+# >
+# > **You need:** notebook 01 (NDCG, baselines, ceiling), cross-entropy, and what a Transformer is. **Time:** 40 minutes to follow, 70 with
+# > the exercises. **Hardware:** two CPU cores and 2 GB of memory; training takes about three minutes in all. No GPU.
+
+# %% tags=["parameters"]
+PROFILE = "quick"  # smoke: 300 users, 2 epochs | quick: all users | full: three times the epochs
+DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-100k"
+LM = "kit-gpt"  # language model; not used in this notebook, whose models read item tokens
+SEED = 0  # any whole number from 0; initial weights, order of batches, masks
+
+# %% [markdown]
+# ## 1. The auto-regressive loss by hand
+# Auto-regressive modelling (AM) reads a history from left to right and guesses each item from all items before it:
+#
+# $$\mathcal{L}_{AM} = -\sum_{t=1}^{T} \log p(x_t \mid X_{<t})$$
+#
+# Take the history A B C D. Suppose a model gives the four items that really came the probabilities below.
+#
+# **Guess first:** what is the loss, in nats? And what would a model get that knows nothing, with a catalogue of four?
+
+# %%
+import random
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tutorial_lib.teaching import LiveCurve, attempt, explore, golden, hint, quiz, show
+from tutorial_lib.teaching.telling import bars, points, say, table
+
+steps = pd.DataFrame({"target": list("ABCD"), "p(target | items before)": [0.25, 0.4, 0.5, 0.8]}, index=["", "A", "AB", "ABC"])
+steps["−log p"] = -np.log(steps.iloc[:, 1])
+table(steps.rename_axis("items before"), caption="Four guesses, one a row", digits=3)
+by_hand = steps["−log p"].sum()
+say(f"Loss {by_hand:.3f} nats in all, {by_hand / 4:.3f} a guess. Knowing nothing: log 4 = {np.log(4):.3f} a guess.")
+
+# %% [markdown]
+# Now with a real model. `ItemTransformer` is a small Transformer over item tokens. An **objective** says what it reads and what it must
+# predict: a `Batch`. AM puts a start token in front, so that the first item has something to be guessed from.
+
+# %%
+from tutorial_lib.models.sequence import ItemTransformer
+from tutorial_lib.objectives import Autoregressive, GapFilling, Masked, PartiallyAutoregressive, Rearranged, Softmax, Vocabulary
+from tutorial_lib.training import Learner, Plan, train
+
+torch.manual_seed(SEED)
+vocabulary, dice = Vocabulary(n_items=12), torch.Generator().manual_seed(3)
+tiny = ItemTransformer(n_items=12, width=16, heads=1).eval()
+history = torch.tensor([[0, 1, 2, 3]])  # A B C D
+batch = Autoregressive().corrupt(history, vocabulary, dice)
+print("reads   ", batch.tokens.tolist(), "(14 is the start token)\npredicts", batch.labels.tolist())
+
+# %%
+plain = Autoregressive(loss=Softmax(exclude_seen=False))
+with torch.no_grad():
+    log_p = tiny.item_scores(tiny.predictions(batch)).log_softmax(dim=1)  # [4 predictions, 12 items]
+    yours = -sum(log_p[t, item] for t, item in enumerate([0, 1, 2, 3]))
+    library = Learner(tiny, plain).loss(plain, batch)
+say(f"Sum of −log p, written out: {yours:.5f}. The library's loss: {library:.5f}. The same: {torch.isclose(yours, library).item()}.")
+
+# %% [markdown]
+# One detail: nobody takes an item twice here, and the ranking leaves seen items out. So by default the library's softmax leaves them out
+# too (`exclude_seen=True`): no effort is spent on learning what cannot happen.
+#
+# ## 2. One index too few
+# The survey prints equation (1) with $X_{<t-1}$ in place of $X_{<t}$ (Liu et al. 2023). It looks like a detail. It is not: the item just
+# before the target is then hidden, and the product over t is no probability of the history any more.
+#
+# You can see it where the truth is known. A chain of six states moves to its successor with probability 0.9, else to another state.
+#
+# **Guess first:** by how much does the best reachable loss rise, if the newest state is hidden?
+
+
+# %%
+def chain(n, length, seed):
+    """n walks: to the successor with probability 0.9, else to one of the five other states; int array [n, length]."""
+    draw = np.random.default_rng(seed)
+    walks = np.empty((n, length), dtype=np.int64)
+    walks[:, 0] = draw.integers(6, size=n)
+    for t in range(1, length):
+        jump = np.where(draw.random(n) < 0.9, 1, draw.choice([0, 2, 3, 4, 5], size=n))
+        walks[:, t] = (walks[:, t - 1] + jump) % 6
+    return walks
+
+
+step = np.array([0.02, 0.9, 0.02, 0.02, 0.02, 0.02])  # probability of moving on by 0, 1, ..., 5 states
+two_steps = np.array([sum(step[i] * step[(move - i) % 6] for i in range(6)) for move in range(6)])
+entropy = {lag: float(-(p * np.log(p)).sum()) for lag, p in ((1, step), (2, two_steps))}
+say(f"Best possible loss with X_<t: {entropy[1]:.3f} nats. With X_<t−1: {entropy[2]:.3f} nats. Knowing nothing: {np.log(6):.3f}.")
+
+
+# %%
+def chain_loss(lag):
+    """Train on walks, and give the mean −log p on new walks, where the model has something to go by."""
+    torch.manual_seed(SEED)
+    model = ItemTransformer(6, width=16, heads=1, layers=1, dropout=0.0)
+    objective = Autoregressive(lag=lag, loss=Softmax(exclude_seen=False))
+    plan = Plan(epochs=3 if PROFILE == "smoke" else 12, batch_tokens=1000, learning_rate=1e-2)
+    train(model, objective, list(chain(500, 30, SEED)), plan, seed=SEED)
+    batch = objective.corrupt(torch.from_numpy(chain(2000, 30, SEED + 1000)), model.vocabulary, dice)
+    late = batch.steps >= 3
+    with torch.no_grad():
+        log_p = model.item_scores(model.predictions(batch)).log_softmax(dim=1)
+    return -log_p[torch.arange(len(log_p)), batch.labels][late].mean().item()
+
+
+reached = {lag: chain_loss(lag) for lag in (1, 2)}
+rows = [(name, entropy[lag], reached[lag], reached[lag] / entropy[lag] - 1) for lag, name in ((1, "X_<t"), (2, "X_<t−1"))]
+found = pd.DataFrame(rows, columns=["condition", "best possible", "reached", "relative gap"]).set_index("condition")
+table(found, caption="Loss on new walks, in nats a prediction")
+
+# %%
+quiz("02_objectives_am_mlm", "index")
+
+# %% [markdown]
+# ## 3. Who sees whom
+# What a token may look at is an **attention mask**. It is the only difference between a causal and a bidirectional Transformer: the
+# weights have the same shapes.
+#
+# **Exercise 02-causal-mask.** Write the mask of a causal model.
+
+
+# %%
+def causal_mask(length):
+    """[length, length], True where token i (row) may see token j (column)."""
+    # SOLUTION BEGIN
+    return torch.ones(length, length, dtype=torch.bool).tril()
+    # SOLUTION END
+
+
+causal_mask = attempt(causal_mask, exercise="02-causal-mask")
+
+# %%
+hint("02-causal-mask")
+
+# %% [markdown]
+# Four objectives, four pictures. Read a row: the token on the left sees the hatched columns; after the arrow stands what it must predict.
+
+# %%
+from tutorial_lib.teaching.figures_objectives import attention_pictures
+
+dice = torch.Generator().manual_seed(11)
+pictured = {"AM": Autoregressive(), "MLM": Masked(ratio=0.3, last=0)}
+pictured |= {"PAM": PartiallyAutoregressive(ratio=0.6), "gap filling": GapFilling(0.4)}
+batches = {name: objective.corrupt(history, vocabulary, dice) for name, objective in pictured.items()}
+show(
+    attention_pictures(batches, vocabulary),
+    alt="Four square attention masks for the history A B C D. AM: a lower triangle. MLM: everything is seen, hidden items are question "
+    "marks. PAM and gap filling: queries at the end, marked by question marks, see only part of the items, never their own target.",
+    caption="Hatched: row sees column. After the arrow: the target. In PAM and gap filling a query at the end asks for each hidden item.",
+)
+same = torch.equal(torch.as_tensor(np.array(causal_mask(4))), batches["AM"].sees()[0])
+say(f"Your causal mask and the first picture are {'the same' if same else 'NOT the same'}.")
+
+# %% [markdown]
+# - **AM**: each item from those before it. Every position is a target.
+# - **MLM**, masked language modelling: some items are hidden, and both sides help to guess them. Only hidden positions are targets.
+# - **PAM**, partially auto-regressive: hidden items are guessed block by block; earlier blocks help the later ones (UniLMv2). With
+#   blocks of one, from left to right, over all positions, it is AM.
+# - **Gap filling** (GRec): hidden items from left to right, with the future in view, but never the gap that is being filled.
+#
+# ## 4. Test for leaks
+# A model that sees its answer gets a wonderful loss and recommends nonsense. Two tests find it.
+#
+# **Test 1, causal.** Change the item at place t + 1. Everything computed up to place t must stay the same **to the last bit**.
+
+# %%
+changed = history.clone()
+changed[0, 2] = 9  # C becomes J
+with torch.no_grad():
+    a, b = (tiny(Autoregressive().corrupt(h, vocabulary, dice))[0] for h in (history, changed))
+    c, d = (tiny(replace(Autoregressive().corrupt(h, vocabulary, dice), causal=False))[0] for h in (history, changed))
+names = ["start", "A", "B", "C or J"]
+rows = [(name, bool(torch.equal(a[i], b[i])), bool(torch.equal(c[i], d[i]))) for i, name in enumerate(names)]
+table(pd.DataFrame(rows, columns=["place", "causal: unchanged", "without the mask: unchanged"]).set_index("place"), caption="After C → J")
+
+# %% [markdown]
+# **Test 2, masked.** Change the label of a hidden place. What the model reads, and so every score, must stay the same.
+
+# %%
+hide_third = torch.Generator().manual_seed(0)
+only_last = Masked(ratio=0.01, last=1.0)  # hides the last item only
+relabelled = history.clone()
+relabelled[0, 3] = 9  # D becomes J, at the hidden place
+with torch.no_grad():
+    one, two = (tiny.item_scores(tiny.predictions(only_last.corrupt(h, vocabulary, hide_third))) for h in (history, relabelled))
+unmoved = torch.equal(one, two)
+say(f"Scores before and after the label changed: {'the same to the last bit' if unmoved else 'DIFFERENT: a leak'}.")
+
+# %% [markdown]
+# **What a leak looks like from outside.** Train AM without its mask: each token then sees the next one, which is its target.
+#
+# **Guess first:** what happens to the training loss, and what to NDCG?
+
+# %%
+from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.evaluation import compare, evaluate, mean_interval
+from tutorial_lib.models import EASE, Oracle, Popularity, SequenceRecommender, TransitionKNN
+
+ds = load_dataset(DATASET)
+ds = ds if ds.truth is not None else ds.k_core(5)
+ds = ds.subset_users(range(min(300, ds.n_users))) if PROFILE == "smoke" else ds
+EPOCHS = {"smoke": 2, "quick": 10, "full": 30}[PROFILE]
+split = leave_last_out(ds)
+few = leave_last_out(ds.subset_users(range(min(500, ds.n_users))))
+small = {"width": 32, "heads": 1, "dropout": 0.1, "epochs": min(EPOCHS, 6), "batch_tokens": 1024}
+
+
+# %%
+class Leaky(Autoregressive):
+    """AM without its mask: the answer is in sight."""
+
+    def corrupt(self, sequences, vocabulary, generator):
+        return replace(super().corrupt(sequences, vocabulary, generator), causal=False)
+
+
+shown, leaks = Softmax(exclude_seen=False), {}
+for name, kind in {"causal mask": Autoregressive, "no mask": Leaky}.items():
+    model = SequenceRecommender(kind(loss=shown), **small).fit(few, seed=SEED, progress=False)
+    leaks[name] = (model.history[-1].loss, evaluate(model, few, k=10)["ndcg@10"].mean())
+rows = pd.DataFrame(leaks, index=["training loss, nats", "test NDCG@10"]).T
+table(rows, caption=f"{len(few.users)} users, {small['epochs']} epochs", digits=3)
+
+# %%
+quiz("02_objectives_am_mlm", "leak")
+
+# %% [markdown]
+# ## 5. What masking hides
+# **Exercise 02-mask-items.** Write the collator of masked modelling for one history.
+
+
+# %%
+def mask_items(history, ratio, mask, rng):
+    """(inputs, labels), two lists as long as the history: hidden items are `mask` in inputs and themselves in labels, else None.
+
+    Each position is hidden with probability `ratio`, drawn by rng.random(); at least one is hidden.
+    """
+    # SOLUTION BEGIN
+    chosen = [rng.random() < ratio for _ in history]
+    if not any(chosen):
+        chosen[rng.randrange(len(history))] = True
+    inputs = [mask if hidden else item for item, hidden in zip(history, chosen)]
+    labels = [item if hidden else None for item, hidden in zip(history, chosen)]
+    return inputs, labels
+    # SOLUTION END
+
+
+mask_items = attempt(mask_items, exercise="02-mask-items")
+
+# %%
+hint("02-mask-items")
+
+# %%
+inputs, labels = mask_items(list("ABCDEFGH"), 0.3, "?", random.Random(SEED))
+print("model sees  ", " ".join(inputs), "\nmust predict", " ".join(label or "·" for label in labels))
+
+# %% [markdown]
+# **Playground.** Move the ratio. With a high one the model has many targets and little to go by, with a low one the other way round. "Only
+# the last" hides what a recommender will be asked for: BERT4Rec mixes such samples in. Before you move: how many targets has AM here?
+
+# %%
+from tutorial_lib.teaching.figures_objectives import describe_masking, masking_picture
+
+explore(
+    masking_picture,
+    alt="Three rows of twelve cells: the history A to L, what the model sees of it with hidden items as question marks, and what it must "
+    "predict at the hidden places.",
+    describe=describe_masking,
+    start={"ratio": 0.3, "seed": 1},
+    ratio=[0.1, 0.2, 0.3, 0.5, 0.8],
+    mask=["random places", "only the last"],
+    seed=range(6),
+)
+
+# %%
+quiz("02_objectives_am_mlm", "targets")
+
+# %% [markdown]
+# ## 6. Two objectives, one network
+# Now both on the whole data set. The two models differ in **one argument**.
+#
+# **Guess first:** which learns faster, counted in passes over the data? And counted in seconds?
+
+# %%
+live = LiveCurve("causal, auto-regressive", EPOCHS)
+causal = SequenceRecommender("autoregressive", epochs=EPOCHS, evaluate_every=2, dropout=0.2, on_epoch=live)
+causal.fit(split, seed=SEED)
+
+# %%
+live = LiveCurve("bidirectional, masked", 2 * EPOCHS)
+masked = SequenceRecommender("masked", epochs=2 * EPOCHS, evaluate_every=4, dropout=0.2, on_epoch=live)
+masked.fit(split, seed=SEED)
+
+
+# %%
+from tutorial_lib.teaching.figures_objectives import learning_panels
+
+
+def curve(model):
+    """(epoch, seconds, validation NDCG@10) where it was measured."""
+    return [(e.number, e.seconds, e.ndcg) for e in model.history if e.ndcg is not None]
+
+
+curves = {"causal, AM": curve(causal), "bidirectional, MLM": curve(masked)}
+lines = {"EASE": evaluate(EASE().fit(split), split, k=10, on="valid")["ndcg@10"].mean()}
+if ds.truth is not None:
+    lines["ceiling"] = evaluate(Oracle().fit(split), split, k=10, on="valid")["ndcg@10"].mean()
+told = {name: [(e, round(s), round(n, 3)) for e, s, n in rows] for name, rows in curves.items()}
+show(
+    learning_panels(curves, lines),
+    alt=f"Validation NDCG@10 over epochs and over seconds. (epoch, seconds, NDCG): {told}. Lines: {lines}.",
+    caption="The same two runs, once over passes, once over time. The masked model had twice the passes.",
+)
+
+# %%
+at = {name: next(n for e, _, n in rows if e >= EPOCHS) for name, rows in curves.items()}
+per_epoch = {name: model.history[-1].predictions / len(model.history) for name, model in (("AM", causal), ("MLM", masked))}
+ahead = "AM" if at["causal, AM"] > at["bidirectional, MLM"] else "MLM"
+say(
+    f"After {EPOCHS} passes {ahead} is ahead: {at['causal, AM']:.3f} (AM) against {at['bidirectional, MLM']:.3f} (MLM).",
+    f"One reason can be counted: AM makes {per_epoch['AM']:,.0f} predictions a pass, MLM {per_epoch['MLM']:,.0f}.",
+)
+
+# %% [markdown]
+# That was a short run. Below, long runs on MovieLens-100K as they were **recorded** (`data/results/sequence-curves.csv`; the command stands
+# in `benchmarks/RESULTS.md`).
+
+# %%
+from tutorial_lib.data.shipped import shipped
+
+recorded = pd.read_csv(shipped("results/sequence-curves.csv"))
+long_runs = {
+    name: list(rows[["epoch", "seconds", "ndcg@10"]].itertuples(index=False, name=None))
+    for name, rows in recorded.groupby("model", sort=False)
+}
+ends = {name: (rows[-1][0], round(rows[-1][2], 3)) for name, rows in long_runs.items()}
+show(
+    learning_panels(long_runs, {}),
+    alt=f"Recorded validation NDCG@10 on MovieLens-100K over epochs and seconds; last epoch and value: {ends}.",
+    caption="MovieLens-100K, one seed each, one CPU thread: the masked model rises later.",
+)
+
+# %% [markdown]
+# ## 7. Loss or architecture?
+# SASRec (causal) was published with a binary loss and one negative item a prediction, BERT4Rec (bidirectional) with a softmax over the
+# whole catalogue, and BERT4Rec won. Two things differed at once. Train all four combinations.
+#
+# **Guess first:** which moves NDCG more, the mask or the loss?
+
+# %%
+from tutorial_lib.objectives import BinaryCrossEntropy
+
+one_negative = BinaryCrossEntropy(n_negatives=1)
+four = {("causal", "softmax"): causal, ("bidirectional", "softmax"): masked}
+for direction, kind, epochs in (("causal", Autoregressive, EPOCHS), ("bidirectional", Masked, 2 * EPOCHS)):
+    model = SequenceRecommender(kind(loss=one_negative), epochs=epochs, evaluate_every=epochs, dropout=0.2)
+    four[direction, "BCE, 1 negative"] = model.fit(split, seed=SEED, progress=False)
+tested = {name: evaluate(model, split, k=10) for name, model in four.items()}
+
+# %%
+directions, losses = ["causal", "bidirectional"], ["softmax", "BCE, 1 negative"]
+points(
+    directions,
+    {loss: [mean_interval(tested[direction, loss], "ndcg@10") for direction in directions] for loss in losses},
+    quantity="test NDCG@10",
+    caption="Rows: what a token sees. Markers: how a prediction is judged. Whiskers: 95 % intervals over users.",
+)
+by_loss = compare(tested["causal", "softmax"], tested["causal", "BCE, 1 negative"])
+by_mask = compare(tested["causal", "softmax"], tested["bidirectional", "softmax"])
+for what, c in (("loss (softmax − BCE, both causal)", by_loss), ("architecture (causal − bidirectional, both softmax)", by_mask)):
+    say(f"**Effect of the {what}:** {c.difference:+.4f}, 95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users.")
+
+# %% [markdown]
+# Petrov and Macdonald 2023 (gSASRec) and Klenitskiy and Vasilev 2023 found on long runs that with the same loss the causal model is no
+# worse. There is a second effect of few negatives: **overconfidence**. A model that meets one negative at a time believes that
+# half of all items are right. gBCE corrects it by one number, t: at t = 0 it is plain BCE, at t = 1 the probabilities are calibrated.
+
+# %%
+from tutorial_lib.objectives import GeneralisedBCE
+
+calibration = {}
+for t in (0.0, 0.75, 1.0):
+    model = SequenceRecommender(Autoregressive(loss=GeneralisedBCE(n_negatives=8, t=t)), **small).fit(few, seed=SEED, progress=False)
+    scores = model.score(few.test_history)
+    rows, goals = np.arange(len(scores)), np.array([target[0] for target in few.test_target])
+    for row, seen in enumerate(few.test_history):
+        scores[row, seen] = -np.inf
+    top = scores.argmax(axis=1)
+    sigma = 1 / (1 + np.exp(-scores[rows, top].astype(float)))
+    calibration[f"t = {t}"] = (sigma.mean(), (top == goals).mean())
+believed = pd.DataFrame(calibration, index=["believed probability of the first item", "share of users who took it"]).T
+table(believed, caption="Calibration of gBCE on the first place of the list", digits=3)
+
+# %%
+quiz("02_objectives_am_mlm", "two-by-two")
+
+# %% [markdown]
+# ## 8. Does order matter?
+# The survey warns that "sequential dependency may not hold strictly" in recommendation. That can be measured: train once on histories as
+# they are, once on histories that were **shuffled**, and compare. In a planted world we know the answer: `order` is the probability that
+# a step follows a link of the last item.
+#
+# **Guess first:** at which order does shuffling begin to hurt?
+
+
+# %%
+def shuffled(split, seed):
+    """The same split with every history in random order; the targets stay."""
+    draw = np.random.default_rng(seed)
+    mixed = {part: [draw.permutation(h) for h in getattr(split, part)] for part in ("train", "valid_history", "test_history")}
+    return replace(split, **mixed)
+
+
+def order_effect(split):
+    """Paired gain of test NDCG@10 from the order of the histories, for one small causal model."""
+    frames = []
+    for version in (split, shuffled(split, SEED)):
+        model = SequenceRecommender(width=32, heads=1, dropout=0.2, epochs=EPOCHS, evaluate_every=EPOCHS, batch_tokens=1024)
+        frames.append(evaluate(model.fit(version, seed=SEED, progress=False), version, k=10))
+    return compare(*frames), frames[0]["ndcg@10"].mean(), frames[1]["ndcg@10"].mean()
+
+
+# %%
+from tutorial_lib.data.worlds import make_world
+
+n_users = 150 if PROFILE == "smoke" else 600
+effects = {}
+for order in (0.0, 0.2, 0.5, 0.8):
+    planted = make_world("movies", n_users=n_users, n_items=300, order=order, seed=SEED, review_share=0.0)
+    effects[f"order = {order}"] = order_effect(leave_last_out(planted))
+if ds.truth is None:
+    effects[ds.name] = order_effect(split)
+points(
+    list(effects),
+    {"ordered − shuffled": [gain for gain, *_ in effects.values()]},
+    quantity="gain of test NDCG@10 from the order",
+    caption="Right of the line: the model uses the order of the histories. Whiskers: 95 % intervals over users, paired.",
+    zero="order does not matter",
+)
+
+# %%
+lines = []
+for name, (gain, ordered, mixed) in effects.items():
+    verdict = "order matters" if gain.ci[0] > 0 else "no gain from order is shown"
+    lines.append(f"**{name}:** {ordered:.3f} ordered, {mixed:.3f} shuffled: {verdict} ({gain.ci[0]:+.3f} to {gain.ci[1]:+.3f}).")
+say(*lines)
+
+# %% [markdown]
+# **A question about the whole history.** RESETBERT4Rec adds *rearrange sequence prediction* (RSP): "has this history been rearranged?" The
+# survey calls it similar to permuted language modelling; but it is a yes/no classifier of a sequence, and predicts no item. It can only be
+# learned where order means something.
+
+
+# %%
+def rsp_accuracy(walks, fresh):
+    """Train on the question, and give the share of right answers on new histories, half of them rearranged."""
+    torch.manual_seed(SEED)
+    n_items = max(map(max, walks)) + 1
+    model = ItemTransformer(int(n_items), width=32, heads=2, layers=2, dropout=0.0, questions=["rearranged"])
+    plan = Plan(epochs=3 if PROFILE == "smoke" else 20, batch_tokens=1000, learning_rate=3e-3)
+    train(model, Rearranged(), walks, plan, seed=SEED)
+    batch = Rearranged().corrupt(torch.from_numpy(np.stack(fresh)), model.vocabulary, torch.Generator().manual_seed(SEED))
+    with torch.no_grad():
+        answers = model.answers("rearranged", model.predictions(batch)) > 0
+    return (answers == batch.labels.bool()).float().numpy()
+
+
+ordered, fresh = chain(800, 12, SEED), chain(2000, 12, SEED + 1)
+draw = np.random.default_rng(SEED)
+exchangeable = [draw.permuted(walks, axis=1) for walks in (ordered, fresh)]  # the same states, but their order means nothing
+right = {"ordered chain": rsp_accuracy(list(ordered), list(fresh)), "exchangeable": rsp_accuracy(*map(list, exchangeable))}
+accuracy = {name: mean_interval(pd.DataFrame({"accuracy": values}), "accuracy") for name, values in right.items()}
+bars(accuracy, quantity="accuracy of RSP on new histories", caption="Half of the histories are rearranged, so guessing gives 0.5.")
+
+# %%
+quiz("02_objectives_am_mlm", "rsp")
+
+# %% [markdown]
+# ## 9. How far from the best possible?
+
+# %%
+baselines = {"EASE": EASE(), "TransitionKNN": TransitionKNN()}
+if ds.truth is not None:
+    baselines["Oracle"] = Oracle()
+frames = {name: evaluate(model.fit(split), split, k=10) for name, model in baselines.items()}
+frames |= {f"{direction}, {loss}": frame for (direction, loss), frame in tested.items()}
+order = sorted((name for name in frames), key=lambda name: frames[name]["ndcg@10"].mean())
+bars(
+    {name: mean_interval(frames[name], "ndcg@10") for name in order},
+    quantity="test NDCG@10",
+    caption=f"{ds.name}, {len(split.users):,} users, {EPOCHS} passes (causal) and {2 * EPOCHS} (bidirectional); one seed.",
+    highlight="causal, softmax",
+    ceiling=(frames["Oracle"]["ndcg@10"].mean(), "ceiling") if "Oracle" in frames else None,
+)
+
+# %% [markdown]
+# Is the gap to the ceiling a matter of the model, or of the data? Below, **recorded** runs on worlds of the same process with more and more
+# users (`data/results/sequence.csv`). "chain" counts which item came right after which; "causal + chain" mixes its probabilities with
+# those of the Transformer, with a weight chosen on validation.
+
+# %%
+from tutorial_lib.teaching.figures_objectives import share_of_ceiling
+
+results = pd.read_csv(shipped("results/sequence.csv"))
+worlds = results[(results.dataset == "world-movies") & (results.model != "Oracle")]
+shares = worlds.pivot_table(index="users", columns="model", values="share", aggfunc="mean")
+kept = ["causal + chain", "causal", "EASE", "chain"]
+show(
+    share_of_ceiling(shares.index.tolist(), {name: shares[name].round(3).tolist() for name in kept}),
+    alt="Share of the ceiling's NDCG@10 over the number of users: "
+    + "; ".join(f"{name}: {dict(shares[name].round(2))}" for name in kept) + ".",
+    caption="The Transformer's share grows with the data; the chain adds what the Transformer learns slowly: single steps.",
+)
+
+# %%
+first, last = shares.index[0], shares.index[-1]
+say(
+    f"At {first:,} users the causal model reaches {shares['causal'][first]:.0%} of the ceiling, at {last:,} users "
+    f"{shares['causal'][last]:.0%}; with the chain {shares['causal + chain'][first]:.0%} and {shares['causal + chain'][last]:.0%}.",
+    f"EASE, which knows no order, goes from {shares['EASE'][first]:.0%} to {shares['EASE'][last]:.0%}.",
+)
+
+# %% [markdown]
+# ## Recap
+# Computed from the cells above.
+
+# %% tags=["recap"]
+rows = [(f"loss of the chain, {name}", reached[lag], np.nan, np.nan) for lag, name in ((1, "X_<t"), (2, "X_<t−1"))]
+for name in order:
+    i = mean_interval(frames[name], "ndcg@10")
+    rows.append((f"NDCG@10, {name}", i.mean, i.low, i.high))
+rows += [(f"gain from order, {name}", c.difference, *c.ci) for name, (c, *_) in effects.items()]
+rows += [(f"RSP accuracy, {name}", i.mean, i.low, i.high) for name, i in accuracy.items()]
+recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"])
+recap["seeds"] = 1
+table(recap.set_index("quantity"), caption=f"{ds.name}; intervals over users or histories, nan where the value is a mean over many steps")
+
+# %%
+popular = evaluate(Popularity().fit(split), split, k=10)["ndcg@10"].mean()
+golden("02.chain.loss", reached[1], trivial=entropy[2])
+golden("02.chain.loss-one-index-too-few", reached[2], trivial=entropy[1])
+golden("02.leak.loss", leaks["no mask"][0], trivial=leaks["causal mask"][0])
+golden("02.causal.ndcg@10", tested["causal", "softmax"]["ndcg@10"].mean(), trivial=popular)
+golden("02.loss.effect", by_loss.difference)
+golden("02.order.gain", effects["order = 0.8"][0].difference)
+golden("02.rsp.accuracy", accuracy["ordered chain"].mean, trivial=0.5)
+
+# %% [markdown]
+# ## Pitfalls
+# - **Comparing objectives at equal epochs only.** An epoch of AM holds several times the predictions of an epoch of MLM. Show seconds too.
+# - **Two changes at once.** A new architecture with a new loss says nothing about either. Cross them.
+# - **A loss that is too good.** Look for a leak before you celebrate: change an item, and see what moves.
+# - **"Sequential" by name.** Shuffle the histories once. If nothing changes, the model is a counter with positions.
+# - **A short run of a slow learner.** BERT4Rec was often reported underfitted (Petrov and Macdonald 2022). Show the curve, not the end.
+
+# %% [markdown] tags=["references"]
+# ## References
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling paradigm adaptations in recommender
+#   systems. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
+# - Kang, McAuley 2018. Self-attentive sequential recommendation (SASRec). [arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
+# - Sun et al. 2019. BERT4Rec. [arXiv 1904.06690](https://arxiv.org/abs/1904.06690)
+# - Petrov, Macdonald 2022. A systematic review and replicability study of BERT4Rec. [arXiv 2207.07483](https://arxiv.org/abs/2207.07483)
+# - Petrov, Macdonald 2023. gSASRec: reducing overconfidence in sequential recommendation.
+#   [arXiv 2308.07192](https://arxiv.org/abs/2308.07192)
+# - Klenitskiy, Vasilev 2023. Turning dross into gold loss: is BERT4Rec really better than SASRec?
+#   [arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
+# - Yuan et al. 2020. Future data helps training (GRec). [arXiv 1906.04473](https://arxiv.org/abs/1906.04473)
+# - Bao et al. 2020. UniLMv2: pseudo-masked language models. [arXiv 2002.12804](https://arxiv.org/abs/2002.12804)
+# - Yang et al. 2019. XLNet. [arXiv 1906.08237](https://arxiv.org/abs/1906.08237)
+#
+# **What next:** notebook 03 (planned) pre-trains on text and on interactions, and asks which parameters must move for a new task. Until
+# then: write an objective of your own (a class with `corrupt` and `query`), and put it in the 2x2.
