@@ -27,14 +27,14 @@ from tutorial_lib.data.shipped import ship, write_whole
 from tutorial_lib.data.worlds import make_world
 from tutorial_lib.evaluation import evaluate, mean_interval
 from tutorial_lib.models import EASE, Average, Blend, Oracle, Popularity, SequenceRecommender, TransitionKNN
-from tutorial_lib.objectives import Masked
+from tutorial_lib.objectives import Autoregressive, Masked
 
 RUNS = Path("runs/sequence")
 ML = {  # chosen on validation
     "causal": lambda: SequenceRecommender("autoregressive", epochs=30, dropout=0.4),
-    "masked": lambda: SequenceRecommender(Masked(ratio=0.3, last=0.2), epochs=60, dropout=0.3),
+    "masked": lambda: SequenceRecommender(Masked(ratio=0.2, last=0.5), epochs=40, dropout=0.1),
 }
-WORLD = {2_000: (30, 0.4), 5_000: (25, 0.3), 10_000: (20, 0.2), 20_000: (20, 0.1)}  # users: epochs, dropout
+WORLD = {2_000: (60, 0.3), 5_000: (40, 0.2), 10_000: (25, 0.15), 20_000: (15, 0.1)}  # users: epochs, dropout
 FIRST_ORDER = {"window": 1, "reverse": 0, "last": 1, "source_power": 0, "target_power": 0}
 
 
@@ -110,7 +110,10 @@ def world(seeds: int) -> None:
             rows.append(row("world-movies", name, 0, evaluate(model.fit(split), split, k=10), "test", {}, top))
         for seed in range(seeds if users < 10_000 else 1):
             model, recorded = fitted(
-                f"world-{users}", seed, lambda e=epochs, d=dropout: SequenceRecommender(epochs=e, dropout=d, evaluate_every=e), split
+                f"world-{users}",
+                seed,
+                lambda e=epochs, d=dropout: SequenceRecommender(Autoregressive(segments=6), epochs=e, dropout=d, evaluate_every=e),
+                split,
             )
             mixed = Blend(model, chain).choose(split)
             rows.append(row("world-movies", "causal", seed, evaluate(model, split, k=10), "test", recorded, top))

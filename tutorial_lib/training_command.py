@@ -18,6 +18,7 @@ def train_model(dataset: str, objective: str, out: Path, *, refit: bool = False,
 
     checkpoint = Path(out) / "training.checkpoint"
     model = SequenceRecommender(objective, checkpoint=checkpoint, **options)
+    Path(out).mkdir(parents=True, exist_ok=True)  # a place that cannot be written is told now, not after the training
     ds = load_dataset(dataset)
     split = leave_last_out(ds if ds.truth is not None else ds.k_core(core))
     split = split.merge_validation() if refit else split

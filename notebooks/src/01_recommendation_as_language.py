@@ -725,5 +725,5 @@ golden("01.last.future-share", leaks["last item"][0], trivial=leaks["moment in t
 # - Steck 2019. Embarrassingly shallow autoencoders for sparse data. [arXiv 1905.03375](https://arxiv.org/abs/1905.03375)
 # - Kang, McAuley 2018. Self-attentive sequential recommendation. [arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
 #
-# **What next:** notebook 02 (planned) puts a small Transformer in the place of the counters, and asks what it learns by guessing the
-# next item, and what by guessing a hidden one. Until then, run this notebook with another `DATASET`, and see which sentences change.
+# **What next:** [notebook 02](02_objectives_am_mlm.ipynb) puts a small Transformer in the place of the counters, and asks what it learns by
+# guessing the next item, and what by guessing a hidden one.

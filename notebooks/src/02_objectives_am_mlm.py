@@ -40,7 +40,7 @@ import torch
 from tutorial_lib.teaching import LiveCurve, attempt, explore, golden, hint, quiz, show
 from tutorial_lib.teaching.telling import bars, points, say, table
 
-steps = pd.DataFrame({"target": list("ABCD"), "p(target | items before)": [0.25, 0.4, 0.5, 0.8]}, index=["", "A", "AB", "ABC"])
+steps = pd.DataFrame({"target": list("ABCD"), "p(target | items before)": [0.25, 0.4, 0.5, 0.8]}, index=["start", "A", "A B", "A B C"])
 steps["−log p"] = -np.log(steps.iloc[:, 1])
 table(steps.rename_axis("items before"), caption="Four guesses, one a row", digits=3)
 by_hand = steps["−log p"].sum()
@@ -161,7 +161,7 @@ show(
     "marks. PAM and gap filling: queries at the end, marked by question marks, see only part of the items, never their own target.",
     caption="Hatched: row sees column. After the arrow: the target. In PAM and gap filling a query at the end asks for each hidden item.",
 )
-same = torch.equal(torch.as_tensor(np.array(causal_mask(4))), batches["AM"].sees()[0])
+same = torch.equal(torch.as_tensor(causal_mask(4)), batches["AM"].sees()[0])
 say(f"Your causal mask and the first picture are {'the same' if same else 'NOT the same'}.")
 
 # %% [markdown]
@@ -190,14 +190,15 @@ table(pd.DataFrame(rows, columns=["place", "causal: unchanged", "without the mas
 # **Test 2, masked.** Change the label of a hidden place. What the model reads, and so every score, must stay the same.
 
 # %%
-hide_third = torch.Generator().manual_seed(0)
-only_last = Masked(ratio=0.01, last=1.0)  # hides the last item only
+cloze = Masked(ratio=0.3, last=0)
+batch = cloze.corrupt(history, vocabulary, torch.Generator().manual_seed(SEED))
 relabelled = history.clone()
-relabelled[0, 3] = 9  # D becomes J, at the hidden place
+relabelled[0, batch.steps[0]] = 9  # another item, J, at a hidden place
 with torch.no_grad():
-    one, two = (tiny.item_scores(tiny.predictions(only_last.corrupt(h, vocabulary, hide_third))) for h in (history, relabelled))
-unmoved = torch.equal(one, two)
-say(f"Scores before and after the label changed: {'the same to the last bit' if unmoved else 'DIFFERENT: a leak'}.")
+    again = cloze.corrupt(relabelled, vocabulary, torch.Generator().manual_seed(SEED))
+    one, two = (tiny.item_scores(tiny.predictions(b)) for b in (batch, again))
+print("labels", batch.labels.tolist(), "and", again.labels.tolist())
+say(f"Scores before and after the label changed: {'the same to the last bit' if torch.equal(one, two) else 'DIFFERENT: a leak'}.")
 
 # %% [markdown]
 # **What a leak looks like from outside.** Train AM without its mask: each token then sees the next one, which is its target.
@@ -267,8 +268,9 @@ inputs, labels = mask_items(list("ABCDEFGH"), 0.3, "?", random.Random(SEED))
 print("model sees  ", " ".join(inputs), "\nmust predict", " ".join(label or "·" for label in labels))
 
 # %% [markdown]
-# **Playground.** Move the ratio. With a high one the model has many targets and little to go by, with a low one the other way round. "Only
-# the last" hides what a recommender will be asked for: BERT4Rec mixes such samples in. Before you move: how many targets has AM here?
+# **Playground.** Move the ratio. With a high one the model has many targets and little to go by, with a low one the other way round. "Cut,
+# last hidden" is what a recommender will be asked: the history ends, and what comes next? BERT4Rec mixes such samples in. Before you
+# move: how many targets has AM here?
 
 # %%
 from tutorial_lib.teaching.figures_objectives import describe_masking, masking_picture
@@ -280,7 +282,7 @@ explore(
     describe=describe_masking,
     start={"ratio": 0.3, "seed": 1},
     ratio=[0.1, 0.2, 0.3, 0.5, 0.8],
-    mask=["random places", "only the last"],
+    mask=["random places", "cut, last hidden"],
     seed=range(6),
 )
 
@@ -296,12 +298,12 @@ quiz("02_objectives_am_mlm", "targets")
 # %%
 live = LiveCurve("causal, auto-regressive", EPOCHS)
 causal = SequenceRecommender("autoregressive", epochs=EPOCHS, evaluate_every=2, dropout=0.2, on_epoch=live)
-causal.fit(split, seed=SEED)
+causal = causal.fit(split, seed=SEED)
 
 # %%
 live = LiveCurve("bidirectional, masked", 2 * EPOCHS)
 masked = SequenceRecommender("masked", epochs=2 * EPOCHS, evaluate_every=4, dropout=0.2, on_epoch=live)
-masked.fit(split, seed=SEED)
+masked = masked.fit(split, seed=SEED)
 
 
 # %%

@@ -27,6 +27,9 @@ class Autoregressive:
     the target is then hidden, so the product over t is no factorisation of p(X). SASRec (Kang & McAuley 2018), GPT.
 
     lag: distance from the newest visible item to the target. loss: one of `losses`.
+    segments: cut each history into segments of this mean length and put them in random order, anew each time (0: never). Steps inside a
+    segment stay as they are, so the model still learns which item follows which, but cannot memorise whole histories. Helps where the
+    distant past is a set rather than a sequence.
 
     >>> batch = Autoregressive().corrupt(torch.tensor([[5, 7, 2]]), Vocabulary(10), torch.Generator())
     >>> batch.tokens.tolist(), batch.labels.tolist()
@@ -34,28 +37,35 @@ class Autoregressive:
     """
 
     lag: int = 1
-    hide: float = 0.0
+    segments: float = 0.0
     loss: object = Softmax()
     name: ClassVar[str] = "autoregressive"
     head: ClassVar[str] = "items"
 
     def __post_init__(self) -> None:
-        if self.lag < 1:
-            raise InputError(f"Autoregressive(lag={self.lag}): expected at least 1, the item just before the target")
+        if self.lag < 1 or (self.segments and self.segments < 1):
+            given = f"lag={self.lag}, segments={self.segments}"
+            raise InputError(f"Autoregressive({given}): expected lag at least 1 (1: the item just before), segments 0 or at least 1")
 
     def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
+        if self.segments:
+            sequences = _segments_shuffled(sequences, self.segments, vocabulary, generator)
         read = with_start(sequences, vocabulary)[:, : sequences.shape[1] + 1 - self.lag]  # [B, T + 1 - lag]
         labels = sequences[:, self.lag - 1 :]
-        if self.hide:
-            share = 2 * self.hide * torch.rand(len(read), 1, generator=generator)  # another one in each sequence
-            hidden = (torch.rand(read.shape, generator=generator) < share) & (read < vocabulary.n_items)
-            read = read.masked_fill(hidden, vocabulary.mask)
         rows, steps = (labels != vocabulary.pad).nonzero(as_tuple=True)
         return Batch(read, True, rows, steps, labels[rows, steps])
 
     def query(self, histories: Tensor, vocabulary: Vocabulary) -> Batch:
         last = lengths(histories, vocabulary)  # [START] shifts all by one
         return Batch(with_start(histories, vocabulary), True, torch.arange(len(histories)), last, torch.zeros_like(last))
+
+
+def _segments_shuffled(sequences: Tensor, mean_length: float, vocabulary: Vocabulary, generator: torch.Generator) -> Tensor:
+    """The same items, cut before each with probability 1 / mean_length, the segments in random order: int [B, T]."""
+    segment = (torch.rand(sequences.shape, generator=generator) < 1 / mean_length).cumsum(dim=1)  # number of each item's segment
+    key = torch.rand(len(sequences), sequences.shape[1] + 1, generator=generator).gather(1, segment)
+    key = key.masked_fill(sequences == vocabulary.pad, 2.0)  # padding stays at the end
+    return sequences.gather(1, key.argsort(dim=1, stable=True))
 
 
 @dataclass(frozen=True)

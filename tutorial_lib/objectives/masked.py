@@ -23,11 +23,12 @@ class Masked:
 
     ratio: share of items that become targets. keep: what stands in a target's place: "mask" always [MASK] (BERT4Rec's code), or
     "80/10/10": [MASK], a random item, or the item itself (BERT's paper). Only with "mask" is the label certainly hidden.
-    last: share of sequences whose only target is the last item, as when recommending (BERT4Rec's extra samples).
+    last: share of sequences that are cut at a random place, and whose only target is then the last item, as when recommending
+    (BERT4Rec's extra samples, there at the end of the sequence only).
 
-    >>> batch = Masked(ratio=0.01, last=1.0).corrupt(torch.tensor([[5, 7, 2]]), Vocabulary(10), torch.Generator())
+    >>> batch = Masked(ratio=0.01, last=1.0).corrupt(torch.tensor([[5, 7, 2]]), Vocabulary(10), torch.Generator().manual_seed(0))
     >>> batch.tokens.tolist(), batch.labels.tolist()
-    ([[5, 7, 11]], [2])
+    ([[11, 10, 10]], [5])
     """
 
     ratio: float = 0.3
@@ -45,8 +46,10 @@ class Masked:
     def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
         target = place_shares(sequences, vocabulary, self.ratio, generator)
         only_last = torch.rand(len(sequences), 1, generator=generator) < self.last
-        at_end = torch.arange(sequences.shape[1]) == lengths(sequences, vocabulary)[:, None] - 1
-        target = torch.where(only_last, at_end, target)
+        size = lengths(sequences, vocabulary)[:, None]
+        place, end = torch.arange(sequences.shape[1]), (torch.rand(size.shape, generator=generator) * size).long()
+        target = torch.where(only_last, place == end, target)
+        sequences = sequences.masked_fill(only_last & (place > end), vocabulary.pad)
         shown = torch.full_like(sequences, vocabulary.mask)
         if self.keep == "80/10/10":
             draw = torch.rand(sequences.shape, generator=generator)

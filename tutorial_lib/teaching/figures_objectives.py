@@ -44,7 +44,7 @@ def _name(code: int, vocabulary) -> str:
     return LETTERS[code] if code < min(len(LETTERS), vocabulary.n_items) else str(code)
 
 
-def masked_example(ratio: float, last: str, seed: int) -> tuple[list[str], list[str]]:
+def masked_example(ratio: float, mask: str, seed: int) -> tuple[list[str], list[str]]:
     """What the model sees, and what it must predict ("" where nothing), for the history A..L under `Masked`."""
     import torch
 
@@ -52,7 +52,7 @@ def masked_example(ratio: float, last: str, seed: int) -> tuple[list[str], list[
 
     vocabulary = Vocabulary(len(LETTERS))
     sequence = torch.arange(len(LETTERS))[None]
-    objective = Masked(ratio=ratio, last=1.0 if last == "only the last" else 0.0)
+    objective = Masked(ratio=ratio, last=1.0 if mask == "cut, last hidden" else 0.0)
     batch = objective.corrupt(sequence, vocabulary, torch.Generator().manual_seed(seed))
     predict = [""] * len(LETTERS)
     for step, label in zip(batch.steps.tolist(), batch.labels.tolist(), strict=True):
