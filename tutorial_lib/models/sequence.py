@@ -28,7 +28,7 @@ class Dropout(nn.Module):
         self.p = p
 
     def forward(self, x: Tensor) -> Tensor:
-        dropped = round(self.p * 256)  # of 256 byte values
+        dropped = min(255, round(self.p * 256))  # of 256 byte values
         if not self.training or dropped == 0:
             return x
         if x.device.type != "cpu":

@@ -85,8 +85,7 @@ class Batch:
         """Every ``parts``-th sequence from ``part`` on, for one of several processes; a part without a sequence predicts nothing."""
         if parts == 1:
             return self
-        chosen = torch.arange(part, len(self.tokens), parts)
-        mine = torch.isin(self.rows, chosen)
+        chosen, mine = torch.arange(len(self.tokens))[part::parts], self.rows % parts == part
         place = self.rows[mine] // parts
         chosen = chosen if len(chosen) else torch.zeros(1, dtype=torch.long)
         cut = {name: value[chosen] for name in ("tokens", "visible", "positions") if (value := getattr(self, name)) is not None}

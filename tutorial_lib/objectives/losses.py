@@ -47,7 +47,7 @@ class _FullSoftmax(torch.autograd.Function):
         hidden, kind = hidden.float(), hidden.dtype
         d_hidden, d_items, d_bias = torch.empty_like(hidden), torch.zeros_like(items), torch.zeros_like(bias)
         total = hidden.new_zeros(())
-        block = min(len(hidden), max(FEWEST_ROWS, LOGITS_AT_ONCE // len(items)))
+        block = max(1, min(len(hidden), max(FEWEST_ROWS, LOGITS_AT_ONCE // len(items))))
         room = hidden.new_empty(2, block, len(items))  # for all blocks: fresh memory would cost as much as the products
         for start in range(0, len(hidden), block):
             part, label = hidden[start : start + block], labels[start : start + block, None]
