@@ -13,15 +13,15 @@ def windows(sequences: Sequence[np.ndarray], length: int, rng: np.random.Generat
     """Histories in pieces of at most ``length`` items; longer ones are cut at places drawn anew in each epoch.
 
     >>> [w.tolist() for w in windows([np.arange(3), np.arange(7)], 5, np.random.default_rng(0))]
-    [[0, 1, 2], [2, 3, 4, 5, 6], [0, 1, 2]]
+    [[0, 1, 2], [2, 3, 4, 5, 6], [0, 1]]
     """
     pieces = []
     for sequence in sequences:
         if len(sequence) <= length:
             pieces.append(sequence)
             continue
-        stops = np.arange(len(sequence), 0, -length) - rng.integers(length)
-        pieces += [sequence[max(0, stop - length) : stop] for stop in (len(sequence), *stops[stops > 1])]
+        stops = np.arange(len(sequence) - 1 - rng.integers(length), 0, -length)
+        pieces += [sequence[max(0, stop - length) : stop] for stop in (len(sequence), *stops)]
     return [piece for piece in pieces if len(piece)]
 
 

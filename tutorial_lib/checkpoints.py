@@ -22,6 +22,7 @@ def fingerprint(model: nn.Module, objective: Objective, sequences: Sequence[np.n
     for sequence in sequences:
         items.update(np.asarray(sequence, dtype=np.int64).tobytes() + b"|")
     shapes = [(name, tuple(value.shape)) for name, value in model.state_dict().items()]
+    shapes += [(name, vars(module).get("heads"), vars(module).get("p")) for name, module in model.named_modules()]  # seen in no shape
     return {"plan": repr(plan), "objective": repr(objective), "seed": str(seed), "data": items.hexdigest(), "model": repr(shapes)}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -128,6 +129,11 @@ def train(
     if not any(len(sequence) for sequence in sequences):
         raise InputError("training: all sequences are empty; expected at least one interaction")
     accelerator = Accelerator(mixed_precision=_precision())
+    if int(os.environ.get("WORLD_SIZE", 1)) != accelerator.num_processes:
+        raise InputError(
+            f"training: {os.environ['WORLD_SIZE']} processes were started, but they do not train together; on machines without a GPU "
+            "start them as ACCELERATE_USE_CPU=true accelerate launch --multi_gpu ..."
+        )
     optimizer = torch.optim.AdamW(_groups(model, plan.weight_decay), lr=plan.learning_rate, betas=(0.9, 0.98), fused=True)
     learner, optimizer = accelerator.prepare(Learner(model, objective), optimizer)
     run = _Run(accelerator, learner, optimizer, sequences, plan, seed, validate)
@@ -204,7 +210,9 @@ class _Run:
                 options["lr"] = self.plan.learning_rate * rate(done, self.plan.warm_up)
             loss, count = self.step([pieces[piece] for piece in group], generator)
             total, seen = total + loss * count, seen + count
-        loss = float(self.accelerator.reduce(total, "sum")) / max(seen, 1)
+        if not seen:
+            raise InputError("training: no item can be predicted from these sequences; expected longer ones, or another objective")
+        loss = float(self.accelerator.reduce(total, "sum")) / seen
         if not math.isfinite(loss):
             raise InputError(f"training: the loss of epoch {number} is {loss}; try a lower learning_rate than {self.plan.learning_rate}")
         before = self.history[-1] if self.history else Epoch(0, 0.0, 0.0, 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -64,11 +65,12 @@ def test_an_output_that_is_a_file_is_told_before_training(tmp_path, capsys):
 def test_two_processes_give_the_losses_of_one(tmp_path):
     """Each process takes its share of a batch; a wrong scale of the gradients would show in the second epoch."""
     command = [*SMALL, "--epochs", "2", "--seed", "3"]
-    launch = [sys.executable, "-m", "accelerate.commands.launch", "--cpu", "--num_processes", "2", "--num_machines", "1"]
-    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "-m", "tutorial_lib"]
+    launch = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes", "2", "--num_machines", "1"]
+    launch += ["--mixed_precision", "no", "--dynamo_backend", "no", "--main_process_port", "0", "-m", "tutorial_lib"]
     found = []
     for name, prefix in (("one", [sys.executable, "-m", "tutorial_lib"]), ("two", launch)):
-        done = subprocess.run([*prefix, *command, "--out", str(tmp_path / name)], capture_output=True, text=True, timeout=300)
+        env = os.environ | {"ACCELERATE_USE_CPU": "true"}
+        done = subprocess.run([*prefix, *command, "--out", str(tmp_path / name)], capture_output=True, text=True, timeout=300, env=env)
         assert done.returncode == 0, done.stderr[-3000:]
         assert done.stdout.count("saved in") == 1
         found.append(losses(done.stdout))

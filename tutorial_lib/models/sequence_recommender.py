@@ -73,7 +73,7 @@ class SequenceRecommender(ScoreRecommender):
             if objective not in BY_NAME:
                 raise unknown_name("objective", objective, BY_NAME)
             objective = BY_NAME[objective]()
-        if getattr(objective, "head", None) != "items":
+        if isinstance(objective, type) or getattr(objective, "head", None) != "items":
             given = getattr(objective, "name", objective)
             raise InputError(
                 f"SequenceRecommender: {given!r} predicts no items; use it beside one that does: Joint(Masked(), (...,), (0.1,))"
@@ -81,7 +81,9 @@ class SequenceRecommender(ScoreRecommender):
         known = {field.name for field in dataclasses.fields(Plan)}
         for name in of_plan:
             if name not in known:
-                raise unknown_name("argument of SequenceRecommender", name, sorted(known | {"width", "heads", "layers", "dropout"}))
+                raise unknown_name(
+                    "argument of SequenceRecommender", name, sorted(known | {"width", "heads", "layers", "expansion", "dropout"})
+                )
         self.objective, self.plan = objective, dataclasses.replace(plan or Plan(), **of_plan)
         self.shape = {"width": width, "heads": heads, "layers": layers, "expansion": expansion, "dropout": dropout}
         self.on_epoch, self.checkpoint = on_epoch, checkpoint
@@ -103,16 +105,20 @@ class SequenceRecommender(ScoreRecommender):
         with torch.no_grad():  # popularity need not be learned: scores start from it
             self.model.bias[: self.n_items] = torch.from_numpy(np.log(counts / counts.mean()))
         validated = any(len(target) for target in split.valid_target)
-        self.history = train(
-            self.model,
-            self.objective,
-            split.train,
-            self.plan,
-            seed=seed,
-            validate=(lambda: evaluate(self, split, k=10, on="valid")["ndcg@10"].mean()) if validated else None,
-            on_epoch=self.on_epoch or (print_epoch if progress else None),
-            checkpoint=self.checkpoint,
-        )
+        try:
+            self.history = train(
+                self.model,
+                self.objective,
+                split.train,
+                self.plan,
+                seed=seed,
+                validate=(lambda: evaluate(self, split, k=10, on="valid")["ndcg@10"].mean()) if validated else None,
+                on_epoch=self.on_epoch or (print_epoch if progress else None),
+                checkpoint=self.checkpoint,
+            )
+        except BaseException:
+            del self.n_items  # broken off: not fitted
+            raise
         return self
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
@@ -155,6 +161,7 @@ class SequenceRecommender(ScoreRecommender):
     @classmethod
     def load(cls, folder: str | Path) -> SequenceRecommender:
         """What `save` wrote. Raises InputError, in one line, for a folder that is missing, foreign, damaged or incomplete."""
+        from safetensors import SafetensorError
         from safetensors.torch import load
 
         folder = Path(folder)
@@ -164,6 +171,8 @@ class SequenceRecommender(ScoreRecommender):
             weights = (folder / "model.safetensors").read_bytes()
         except FileNotFoundError as error:
             raise InputError(f"{where}: {Path(error.filename).name} is missing; expected a folder written by save") from None
+        except OSError as error:
+            raise InputError(f"{where}: {error.strerror or error}; expected a folder written by save") from None
         except (UnicodeDecodeError, ValueError):
             raise InputError(f"{where}: model.json is no JSON; save the model again") from None
         if not isinstance(config, dict) or config.get("format") != FORMAT:
@@ -176,15 +185,17 @@ class SequenceRecommender(ScoreRecommender):
             model.model = model._build(model.n_items)
             model.model.load_state_dict(load(weights))
             model.history = [Epoch(**epoch) for epoch in config["history"]]
-        except (KeyError, TypeError, AttributeError, RuntimeError) as error:
+        except (KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
             raise InputError(f"{where}: model.json does not describe the weights ({type(error).__name__}); save the model again") from None
         model.model.eval()
         return model
 
 
 def _described(value):
-    """Objectives and losses as JSON: dataclasses become {"class": name, field: value}."""
+    """Objectives and losses as JSON: dataclasses become {"class": name, field: value}. Refuses classes that `_rebuilt` would not make."""
     if dataclasses.is_dataclass(value):
+        if type(value).__name__ not in objectives.__all__:
+            raise InputError(f"save: {type(value).__name__} is no class of tutorial_lib.objectives, so the model could not be loaded again")
         return {"class": type(value).__name__, **{f.name: _described(getattr(value, f.name)) for f in dataclasses.fields(value)}}
     return [_described(part) for part in value] if isinstance(value, (tuple, list)) else value
 

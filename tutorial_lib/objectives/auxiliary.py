@@ -113,8 +113,11 @@ class Joint:
     head: ClassVar[str] = "items"
 
     def __post_init__(self) -> None:
-        if self.main.head != "items" or len(self.others) != len(self.weights):
-            raise InputError("Joint: expected a main objective that predicts items, and one weight for each of the others")
+        single = all(hasattr(part, "corrupt") for part in (self.main, *self.others))  # no Joint within a Joint
+        if not single or self.main.head != "items" or len(self.others) != len(self.weights):
+            raise InputError(
+                "Joint: expected a main objective that predicts items, other single objectives, and one weight for each of these"
+            )
 
     @property
     def name(self) -> str:

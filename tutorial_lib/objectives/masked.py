@@ -48,7 +48,7 @@ class Masked:
         only_last = torch.rand(len(sequences), 1, generator=generator) < self.last
         size = lengths(sequences, vocabulary)[:, None]
         place, end = torch.arange(sequences.shape[1]), (torch.rand(size.shape, generator=generator) * size).long()
-        target = torch.where(only_last, place == end, target)
+        target = torch.where(only_last, (place == end) & (place < size), target)
         sequences = sequences.masked_fill(only_last & (place > end), vocabulary.pad)
         shown = torch.full_like(sequences, vocabulary.mask)
         if self.keep == "80/10/10":
