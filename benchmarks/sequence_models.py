@@ -76,7 +76,7 @@ def ml_100k(seeds: int) -> None:
         if name == "causal":
             chosen = Blend(model, TransitionKNN().fit(split)).choose(split)
             rows.append(row("ml-100k", "causal + TransitionKNN", 0, evaluate(chosen, split, k=10, on="valid"), "valid", {}))
-            print(f"blend chosen on validation: weight {chosen.weight}, power {chosen.power}", flush=True)
+            print(f"blend chosen on validation: weight {chosen.chosen_weight}, power {chosen.chosen_power}", flush=True)
     transitions = TransitionKNN().fit(refit)
     rows.append(row("ml-100k", "TransitionKNN", 0, evaluate(transitions, refit, k=10), "test", {}))
     for name, make in ML.items():
@@ -85,10 +85,10 @@ def ml_100k(seeds: int) -> None:
             rows.append(row("ml-100k", name, seed, evaluate(model, refit, k=10), "test", recorded))
             if name == "causal":
                 refitted.append(model)
-                mixed = Blend(model, transitions, chosen.weight, chosen.power).choose(refit)
+                mixed = Blend(model, transitions, chosen.chosen_weight, chosen.chosen_power).choose(refit)
                 rows.append(row("ml-100k", "causal + TransitionKNN", seed, evaluate(mixed, refit, k=10), "test", recorded))
         keep("ml-100k", rows)
-    best = Blend(Average(refitted), transitions, chosen.weight, chosen.power).choose(refit)
+    best = Blend(Average(refitted), transitions, chosen.chosen_weight, chosen.chosen_power).choose(refit)
     for name, model in (("mean of causal models", Average(refitted)), ("mean of causal models + TransitionKNN", best)):
         frame = evaluate(model, refit, k=10)
         rows.append(row("ml-100k", name, 0, frame, "test", {}))
@@ -118,7 +118,7 @@ def world(seeds: int) -> None:
             mixed = Blend(model, chain).choose(split)
             rows.append(row("world-movies", "causal", seed, evaluate(model, split, k=10), "test", recorded, top))
             rows.append(row("world-movies", "causal + chain", seed, evaluate(mixed, split, k=10), "test", recorded, top))
-            print(users, seed, f"weight {mixed.weight}, power {mixed.power}", flush=True)
+            print(users, seed, f"weight {mixed.chosen_weight}, power {mixed.chosen_power}", flush=True)
         keep("world", rows)
 
 

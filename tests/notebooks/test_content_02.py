@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from test_content_00_01 import cells
 
-from tests.notebooks.test_content_00_01 import cells
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.objectives import Autoregressive, GapFilling, Masked, Vocabulary
 from tutorial_lib.teaching import figures_objectives as figures

@@ -12,6 +12,7 @@ from tutorial_lib.evaluation.full_ranking import evaluate_scores, seen_index
 from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
+VALIDATED = 1 << 25  # scores that a choice looks at
 POWERS = (1.0, 1.5, 2.0, 3.0)
 
 
@@ -21,8 +22,8 @@ class Blend(ScoreRecommender):
     main: a recommender whose scores are logits (`SequenceRecommender`, or an average of several of them): p_main is their softmax.
     other: one whose scores are counts or weights (`TransitionKNN`, `ItemKNN`, ...): p_other is proportional to score ** power; a power
     above 1 trusts what was seen often.
-    weight, power: numbers, or None: `fit` then takes the pair with the best NDCG@10 on the validation targets. A split without
-    validation targets needs both. A mixture rather than a product: the history decides by its taste or by its last step, seldom by both.
+    weight, power: numbers, or None: `fit` then takes the pair with the best NDCG@10 on the validation targets, kept as
+    ``chosen_weight`` and ``chosen_power``. A split without validation targets needs both. A mixture rather than a product: the history decides by its taste or by its last step, seldom by both.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> from tutorial_lib.models import SequenceRecommender, TransitionKNN
@@ -44,8 +45,8 @@ class Blend(ScoreRecommender):
         return self.choose(split)
 
     def choose(self, split) -> Blend:
-        """Set ``weight`` and ``power`` where they are None, on the validation targets of the split."""
-        rows = [row for row, target in enumerate(split.valid_target) if len(target)]
+        """Choose what is None on the validation targets (of as many users as keep the scores under 2**25 numbers)."""
+        rows = [row for row, target in enumerate(split.valid_target) if len(target)][: max(1, VALIDATED // split.dataset.n_items)]
         weights, powers = (grid if given is None else (given,) for grid, given in ((WEIGHTS, self.weight), (POWERS, self.power)))
         if len(weights) * len(powers) > 1:
             if not rows:
@@ -57,9 +58,9 @@ class Blend(ScoreRecommender):
             for weight, power in itertools.product(weights, powers):
                 mixed = (1 - weight) * first + weight * others[power]
                 found[weight, power] = evaluate_scores(mixed, targets, histories, k=10)["ndcg@10"].mean()
-            self.weight, self.power = max(found, key=found.get)
+            self.chosen_weight, self.chosen_power = max(found, key=found.get)
         else:
-            (self.weight,), (self.power,) = weights, powers
+            (self.chosen_weight,), (self.chosen_power,) = weights, powers
         self.n_items = split.dataset.n_items
         return self
 
@@ -67,7 +68,8 @@ class Blend(ScoreRecommender):
         """Probabilities, float [n, n_items]: 0 on the items of the history, rows sum to 1."""
         check_histories(histories, fitted(self).n_items)
         first = _softmax(self.main.score(histories, users=users), histories)
-        return (1 - self.weight) * first + self.weight * _share(self.other.score(histories, users=users), histories, self.power)
+        second = _share(self.other.score(histories, users=users), histories, self.chosen_power)
+        return (1 - self.chosen_weight) * first + self.chosen_weight * second
 
 
 class Average(ScoreRecommender):
