@@ -23,7 +23,8 @@ class Blend(ScoreRecommender):
     other: one whose scores are counts or weights (`TransitionKNN`, `ItemKNN`, ...): p_other is proportional to score ** power; a power
     above 1 trusts what was seen often.
     weight, power: numbers, or None: `fit` then takes the pair with the best NDCG@10 on the validation targets, kept as
-    ``chosen_weight`` and ``chosen_power``. A split without validation targets needs both. A mixture rather than a product: the history decides by its taste or by its last step, seldom by both.
+    ``chosen_weight`` and ``chosen_power``. A split without validation targets needs both.
+    A mixture rather than a product: the history decides by its taste or by its last step, seldom by both.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> from tutorial_lib.models import SequenceRecommender, TransitionKNN
