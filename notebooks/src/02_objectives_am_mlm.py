@@ -203,7 +203,7 @@ say(f"Scores before and after the label changed: {'the same to the last bit' if 
 # %% [markdown]
 # **What a leak looks like from outside.** Train AM on the chain without its mask: each token then sees the next one, which is its target.
 #
-# **Guess first:** what happens to the training loss, and what to the guess of the next state, when nothing stands behind it yet?
+# **Guess first:** what happens to the training loss? And what can such a model still learn about the future?
 
 
 # %%
@@ -214,11 +214,12 @@ class Leaky(Autoregressive):
         return replace(super().corrupt(sequences, vocabulary, generator), causal=False)
 
 
+# %%
 def trained(objective):
     """Training loss of the last epoch, and the share of right guesses of the next state on new walks."""
     torch.manual_seed(SEED)
     model = ItemTransformer(6, width=32, heads=2, layers=2, dropout=0.0)
-    plan = Plan(epochs=3 if PROFILE == "smoke" else 15, batch_tokens=1000, learning_rate=5e-3)
+    plan = Plan(epochs=3 if PROFILE == "smoke" else 30, batch_tokens=1000, learning_rate=5e-3)
     told = train(model, objective, list(chain(400, 12, SEED)), plan, seed=SEED)
     new = torch.from_numpy(chain(2000, 13, SEED + 1000))
     with torch.no_grad():
@@ -230,7 +231,11 @@ shown = Softmax(exclude_seen=False)
 leaks = {name: trained(kind(loss=shown)) for name, kind in {"causal mask": Autoregressive, "no mask": Leaky}.items()}
 table(pd.DataFrame(leaks, index=["training loss, nats", "right guesses"]).T, caption="Chain of six states", digits=3)
 low = "below" if leaks["no mask"][0] < entropy[1] else "above"
-say(f"Without the mask the loss is {low} {entropy[1]:.3f}, the least that any honest model can reach.")
+say(
+    f"Without the mask the loss is {low} {entropy[1]:.3f}, the least that any honest model can reach: that gives the leak away.",
+    "Look at the right guesses too: at the last place nothing follows, so there, at 1 place of 12, even this model learns to predict. "
+    "On easy data that is enough to look healthy. On real data it starves: test for leaks, do not wait for bad recommendations.",
+)
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset
@@ -562,7 +567,7 @@ table(recap.set_index("quantity"), caption=f"{ds.name}; intervals over users or 
 popular = evaluate(Popularity().fit(split), split, k=10)["ndcg@10"].mean()
 golden("02.chain.loss", reached[1], trivial=entropy[2])
 golden("02.chain.loss-one-index-too-few", reached[2], trivial=entropy[1])
-golden("02.leak.right-guesses", leaks["causal mask"][1], trivial=leaks["no mask"][1])
+golden("02.leak.loss", leaks["no mask"][0], trivial=leaks["causal mask"][0])
 golden("02.causal.ndcg@10", tested["causal", "softmax"]["ndcg@10"].mean(), trivial=popular)
 golden("02.loss.effect", by_loss.difference)
 golden("02.order.gain", effects["order = 0.8"][0].difference)
