@@ -524,7 +524,8 @@ bars(
 # %% [markdown]
 # Is the gap to the ceiling a matter of the model, or of the data? Below, **recorded** runs on worlds of the same process with more and more
 # users (`data/results/sequence.csv`). "chain" counts which item came right after which; "causal + chain" mixes its probabilities with
-# those of the Transformer, with a weight chosen on validation.
+# those of the Transformer, with a weight chosen on validation. These Transformers trained longer than yours, on histories whose segments
+# were put in another order in each pass (`Autoregressive(segments=6)`), which keeps them from memorising whole histories.
 
 # %%
 from tutorial_lib.teaching.figures_objectives import share_of_ceiling
