@@ -23,7 +23,7 @@ from torch import Tensor
 from tutorial_lib.batching import batches, padded, windows
 from tutorial_lib.checkpoints import Checkpoint, fingerprint
 from tutorial_lib.errors import InputError
-from tutorial_lib.objectives.batch import Batch, Objective
+from tutorial_lib.objectives.batch import Batch, Objective, parts_of
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,7 @@ class Learner(nn.Module):
 
     def __init__(self, model: nn.Module, objective: Objective):
         super().__init__()
-        self.model, self.objective = model, objective
-        self.parts = getattr(objective, "parts", ((objective, 1.0),))
+        self.model, self.parts = model, parts_of(objective)
 
     def corrupt(self, sequences: Tensor, generator: torch.Generator) -> list[Batch]:
         """One batch for each part of the objective."""

@@ -15,7 +15,7 @@ from tutorial_lib import objectives
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.models.sequence import ItemTransformer
-from tutorial_lib.objectives.batch import Objective
+from tutorial_lib.objectives.batch import Objective, parts_of
 from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted, flatten
 from tutorial_lib.training import Epoch, Plan, padded, train
 
@@ -90,8 +90,7 @@ class SequenceRecommender(ScoreRecommender):
         self._build(n_items=1)  # a wrong size is refused here, not in the middle of fit
 
     def _build(self, n_items: int) -> ItemTransformer:
-        parts = getattr(self.objective, "parts", ((self.objective, 1.0),))
-        questions = {part.head for part, _ in parts} - {"items"}
+        questions = {part.head for part, _ in parts_of(self.objective)} - {"items"}
         return ItemTransformer(n_items, **self.shape, questions=questions)
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> SequenceRecommender:

@@ -111,6 +111,11 @@ class Objective(Protocol):
         ...
 
 
+def parts_of(objective) -> tuple[tuple[Objective, float], ...]:
+    """The single objectives of a `Joint` with their weights; any other objective is its own only part."""
+    return getattr(objective, "parts", ((objective, 1.0),))
+
+
 def lengths(sequences: Tensor, vocabulary: Vocabulary) -> Tensor:
     """Number of tokens before the padding: int [B]."""
     return (sequences != vocabulary.pad).sum(dim=1)

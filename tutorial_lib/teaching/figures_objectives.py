@@ -111,7 +111,7 @@ def learning_panels(histories: Mapping[str, Sequence], lines: Mapping[str, float
     return fig
 
 
-def share_of_ceiling(users: Sequence[int], shares: Mapping[str, Sequence[float]], goals: Mapping[int, float] | None = None):
+def share_of_ceiling(users: Sequence[int], shares: Mapping[str, Sequence[float]]):
     """Share of the exact ceiling's NDCG@10 over the number of training users (logarithmic), one curve a model."""
     from tutorial_lib.teaching.plots import curves
 
