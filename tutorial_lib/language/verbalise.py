@@ -1,0 +1,73 @@
+"""From items and histories to words: what a language model gets to read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from tutorial_lib.data.dataset import Dataset
+from tutorial_lib.errors import InputError
+
+NOUNS = {"movies": ("movie", "movies"), "products": ("product", "products"), "news": ("article", "articles"), "mind": ("article", "articles"),
+         "games": ("game", "games"), "ml": ("movie", "movies")}  # fmt: skip
+FIELDS = ("title", "category", "mood", "provider", "text")
+
+
+@dataclass(frozen=True)
+class Verbaliser:
+    """Item codes to text.
+
+    titles: one string an item. noun, plural: what an item is called. limit: newest items of a history that are written out.
+    separator: between two items; no title may contain it.
+
+    >>> words = Verbaliser(("Dark Comet", "Sunny Reef", "Quiet Owl"), "movie", "movies", limit=2)
+    >>> words.history([0, 1, 2])
+    'Sunny Reef; Quiet Owl'
+    """
+
+    titles: tuple[str, ...]
+    noun: str = "item"
+    plural: str = "items"
+    limit: int = 12
+    separator: str = "; "
+
+    def __post_init__(self) -> None:
+        if self.limit < 1:
+            raise InputError(f"Verbaliser(limit={self.limit}): expected at least 1 item of the history")
+        broken = next((title for title in self.titles if self.separator in title), None)
+        if broken is not None:
+            raise InputError(f"Verbaliser: the title {broken!r} contains the separator {self.separator!r}; choose another separator")
+
+    def history(self, items: Sequence[int]) -> str:
+        """The newest ``limit`` items, oldest first; "nothing yet" for an empty history."""
+        return self.separator.join(self.titles[item] for item in list(items)[-self.limit :]) or "nothing yet"
+
+    def histories(self, histories: Sequence[Sequence[int]]) -> list[str]:
+        return [self.history(history) for history in histories]
+
+
+def verbaliser(dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: int = 12, separator: str = "; ") -> Verbaliser:
+    """A `Verbaliser` for a dataset; ``fields``: what an item's text holds, "title" first, out of `FIELDS`.
+
+    More fields tell a model more about an item, and cost tokens in every prompt.
+
+    >>> from tutorial_lib.data import load_dataset
+    >>> verbaliser(load_dataset("world-movies"), fields=("title", "mood")).titles[6]
+    'Uncanny Spring Verdict, strange'
+    """
+    unknown = [field for field in fields if field not in FIELDS]
+    if unknown or not fields:
+        raise InputError(f"verbaliser(fields={list(fields)}): expected one or more of {', '.join(FIELDS)}")
+    columns = [_field(dataset, field) for field in fields]
+    titles = tuple(", ".join(part for part in parts if part).replace(separator, ", ") for parts in zip(*columns, strict=True))
+    name = next((key for key in NOUNS if key in dataset.name.split("-")), "")
+    noun, plural = NOUNS.get(name, ("item", "items"))
+    return Verbaliser(titles, noun, plural, limit, separator)
+
+
+def _field(dataset: Dataset, field: str) -> list[str]:
+    column = "categories" if field == "category" else field
+    if column not in dataset.items:
+        raise InputError(f"verbaliser: {dataset.name} has no {field}; its items have {', '.join(dataset.items.columns)}")
+    values = dataset.items[column]
+    return [" ".join(value) if field == "category" else str(value) for value in values]

@@ -1,0 +1,381 @@
+"""What a language model thinks of every item of a catalogue, and how it names one: likelihoods, beam search, and a trie in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.models.language_models import LanguageModel
+
+NODES_A_ROW = 96  # trie nodes that share one copy of the prompt's keys and values
+TOKENS_AT_ONCE = 1 << 14
+
+
+class Trie:
+    """All candidates as token sequences, common beginnings stored once.
+
+    Node 0 is the root. ``parent`` and ``token``: int [n_nodes]; ``last``: the node where each candidate ends, int [n_candidates].
+    A node may have children and end a candidate at once ("Dark Comet" and "Dark Comet II").
+
+    >>> trie = Trie([[5, 7], [5, 8], [5]])
+    >>> trie.children(0), trie.children(1), trie.accepts([5, 7]), trie.accepts([7])
+    ({5: 1}, {7: 2, 8: 3}, True, False)
+    """
+
+    def __init__(self, sequences: Sequence[Sequence[int]]):
+        self._children: list[dict[int, int]] = [{}]
+        parent, token, last, self.ends = [0], [-1], [], {}
+        for number, sequence in enumerate(sequences):
+            if not len(sequence):
+                raise InputError(f"Trie: candidate {number} has no tokens; every item needs a text")
+            node = 0
+            for t in sequence:
+                child = self._children[node].get(int(t))
+                if child is None:
+                    child = len(parent)
+                    self._children[node][int(t)] = child
+                    self._children.append({})
+                    parent.append(node)
+                    token.append(int(t))
+                node = child
+            last.append(node)
+            self.ends.setdefault(node, number)
+        self.parent, self.token, self.last = np.array(parent), np.array(token), np.array(last)
+
+    def children(self, node: int) -> dict[int, int]:
+        """Token -> node of all ways to go on."""
+        return self._children[node]
+
+    def find(self, sequence: Sequence[int]) -> int | None:
+        """The node that a beginning leads to; None if no candidate begins like this."""
+        node = 0
+        for t in sequence:
+            node = self._children[node].get(int(t))
+            if node is None:
+                return None
+        return node
+
+    def accepts(self, sequence: Sequence[int]) -> bool:
+        """Is this exactly a candidate?"""
+        return self.find(sequence) in self.ends
+
+    def depth(self) -> np.ndarray:
+        """Tokens from the root: int [n_nodes]."""
+        out = np.zeros(len(self.parent), dtype=np.int64)
+        for node in range(1, len(out)):  # a parent always has a lower number
+            out[node] = out[self.parent[node]] + 1
+        return out
+
+
+@dataclass(frozen=True)
+class Likelihoods:
+    """log_probability: float [n, m], the sum over a candidate's tokens, in nats. tokens: int [m]."""
+
+    log_probability: np.ndarray
+    tokens: np.ndarray
+
+    def scores(self, normalise: str = "none", prior: np.ndarray | None = None, strength: float = 1.0) -> np.ndarray:
+        """One score a candidate, higher is better: float [n, m].
+
+        normalise: "none", or "length" for the mean over tokens, which stops favouring short titles. prior: log-probabilities [m] or [1, m] of
+        the candidates after a prompt that says nothing about the user; ``strength`` times it is taken off, so that titles that are likely
+        anyway (common words, popular items) gain nothing from it (Holtzman et al. 2021, arXiv 2104.08315; the linguistic bias of LMRecSys).
+        """
+        if normalise not in ("none", "length"):
+            raise InputError(f"scores(normalise={normalise!r}): expected 'none' or 'length'")
+        out = self.log_probability - (0.0 if prior is None else strength * np.asarray(prior).reshape(1, -1))
+        return out / self.tokens if normalise == "length" else out
+
+
+def log_likelihood(lm: LanguageModel, prompts: Sequence[str], candidates: Sequence[str]) -> Likelihoods:
+    """log p(candidate | prompt) for every prompt and every candidate.
+
+    Causal and encoder-decoder models: the exact chain rule; a prompt is read once and its keys and values are kept, and beginnings that
+    candidates share are read once. Masked models: all tokens of the candidate are hidden at once and filled in independently, given their
+    number (the multi-token cloze of LMRecSys, Zhang et al. 2021): exact for one token, an approximation beyond.
+    """
+    lm.require("causal", "masked", "seq2seq", what="a likelihood")
+    sequences = [lm.target_ids(candidate) for candidate in candidates]
+    tokens = np.array([len(sequence) for sequence in sequences])
+    with torch.inference_mode():
+        if lm.kind == "masked":
+            rows = _filled_in(lm, prompts, sequences)
+        else:
+            packed = _Packed(Trie(sequences), lm)
+            rows = np.stack([packed.score(prompt) for prompt in prompts]) if len(prompts) else np.empty((0, len(candidates)))
+    return Likelihoods(rows, tokens)
+
+
+def naive_log_likelihood(lm: LanguageModel, prompts: Sequence[str], candidates: Sequence[str], size: int = 64) -> np.ndarray:
+    """The long way: prompt and candidate are read together, once for every pair. For checking, and for seeing what sharing saves."""
+    lm.require("causal", "seq2seq", what="the chain rule")
+    out = np.empty((len(prompts), len(candidates)))
+    goals = [lm.target_ids(candidate) for candidate in candidates]
+    with torch.inference_mode():
+        for row, prompt in enumerate(prompts):
+            source = lm.prompt_ids(prompt, max(map(len, goals)))
+            for start in range(0, len(goals), size):
+                part = goals[start : start + size]
+                if lm.kind == "seq2seq":
+                    labels, _ = lm.padded(part)
+                    logits = lm._read(*lm.padded([[*source, lm.end_id]] * len(part)), labels=labels).logits
+                    first = 0
+                else:
+                    ids, mask = lm.padded([[*source, *goal] for goal in part])
+                    logits = lm._read(ids, mask).logits[:, -ids.shape[1] :]
+                    first = len(source) - 1
+                logp = F.log_softmax(logits.float(), dim=-1)
+                for i, goal in enumerate(part):
+                    steps = torch.arange(first, first + len(goal))
+                    out[row, start + i] = logp[i, steps, torch.tensor(goal)].double().sum().item()
+    return out
+
+
+class _Packed:
+    """The inner nodes of a trie, packed into rows that are read side by side behind one prompt.
+
+    A node attends to the prompt, its ancestors and itself. Encoder-decoder models get one path a row, since their positions are relative
+    to a row's start.
+    """
+
+    def __init__(self, trie: Trie, lm: LanguageModel):
+        self.lm, self.trie = lm, trie
+        rows = _rows(trie, 1 if lm.kind == "seq2seq" else NODES_A_ROW)
+        longest = max(map(len, rows), default=0)
+        self.ids = torch.zeros((len(rows), longest), dtype=torch.long)
+        self.depth = torch.zeros((len(rows), longest), dtype=torch.long)
+        self.sees = torch.eye(longest, dtype=torch.bool).repeat(len(rows), 1, 1)
+        depth, place = trie.depth(), {}
+        for r, row in enumerate(rows):
+            here = {}
+            for c, node in enumerate(row):
+                here[node] = c
+                place[node] = (r, c)
+                self.ids[r, c], self.depth[r, c] = int(trie.token[node]), int(depth[node]) - 1
+                above = here.get(int(trie.parent[node]))
+                if above is not None:
+                    self.sees[r, c] |= self.sees[r, above]
+        # each non-root node's probability is read where its parent stands; parents that are the root are read at the end of the prompt
+        nodes = np.arange(1, len(trie.parent))
+        self.first = torch.from_numpy(nodes[trie.parent[nodes] == 0])
+        inner = nodes[trie.parent[nodes] != 0]
+        self.inner = torch.from_numpy(inner)
+        where = np.array([place[int(trie.parent[node])] for node in inner]).reshape(-1, 2)
+        self.line, self.column = torch.from_numpy(where[:, 0]), torch.from_numpy(where[:, 1])
+        self.token = torch.from_numpy(trie.token)
+        self.order = np.argsort(depth, kind="stable")
+
+    def score(self, prompt: str) -> np.ndarray:
+        """log p(candidate | prompt): float64 [n_candidates]."""
+        lm = self.lm
+        first, cache, more = begin(lm, prompt, room=int(self.depth.max()) + 2 if len(self.ids) else 1)
+        logp = torch.zeros(len(self.token), dtype=torch.float64)
+        logp[self.first] = F.log_softmax(first.float(), dim=-1)[self.token[self.first]].double()
+        if len(self.ids):
+            size = max(1, TOKENS_AT_ONCE // self.ids.shape[1])
+            parts = [self._read(slice(s, s + size), cache, more) for s in range(0, len(self.ids), size)]
+            logits = parts[0] if len(parts) == 1 else torch.cat(parts)  # [R, q, V]
+            above = logits.logsumexp(dim=2)[self.line, self.column]
+            logp[self.inner] = (logits[self.line, self.column, self.token[self.inner]] - above).double()
+        total, trie = logp.numpy(), self.trie
+        for node in range(1, len(total)):  # parents come first
+            if trie.parent[node]:
+                total[node] += total[trie.parent[node]]
+        return total[trie.last]
+
+    def _read(self, rows: slice, cache, more: dict) -> Tensor:
+        ids, sees = self.ids[rows], self.sees[rows]
+        behind = expanded(cache, len(ids))
+        if self.lm.kind == "seq2seq":
+            return self.lm.model(
+                decoder_input_ids=ids, past_key_values=behind, use_cache=True,
+                **_stretched(more, len(ids)),
+            ).logits  # fmt: skip
+        length = cache.get_seq_length()
+        visible = torch.cat([sees.new_ones((len(ids), ids.shape[1], length)), sees], dim=2)[:, None]  # [R, 1, q, length + q]
+        bias = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min)
+        return self.lm.model(
+            input_ids=ids, past_key_values=behind, attention_mask=bias, position_ids=length + self.depth[rows], use_cache=True
+        ).logits
+
+
+def _rows(trie: Trie, size: int) -> list[list[int]]:
+    """Nodes with children, root left out, in rows of about ``size``; every row also holds the ancestors of its nodes."""
+    rows, row, held = [], [], set()
+    stack = [node for node in reversed(trie.children(0).values()) if trie.children(node)]
+    while stack:
+        node = stack.pop()
+        below = [child for child in reversed(trie.children(node).values()) if trie.children(child)]
+        path, above = [], node
+        while above and above not in held:
+            path.append(above)
+            above = int(trie.parent[above])
+        if size == 1:  # whole paths only: a row ends where no child has children
+            if not below:
+                path, above = [], node
+                while above:
+                    path.append(above)
+                    above = int(trie.parent[above])
+                rows.append(path[::-1])
+        else:
+            row += path[::-1]
+            held.update(path)
+            if len(row) >= size:
+                rows.append(row)
+                row, held = [], set()
+        stack += below
+    return rows + ([row] if row else [])
+
+
+def begin(lm: LanguageModel, prompt: str, room: int = 1):
+    """Read a prompt once: logits of the next token [V], the keys and values to go on from, and what else the model needs."""
+    source = lm.prompt_ids(prompt, room)
+    if lm.kind == "seq2seq":
+        ids, mask = lm.padded([[*source, lm.end_id]])
+        mask = torch.cat([mask.new_ones(1, lm.prefix_length), mask], dim=1)
+        encoded = lm.model.get_encoder()(inputs_embeds=lm.embed(ids), attention_mask=mask)
+        start = torch.tensor([[lm.model.config.decoder_start_token_id]])
+        out = lm.model(encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=start, use_cache=True)
+        return out.logits[0, -1], out.past_key_values, {"encoded": encoded.last_hidden_state, "attention_mask": mask}
+    out = lm._read(*lm.padded([source]), use_cache=True)
+    return out.logits[0, -1], out.past_key_values, {}
+
+
+def _stretched(more: dict, rows: int) -> dict:
+    """What the decoder of an encoder-decoder model needs beside its cache, for several rows."""
+    return {"encoder_outputs": (more["encoded"].expand(rows, -1, -1),), "attention_mask": more["attention_mask"].expand(rows, -1)}
+
+
+def expanded(cache, rows: int):
+    """The keys and values of one prompt for several rows."""
+    from transformers import DynamicCache, EncoderDecoderCache
+
+    if isinstance(cache, EncoderDecoderCache):
+        out = EncoderDecoderCache(expanded(cache.self_attention_cache, rows), expanded(cache.cross_attention_cache, rows))
+        out.is_updated = dict.fromkeys(range(len(cache.cross_attention_cache.layers)), True)
+        return out
+    out = DynamicCache()
+    for number, layer in enumerate(cache.layers):
+        out.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), number)
+    return out
+
+
+def _filled_in(lm: LanguageModel, prompts: Sequence[str], sequences: Sequence[Sequence[int]]) -> np.ndarray:
+    """Masked models: float64 [n, m]."""
+    out = np.empty((len(prompts), len(sequences)))
+    for length in sorted(set(map(len, sequences))):
+        columns = [c for c, sequence in enumerate(sequences) if len(sequence) == length]
+        wanted = torch.tensor([sequences[c] for c in columns])  # [m, length]
+        size = max(1, TOKENS_AT_ONCE // (128 + length))
+        for start in range(0, len(prompts), size):
+            sources = [lm.prompt_ids(prompt, length) for prompt in prompts[start : start + size]]
+            ids, mask = lm.padded([[*source, *[lm.tokenizer.mask_token_id] * length, lm.end_id] for source in sources])
+            hidden = ids == lm.tokenizer.mask_token_id
+            hidden = hidden & (hidden.flip(1).cumsum(1).flip(1) <= length)  # a prompt may hold a mask of its own
+            logits = lm._read(ids, mask).logits[:, -ids.shape[1] :][hidden].float()
+            logp = F.log_softmax(logits, dim=-1).view(len(sources), length, -1)
+            total = sum(logp[:, step, wanted[:, step]] for step in range(length))
+            out[start : start + size, columns] = total.double().numpy()
+    return out
+
+
+@dataclass(frozen=True)
+class Beam:
+    """One decoded list: texts best first, their log-probabilities, and the candidate each one is (-1: no item of the catalogue)."""
+
+    texts: list[str]
+    log_probabilities: np.ndarray
+    items: np.ndarray
+
+
+def beam_search(
+    lm: LanguageModel,
+    prompt: str,
+    candidates: Sequence[str],
+    *,
+    beams: int = 10,
+    constrained: bool = True,
+    longest: int | None = None,
+    trie: Trie | None = None,
+    stop: Sequence[str] = (";", ".", ":"),
+) -> Beam:
+    """The ``beams`` likeliest continuations of a prompt.
+
+    constrained: only tokens that lead to a candidate may follow, so every text is an item (De Cao et al. 2021, arXiv 2010.00904). Otherwise
+    the model writes what it likes until its end token, one of the tokens ``stop`` or ``longest`` tokens, and what it wrote need not exist.
+    trie: of `catalogue_trie`, to build it only once.
+    """
+    lm.require("causal", "seq2seq", what="writing token by token")
+    trie = trie or catalogue_trie(lm, candidates)
+    longest = longest or int(trie.depth().max())
+    stops = {lm.end_id, *(ids[-1] for text in stop if (ids := lm.tokenizer(text, add_special_tokens=False)["input_ids"]))}
+    with torch.inference_mode():
+        found = _search(lm, prompt, trie if constrained else None, beams, longest, stops)
+    found.sort(key=lambda one: -one[1])
+    items = [trie.ends.get(trie.find(tokens), -1) for tokens, _ in found[:beams]]
+    texts = [lm.tokenizer.decode(tokens).strip() for tokens, _ in found[:beams]]
+    return Beam(texts, np.array([total for _, total in found[:beams]]), np.array(items, dtype=np.int64))
+
+
+def catalogue_trie(lm: LanguageModel, candidates: Sequence[str]) -> Trie:
+    """The trie of the candidates' tokens."""
+    return Trie([lm.target_ids(candidate) for candidate in candidates])
+
+
+def _search(lm, prompt: str, trie: Trie | None, beams: int, longest: int, stops: set[int]) -> list[tuple[list[int], float]]:
+    """(tokens, log-probability) of finished hypotheses, at least ``beams`` where there are as many."""
+    first, cache, more = begin(lm, prompt, room=longest + 1)
+    live, scores = [[]], [0.0]
+    logits, cache = first[None], expanded(cache, 1)
+    finished: list[tuple[list[int], float]] = []
+    for step in range(longest + 1):
+        logp = F.log_softmax(logits.float(), dim=-1)
+        options = []  # (total, row, token)
+        for row, (tokens, total) in enumerate(zip(live, scores, strict=True)):
+            if trie is None:
+                best = logp[row].topk(min(2 * beams, logp.shape[1]))
+                steps = zip(best.indices.tolist(), best.values.tolist(), strict=True)
+                for token, value in steps:
+                    if token in stops or step == longest:
+                        if tokens:
+                            finished.append((tokens, total))  # the stop token itself is no part of the text
+                            if step == longest:
+                                break
+                    else:
+                        options.append((total + value, row, token))
+                continue
+            node = trie.find(tokens)
+            if node in trie.ends:
+                finished.append((tokens, total))
+            following = list(trie.children(node))
+            options += [(total + value, row, token) for token, value in zip(following, logp[row, following].tolist(), strict=True)]
+        options.sort(key=lambda option: -option[0])
+        options = options[:beams]
+        worst = sorted((total for _, total in finished), reverse=True)[beams - 1] if len(finished) >= beams else -np.inf
+        options = [option for option in options if option[0] > worst]  # a longer text is never likelier
+        if not options or step == longest:
+            break
+        rows = torch.tensor([row for _, row, _ in options])
+        live, scores = [[*live[row], token] for _, row, token in options], [total for total, _, _ in options]
+        logits, cache = _step(lm, torch.tensor([[tokens[-1]] for tokens in live]), _chosen(cache, rows), more)
+    return finished
+
+
+def _chosen(cache, rows: Tensor):
+    """The cache of some rows, in a new order."""
+    cache.reorder_cache(rows)
+    return cache
+
+
+def _step(lm: LanguageModel, tokens: Tensor, cache, more: dict):
+    if lm.kind == "seq2seq":
+        out = lm.model(decoder_input_ids=tokens, past_key_values=cache, use_cache=True, **_stretched(more, len(tokens)))
+    else:
+        out = lm.model(input_ids=tokens, past_key_values=cache, use_cache=True)
+    return out.logits[:, -1], out.past_key_values

@@ -1,0 +1,115 @@
+"""What every strategy returns: a language model as a recommender, with the account of what was moved and what it cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.language.prompts import Template
+from tutorial_lib.language.verbalise import Verbaliser
+from tutorial_lib.models.decoding import Beam, beam_search, catalogue_trie, log_likelihood
+from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories
+
+BARE = Template("sequential", "{history};", "{item}")  # no words around the titles: how a model is asked without a prompt
+TEMPERATURE = 0.05  # of cosine similarities (as in contrastive training of sentence encoders)
+
+
+class Head(nn.Module):
+    """An output layer over items: score = temperature^-1 * (A h) . e_i + b_i.
+
+    h: vector of the history, e_i: vector of item i's text, both from the language model, length 1. A starts as the identity, b at 0, so an
+    untrained head ranks by cosine similarity.
+    """
+
+    def __init__(self, items: Tensor):
+        super().__init__()
+        self.register_buffer("items", items)  # [n_items, D]
+        self.map = nn.Linear(items.shape[1], items.shape[1], bias=False)
+        self.bias = nn.Parameter(torch.zeros(len(items)))
+        with torch.no_grad():
+            self.map.weight.copy_(torch.eye(items.shape[1]))
+
+    def forward(self, vectors: Tensor) -> Tensor:
+        """[n, D] -> [n, n_items]."""
+        return self.map(vectors) @ self.items.T / TEMPERATURE + self.bias
+
+
+@dataclass
+class Adapted(ScoreRecommender):
+    """A fitted recommender made from a language model by `strategies.adapt`.
+
+    lm: the model as it is after the strategy; the one that was given in is unchanged. words: how items are written. template: how a model
+    is asked. context: text in front of every prompt (few-shot examples). head: if set, items are scored by vectors, not by likelihood.
+
+    moved: {"backbone", "prompt", "head"} -> L2 norm of the change, exactly 0.0 where no bit changed. n_trainable, n_parameters: numbers
+    that could move, and that the whole system has. seconds, flops: of the tuning. losses: one a step. labels, seed, strategy: as asked.
+    """
+
+    lm: LanguageModel
+    words: Verbaliser
+    n_items: int
+    template: Template = BARE
+    context: str = ""
+    head: Head | None = None
+    normalise: str = "none"
+    strategy: str = ""
+    labels: int = 0
+    seed: int = 0
+    moved: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("backbone", "prompt", "head"), 0.0))
+    n_trainable: int = 0
+    seconds: float = 0.0
+    flops: float = 0.0
+    losses: list[float] = field(default_factory=list)
+    again: object = None  # adapt with the same arguments, for `fit`
+
+    @property
+    def n_parameters(self) -> int:
+        """Of model, prompt and head together."""
+        parts = [part for part in (self.lm.soft, self.lm.deep, self.head) if part is not None]
+        return self.lm.n_parameters + sum(parameter.numel() for part in parts for parameter in part.parameters())
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> Adapted:
+        """The same strategy from the same starting model on another split."""
+        if self.again is None:
+            raise InputError("Adapted.fit: this recommender was not made by adapt(); call adapt(lm, split, strategy=...)")
+        self.__dict__.update(self.again(split, seed=seed).__dict__)
+        return self
+
+    def prompt(self, history: Sequence[int]) -> str:
+        """The text that the model reads for a history."""
+        values = {"history": self.words.history(history), "noun": self.words.noun, "plural": self.words.plural}
+        unused = dict.fromkeys(self.template.gaps - set(values), "")
+        return self.context + self.template.fill(**values, **unused)[0]
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        """[n, n_items]: log p(item's text | prompt) in nats, or the head's logits."""
+        check_histories(histories, self.n_items)
+        prompts = [self.prompt(history) for history in histories]
+        if self.head is not None or self.lm.kind == "encoder":
+            with torch.inference_mode():
+                vectors = self.lm.vectors(prompts) if prompts else torch.empty(0, self.lm.width)
+                if self.head is not None:
+                    return self.head(vectors).numpy()
+                return (vectors @ self.lm.vectors(self.words.titles).T).numpy()
+        return log_likelihood(self.lm, prompts, self.words.titles).scores(self.normalise)
+
+    def write(self, history: Sequence[int], *, beams: int = 10, constrained: bool = True) -> Beam:
+        """What the model answers when it writes the next item's name itself, see `decoding.beam_search`."""
+        if not hasattr(self, "_trie"):
+            self._trie = catalogue_trie(self.lm, self.words.titles)
+        return beam_search(self.lm, self.prompt(history), self.words.titles, beams=beams, constrained=constrained, trie=self._trie)
+
+    def vector_loss(self, prompts: Sequence[str], targets: Sequence[int]) -> Tensor:
+        """For encoders: which of the titles of this batch follows which history? Cross-entropy over the batch (Radford et al. 2021)."""
+        h, e = self.lm.vectors(prompts), self.lm.vectors([self.words.titles[target] for target in targets])
+        logits = h @ e.T / TEMPERATURE
+        same = torch.tensor(np.equal.outer(targets, targets)) & ~torch.eye(len(targets), dtype=torch.bool)
+        return F.cross_entropy(logits.masked_fill(same, -torch.inf), torch.arange(len(targets)))

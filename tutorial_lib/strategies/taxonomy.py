@@ -1,0 +1,111 @@
+"""The survey's table of training strategies (Liu, Zhang & Gulla 2023, arXiv 2302.03735), each cell a function, all called by `adapt`."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.language.verbalise import Verbaliser, verbaliser
+from tutorial_lib.models.language_models import LanguageModel, load_language_model
+from tutorial_lib.strategies import finetune, prompting, soft_prompts
+from tutorial_lib.strategies.adapted import Adapted
+from tutorial_lib.strategies.task import Task
+from tutorial_lib.strategies.tuning import Budget, labelled_users
+
+CELLS = (
+    "pre-train without fine-tuning", "fine-tune the holistic model", "fine-tune a partial model", "fine-tune an extra part",
+    "tuning-free prompting", "fixed-PTM prompt tuning", "fixed-prompt PTM tuning", "prompt + PTM tuning",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """name: for `adapt`. cell: of the survey's table (PTM: pre-trained model), or "control". moves: what changes while adapting, a subset of
+    {"backbone", "prompt", "head"}; head: everything added behind or between frozen layers. systems: published examples."""
+
+    name: str
+    cell: str
+    moves: frozenset[str]
+    systems: tuple[str, ...]
+    function: Callable[..., Adapted]
+
+    @property
+    def what(self) -> str:
+        """One sentence."""
+        return self.function.__doc__.split("\n")[0]
+
+
+def _table(*rows: tuple) -> dict[str, Strategy]:
+    return {name: Strategy(name, cell, frozenset(moves.split()), tuple(systems.split(", ")), f) for name, cell, moves, systems, f in rows}
+
+
+STRATEGIES = _table(
+    ("from-scratch", "control", "backbone", "no pre-training", finetune.from_scratch),
+    ("pre-train-only", CELLS[0], "", "BERT4Rec, GRec, PLM-Rec", finetune.pretrained_only),
+    ("full", CELLS[1], "backbone", "RecInDial, U-BERT, UNBERT, RESETBERT4Rec", finetune.full),
+    ("top-layers", CELLS[2], "backbone", "ReXPlug, UniSRec, VQ-Rec", finetune.top_layers),
+    ("head", CELLS[3], "head", "PeterRec (FineLast), S3-Rec", finetune.head),
+    ("adapters", CELLS[3], "head", "PeterRec (patches)", finetune.adapters),
+    ("lora", CELLS[3], "head", "TALLRec (not in the survey's list)", finetune.lora),
+    ("zero-shot", CELLS[4], "", "LMRecSys, P5 on a new task, Sileo et al.", prompting.zero_shot),
+    ("few-shot", CELLS[4], "", "Chat-REC, Is ChatGPT a good recommender?", prompting.few_shot),
+    ("soft-prompt", CELLS[5], "prompt", "UniCRS, PPR", soft_prompts.soft_prompt),
+    ("p-tuning", CELLS[5], "prompt", "automated prompting for cross-domain recommendation", soft_prompts.p_tuning),
+    ("prefix", CELLS[5], "prompt", "PPR", soft_prompts.prefix),
+    ("p5", CELLS[6], "backbone", "P5 in pre-training, LMRecSys, Prompt4NR, GPT4Rec", prompting.p5),
+    ("prompt-and-lm", CELLS[7], "backbone prompt", "PEPLER", soft_prompts.pepler),
+)
+
+
+def adapt(
+    lm: str | LanguageModel,
+    split,
+    strategy: str = "soft-prompt",
+    labels: int = 64,
+    seed: int = 0,
+    *,
+    budget: Budget | None = None,
+    words: Verbaliser | None = None,
+    on_step: Callable[[int, float], None] | None = None,
+    **options,
+) -> Adapted:
+    """Adapt a pre-trained language model to recommending on a split, and return it as a fitted recommender.
+
+    lm: a `LanguageModel`, which is not changed, or a name for `load_language_model`. strategy: a name out of `STRATEGIES`. labels: users whose
+    training histories may be used, drawn by ``seed``; their validation and test items, and all other users, stay unseen. budget: how
+    long and how fast, in place of the strategy's own. words: how items are written (default: titles, newest 12 items). on_step: called with
+    step and loss. options: of the strategy's function, such as ``template``, ``rank`` or ``layers``.
+
+    Returns `Adapted`: a `Recommender` with ``.moved``, ``.n_trainable``, ``.seconds``, ``.flops``, ``.losses``.
+    Raises InputError for an unknown strategy or option, and for a model that the strategy cannot work with.
+
+    >>> from tutorial_lib.data import leave_last_out, load_dataset
+    >>> split = leave_last_out(load_dataset("world-movies"))
+    >>> adapt("kit-gpt", split, "zero-shot").moved
+    {'backbone': 0.0, 'prompt': 0.0, 'head': 0.0}
+    """
+    if strategy not in STRATEGIES:
+        raise unknown_name("strategy", strategy, STRATEGIES)
+    function = STRATEGIES[strategy].function
+    known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
+    for name in options:
+        if name not in known:
+            raise (
+                unknown_name(f"option of strategy {strategy!r}", name, known)
+                if known
+                else InputError(f"adapt({name}=...): strategy {strategy!r} has no options")
+            )
+    lm = load_language_model(lm) if isinstance(lm, str) else lm
+    rows = labelled_users(split, labels, seed)
+    if labels == 0 and STRATEGIES[strategy].moves:
+        raise InputError(f"adapt(labels=0): strategy {strategy!r} tunes something and needs at least 1 labelled user")
+    words = words or verbaliser(split.dataset)
+    histories = [split.train[row] for row in rows]
+    task = Task(lm.clone(), words, histories, split.dataset.n_items, seed, budget, on_step, split.dataset, split.users[rows])
+    out = function(task, **options)
+    out.strategy, out.labels, out.seed = strategy, labels, seed
+    again = functools.partial(adapt, lm, strategy=strategy, labels=labels, budget=budget, words=words, on_step=on_step, **options)
+    out.again = lambda other, seed: again(other, seed=seed)
+    return out
