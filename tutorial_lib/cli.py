@@ -65,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     fetch.add_argument("name", metavar="NAME")
     _add_run(command("run", _run, "execute notebooks; write them as HTML with a table of results"))
     _add_train(command("train", _train, "train an item Transformer and save it; also under accelerate launch -m tutorial_lib train ..."))
+    pretrain = command("pretrain", _pretrain, "train one of the kit's own language models from nothing: kit-gpt, kit-bert or kit-t5")
+    pretrain.add_argument("name", metavar="NAME", help="kit-gpt, kit-bert or kit-t5")
+    pretrain.add_argument("--documents", type=int, metavar="N", help="texts to read; default: the kit's recipe, up to an hour on two cores")
+    pretrain.add_argument("--seed", type=int, default=0)
+    pretrain.add_argument("--out", metavar="DIR", type=Path, help="default: runs/NAME")
+    pretrain.add_argument("--ship", action="store_true", help="also replace the copy under data/checkpoints/ that ships with the kit")
     compare = command("compare", _compare, "compare recommenders on one dataset, with intervals and paired tests")
     compare.add_argument("names", metavar="MODEL", nargs="*", help="two or more; the first is what the others are compared with")
     compare.add_argument("--dataset", metavar="NAME", default="world-movies")
@@ -189,6 +195,13 @@ def _train(args) -> int:
     given = {name: getattr(args, name) for name in options if getattr(args, name) is not None}
     out = args.out or Path("runs", f"{args.objective}-{args.dataset}".replace(" ", "-"))
     train_model(args.dataset, args.objective, out, refit=args.refit, seed=args.seed, **given)
+    return 0
+
+
+def _pretrain(args) -> int:
+    from tutorial_lib.pretraining_command import pretrain_model
+
+    pretrain_model(args.name, args.out or Path("runs", args.name), seed=args.seed, documents=args.documents, ship_it=args.ship)
     return 0
 
 

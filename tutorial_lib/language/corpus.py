@@ -1,7 +1,7 @@
 """The text that the kit's language models are pre-trained on: catalogues of all worlds, and what *source* users did in two of them.
 
-No interaction of world-movies is in it, and no person of world-movies: the source users are drawn anew (``shared_users=0``), with the tastes,
-items and links of the worlds. So a prompt about movies meets a model that has read their catalogue, and seen people only elsewhere.
+No interaction of world-movies is in it, and no person of world-movies: the source users are drawn anew (``shared_users=0``), with the
+tastes, items and links of the worlds. So a prompt about movies meets a model that has read their catalogue, and seen people only elsewhere.
 """
 
 from __future__ import annotations

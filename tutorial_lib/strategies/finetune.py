@@ -99,7 +99,7 @@ def insert_adapters(lm: LanguageModel, bottleneck: int, seed: int = 0) -> list[n
 
 
 def adapters(task: Task, bottleneck: int | None = None) -> Adapted:
-    """Small networks between frozen layers (fine-tuning of an extra part). bottleneck: width inside, a quarter of the model's by default."""
+    """Small networks between frozen layers (fine-tuning of an extra part). bottleneck: inner width, a quarter of the model's."""
     new = insert_adapters(task.lm, bottleneck or task.lm.width // 4, task.seed)
     return task.tuned({"head": new}, task.plan(5e-3), added={"head": new})
 

@@ -75,7 +75,8 @@ class Task:
 def next_item_loss(asked: Adapted, examples, size: int) -> Callable[[], tuple[Tensor, int]]:
     """A function that draws a batch and gives (loss, tokens read).
 
-    Causal models learn every title of the text, as in pre-training; others the title that follows; encoders to tell it from the batch's others.
+    Causal models learn every title of the text, as in pre-training; others the title that follows; encoders to tell it from the others
+    of the batch.
     """
 
     def loss_of() -> tuple[Tensor, int]:

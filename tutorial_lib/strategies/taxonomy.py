@@ -22,8 +22,8 @@ CELLS = (
 
 @dataclass(frozen=True)
 class Strategy:
-    """name: for `adapt`. cell: of the survey's table (PTM: pre-trained model), or "control". moves: what changes while adapting, a subset of
-    {"backbone", "prompt", "head"}; head: everything added behind or between frozen layers. systems: published examples."""
+    """name: for `adapt`. cell: of the survey's table (PTM: pre-trained model), or "control". moves: what changes while adapting, a
+    subset of {"backbone", "prompt", "head"}; head: everything added behind or between frozen layers. systems: published examples."""
 
     name: str
     cell: str
@@ -73,8 +73,8 @@ def adapt(
 ) -> Adapted:
     """Adapt a pre-trained language model to recommending on a split, and return it as a fitted recommender.
 
-    lm: a `LanguageModel`, which is not changed, or a name for `load_language_model`. strategy: a name out of `STRATEGIES`. labels: users whose
-    training histories may be used, drawn by ``seed``; their validation and test items, and all other users, stay unseen. budget: how
+    lm: a `LanguageModel`, which is not changed, or a name for `load_language_model`. strategy: a name out of `STRATEGIES`. labels: users
+    whose training histories may be used, drawn by ``seed``; their validation and test items, and all other users, stay unseen. budget: how
     long and how fast, in place of the strategy's own. words: how items are written (default: titles, newest 12 items). on_step: called with
     step and loss. options: of the strategy's function, such as ``template``, ``rank`` or ``layers``.
 

@@ -47,7 +47,7 @@ class Tuned:
 
 
 def labelled_users(split, labels: int, seed: int) -> np.ndarray:
-    """``labels`` rows of the split, drawn at random: whose training histories a strategy may look at. Smaller draws are part of larger ones."""
+    """``labels`` rows of the split, drawn at random: whose training histories may be used. Smaller draws are part of larger ones."""
     able = np.flatnonzero([len(history) > 1 for history in split.train])
     if not 0 <= labels <= len(able):
         raise InputError(f"adapt(labels={labels}): expected 0..{len(able)}, the users of this split with two or more training items")
