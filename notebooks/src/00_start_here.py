@@ -34,7 +34,7 @@ drawing(
     "kit_map",
     alt="Eight stations joined by arrows: data, language, objectives and models, strategies, "
     "Recommender, evaluation, audit, report. Notebooks 00 and 01 visit data, language, Recommender "
-    "and evaluation, 02 objectives and models; notebooks 03 to 10 are planned for the others.",
+    "and evaluation, 02 objectives and models, 03 and 04 strategies, 04 language too; 05 to 10 are planned.",
     caption="Follow the arrows: a circle is a notebook that stops here, a dashed circle a planned one.",
 )
 
@@ -211,8 +211,8 @@ quiz("00_start_here", "one-user")
 # | 00 Start here | Does it run, and what will I see? |
 # | [01 Recommendation as language](01_recommendation_as_language.ipynb) | What is a history as a sentence? When is a recommendation good? |
 # | [02 Objectives](02_objectives_am_mlm.ipynb) | What is learned by guessing the next item, and what by guessing a hidden one? |
-# | 03 Pre-train, fine-tune (planned) | Which parameters should move? |
-# | 04 Prompting (planned) | Can a language model recommend without being trained for it? |
+# | [03 Pre-train, fine-tune](03_pretrain_finetune.ipynb) | Which weights must move, and how many labels does it take? |
+# | [04 Prompting](04_prompting.ipynb) | How far does a model get without new weights, and when does a prompt help? |
 # | 05 Automatic prompts (planned) | Can a program find a better prompt than you? |
 # | 06 Prompt versus fine-tune (planned) | Which one, with your labels, time and memory? |
 # | 07 Evaluation (planned) | Which numbers can you trust? |

@@ -598,5 +598,5 @@ golden("02.rsp.accuracy", accuracy["ordered chain"].mean, trivial=0.5)
 # - Bao et al. 2020. UniLMv2: pseudo-masked language models. [arXiv 2002.12804](https://arxiv.org/abs/2002.12804)
 # - Yang et al. 2019. XLNet. [arXiv 1906.08237](https://arxiv.org/abs/1906.08237)
 #
-# **What next:** notebook 03 (planned) pre-trains on text and on interactions, and asks which parameters must move for a new task. Until
-# then: write an objective of your own (a class with `corrupt` and `query`), and put it in the 2x2.
+# **What next:** notebook [03](03_pretrain_finetune.ipynb) pre-trains on text and on interactions, and asks which parameters must move for a
+# new task. Before that: write an objective of your own (a class with `corrupt` and `query`), and put it in the 2x2.

@@ -43,6 +43,20 @@ class Split:
         nothing = [EMPTY] * len(self.users)
         return replace(self, name=f"{self.name}, refit", train=self.test_history, valid_history=nothing, valid_target=nothing)
 
+    def sample_targets(self, n: int, seed: int = 0) -> Split:
+        """The same training data, but only ``n`` users, drawn at random, keep their targets: for models that are slow to score.
+
+        >>> from tutorial_lib.data import load_dataset
+        >>> sum(len(t) for t in leave_last_out(load_dataset("world-news")).sample_targets(50).test_target)
+        50
+        """
+        able = np.flatnonzero([len(target) > 0 for target in self.test_target])
+        if not 1 <= n <= len(able):
+            raise InputError(f"sample_targets(n={n}): expected 1..{len(able)}, the users with test targets")
+        kept = set(np.random.default_rng([seed, 9]).permutation(able)[:n].tolist())
+        parts = {p: [t if i in kept else EMPTY for i, t in enumerate(getattr(self, p))] for p in ("valid_target", "test_target")}
+        return replace(self, name=f"{self.name}, {n} users", **parts)
+
     def __repr__(self) -> str:
         n_test, n_valid = (sum(len(t) > 0 for t in part) for part in (self.test_target, self.valid_target))
         return (

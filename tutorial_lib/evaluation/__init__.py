@@ -4,7 +4,7 @@ from tutorial_lib.evaluation.beyond_accuracy import coverage, gini, list_statist
 from tutorial_lib.evaluation.full_ranking import evaluate, evaluate_scores
 from tutorial_lib.evaluation.ranking import ranking_metrics
 from tutorial_lib.evaluation.ranks import target_ranks
-from tutorial_lib.evaluation.statistics import Comparison, Interval, compare, mean_interval, summarise
+from tutorial_lib.evaluation.statistics import Comparison, Interval, compare, holm, mean_interval, summarise
 
 __all__ = [
     "Comparison",
@@ -14,6 +14,7 @@ __all__ = [
     "evaluate",
     "evaluate_scores",
     "gini",
+    "holm",
     "list_statistics",
     "mean_interval",
     "novelty",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -112,6 +112,20 @@ def summarise(results: pd.DataFrame | Mapping[str, pd.DataFrame], metrics: list[
     return pd.DataFrame(
         [(r.mean, r.low, r.high, r.n) for r in rows], columns=["mean", "low", "high", "n"], index=pd.Index(names, name="metric")
     )
+
+
+def holm(p: Sequence[float]) -> np.ndarray:
+    """p-values of several tests, adjusted so that the chance of one false alarm among all is kept (Holm 1979).
+
+    >>> holm([0.01, 0.04, 0.03]).tolist()
+    [0.03, 0.06, 0.06]
+    """
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    out = np.empty(len(p))
+    out[order] = np.minimum(stepped, 1.0)
+    return out
 
 
 def bootstrap_interval(

@@ -15,6 +15,7 @@ __all__ = [
     "Recommender",
     "SequenceRecommender",
     "TransitionKNN",
+    "load_language_model",
 ]
 
 
@@ -23,4 +24,8 @@ def __getattr__(name: str):
         from tutorial_lib.models.sequence_recommender import SequenceRecommender
 
         return SequenceRecommender
+    if name == "load_language_model":
+        from tutorial_lib.models.language_models import load_language_model
+
+        return load_language_model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

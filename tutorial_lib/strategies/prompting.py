@@ -14,7 +14,6 @@ from tutorial_lib.strategies.task import Task
 
 def zero_shot(task: Task, template: Template = SEQUENTIAL[0]) -> Adapted:
     """Nothing moves and nothing is shown: the wording asks, the likelihood answers (tuning-free prompting)."""
-    task.lm.require("causal", "masked", "seq2seq", what="strategy 'zero-shot'")
     return Adapted(task.lm, task.words, task.n_items, template)
 
 
@@ -23,7 +22,6 @@ def few_shot(task: Task, template: Template = SEQUENTIAL[0], examples: int = 2, 
 
     examples: how many; limit: newest items written out of each of their histories.
     """
-    task.lm.require("causal", "masked", "seq2seq", what="strategy 'few-shot'")
     if not 0 <= examples <= len(task.histories):
         raise InputError(f"few-shot(examples={examples}): expected 0..{len(task.histories)}, one labelled user an example")
     shown = []
@@ -39,7 +37,6 @@ def p5(task: Task, families: tuple[str, ...] = ("sequential", "like", "rating", 
 
     families: of `language.prompts`; half of the examples are sequential. Held-out templates are never used.
     """
-    task.lm.require("causal", "masked", "seq2seq", what="strategy 'p5'")
     budget, rng = task.plan(1e-3, epochs=6.0, longest=360), np.random.default_rng([task.seed, 3])
     drawn = prompted_examples(task, families, rng)
 
@@ -82,3 +79,23 @@ def _ratings(task: Task) -> list[tuple[int, np.ndarray]]:
         (row, np.array([stars[user, int(item)] for item in history]))
         for row, (user, history) in enumerate(zip(task.users, task.histories, strict=True))
     ]
+
+
+def instruct(task: Task, combinations: tuple | None = None) -> Adapted:
+    """The model moves, the prompts do not: instructions made of preference, intention and form (fixed-prompt PTM tuning; InstructRec).
+
+    combinations: of `language.instructions`; all that are not held out by default. Held-out wordings are never used.
+    """
+    from tutorial_lib.language.instructions import instructions, seen_combinations
+
+    budget, rng = task.plan(1e-3, epochs=6.0, longest=360), np.random.default_rng([task.seed, 4])
+    combinations, drawn = combinations or seen_combinations(), task.examples(rng)
+
+    def loss_of():
+        pairs = list(islice(drawn, budget.size))
+        made = instructions(task.dataset, *zip(*pairs, strict=True), combinations=combinations, seed=int(rng.integers(2**31)))
+        sources, targets = [one.source for one in made], [one.target for one in made]
+        tokens = sum(map(len, task.lm.tokenizer([f"{s} {t}" for s, t in zip(sources, targets, strict=True)], verbose=False)["input_ids"]))
+        return task.lm.loss(sources, targets, whole=task.lm.kind == "causal"), tokens
+
+    return task.tuned({"backbone": task.backbone}, budget, template=SEQUENTIAL[0], loss_of=loss_of)

@@ -65,7 +65,6 @@ def add_soft_prompt(lm: LanguageModel, tokens: list[int]) -> list[nn.Parameter]:
 
 def soft_prompt(task: Task, template: Template = WORDING) -> Adapted:
     """Only the vectors of the prompt move; they start as the words of a hard prompt (fixed-PTM prompt tuning)."""
-    task.lm.require("causal", "masked", "seq2seq", what="strategy 'soft-prompt'")
     new = add_soft_prompt(task.lm, opening_ids(task.lm, template, task.words.noun, task.words.plural))
     return task.tuned({"prompt": new}, task.plan(1e-2), added={"prompt": new}, template=_rest(template))
 
@@ -76,7 +75,6 @@ def p_tuning(task: Task, length: int = 8) -> Adapted:
     from peft.tuners.p_tuning import PromptEncoder
 
     lm = task.lm
-    lm.require("causal", "masked", "seq2seq", what="strategy 'p-tuning'")
     config = PromptEncoderConfig(
         task_type="CAUSAL_LM", num_virtual_tokens=length, token_dim=lm.width, num_transformer_submodules=1, encoder_hidden_size=lm.width
     )
@@ -93,7 +91,6 @@ def prefix(task: Task, template: Template = WORDING) -> Adapted:
     from peft.tuners.prefix_tuning import PrefixEncoder
 
     lm = task.lm
-    lm.require("causal", what="strategy 'prefix'")
     tokens = opening_ids(lm, template, task.words.noun, task.words.plural)
     with torch.no_grad():
         cache = lm.model(input_ids=torch.tensor([tokens], device=lm.device), use_cache=True).past_key_values
@@ -111,7 +108,6 @@ def prefix(task: Task, template: Template = WORDING) -> Adapted:
 
 def pepler(task: Task, template: Template = WORDING) -> Adapted:
     """First the prompt with the model frozen, then both (PEPLER's sequential tuning, Li et al. 2022, arXiv 2202.07371)."""
-    task.lm.require("causal", "masked", "seq2seq", what="strategy 'prompt-and-lm'")
     new = add_soft_prompt(task.lm, opening_ids(task.lm, template, task.words.noun, task.words.plural))
     before = [parameter.detach().clone() for parameter in new]
     first = task.tuned(

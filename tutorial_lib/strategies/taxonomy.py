@@ -30,6 +30,7 @@ class Strategy:
     moves: frozenset[str]
     systems: tuple[str, ...]
     function: Callable[..., Adapted]
+    kinds: tuple[str, ...] = ("causal", "masked", "seq2seq", "encoder")  # of language models that it works with
 
     @property
     def what(self) -> str:
@@ -37,8 +38,14 @@ class Strategy:
         return self.function.__doc__.split("\n")[0]
 
 
+WRITERS = ("causal", "masked", "seq2seq")  # give text a likelihood
+
+
 def _table(*rows: tuple) -> dict[str, Strategy]:
-    return {name: Strategy(name, cell, frozenset(moves.split()), tuple(systems.split(", ")), f) for name, cell, moves, systems, f in rows}
+    return {
+        name: Strategy(name, cell, frozenset(moves.split()), tuple(systems.split(", ")), f, *kinds)
+        for name, cell, moves, systems, f, *kinds in rows
+    }
 
 
 STRATEGIES = _table(
@@ -49,14 +56,20 @@ STRATEGIES = _table(
     ("head", CELLS[3], "head", "PeterRec (FineLast), S3-Rec", finetune.head),
     ("adapters", CELLS[3], "head", "PeterRec (patches)", finetune.adapters),
     ("lora", CELLS[3], "head", "TALLRec (not in the survey's list)", finetune.lora),
-    ("zero-shot", CELLS[4], "", "LMRecSys, P5 on a new task, Sileo et al.", prompting.zero_shot),
-    ("few-shot", CELLS[4], "", "Chat-REC, Is ChatGPT a good recommender?", prompting.few_shot),
-    ("soft-prompt", CELLS[5], "prompt", "UniCRS, PPR", soft_prompts.soft_prompt),
-    ("p-tuning", CELLS[5], "prompt", "automated prompting for cross-domain recommendation", soft_prompts.p_tuning),
-    ("prefix", CELLS[5], "prompt", "PPR", soft_prompts.prefix),
-    ("p5", CELLS[6], "backbone", "P5 in pre-training, LMRecSys, Prompt4NR, GPT4Rec", prompting.p5),
-    ("prompt-and-lm", CELLS[7], "backbone prompt", "PEPLER", soft_prompts.pepler),
+    ("zero-shot", CELLS[4], "", "LMRecSys, P5 on a new task, Sileo et al.", prompting.zero_shot, WRITERS),
+    ("few-shot", CELLS[4], "", "Chat-REC, Is ChatGPT a good recommender?", prompting.few_shot, WRITERS),
+    ("soft-prompt", CELLS[5], "prompt", "UniCRS, PPR", soft_prompts.soft_prompt, WRITERS),
+    ("p-tuning", CELLS[5], "prompt", "automated prompting for cross-domain recommendation", soft_prompts.p_tuning, WRITERS),
+    ("prefix", CELLS[5], "prompt", "PPR", soft_prompts.prefix, ("causal",)),
+    ("p5", CELLS[6], "backbone", "P5 in pre-training, LMRecSys, Prompt4NR, GPT4Rec", prompting.p5, WRITERS),
+    ("instruct", CELLS[6], "backbone", "InstructRec (later than the survey)", prompting.instruct, WRITERS),
+    ("prompt-and-lm", CELLS[7], "backbone prompt", "PEPLER", soft_prompts.pepler, WRITERS),
 )
+
+
+def strategies_for(lm: LanguageModel) -> list[str]:
+    """Names of the strategies that work with this kind of model, in the order of the survey's table."""
+    return [name for name, strategy in STRATEGIES.items() if lm.kind in strategy.kinds]
 
 
 def adapt(
@@ -98,6 +111,7 @@ def adapt(
                 else InputError(f"adapt({name}=...): strategy {strategy!r} has no options")
             )
     lm = load_language_model(lm) if isinstance(lm, str) else lm
+    lm.require(*STRATEGIES[strategy].kinds, what=f"strategy {strategy!r}")
     rows = labelled_users(split, labels, seed)
     if labels == 0 and STRATEGIES[strategy].moves:
         raise InputError(f"adapt(labels=0): strategy {strategy!r} tunes something and needs at least 1 labelled user")

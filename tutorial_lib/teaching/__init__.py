@@ -19,6 +19,7 @@ _MODULE_OF = {  # name -> module; the modules are named differently, so that no 
     "hint": "exercises",
     "explore": "widgets",
     "grid": "widgets",
+    "TextBox": "widgets",
     "progress": "progressing",
     "Progress": "progressing",
     "golden": "goldens",

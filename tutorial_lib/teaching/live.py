@@ -40,6 +40,13 @@ class LiveCurve:
         self.title, self.epochs, self.every, self.history, self._last, self._handle = title, epochs, every, [], 0.0, None
         self._rich = in_notebook()
 
+    def on_step(self, total: int):
+        """A function of (step, loss) for `strategies.adapt`, which tells its steps as epochs; ``total``: how many are expected."""
+        from tutorial_lib.training import Epoch
+
+        self.epochs, start = total, time.perf_counter()
+        return lambda step, loss: self(Epoch(step, loss, time.perf_counter() - start, step))
+
     def text(self) -> str:
         """The newest epoch in one line."""
         now = self.history[-1]

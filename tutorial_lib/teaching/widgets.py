@@ -8,17 +8,35 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from numbers import Number
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.teaching.display import display_html, image_html, inline_html, png_bytes, require_text
 
-Values = Sequence | Mapping
+
+@dataclass(frozen=True)
+class TextBox:
+    """A control for text that the learner writes; it takes effect when the box is left or Tab is pressed.
+
+    texts: the first one stands in the box at the start; a test draws all of them.
+    """
+
+    texts: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.texts or not all(isinstance(text, str) for text in self.texts):
+            raise InputError(f"TextBox({self.texts!r}): expected a tuple of one or more strings")
+
+
+Values = Sequence | Mapping | TextBox
 _DRAWING = threading.Lock()
 
 
 def _options(name: str, values: Values) -> list[tuple[str, object]]:
     """Labels and values of one control, checked."""
+    if isinstance(values, TextBox):
+        return [(text, text) for text in values.texts]
     if isinstance(values, (str, bytes)) or not isinstance(values, (Sequence, Mapping)):
         raise InputError(f"control {name!r}: {values!r} is no list of values; give a list, a range, or a dict of label: value")
     pairs = values.items() if isinstance(values, Mapping) else ((_label(value), value) for value in values)
@@ -53,6 +71,9 @@ def _control(name: str, values: Values, start: object):
     import ipywidgets as widgets
 
     options = _options(name, values)
+    if isinstance(values, TextBox):
+        wide = {"width": "95%", "max_width": "760px", "height": "4.5em"}
+        return widgets.Textarea(value=start, description=name.replace("_", " "), continuous_update=False, layout=wide)
     known = [value for _, value in options]
     if start not in known:
         raise InputError(f"control {name!r}: start value {start!r} is not among its values {known}")
@@ -116,7 +137,9 @@ class Explorer:
 
     def show(self) -> None:
         """Put the controls on the page, with one still picture for pages without a kernel."""
-        settings = ", ".join(f"{name.replace('_', ' ')} = {control.label}" for name, control in self.controls.items())
+        settings = ", ".join(
+            f"{name.replace('_', ' ')} = {getattr(control, 'label', control.value)}" for name, control in self.controls.items()
+        )
         caption = f"{self.text()} (Still picture for {settings}. Run the notebook to move the controls.)"
         still = image_html(bytes(self.image.value), self._alt, caption, css_class="still-picture")
         display_html(still, f"[interactive figure: {self._alt}]\n{caption}", widget=self.box)
@@ -135,7 +158,7 @@ def explore(
         alt: what the picture shows, whatever the controls say; at least 20 characters.
         describe: pure function of the control values -> one sentence that says what the picture shows now (default: ``alt``).
         start: name -> first value, where it is not the first of its list.
-        **controls: name -> values: a list or range (numbers give a slider, others buttons), or a dict label -> value.
+        **controls: name -> values: a list or range (numbers give a slider, others buttons), a dict label -> value, or a `TextBox`.
 
     Returns:
         The ``Explorer``, already shown.

@@ -1,0 +1,138 @@
+"""Strategies against labels: one language model, one task, several seeds; the recorded results of notebooks 03 and 04.
+
+    python benchmarks/strategies.py [--lm kit-gpt] [--seeds 5] [--users 60] [--write]    the grid: NDCG@10 of every test user
+    python benchmarks/strategies.py --choose                                              learning rates, on validation and other seeds
+
+Every seed draws its own labelled users and its own test users; labelled users' training histories are all that a strategy sees.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import time
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.data.shipped import ship
+from tutorial_lib.evaluation import target_ranks
+from tutorial_lib.models import Oracle, Popularity
+from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.strategies import Budget, adapt
+
+EVERYWHERE = ("from-scratch", "full", "top-layers", "head", "lora", "soft-prompt", "prefix", "prompt-and-lm")
+AT_64 = (*EVERYWHERE, "adapters", "few-shot", "p-tuning", "p5")
+NOTHING = ("pre-train-only", "zero-shot")  # the same at any number of labels
+RATES = {
+    "full": (5e-4, 1e-3, 2e-3),
+    "top-layers": (1e-3, 2e-3, 4e-3),
+    "lora": (2e-3, 5e-3, 1e-2),
+    "adapters": (2e-3, 5e-3, 1e-2),
+    "soft-prompt": (3e-3, 1e-2, 3e-2),
+    "prefix": (3e-3, 1e-2, 3e-2),
+    "head": (3e-3, 1e-2, 3e-2),
+    "from-scratch": (1e-3, 3e-3, 6e-3),
+}
+
+
+def ndcg(model, split, rows, on: str = "test") -> np.ndarray:
+    """NDCG@10 of each of these users, seen items left out; one target each."""
+    histories = [getattr(split, f"{on}_history")[row] for row in rows]
+    targets = np.array([getattr(split, f"{on}_target")[row][0] for row in rows])
+    scores = np.array(model.score(histories), dtype=float)
+    for line, history in zip(scores, histories, strict=True):
+        line[history] = -np.inf
+    ranks = target_ranks(scores, targets)
+    return np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0.0)
+
+
+def labelled_popularity(split, labels: int, seed: int):
+    """Items by how many of the labelled users have them."""
+    from tutorial_lib.strategies.tuning import labelled_users
+
+    counts = np.bincount(np.concatenate([split.train[row] for row in labelled_users(split, labels, seed)]), minlength=split.dataset.n_items)
+    return type("LabelledPopularity", (), {"score": lambda self, histories: np.tile(counts.astype(float), (len(histories), 1))})()
+
+
+def run(lm_name: str, dataset: str, seeds: int, users: int, labels: tuple[int, ...]) -> pd.DataFrame:
+    split, lm, rows = leave_last_out(load_dataset(dataset)), load_language_model(lm_name), []
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    oracle, popular = Oracle().fit(split), Popularity().fit(split)
+    for seed in range(seeds):
+        tested = np.random.default_rng([seed, 9]).permutation(len(split.users))[:users]
+
+        def keep(name, model, count, seed=seed, tested=tested):
+            start = time.perf_counter()
+            for row, value in zip(tested, ndcg(model, split, tested), strict=True):
+                rows.append(
+                    {
+                        "lm": lm_name, "dataset": dataset, "strategy": name, "labels": count, "seed": seed, "user": int(split.users[row]),
+                        "ndcg@10": round(float(value), 6), "trainable": getattr(model, "n_trainable", 0),
+                        "seconds": round(getattr(model, "seconds", 0.0), 2), "flops": getattr(model, "flops", 0.0), "commit": commit,
+                    }  # fmt: skip
+                )
+            mean = np.mean([row["ndcg@10"] for row in rows[-len(tested) :]])
+            print(f"seed {seed} labels {count:>4} {name:<15} {mean:.4f}  tuned {rows[-1]['seconds']:.0f} s, scored "
+                  f"{time.perf_counter() - start:.0f} s", flush=True)  # fmt: skip
+
+        keep("ceiling", oracle, len(split.users))
+        keep("popularity, all labels", popular, len(split.users))
+        for name in NOTHING:
+            keep(name, adapt(lm, split, name, labels=0, seed=seed), 0)
+        for count in labels:
+            keep("popularity", labelled_popularity(split, count, seed), count)
+            for name in AT_64 if count == 64 else EVERYWHERE:
+                keep(name, adapt(lm, split, name, labels=count, seed=seed), count)
+    return pd.DataFrame(rows)
+
+
+def choose(lm_name: str, dataset: str, users: int, only: list[str]) -> None:
+    """Validation NDCG@10 for each learning rate; seeds 100, 101, validation targets."""
+    split, lm = leave_last_out(load_dataset(dataset)), load_language_model(lm_name)
+    for name, rates in RATES.items():
+        if only and name not in only:
+            continue
+        for rate in rates:
+            found = []
+            for seed in (100, 101):
+                tested = np.random.default_rng([seed, 9]).permutation(len(split.users))[:users]
+                model = adapt(lm, split, name, labels=64, seed=seed, budget=own_budget(name, rate))
+                found.append(ndcg(model, split, tested, "valid").mean())
+            print(f"{name:<13} rate {rate:<7g} validation NDCG@10 {np.mean(found):.4f}  loss {np.mean(model.losses[-5:]):.3f} "
+                  f"{model.seconds:.0f} s", flush=True)  # fmt: skip
+
+
+def own_budget(name: str, rate: float) -> Budget:
+    """The strategy's own budget at another rate."""
+    if name == "head":
+        return Budget(rate, epochs=20.0, longest=1000, size=64, weight_decay=0.1)
+    return Budget(rate, epochs=8.0, longest=480) if name == "from-scratch" else Budget(rate)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--lm", default="kit-gpt")
+    parser.add_argument("--dataset", default="world-movies")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--users", type=int, default=60)
+    parser.add_argument("--labels", type=int, nargs="+", default=[16, 64, 256])
+    parser.add_argument("--choose", action="store_true")
+    parser.add_argument("--only", nargs="*", default=[])
+    parser.add_argument("--write", action="store_true")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    if args.choose:
+        return choose(args.lm, args.dataset, args.users, args.only)
+    found = run(args.lm, args.dataset, args.seeds, args.users, tuple(args.labels))
+    table = found.groupby(["labels", "strategy"])["ndcg@10"].agg(["mean", "sem"]).round(4)
+    print(table.to_string())
+    if args.write:
+        content = found.to_csv(index=False, lineterminator="\n").encode()
+        ship({"results/strategies.csv": content}, "python benchmarks/strategies.py --write")
+
+
+if __name__ == "__main__":
+    main()

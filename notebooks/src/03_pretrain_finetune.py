@@ -1,0 +1,422 @@
+# %% [markdown] tags=["title"]
+# # 03 · Pre-train, then fine-tune
+# **Which weights of a pre-trained model must move for a new task, and how many labels does it take?**
+
+# %% [markdown] tags=["objectives"]
+# > **You will be able to**
+# > - *explain* what a model knows before it has seen one label, and *measure* it (section 1)
+# > - *name* the eight cells of the survey's table, and *prove* what each of them moves (exercise 03-freeze, questions 1 and 2)
+# > - *choose* between all weights, the top, a head, and adapters, given the number of labels (question 3)
+# > - *write* an adapter, and *insert* it into a frozen model (exercise 03-adapter, question 5)
+# > - *measure* what fine-tuning forgets, and what a patched model keeps (question 4)
+# >
+# > **You need:** notebooks 01 and 02. **Time:** 45 minutes to follow, 80 with the exercises. **Hardware:** two CPU cores and 2 GB of
+# > memory; tuning takes about two minutes in all. No GPU.
+
+# %% tags=["parameters"]
+PROFILE = "quick"  # smoke: a few steps, for structure | quick: 60 test users | full: 400 test users
+DATASET = "world-movies"  # the new task; or "world-products", "world-news" (seen in pre-training); real data: "ml-100k"
+LM = "kit-gpt"  # or "kit-bert", "kit-t5", "minilm", a Hub id or a folder
+SEED = 0  # any whole number from 0; draws labelled users, test users and initial weights
+
+# %% [markdown]
+# ## 1. What pre-training leaves behind
+# The kit's small language models have read made-up text about three worlds: the catalogues of movies, products and news, and what made-up
+# people did with **products and news**. What people did with movies, they have never seen. That is the task ahead.
+#
+# **Guess first:** a vocabulary has about three thousand tokens. How many of them does a pre-trained model still hesitate between, at each
+# token of a text that it has not read? And the same network with random weights?
+
+# %%
+import hashlib
+import json
+import math
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.strategies import CELLS, STRATEGIES, Budget, adapt
+from tutorial_lib.teaching import LiveCurve, attempt, explore, golden, hint, quiz, show
+from tutorial_lib.teaching.telling import bars, points, say, table
+
+lm = load_language_model(LM)
+card = Path(lm.path) / "card.json"
+told = json.loads(card.read_text()) if card.is_file() else None
+print(lm)
+if told:
+    say(f"Pre-trained on {told['tokens']:,} tokens of {told['recipe']['documents']:,} documents, in {told['seconds'] / 60:.0f} minutes.")
+
+# %%
+from tutorial_lib.language.corpus import Corpus
+
+fresh_texts = Corpus(seed=1000 + SEED, source_users=200).documents()  # the same kind of text, another seed: never read
+documents = [d for d in islice(fresh_texts, 60 if PROFILE == "smoke" else 400) if d.source and len(d.target) < 400]
+tasks = ["sequential", "profile", "like", "rating", "explanation", "summary"]
+
+
+def perplexity(model, documents):
+    """exp of the mean loss of the answers: between how many tokens the model hesitates, as it were."""
+    with torch.no_grad():
+        return math.exp(model.loss([d.source for d in documents], [d.target for d in documents]).item())
+
+
+if lm.kind != "encoder":
+    by_task = {task: [d for d in documents if d.family == task] for task in tasks}
+    rows = {task: (perplexity(lm.fresh(SEED), some), perplexity(lm, some)) for task, some in by_task.items() if some}
+    heard = pd.DataFrame(rows, index=["random weights", "pre-trained"]).T.rename_axis("kind of text")
+    table(heard, caption="Perplexity of answers on texts that were never read", digits=1)
+
+# %% [markdown]
+# Does that help to recommend? Take the model **as it is**: write a history as titles in a row, and rank all items by how likely their title
+# comes next. No label has been used, and no movie history has ever been read.
+
+# %%
+from tutorial_lib.evaluation import compare, evaluate, mean_interval
+from tutorial_lib.models import Oracle, Popularity, Random
+
+ds = load_dataset(DATASET)
+ds = ds if ds.truth is not None else ds.k_core(5)
+split = leave_last_out(ds)
+tested = split.sample_targets({"smoke": 8, "quick": 60, "full": 400}[PROFILE], seed=SEED)  # likelihoods of a catalogue take time
+untuned = adapt(lm, split, "pre-train-only", labels=0)
+history = tested.test_history[next(i for i, t in enumerate(tested.test_target) if len(t))]
+print("reads   ", untuned.prompt(history[-3:]), "\nlikely  ", [ds.items["title"][i] for i in untuned.recommend([history], k=3)[0]])
+
+# %%
+ready = {"random": Random(), "popularity, all labels": Popularity()}
+ready |= {"ceiling": Oracle()} if ds.truth is not None else {}
+frames = {name: evaluate(model.fit(split), tested, k=10) for name, model in ready.items()}
+frames["pre-trained, no label"] = evaluate(untuned, tested, k=10)
+bars(
+    {name: mean_interval(frame, "ndcg@10") for name, frame in frames.items()},
+    quantity="test NDCG@10",
+    caption=f"{ds.name}, {len(frames['random'])} test users. Popularity has seen every training interaction, the language model none.",
+    highlight="pre-trained, no label",
+)
+
+# %% [markdown]
+# ## 2. Eight ways to adapt, one table
+# The survey sorts training strategies by **what moves**: the pre-trained weights (*backbone*), vectors in front of the text (*prompt*), or
+# something new behind or between frozen layers (*head*). The strategies of this kit are one function each; `adapt` calls them.
+#
+# **Guess first:** for each row below, which of the three groups moves?
+
+# %%
+from tutorial_lib.strategies.taxonomy import strategies_for
+
+rows, names = [], strategies_for(lm)
+for name in names:
+    quick_look = Budget(learning_rate=2e-3, shortest=2, longest=2, size=4)
+    model = adapt(lm, split, name, labels=8, seed=SEED, budget=quick_look)
+    rows.append((STRATEGIES[name].cell, name, *model.moved.values(), f"{model.n_trainable / model.n_parameters:.2%}"))
+columns = ["cell", "strategy", "backbone", "prompt", "head", "may move"]
+taxonomy = pd.DataFrame(rows, columns=columns).set_index("strategy")
+table(taxonomy, caption="L2 norm of the change after two steps, by parameter group; 0 means: not one bit has changed", digits=3)
+
+# %%
+as_defined = {name: {g for g in ("backbone", "prompt", "head") if taxonomy.loc[name, g] > 0} == STRATEGIES[name].moves for name in names}
+covered = [cell for cell in CELLS if cell in set(taxonomy["cell"])]
+say(
+    f"{sum(as_defined.values())} of {len(names)} strategies moved exactly what their definition says.",
+    f"They fill {len(covered)} of the survey's {len(CELLS)} cells; from-scratch is the control.",
+)
+
+# %%
+quiz("03_pretrain_finetune", "cells")
+
+# %% [markdown]
+# **Exercise 03-freeze.** Say which parameters move, by their names.
+
+
+# %%
+def trainable(names, strategy, n_layers):
+    """The names that move, in their order. strategy: full, top-layer, adapters, head, soft-prompt or zero-shot."""
+    # SOLUTION BEGIN
+    last = f"layers.{n_layers - 1}."
+    moves = {
+        "full": lambda name: name.startswith(("embed.", "layers.", "norm.")),
+        "top-layer": lambda name: name.startswith(last),
+        "adapters": lambda name: name.startswith("adapters."),
+        "head": lambda name: name.startswith("head."),
+        "soft-prompt": lambda name: name.startswith("prompt."),
+        "zero-shot": lambda name: False,
+    }[strategy]
+    return [name for name in names if moves(name)]
+    # SOLUTION END
+
+
+trainable = attempt(trainable, exercise="03-freeze")
+
+# %%
+hint("03-freeze")
+
+# %% [markdown]
+# ## 3. Fine-tune four ways
+# Now in earnest: the histories of 64 **labelled users**, and four answers to "what moves". From-scratch is the control: the same network,
+# random weights.
+#
+# **Guess first:** which of the five is best with 64 labelled users?
+
+# %%
+LABELS = 8 if PROFILE == "smoke" else 64
+FOUR = ["from-scratch", "full", "top-layers", "head", "lora"]
+short = Budget(learning_rate=2e-3, shortest=2, longest=2, size=4) if PROFILE == "smoke" else None
+tuned = {}
+for name in FOUR:
+    tuned[name] = adapt(lm, split, name, labels=LABELS, seed=SEED, budget=short)
+    model = tuned[name]
+    print(f"{name:<13} {model.seconds:5.1f} s, {model.flops / 1e9:7.1f} GFLOP, loss {np.mean(model.losses[-3:]):.3f} nats a token")
+
+# %% [markdown]
+# (The loss of `head` is counted over items, not over tokens: do not compare it with the others.)
+
+# %%
+for name in FOUR:
+    frames[name] = evaluate(tuned[name], tested, k=10)
+shown = ["random", "popularity, all labels", "pre-trained, no label", *FOUR]
+bars(
+    {name: mean_interval(frames[name], "ndcg@10") for name in shown},
+    quantity="test NDCG@10",
+    caption=f"{ds.name}, {LABELS} labelled users, {len(frames['full'])} test users, one seed. Whiskers: 95 % intervals over users.",
+    highlight="full",
+    ceiling=(frames["ceiling"]["ndcg@10"].mean(), "ceiling") if "ceiling" in frames else None,
+)
+gain = compare(frames["full"], frames["from-scratch"])
+say(f"Full fine-tuning − from scratch, paired: {gain.difference:+.3f}, 95 % interval {gain.ci[0]:+.3f} to {gain.ci[1]:+.3f}.")
+
+# %% [markdown]
+# With this few test users the whiskers are wide. Below, **recorded** runs: five seeds, other labelled and other test users in each
+# (`data/results/strategies.csv`, made by `python benchmarks/strategies.py --write`).
+#
+# **Guess first:** from which number of labelled users on does pre-training no longer pay?
+
+# %%
+from tutorial_lib.data.shipped import shipped
+from tutorial_lib.teaching.figures_language_models import label_curves, paired_table, seed_means
+
+recorded = pd.read_csv(shipped("results/strategies.csv"))
+curves = {name: seed_means(recorded, name) for name in ("from-scratch", "full", "top-layers", "head", "lora")}
+levels = {name: seed_means(recorded, name)[0][1:] for name in ("pre-train-only", "ceiling", "popularity, all labels")}
+alt = "; ".join(f"{name}: " + ", ".join(f"{count:g} labels {mean:.3f}" for count, mean, *_ in rows) for name, rows in curves.items())
+show(
+    label_curves(curves, levels),
+    alt=f"Test NDCG@10 over the number of labelled users. {alt}. Lines: " + ", ".join(f"{n} {v[0]:.3f}" for n, v in levels.items()) + ".",
+    caption="world-movies, kit-gpt, five seeds. Whiskers: 95 % intervals over seeds. Lines need no labels, or all of them.",
+)
+
+# %%
+against = paired_table(recorded, "from-scratch", ["full", "top-layers", "head", "lora"])
+table(against, caption="Gain over from-scratch at the same labels: paired over users and seeds, Holm-adjusted p", digits=3)
+
+# %%
+quiz("03_pretrain_finetune", "few-labels")
+
+# %% [markdown]
+# ## 4. Frozen, and how to prove it
+# "Frozen" is a claim about bits. A checksum over all pre-trained weights proves it, or shows that something slipped through: a norm that
+# was left out, a bias, running statistics.
+
+
+# %%
+def checksum(model):
+    """SHA-256 over the weights that the pre-trained model had too, by name."""
+    kept = dict(lm.model.named_parameters())
+    now = {name.replace(".base_layer", ""): p for name, p in model.named_parameters()}
+    digest = hashlib.sha256()
+    for name in sorted(kept):
+        digest.update(now[name].detach().numpy().tobytes())
+    return digest.hexdigest()[:16]
+
+
+before = checksum(lm.model)
+rows = [(name, checksum(model.lm.model), checksum(model.lm.model) == before) for name, model in tuned.items()]
+table(pd.DataFrame(rows, columns=["strategy", "checksum after", "frozen"]).set_index("strategy"), caption=f"Before: {before}")
+
+# %%
+quiz("03_pretrain_finetune", "frozen")
+
+# %% [markdown]
+# ## 5. Insert an adapter
+# An adapter is a small network behind a frozen layer: down to a few numbers, a curve, up again, added to what came in.
+#
+# **Exercise 03-adapter.** Write its forward pass.
+
+
+# %%
+def adapter(hidden, down, up):
+    """hidden [..., D], down [D, r], up [r, D] -> [..., D]."""
+    # SOLUTION BEGIN
+    return hidden + torch.nn.functional.gelu(hidden @ down) @ up
+    # SOLUTION END
+
+
+adapter = attempt(adapter, exercise="03-adapter")
+
+# %%
+hint("03-adapter")
+
+# %% [markdown]
+# Now put yours behind every layer of the language model, with `up` = 0, by a forward hook, and compare scores.
+
+# %%
+from tutorial_lib.strategies.finetune import layer_stacks
+
+patched = lm.clone()
+layers = [layer for stack in layer_stacks(patched) for layer in stack]
+down, up = torch.randn(lm.width, 8), torch.zeros(8, lm.width)
+
+
+def behind(layer, arguments, output):
+    """What a layer gives, passed through your adapter."""
+    return (adapter(output[0], down, up), *output[1:]) if isinstance(output, tuple) else adapter(output, down, up)
+
+
+for layer in layers:
+    layer.register_forward_hook(behind)
+plain, changed = (adapt(model, split, "pre-train-only", labels=0).score([history]) for model in (lm, patched))
+up.normal_()
+moved = adapt(patched, split, "pre-train-only", labels=0).score([history])
+say(
+    f"{len(layers)} layers, {2 * 8 * lm.width * len(layers):,} new numbers. With up = 0 the scores are "
+    f"{'the same to the last bit' if np.array_equal(plain, changed) else 'DIFFERENT'}; with random up they differ by "
+    f"up to {np.abs(moved - plain).max():.1f}.",
+)
+
+# %%
+quiz("03_pretrain_finetune", "patches")
+
+# %% [markdown]
+# ## 6. What fine-tuning forgets
+# The model knew products and news. Does it still, after movies? Measure the loss on source texts before and after: the difference is what
+# was **forgotten**. With adapters or LoRA you can take the new part off, and nothing is lost; with the new part on, something may be.
+#
+# **Guess first:** who forgets more, the model that moved every weight a little, or the one with LoRA on?
+
+# %%
+if lm.kind != "encoder":
+    old_task = [d for d in documents if d.family in ("sequential", "like", "rating")][:150]
+    rows = {"before": perplexity(lm, old_task)}
+    rows |= {f"after {name}": perplexity(tuned[name].lm, old_task) for name in ("full", "top-layers", "lora", "head")}
+    forgotten = pd.Series(rows, name="perplexity").to_frame().rename_axis("source tasks")
+    forgotten["times what it was"] = forgotten["perplexity"] / forgotten.loc["before", "perplexity"]
+    table(forgotten, caption="Products and news: sequential, like and rating texts that were never read", digits=2)
+
+# %%
+quiz("03_pretrain_finetune", "forgetting")
+
+# %% [markdown]
+# ## 7. The learning rate, live
+# A frozen trunk computes its vectors once, so a head can be tuned in a second: move the rate, and the run is done anew. Left of the best
+# rate a run is slow, right of it it jumps.
+
+# %%
+from tutorial_lib.teaching.figures_language_models import HeadRuns
+
+STEPS = 20 if PROFILE == "smoke" else 300
+head_runs = HeadRuns(adapt(lm, split, "head", labels=LABELS, seed=SEED, budget=short), split, SEED, steps=STEPS)
+explore(
+    head_runs.draw,
+    alt="Training loss over steps of a head on a frozen language model, and the validation NDCG@10 at its end, for the chosen rate.",
+    describe=head_runs.describe,
+    start={"learning_rate": 0.01},
+    learning_rate=[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3],
+)
+
+# %% [markdown]
+# And a whole model, while it learns: the curve below grows as the run goes on.
+
+# %%
+live = LiveCurve("full fine-tuning", epochs=1)
+model = adapt(lm, split, "full", labels=LABELS, seed=SEED + 1, budget=short, on_step=live.on_step(total=2 if short else 40))
+
+# %% [markdown]
+# ## 8. Pre-train on interactions: PeterRec
+# Text is one bridge between domains. People are another: half of the users of `world-products` also appear in `world-movies`. PeterRec
+# (Yuan et al. 2020) pre-trains on what a person did in one domain, freezes the network, inserts **patches**, and predicts what the same
+# person chooses in a domain with other items altogether.
+
+# %%
+from tutorial_lib.models import SequenceRecommender
+from tutorial_lib.strategies.patches import REGIMES, person_pairs, transfer
+
+source = leave_last_out(load_dataset("world-products"))
+pairs = person_pairs(source.dataset, load_dataset("world-movies"))
+source_model = SequenceRecommender(epochs=1 if PROFILE == "smoke" else 12, evaluate_every=12, dropout=0.2)
+source_model = source_model.fit(source, seed=SEED, progress=False)
+say(f"{len(pairs)} persons are known in both worlds; {len(pairs.rows('test'))} of them are kept for the test.")
+
+# %%
+from tutorial_lib.evaluation import ranking_metrics
+
+histories, chosen = ([part[row] for row in pairs.rows("test")] for part in (pairs.histories, pairs.chosen))
+regimes = {
+    name: transfer(source_model, pairs, name, labels=min(LABELS, len(pairs.rows("train"))), seed=SEED, **({"epochs": 1} if short else {}))
+    for name in REGIMES
+}
+peter = {name: ranking_metrics(model.recommend(histories, k=10), chosen, k=10) for name, model in regimes.items()}
+rows = [
+    (name, str(REGIMES[name]), f"{model.n_trainable / model.n_parameters:.0%}", peter[name]["ndcg@10"].mean(), model.moved["backbone"] == 0)
+    for name, model in regimes.items()
+]
+columns = ["regime", "what moves", "share of the parameters", "NDCG@10", "trunk unchanged"]
+table(pd.DataFrame(rows, columns=columns).set_index("regime"), caption=f"{LABELS} labelled persons; their movies from their products")
+
+# %%
+kept_share = peter["patches"]["ndcg@10"].mean() / peter["fine-all"]["ndcg@10"].mean()
+difference = compare(peter["patches"], peter["fine-all"])
+say(
+    f"Patches keep {kept_share:.0%} of the NDCG@10 of tuning everything, and move "
+    f"{regimes['patches'].n_trainable / regimes['fine-all'].n_trainable:.0%} as many numbers "
+    f"(paired difference {difference.difference:+.3f}, 95 % interval {difference.ci[0]:+.3f} to {difference.ci[1]:+.3f})."
+)
+
+# %% [markdown]
+# ## Recap
+# Computed from the cells above.
+
+# %% tags=["recap"]
+rows = []
+for name in shown:
+    i = mean_interval(frames[name], "ndcg@10")
+    rows.append((f"NDCG@10, {name}", i.mean, i.low, i.high, 1))
+for name, values in curves.items():
+    for count, mean, low, high in values:
+        rows.append((f"recorded: {name}, {count:g} labels", mean, low, high, recorded["seed"].nunique()))
+rows.append(("PeterRec, patches − all", difference.difference, *difference.ci, 1))
+recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "seeds"]).set_index("quantity")
+table(recap, caption=f"{ds.name}, {LABELS} labelled users; intervals over users (one seed) or over seeds")
+
+# %%
+if lm.kind != "encoder":
+    golden("03.perplexity.sequential", heard.loc["sequential", "pre-trained"], trivial=heard.loc["sequential", "random weights"])
+    golden("03.forgetting.full", forgotten.loc["after full", "times what it was"], trivial=1.0)
+golden("03.zero-label.ndcg@10", frames["pre-trained, no label"]["ndcg@10"].mean(), trivial=frames["random"]["ndcg@10"].mean())
+golden("03.full.ndcg@10", frames["full"]["ndcg@10"].mean(), trivial=frames["random"]["ndcg@10"].mean())
+golden("03.patches.share", kept_share)
+
+# %% [markdown]
+# ## Pitfalls
+# - **No control.** Without from-scratch at the same labels, "pre-training helps" is a belief.
+# - **Frozen by intention.** Check bits, not flags: `requires_grad=False` does not stop running statistics or a shared embedding.
+# - **One learning rate for all.** Strategies with few parameters need a higher one. Choose each on validation, never on test.
+# - **Parameter counts as cost.** LoRA moves few numbers, but its backward pass goes through the whole network: look at seconds and FLOPs.
+# - **A domain the model has read.** `world-products` and `world-news` were in the pre-training text. A good score there is no transfer.
+
+# %% [markdown] tags=["references"]
+# ## References
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling paradigm adaptations in recommender
+#   systems. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
+# - Yuan, He, Karatzoglou, Zhang 2020. Parameter-efficient transfer from sequential behaviors for user modeling and recommendation
+#   (PeterRec). [arXiv 2001.04253](https://arxiv.org/abs/2001.04253)
+# - Houlsby et al. 2019. Parameter-efficient transfer learning for NLP. [arXiv 1902.00751](https://arxiv.org/abs/1902.00751)
+# - Hu et al. 2021. LoRA. [arXiv 2106.09685](https://arxiv.org/abs/2106.09685)
+# - Sileo, Vossen, Raymaekers 2022. Zero-shot recommendation as language modeling.
+#   [arXiv 2112.04184](https://arxiv.org/abs/2112.04184)
+#
+# **What next:** notebook [04](04_prompting.ipynb) leaves the weights alone and changes the prompt. Until then: run this notebook with
+# `DATASET = "world-news"`, a domain whose people the model has read about, and see what becomes of the gap to the ceiling.

@@ -1,0 +1,201 @@
+"""Figures of notebooks 03 and 04: strategies over labels, a head at one learning rate, a prompt and what comes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.teaching.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+
+Level = tuple[float, float, float]
+
+
+def seed_means(recorded: pd.DataFrame, strategy: str) -> list[tuple[float, float, float, float]]:
+    """(labels, mean NDCG@10, low, high) for each number of labels: the mean over seeds, and its 95 % t interval.
+
+    recorded: ``data/results/strategies.csv``, one row a user. A strategy without labels gives one row.
+    """
+    from scipy.stats import t
+
+    out = []
+    for labels, some in recorded[recorded["strategy"] == strategy].groupby("labels"):
+        means = some.groupby("seed")["ndcg@10"].mean()
+        half = t.ppf(0.975, len(means) - 1) * means.sem() if len(means) > 1 else 0.0
+        out.append((float(labels), means.mean(), means.mean() - half, means.mean() + half))
+    return out
+
+
+def label_curves(curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Level]):
+    """NDCG@10 over the number of labelled users (logarithmic). curves: name -> rows of `seed_means`. levels: name -> (mean, low, high)."""
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7.6, 4.2))
+    colours = [c for name, c in OKABE_ITO.items() if name not in ("yellow", "black")]
+    for i, (name, rows) in enumerate(curves.items()):
+        labels, mean, low, high = map(np.array, zip(*rows, strict=True))
+        shift = 1 + 0.03 * (i - len(curves) / 2)  # whiskers side by side
+        ax.errorbar(
+            labels * shift, mean, yerr=[mean - low, high - mean], label=name, color=colours[i % len(colours)], capsize=2,
+            marker=MARKERS[i % len(MARKERS)], linestyle=LINE_STYLES[i % len(LINE_STYLES)],
+        )  # fmt: skip
+    ax.set_xscale("log")
+    ticks = sorted({row[0] for rows in curves.values() for row in rows})
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.xaxis.minorticks_off()
+    for name, (mean, *_) in levels.items():
+        ax.axhline(mean, color="#555555", linewidth=1, linestyle=":")
+        ax.annotate(name, (1.01, mean), xycoords=("axes fraction", "data"), fontsize=8, va="center", color="#333333")
+    label_axes(ax, "labelled users", "test NDCG@10")
+    ax.set_ylim(0, None)
+    ax.legend(frameon=False, fontsize=8, ncol=2)
+    return fig
+
+
+def paired_table(recorded: pd.DataFrame, baseline: str, strategies: Sequence[str]) -> pd.DataFrame:
+    """Gain of each strategy over a baseline at the same labels: per number of labels, mean difference with its 95 % interval and adjusted p.
+
+    Pairs are users within seeds; labels 0 of the baseline stand for any number. Holm's adjustment is over the whole table.
+    """
+    from tutorial_lib.evaluation import compare, holm
+
+    rows, p = [], []
+    indexed = recorded.set_index(["strategy", "labels", "seed", "user"])["ndcg@10"]
+    for labels in sorted(count for count in recorded["labels"].unique() if 0 < count < recorded["labels"].max()):
+        for name in strategies:
+            if (name, labels) not in indexed.index or (baseline, labels) not in indexed.index and (baseline, 0) not in indexed.index:
+                continue
+            base = indexed.loc[baseline, labels if (baseline, labels) in indexed.index else 0]
+            a, b = (frame.to_frame().sort_index() for frame in (indexed.loc[name, labels], base))
+            a.index = b.index = pd.RangeIndex(len(a))
+            c = compare(a, b)
+            rows.append((name, int(labels), c.difference, *c.ci, len(a)))
+            p.append(c.p)
+    frame = pd.DataFrame(rows, columns=["strategy", "labels", "gain", "95 % low", "95 % high", "pairs"])
+    frame["p adjusted"] = holm(p)
+    return frame.set_index("strategy")
+
+
+class HeadRuns:
+    """Tunes a head on a frozen model at any learning rate, within a second; a run is kept, so that the same rate gives the same picture.
+
+    adapted: by `adapt` with strategy "head"; its lm gives the vectors, once. steps: of each run.
+    """
+
+    def __init__(self, adapted, split, seed: int, steps: int = 300):
+        import torch
+
+        from tutorial_lib.strategies.tuning import labelled_users
+
+        users = labelled_users(split, adapted.labels, seed)
+        limit = adapted.words.limit
+        drawn = [(split.train[row][max(0, t - limit) : t], split.train[row][t]) for row in users for t in range(1, len(split.train[row]))]
+        drawn = [drawn[i] for i in np.random.default_rng(seed).permutation(len(drawn))[:600]]
+        checked = [row for row, target in enumerate(split.valid_target) if len(target)][:200]
+        with torch.no_grad():
+            self.items = adapted.head.items
+            self.train = adapted.lm.vectors([adapted.prompt(history) for history, _ in drawn])
+            self.valid = adapted.lm.vectors([adapted.prompt(split.valid_history[row]) for row in checked])
+        self.targets = torch.tensor([int(item) for _, item in drawn])
+        self.wanted = np.array([split.valid_target[row][0] for row in checked])
+        self.seen = [split.valid_history[row] for row in checked]
+        self.steps, self.seed, self.runs = steps, seed, {}
+
+    def run(self, learning_rate: float) -> tuple[list[float], float]:
+        """Losses of all steps, nats a prediction, and the validation NDCG@10."""
+        import torch
+        import torch.nn.functional as F
+
+        from tutorial_lib.evaluation import target_ranks
+        from tutorial_lib.strategies.adapted import Head
+
+        if learning_rate not in self.runs:
+            head, losses = Head(self.items), []
+            optimizer = torch.optim.AdamW(head.parameters(), lr=learning_rate)
+            generator = torch.Generator().manual_seed(self.seed)
+            for _ in range(self.steps):
+                rows = torch.randint(len(self.targets), (64,), generator=generator)
+                loss = F.cross_entropy(head(self.train[rows]), self.targets[rows])
+                optimizer.zero_grad()
+                loss.backward()
+                optimizer.step()
+                losses.append(loss.item())
+            with torch.no_grad():
+                scores = head(self.valid).double().numpy()
+            for line, history in zip(scores, self.seen, strict=True):
+                line[history] = -np.inf
+            ranks = target_ranks(scores, self.wanted)
+            self.runs[learning_rate] = losses, float(np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0).mean())
+        return self.runs[learning_rate]
+
+    def draw(self, learning_rate: float):
+        """Loss over steps, as a matplotlib ``Figure``."""
+        import matplotlib.pyplot as plt
+
+        losses, ndcg = self.run(learning_rate)
+        fig, ax = plt.subplots(figsize=(6.4, 2.9))
+        ax.plot(range(1, len(losses) + 1), losses, color=OKABE_ITO["blue"])
+        ax.set_ylim(0, max(12.0, 1.05 * max(losses)))
+        label_axes(ax, "step", "training loss", y_unit="nats a prediction", title=f"rate {learning_rate:g}: validation NDCG@10 {ndcg:.3f}")
+        return fig
+
+    def describe(self, learning_rate: float) -> str:
+        losses, ndcg = self.run(learning_rate)
+        return (
+            f"Learning rate {learning_rate:g}: the loss goes from {losses[0]:.2f} to {np.mean(losses[-10:]):.2f} nats in {len(losses)} steps; "
+            f"validation NDCG@10 {ndcg:.3f}."
+        )
+
+
+class PromptEditor:
+    """What a wording does: the top ten of one user, and NDCG@10 over a few validation users, for any template with the gap {history}.
+
+    ask: template text -> recommender. histories, targets: validation users; user: the one whose list is drawn. titles: of all items.
+    """
+
+    def __init__(self, ask, histories, targets, titles: Sequence[str]):
+        self.ask, self.histories, self.targets, self.titles = ask, histories, np.asarray(targets), titles
+        self.known: dict[str, tuple[list[str], float]] = {}
+        self.first: str | None = None
+
+    def result(self, template: str) -> tuple[list[str], float]:
+        """(top ten titles of the first user, NDCG@10 over all)."""
+        from tutorial_lib.evaluation import target_ranks
+        from tutorial_lib.recommender import top_k
+
+        if template not in self.known:
+            scores = np.array(self.ask(template).score(self.histories), dtype=float)
+            top = top_k(scores[:1], 10, exclude=self.histories[:1])[0]
+            for line, history in zip(scores, self.histories, strict=True):
+                line[history] = -np.inf
+            ranks = target_ranks(scores, self.targets)
+            self.known[template] = [self.titles[i] for i in top], float(np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0).mean())
+            self.first = self.first or template
+        return self.known[template]
+
+    def draw(self, template: str):
+        """The list, as a matplotlib ``Figure``; the title holds the NDCG and its change against the first wording."""
+        import matplotlib.pyplot as plt
+
+        items, ndcg = self.result(template)
+        fig, ax = plt.subplots(figsize=(7.4, 3.1))
+        ax.axis("off")
+        wanted = self.titles[self.targets[0]]
+        for place, title in enumerate(items):
+            hit = title == wanted
+            mark = "  ← the next one" if hit else ""
+            ax.text(0.02, 0.95 - 0.1 * place, f"{place + 1:>2}  {title}{mark}", fontsize=10, weight="bold" if hit else "normal", va="top")
+        change = ndcg - self.known[self.first][1]
+        ax.set_title(f"NDCG@10 {ndcg:.3f} ({change:+.3f} against the first wording)", loc="left", fontsize=11)
+        return fig
+
+    def describe(self, template: str) -> str:
+        items, ndcg = self.result(template)
+        change = ndcg - self.known[self.first][1]
+        wanted = self.titles[self.targets[0]]
+        place = f"at place {items.index(wanted) + 1}" if wanted in items else "not among the ten"
+        return (
+            f"NDCG@10 over {len(self.targets)} validation users: {ndcg:.3f} ({change:+.3f} against the first wording). "
+            f"First of the list: {items[0]}; the item that came next is {place}."
+        )
