@@ -348,7 +348,7 @@ source = leave_last_out(load_dataset("world-products"))
 pairs = person_pairs(source.dataset, load_dataset("world-movies"))
 source_model = SequenceRecommender(epochs=1 if PROFILE == "smoke" else 12, evaluate_every=12, dropout=0.2)
 source_model = source_model.fit(source, seed=SEED, progress=False)
-say(f"{len(pairs)} persons are known in both worlds; {len(pairs.rows('test'))} of them are kept for the test.")
+say(f"{len(pairs.person)} persons are known in both worlds; {len(pairs.rows('test'))} of them are kept for the test.")
 
 # %%
 from tutorial_lib.evaluation import ranking_metrics

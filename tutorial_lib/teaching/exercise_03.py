@@ -83,7 +83,7 @@ def _twelve_layers(trainable: Callable) -> None:
     if any(name.startswith("layers.9.") for name in found):
         raise Mistake(f'`{where}` moves layer 9: as a text "9" is greater than "11". Take the number n_layers - 1, or compare with int().')
     raise Mistake(
-        f"`{where}` gave {found[:2] or 'no name'}; expected those of layer 11. Did you compare without the dot? "
+        f"`{where}` gave {found[:2] or 'no name'}; expected those of layer 11. Did you compare without the dot, or a single digit? "
         '"layers.1" is also the beginning of "layers.10" and "layers.11"; "layers.1." is not.'
     )
 
@@ -203,7 +203,9 @@ def _adapted(adapter: Callable, hidden, down, up):
         found = adapter(hidden, down, up)
     except Mistake as stopped:
         cause = stopped.__cause__
-        advice = "Nothing needs to be turned round: `@` multiplies the last axis of the left side with the first axis of the matrix."
+        advice = "`hidden` may have any number of axes; only the last one, of width D, matters."
+        if isinstance(cause, RuntimeError):
+            advice = "Nothing needs to be turned round: `@` multiplies the last axis of the left side with the first axis of the matrix."
         raise Mistake(f"With {shapes} your function stopped with {type(cause).__name__}: {cause}. {advice}") from cause
     if not isinstance(found, torch.Tensor):
         raise Mistake(f"With {shapes} your function gave {type(found).__name__}; expected a tensor in the shape of hidden.")

@@ -43,7 +43,7 @@ def _titles_in_order(verbalise: Callable) -> None:
         "Quiet Owl; Dark Comet;": "There is a separator too many at the end: '; '.join(...) puts it between titles only.",
     }
     _expect_text(verbalise, [2, 0], 12, "Quiet Owl; Dark Comet", reasons, "Titles in the order of the history, '; ' between them.")
-    again = {"Sunny Reef": "An item that occurs twice is written twice: that is what happened."}
+    again = {"Sunny Reef": "An item that occurs twice is written twice: it was chosen twice."}
     _expect_text(verbalise, [1, 1], 12, "Sunny Reef; Sunny Reef", again, "An item may occur twice.")
 
 
@@ -210,7 +210,7 @@ def _any_order(build_trie: Callable) -> None:
 
 def _beginning_of_another(build_trie: Callable) -> None:
     """ "Dark Comet" and "Dark Comet II": a dict may have children and be marked at once, whichever came first."""
-    for order in permutations([[5, 7], [5, 7, 9], [5, 8], [5]]):
+    for order in ([[5, 7, 9], [5, 7]], [[5, 7], [5, 7, 9]], *permutations([[5, 7], [5, 7, 9], [5, 8], [5]])):
         _expect_candidates(build_trie, list(order), "")
 
 

@@ -61,7 +61,7 @@ def paired_table(recorded: pd.DataFrame, baseline: str, strategies: Sequence[str
     from tutorial_lib.evaluation import compare, holm
 
     rows, p = [], []
-    indexed = recorded.set_index(["strategy", "labels", "seed", "user"])["ndcg@10"]
+    indexed = recorded.set_index(["strategy", "labels", "seed", "user"])["ndcg@10"].sort_index()
     for labels in sorted(count for count in recorded["labels"].unique() if 0 < count < recorded["labels"].max()):
         for name in strategies:
             if (name, labels) not in indexed.index or (baseline, labels) not in indexed.index and (baseline, 0) not in indexed.index:
