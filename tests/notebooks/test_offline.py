@@ -19,5 +19,5 @@ def test_every_notebook_runs_without_a_network(tmp_path):
     routes = subprocess.run([*ALONE, "ip", "route"], capture_output=True, text=True, check=True).stdout
     assert routes == "", "the namespace has a way out: this test would prove nothing"
     command = [sys.executable, "-m", "tutorial_lib", "run", "--profile", "smoke", "--out", str(tmp_path / "out")]
-    done = subprocess.run([*ALONE, *command], capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*ALONE, *command], capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr

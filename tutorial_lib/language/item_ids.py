@@ -19,7 +19,7 @@ SCHEMES = {
     "training-first": "the same walk along the training parts only (OpenP5); items that are in none of them follow in a drawn order",
     "sequential": "by the time at which an item first occurs in anybody's training part; items that are in none follow in a drawn order",
     "random": "a permutation drawn from the seed",
-    "collaborative": "a path in a tree of clusters: items whose training users are the same begin alike (Hua et al. 2023)",
+    "collaborative": "a path in a tree of clusters: items with the same training users begin alike (Hua et al. 2023, arXiv 2305.06569)",
     "as-given": "item code + 1, the order of the dataset's own file: it leaks if that file was numbered along users' sequences",
 }
 CLUSTERS = 10  # branches of a node in the tree of "collaborative"

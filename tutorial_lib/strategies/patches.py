@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import math
 import time
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
-from torch import Tensor
 
 from tutorial_lib.batching import batches, padded
 from tutorial_lib.data.dataset import Dataset
@@ -29,9 +25,8 @@ from tutorial_lib.recommender import Histories, check_histories, fitted, top_k
 from tutorial_lib.training import rate
 
 PARTS = {"train": 0.5, "valid": 0.2, "test": 0.3}  # share of the persons, about
-NARROWING = 4  # a patch is width / 4 wide in its middle, as in the released code
-BATCH_TOKENS = 512  # items of source histories in one step, padding included
-WARM_UP, WEIGHT_DECAY, CLIP = 0.1, 0.01, 1.0
+GROUPS = ("backbone", "patch", "norm", "head")  # every parameter is of one group
+EPOCHS, BATCH_TOKENS, WARM_UP, WEIGHT_DECAY, CLIP = 30, 512, 0.1, 0.01, 1.0  # what they mean: see `training.Plan`
 SCORED_AT_ONCE = 256  # histories
 
 
@@ -44,9 +39,7 @@ class Regime:
     learning_rate: float
 
 
-EPOCHS = 30
-GROUPS = ("backbone", "patch", "norm", "head")  # every parameter is of one group
-_ALL, _HEAD = frozenset({"backbone", "norm", "head"}), frozenset({"head"})
+_HEAD, _ALL = frozenset({"head"}), frozenset({"backbone", "norm", "head"})
 REGIMES = {
     "fine-zero": Regime("the same network from random weights, all of it trained: no pre-training", _ALL, 1e-3),
     "fine-last": Regime("the pre-trained trunk stays as it is; only the head is trained", _HEAD, 1e-2),
@@ -97,7 +90,6 @@ def person_pairs(source: Dataset, target: Dataset, *, seed: int = 0) -> PersonPa
 
 
 def _by_person(dataset: Dataset) -> dict[str, np.ndarray]:
-    """Name of each person who did anything -> their history."""
     if "person" not in dataset.users:
         raise InputError(f"person_pairs: {dataset.name!r} has no column users.person; expected a world, such as 'world-movies'")
     known = dataset.users["person"].dropna()
@@ -117,36 +109,40 @@ class Patched(nn.Module):
 
     def __init__(self, layer: nn.Module, width: int):
         super().__init__()
-        self.layer = layer
-        self.patch = nn.ModuleDict({"down": nn.Linear(width, width // NARROWING), "up": nn.Linear(width // NARROWING, width)})
-        nn.init.normal_(self.patch["down"].weight, std=0.02)
-        for zero in (self.patch["down"].bias, *self.patch["up"].parameters()):
+        down, up = nn.Linear(width, width // 4), nn.Linear(width // 4, width)  # as narrow as in the released code
+        nn.init.normal_(down.weight, std=0.02)
+        for zero in (down.bias, up.weight, up.bias):
             nn.init.zeros_(zero)
+        self.layer, self.patch = layer, nn.Sequential(down, nn.GELU(), up)
 
-    def forward(self, x: Tensor, *context) -> Tensor:
+    def forward(self, x: torch.Tensor, *context) -> torch.Tensor:
         x = self.layer(x, *context)
-        return x + self.patch["up"](F.gelu(self.patch["down"](x)))
+        return x + self.patch(x)
 
 
-def insert_patches(trunk: ItemTransformer) -> ItemTransformer:
-    """Two patches a block, in place: on what attention and the feed-forward network give, before it is added to the stream."""
+def insert_patches(trunk: ItemTransformer) -> None:
+    """Two patches a block: on what attention and the feed-forward network give, before it is added to what came in."""
     width = trunk.embedding.embedding_dim
     for block in trunk.blocks:
         block.attention, block.narrow = Patched(block.attention, width), Patched(block.narrow, width)
-    return trunk
 
 
 class TransferNetwork(nn.Module):
-    """A trunk that reads items of the source, and a head with one row for each item of the target."""
+    """A trunk that reads items of the source, and a head that scores those of the target; it starts from their popularity, ``counts``."""
 
-    def __init__(self, pretrained: SequenceRecommender, trunk: ItemTransformer, n_targets: int):
+    def __init__(self, pretrained: SequenceRecommender, regime: str, counts: np.ndarray):
         super().__init__()
         self.objective, self.length = pretrained.objective, pretrained.plan.length
+        trunk = ItemTransformer(pretrained.n_items, **pretrained.shape) if regime == "fine-zero" else copy.deepcopy(pretrained.model)
         trunk.bias, trunk.questions = None, nn.ModuleDict()  # the source's own head has no part in this
-        self.trunk, self.head = trunk, nn.Linear(trunk.embedding.embedding_dim, n_targets)
+        if regime == "patches":
+            insert_patches(trunk)
+        self.trunk, self.head = trunk, nn.Linear(trunk.embedding.embedding_dim, len(counts))
         nn.init.normal_(self.head.weight, std=0.02)
+        self.head.bias.data = torch.from_numpy(np.log((counts + 1) / (counts + 1).mean())).float()
+        self.to(pretrained.model.bias.device)
 
-    def forward(self, histories: Histories) -> Tensor:
+    def forward(self, histories: Histories) -> torch.Tensor:
         """[B, n_targets], from the newest items of each history and [SEP], the query: at the end, where a causal network sees them all."""
         vocabulary = self.trunk.vocabulary
         rows = [[*history[-self.length :], vocabulary.separator] for history in histories]
@@ -174,89 +170,64 @@ class TransferredRecommender:
     network: TransferNetwork
     regime: str
     labelled: np.ndarray
-    moved: dict[str, float]
     losses: list[float]
+    seconds: float
+    moved: dict[str, float]
     trunk_checksum: dict[str, str]
     n_trainable: int
     n_parameters: int
-    seconds: float
 
     def score(self, source_histories: Histories) -> np.ndarray:
         """float32 [n, n_targets], higher is better."""
         check_histories(source_histories, self.network.trunk.vocabulary.n_items)
-        starts = range(0, len(source_histories), SCORED_AT_ONCE)
+        parts = [source_histories[start : start + SCORED_AT_ONCE] for start in range(0, len(source_histories), SCORED_AT_ONCE)]
         with torch.inference_mode():
-            blocks = [self.network(source_histories[start : start + SCORED_AT_ONCE]).cpu().numpy() for start in starts]
-        return np.concatenate([np.empty((0, self.network.head.out_features), dtype=np.float32), *blocks])
+            return np.concatenate([np.empty((0, self.network.head.out_features), np.float32), *(self.network(p).cpu() for p in parts)])
 
     def recommend(self, source_histories: Histories, k: int = 10) -> np.ndarray:
         """[n, k] items of the target's catalogue, best first."""
-        if not 1 <= k <= self.network.head.out_features:
-            raise InputError(f"recommend(k={k}): k must lie in 1..{self.network.head.out_features}, the size of the target's catalogue")
         return top_k(self.score(source_histories), k)
 
 
 def transfer(
-    pretrained: SequenceRecommender,
-    pairs: PersonPairs,
-    regime: str,
-    *,
-    labels: int = 64,
-    seed: int = 0,
-    epochs: int = EPOCHS,
-    learning_rate: float | None = None,
-    norms: bool = True,
-) -> TransferredRecommender:
+    pretrained: SequenceRecommender, pairs: PersonPairs, regime: str, *, labels: int = 64, seed: int = 0, epochs: int = EPOCHS,
+    learning_rate: float | None = None, norms: bool = True,
+) -> TransferredRecommender:  # fmt: skip
     """Take a user model, fitted on the source, to the target; it is copied, never changed. Learns from ``labels`` persons of part "train".
 
     regime: a key of `REGIMES`. learning_rate: default as in the regime. norms: with "patches", train the layer norms too, as the released
     code does. The loss of a person is the mean cross-entropy of the items chosen, over the whole catalogue of the target.
     Raises InputError for an unknown regime, labels out of range, or a model of another catalogue.
     """
-    learning_rate = _checked(pretrained, pairs, regime, labels, epochs, learning_rate)
-    moves = REGIMES[regime].moves - (set() if norms or regime != "patches" else {"norm"})
-    labelled = np.sort(np.random.default_rng(seed).permutation(pairs.rows("train"))[:labels])
-    start = time.perf_counter()
+    labelled = _draw(pretrained, pairs, regime, labels, epochs, seed)
+    moves = REGIMES[regime].moves - ({"norm"} if regime == "patches" and not norms else set())
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        network = _network(pretrained, pairs, regime, labelled)
-        groups = network.groups()
-        before = {group: [p.detach().clone() for p in groups[group]] for group in GROUPS}
+        counts = np.bincount(np.concatenate([pairs.chosen[row] for row in labelled]), minlength=pairs.n_targets)
+        network = TransferNetwork(pretrained, regime, counts)
+        before, after = copy.deepcopy(network).groups(), network.groups()
         for group in GROUPS:
-            for parameter in groups[group]:
-                parameter.requires_grad_(group in moves)
-        losses = _learn(network, pairs, labelled, epochs, learning_rate, np.random.default_rng([seed, 1]))
-    seconds = time.perf_counter() - start
+            nn.ParameterList(after[group]).requires_grad_(group in moves)
+        start, rng = time.perf_counter(), np.random.default_rng([seed, 1])
+        losses = _learn(network, pairs, labelled, epochs, learning_rate or REGIMES[regime].learning_rate, rng)
+        seconds = time.perf_counter() - start
     frozen = [group for group in ("backbone", "norm") if group not in moves] or ["backbone", "norm"]
-    sums = {when: checksum(p for group in frozen for p in of[group]) for when, of in (("before", before), ("after", groups))}
-    moved = {group: math.sqrt(sum(_squares(new - old) for old, new in zip(before[group], groups[group], strict=True))) for group in GROUPS}
-    sizes = [sum(p.numel() for group in some for p in groups[group]) for some in (moves, GROUPS)]
-    return TransferredRecommender(network, regime, labelled, moved, losses, sums, *sizes, seconds)
+    sums = {when: checksum([p for group in frozen for p in of[group]]) for when, of in (("before", before), ("after", after))}
+    squares = {g: [float((new - old).detach().square().sum()) for old, new in zip(before[g], after[g], strict=True)] for g in GROUPS}
+    sizes = [sum(p.numel() for group in some for p in after[group]) for some in (moves, GROUPS)]
+    return TransferredRecommender(network, regime, labelled, losses, seconds, {g: sum(squares[g]) ** 0.5 for g in GROUPS}, sums, *sizes)
 
 
-def _checked(pretrained, pairs: PersonPairs, regime: str, labels: int, epochs: int, learning_rate: float | None) -> float:
-    """The learning rate, once all arguments are fine."""
+def _draw(pretrained: SequenceRecommender, pairs: PersonPairs, regime: str, labels: int, epochs: int, seed: int) -> np.ndarray:
+    """Rows of the labelled persons, once all arguments are fine; more labels include those of fewer."""
     if regime not in REGIMES:
         raise unknown_name("regime", regime, REGIMES)
     if fitted(pretrained).n_items != pairs.n_items:
         raise InputError(f"transfer: the model knows {pretrained.n_items} items, the source has {pairs.n_items}; expected one fitted on it")
-    n_train = len(pairs.rows("train"))
-    if not 1 <= labels <= n_train:
-        raise InputError(f"transfer(labels={labels}): expected 1..{n_train}, the number of persons of part 'train'")
-    learning_rate = REGIMES[regime].learning_rate if learning_rate is None else learning_rate
-    if epochs < 1 or not learning_rate > 0:
-        raise InputError(f"transfer(epochs={epochs}, learning_rate={learning_rate}): expected at least 1 epoch and a rate above 0")
-    return learning_rate
-
-
-def _network(pretrained: SequenceRecommender, pairs: PersonPairs, regime: str, labelled: np.ndarray) -> TransferNetwork:
-    """The network as training finds it; scores start from popularity among the labelled persons."""
-    trunk = ItemTransformer(pretrained.n_items, **pretrained.shape) if regime == "fine-zero" else copy.deepcopy(pretrained.model)
-    network = TransferNetwork(pretrained, insert_patches(trunk) if regime == "patches" else trunk, pairs.n_targets)
-    counts = np.bincount(np.concatenate([pairs.chosen[row] for row in labelled]), minlength=pairs.n_targets) + 1.0
-    with torch.no_grad():
-        network.head.bias.copy_(torch.from_numpy(np.log(counts / counts.mean())))
-    return network.to(pretrained.model.bias.device)
+    rows = pairs.rows("train")
+    if not 1 <= labels <= len(rows) or epochs < 1:
+        raise InputError(f"transfer(labels={labels}, epochs={epochs}): expected 1..{len(rows)} labels, the persons to train on, and epochs")
+    return np.sort(np.random.default_rng(seed).permutation(rows)[:labels])
 
 
 def _learn(network: TransferNetwork, pairs: PersonPairs, labelled: np.ndarray, epochs: int, learning_rate: float, rng) -> list[float]:
@@ -264,34 +235,24 @@ def _learn(network: TransferNetwork, pairs: PersonPairs, labelled: np.ndarray, e
     parameters = [p for p in network.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(parameters, lr=learning_rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY)
     histories, losses = [pairs.histories[row] for row in labelled], []
-    wanted = torch.zeros(len(labelled), pairs.n_targets)  # a person's items share a weight of 1: the mean of cross-entropies
-    for place, row in enumerate(labelled):
+    wanted = torch.zeros(len(labelled), pairs.n_targets, device=parameters[0].device)
+    for place, row in enumerate(labelled):  # the items of a person share a weight of 1: the mean of cross-entropies
         wanted[place, torch.from_numpy(pairs.chosen[row])] = 1 / len(pairs.chosen[row])
     network.train()
     for epoch in range(epochs):
-        groups, total = batches(histories, BATCH_TOKENS, rng), 0.0
+        groups, losses = batches(histories, BATCH_TOKENS, rng), [*losses, 0.0]
         for step, group in enumerate(groups):
-            for options in optimizer.param_groups:
-                options["lr"] = learning_rate * rate((epoch + (step + 0.5) / len(groups)) / epochs, WARM_UP)
-            scores = network([histories[place] for place in group])
-            loss = F.cross_entropy(scores, wanted[group].to(scores.device))
+            optimizer.param_groups[0]["lr"] = learning_rate * rate((epoch + (step + 0.5) / len(groups)) / epochs, WARM_UP)
+            loss = nn.functional.cross_entropy(network([histories[place] for place in group]), wanted[group])
             optimizer.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(parameters, CLIP)
             optimizer.step()
-            total += float(loss.detach()) * len(group) / len(histories)
-        losses.append(total)
+            losses[-1] += float(loss.detach()) * len(group) / len(histories)
     network.eval()
     return losses
 
 
-def _squares(change: Tensor) -> float:
-    return float(change.detach().double().square().sum())
-
-
-def checksum(parameters: Iterable[Tensor]) -> str:
+def checksum(parameters: list[torch.Tensor]) -> str:
     """sha256 over all these numbers, in order."""
-    digest = hashlib.sha256()
-    for parameter in parameters:
-        digest.update(parameter.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
+    return hashlib.sha256(b"".join(parameter.detach().cpu().numpy().tobytes() for parameter in parameters)).hexdigest()

@@ -1,0 +1,65 @@
+"""What notebooks 03 and 04 read and claim: the recorded strategies, the survey's cells, and the controls of their widgets."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from test_content_00_01 import cells
+
+from tutorial_lib.data.shipped import shipped
+from tutorial_lib.strategies import CELLS, STRATEGIES
+from tutorial_lib.teaching.figures_language_models import paired_table, seed_means
+
+NAMES = {"03": "03_pretrain_finetune", "04": "04_prompting"}
+
+
+@pytest.fixture(scope="module")
+def recorded() -> pd.DataFrame:
+    return pd.read_csv(shipped("results/strategies.csv"))
+
+
+def test_recorded_results_say_where_they_come_from(recorded):
+    """A number without seed, commit and seconds could not be made again; an invented one has none of them."""
+    assert {"lm", "dataset", "strategy", "labels", "seed", "user", "ndcg@10", "trainable", "seconds", "flops", "commit"} <= set(recorded)
+    assert set(recorded["lm"]) == {"kit-gpt"} and set(recorded["dataset"]) == {"world-movies"}
+    assert recorded["commit"].str.fullmatch(r"[0-9a-f]{7,}").all()
+    assert recorded["seed"].nunique() >= 5
+    tuned = recorded[recorded["strategy"].isin([name for name, s in STRATEGIES.items() if s.moves])]
+    assert (tuned["seconds"] > 0).all() and (tuned["flops"] > 0).all() and (tuned["trainable"] > 0).all()
+    assert recorded["ndcg@10"].between(0, 1).all()
+
+
+def test_recorded_results_compare_like_with_like(recorded):
+    """Paired tests need the same test users under every strategy of a seed, and other users in other seeds."""
+    users = {key: frozenset(some["user"]) for key, some in recorded.groupby(["seed", "strategy", "labels"])}
+    for seed in recorded["seed"].unique():
+        assert len({found for (s, *_), found in users.items() if s == seed}) == 1
+    assert len(set(users.values())) == recorded["seed"].nunique()
+
+
+def test_recorded_results_stay_below_the_ceiling(recorded):
+    """A mean above the exact ceiling would mean that something has seen the targets."""
+    ((_, ceiling, *_),) = seed_means(recorded, "ceiling")
+    for strategy in set(recorded["strategy"]) - {"ceiling"}:
+        assert all(mean < ceiling for _, mean, *_ in seed_means(recorded, strategy)), strategy
+
+
+@pytest.mark.parametrize("notebook", NAMES.values(), ids=NAMES)
+def test_strategies_named_in_the_notebooks_were_recorded(notebook, recorded):
+    """A curve that is missing would break the notebook at a learner's, where nobody sees the trace."""
+    text = "\n".join(cell.source for cell in cells(notebook) if cell.cell_type == "code")
+    for name in ("from-scratch", "full"):
+        assert f'"{name}"' in text and len(seed_means(recorded, name)) >= 3
+    for baseline in ("from-scratch", "full"):
+        assert len(paired_table(recorded, baseline, ["lora", "soft-prompt"])) >= 4
+
+
+def test_every_cell_of_the_survey_has_a_strategy():
+    """Notebook 03 promises eight ways to adapt."""
+    assert {s.cell for s in STRATEGIES.values()} == set(CELLS) | {"control"} and len(CELLS) == 8
+
+
+def test_prompt_editor_starts_from_a_wording_with_the_gap():
+    """Every text that the editor offers must work; the box starts with the library's first wording."""
+    (source,) = [cell.source for cell in cells(NAMES["04"]) if "TextBox((" in cell.source]
+    assert "TextBox((SEQUENTIAL[0].source" in source and source.count("{history}") >= 2
