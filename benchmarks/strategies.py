@@ -23,7 +23,7 @@ from tutorial_lib.models import Oracle, Popularity
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import Budget, adapt
 
-EVERYWHERE = ("from-scratch", "full", "top-layers", "head", "lora", "soft-prompt", "prefix", "prompt-and-lm")
+EVERYWHERE = ("from-scratch", "full", "top-layers", "head", "item-bias", "lora", "soft-prompt", "prefix", "prompt-and-lm")
 AT_64 = (*EVERYWHERE, "adapters", "few-shot", "p-tuning", "p5")
 NOTHING = ("pre-train-only", "zero-shot")  # the same at any number of labels
 RATES = {

@@ -41,7 +41,7 @@ class Recipe:
     clip: float = 1.0
 
 
-RECIPES = {"kit-gpt": Recipe(150_000), "kit-bert": Recipe(100_000), "kit-t5": Recipe(70_000)}
+RECIPES = {"kit-gpt": Recipe(150_000), "kit-bert": Recipe(80_000), "kit-t5": Recipe(30_000)}
 WHAT = {
     "kit-gpt": "predicts the next token from those before it (causal, LLaMA architecture)",
     "kit-bert": "fills in hidden tokens from both sides (masked, ModernBERT architecture)",

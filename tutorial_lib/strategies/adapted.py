@@ -19,6 +19,7 @@ from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories
 
 BARE = Template("sequential", "{history};", "{item}")  # no words around the titles: how a model is asked without a prompt
+CALIBRATION = 0.5  # share of an item's usual log-likelihood that is taken off (chosen on validation, world-movies)
 TEMPERATURE = 0.05  # of cosine similarities (as in contrastive training of sentence encoders)
 
 
@@ -48,6 +49,7 @@ class Adapted(ScoreRecommender):
 
     lm: the model as it is after the strategy; the one that was given in is unchanged. words: how items are written. template: how a model
     is asked. context: text in front of every prompt (few-shot examples). head: if set, items are scored by vectors, not by likelihood.
+    prior: log-likelihood [n_items] that each title gets anyway, see `calibrate`; bias: [n_items], added to the score; either may be None.
 
     moved: {"backbone", "prompt", "head"} -> L2 norm of the change, exactly 0.0 where no bit changed. n_trainable, n_parameters: numbers
     that could move, and that the whole system has. seconds, flops: of the tuning. losses: one a step. labels, seed, strategy: as asked.
@@ -60,6 +62,8 @@ class Adapted(ScoreRecommender):
     context: str = ""
     head: Head | None = None
     normalise: str = "none"
+    prior: np.ndarray | None = None
+    bias: np.ndarray | None = None
     strategy: str = ""
     labels: int = 0
     seed: int = 0
@@ -74,7 +78,8 @@ class Adapted(ScoreRecommender):
     def n_parameters(self) -> int:
         """Of model, prompt and head together."""
         parts = [part for part in (self.lm.soft, self.lm.deep, self.head) if part is not None]
-        return self.lm.n_parameters + sum(parameter.numel() for part in parts for parameter in part.parameters())
+        added = sum(parameter.numel() for part in parts for parameter in part.parameters())
+        return self.lm.n_parameters + added + (0 if self.bias is None else len(self.bias))
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Adapted:
         """The same strategy from the same starting model on another split."""
@@ -99,7 +104,21 @@ class Adapted(ScoreRecommender):
                 if self.head is not None:
                     return self.head(vectors).numpy()
                 return (vectors @ self.lm.vectors(self.words.titles).T).numpy()
-        return log_likelihood(self.lm, prompts, self.words.titles).scores(self.normalise)
+        scores = log_likelihood(self.lm, prompts, self.words.titles).scores(self.normalise, self.prior, CALIBRATION)
+        return scores if self.bias is None else scores + self.bias
+
+    def calibrate(self, histories: int, seed: int = 0) -> Adapted:
+        """Learn, without any label, what each title gets anyway: the mean likelihood after ``histories`` histories of random items.
+
+        A language model prefers some titles whatever the history says; half of that preference (`CALIBRATION`) is taken off each score
+        (contextual calibration, Zhao et al. 2021, arXiv 2102.09690; the linguistic bias of LMRecSys). Returns the recommender itself.
+        """
+        rng = np.random.default_rng([seed, 7])
+        drawn = [rng.choice(self.n_items, size=min(self.words.limit, self.n_items), replace=False) for _ in range(histories)]
+        usual = log_likelihood(self.lm, [self.prompt(history) for history in drawn], self.words.titles).log_probability
+        top = usual.max(axis=0)
+        self.prior = top + np.log(np.exp(usual - top).mean(axis=0))
+        return self
 
     def write(self, history: Sequence[int], *, beams: int = 10, constrained: bool = True) -> Beam:
         """What the model answers when it writes the next item's name itself, see `decoding.beam_search`."""

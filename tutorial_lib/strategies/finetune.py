@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
 
 from tutorial_lib.errors import InputError
+from tutorial_lib.language.prompts import SEQUENTIAL
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import Adapted, Head
 from tutorial_lib.strategies.task import Task
@@ -27,7 +31,7 @@ def pretrained_only(task: Task) -> Adapted:
 
 def full(task: Task) -> Adapted:
     """Every pre-trained weight moves (fine-tuning of the holistic model)."""
-    return task.tuned({"backbone": task.backbone}, task.plan(1e-3))
+    return task.tuned({"backbone": task.backbone}, task.plan(3e-4))
 
 
 def top_layers(task: Task, layers: int = 1) -> Adapted:
@@ -62,6 +66,16 @@ def head(task: Task) -> Adapted:
 
     new = list(top.parameters())
     return task.tuned({"head": new}, budget, added={"head": new}, loss_of=loss_of, head=top)
+
+
+def item_bias(task: Task) -> Adapted:
+    """One number an item on top of the frozen model's likelihood, counted on the labels: log(1 + how many labelled users have it)."""
+    start = time.perf_counter()
+    counts = np.bincount(np.concatenate([*task.histories, []]).astype(np.int64), minlength=task.n_items)
+    out = Adapted(task.lm, task.words, task.n_items, SEQUENTIAL[0], bias=np.log1p(counts), n_trainable=task.n_items)
+    return replace(
+        out, moved={**out.moved, "head": float(np.linalg.norm(out.bias))}, seconds=time.perf_counter() - start, flops=float(counts.sum())
+    )
 
 
 class Adapter(nn.Module):

@@ -41,9 +41,9 @@ class Regime:
 
 _HEAD, _ALL = frozenset({"head"}), frozenset({"backbone", "norm", "head"})
 REGIMES = {
-    "fine-zero": Regime("the same network from random weights, all of it trained: no pre-training", _ALL, 1e-3),
-    "fine-last": Regime("the pre-trained trunk stays as it is; only the head is trained", _HEAD, 1e-2),
-    "patches": Regime("the trunk stays; small patches in it, the layer norms and the head are trained", _HEAD | {"patch", "norm"}, 3e-3),
+    "fine-zero": Regime("the same network from random weights, all of it trained: no pre-training", _ALL, 3e-3),
+    "fine-last": Regime("the pre-trained trunk stays as it is; only the head is trained", _HEAD, 3e-3),
+    "patches": Regime("the trunk stays; small patches in it, the layer norms and the head are trained", _HEAD | {"patch", "norm"}, 1e-3),
     "fine-all": Regime("everything is trained, from the pre-trained weights on", _ALL, 1e-3),
 }
 

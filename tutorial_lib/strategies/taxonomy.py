@@ -55,6 +55,7 @@ STRATEGIES = _table(
     ("top-layers", CELLS[2], "backbone", "ReXPlug, UniSRec, VQ-Rec", finetune.top_layers),
     ("head", CELLS[3], "head", "PeterRec (FineLast), S3-Rec", finetune.head),
     ("adapters", CELLS[3], "head", "PeterRec (patches)", finetune.adapters),
+    ("item-bias", CELLS[3], "head", "calibrated likelihood (not in the survey's list)", finetune.item_bias, WRITERS),
     ("lora", CELLS[3], "head", "TALLRec (not in the survey's list)", finetune.lora),
     ("zero-shot", CELLS[4], "", "LMRecSys, P5 on a new task, Sileo et al.", prompting.zero_shot, WRITERS),
     ("few-shot", CELLS[4], "", "Chat-REC, Is ChatGPT a good recommender?", prompting.few_shot, WRITERS),
@@ -82,6 +83,7 @@ def adapt(
     budget: Budget | None = None,
     words: Verbaliser | None = None,
     on_step: Callable[[int, float], None] | None = None,
+    calibrate: int = 8,
     **options,
 ) -> Adapted:
     """Adapt a pre-trained language model to recommending on a split, and return it as a fitted recommender.
@@ -89,7 +91,8 @@ def adapt(
     lm: a `LanguageModel`, which is not changed, or a name for `load_language_model`. strategy: a name out of `STRATEGIES`. labels: users
     whose training histories may be used, drawn by ``seed``; their validation and test items, and all other users, stay unseen. budget: how
     long and how fast, in place of the strategy's own. words: how items are written (default: titles, newest 12 items). on_step: called with
-    step and loss. options: of the strategy's function, such as ``template``, ``rank`` or ``layers``.
+    step and loss. calibrate: random histories that show what each title gets anyway, see `Adapted.calibrate`; 0: plain likelihood.
+    options: of the strategy's function, such as ``template``, ``rank`` or ``layers``.
 
     Returns `Adapted`: a `Recommender` with ``.moved``, ``.n_trainable``, ``.seconds``, ``.flops``, ``.losses``.
     Raises InputError for an unknown strategy or option, and for a model that the strategy cannot work with.
@@ -120,6 +123,10 @@ def adapt(
     task = Task(lm.clone(), words, histories, split.dataset.n_items, seed, budget, on_step, split.dataset, split.users[rows])
     out = function(task, **options)
     out.strategy, out.labels, out.seed = strategy, labels, seed
-    again = functools.partial(adapt, lm, strategy=strategy, labels=labels, budget=budget, words=words, on_step=on_step, **options)
+    again = functools.partial(
+        adapt, lm, strategy=strategy, labels=labels, budget=budget, words=words, on_step=on_step, calibrate=calibrate, **options
+    )
+    if calibrate and out.head is None and lm.kind != "encoder":
+        out.calibrate(calibrate, seed)
     out.again = lambda other, seed: again(other, seed=seed)
     return out
