@@ -1,6 +1,6 @@
 """Strategies against labels: one language model, one task, several seeds; the recorded results of notebooks 03 and 04.
 
-    python benchmarks/strategies.py [--lm kit-gpt] [--seeds 5] [--users 60] [--write]    the grid: NDCG@10 of every test user
+    python benchmarks/strategies.py [--lm kit-gpt] [--seeds 0 1 2 3 4] [--users 40] [--write]    the grid: NDCG@10 of every test user
     python benchmarks/strategies.py --choose                                              learning rates, on validation and other seeds
 
 Every seed draws its own labelled users and its own test users; labelled users' training histories are all that a strategy sees.
@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import subprocess
 import time
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,8 +24,8 @@ from tutorial_lib.models import Oracle, Popularity
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import Budget, adapt
 
-EVERYWHERE = ("from-scratch", "full", "top-layers", "head", "item-bias", "lora", "soft-prompt", "prefix", "prompt-and-lm")
-AT_64 = (*EVERYWHERE, "adapters", "few-shot", "p-tuning", "p5")
+EVERYWHERE = ("from-scratch", "full", "item-bias", "lora", "soft-prompt", "prompt-and-lm")
+AT_64 = (*EVERYWHERE, "top-layers", "head", "prefix")
 NOTHING = ("pre-train-only", "zero-shot")  # the same at any number of labels
 RATES = {
     "full": (5e-4, 1e-3, 2e-3),
@@ -57,11 +58,11 @@ def labelled_popularity(split, labels: int, seed: int):
     return type("LabelledPopularity", (), {"score": lambda self, histories: np.tile(counts.astype(float), (len(histories), 1))})()
 
 
-def run(lm_name: str, dataset: str, seeds: int, users: int, labels: tuple[int, ...]) -> pd.DataFrame:
+def run(lm_name: str, dataset: str, seeds: list[int], users: int, labels: tuple[int, ...]) -> pd.DataFrame:
     split, lm, rows = leave_last_out(load_dataset(dataset)), load_language_model(lm_name), []
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     oracle, popular = Oracle().fit(split), Popularity().fit(split)
-    for seed in range(seeds):
+    for seed in seeds:
         tested = np.random.default_rng([seed, 9]).permutation(len(split.users))[:users]
 
         def keep(name, model, count, seed=seed, tested=tested):
@@ -69,9 +70,17 @@ def run(lm_name: str, dataset: str, seeds: int, users: int, labels: tuple[int, .
             for row, value in zip(tested, ndcg(model, split, tested), strict=True):
                 rows.append(
                     {
-                        "lm": lm_name, "dataset": dataset, "strategy": name, "labels": count, "seed": seed, "user": int(split.users[row]),
-                        "ndcg@10": round(float(value), 6), "trainable": getattr(model, "n_trainable", 0),
-                        "seconds": round(getattr(model, "seconds", 0.0), 2), "flops": getattr(model, "flops", 0.0), "commit": commit,
+                        "lm": lm_name,
+                        "dataset": dataset,
+                        "strategy": name,
+                        "labels": count,
+                        "seed": seed,
+                        "user": int(split.users[row]),
+                        "ndcg@10": round(float(value), 6),
+                        "trainable": getattr(model, "n_trainable", 0),
+                        "seconds": round(getattr(model, "seconds", 0.0), 2),
+                        "flops": getattr(model, "flops", 0.0),
+                        "commit": commit,
                     }  # fmt: skip
                 )
             mean = np.mean([row["ndcg@10"] for row in rows[-len(tested) :]])
@@ -116,8 +125,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--lm", default="kit-gpt")
     parser.add_argument("--dataset", default="world-movies")
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--users", type=int, default=60)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
+    parser.add_argument("--part", type=Path, help="write the rows there; --write joins all parts of that folder")
+    parser.add_argument("--users", type=int, default=40)
     parser.add_argument("--labels", type=int, nargs="+", default=[16, 64, 256])
     parser.add_argument("--choose", action="store_true")
     parser.add_argument("--only", nargs="*", default=[])
@@ -126,7 +136,13 @@ def main() -> None:
     torch.set_num_threads(1)
     if args.choose:
         return choose(args.lm, args.dataset, args.users, args.only)
-    found = run(args.lm, args.dataset, args.seeds, args.users, tuple(args.labels))
+    if args.write and args.part:
+        found = pd.concat([pd.read_csv(path) for path in sorted(args.part.glob("*.csv"))])
+    else:
+        found = run(args.lm, args.dataset, args.seeds, args.users, tuple(args.labels))
+    if args.part and not args.write:
+        args.part.mkdir(parents=True, exist_ok=True)
+        found.to_csv(args.part / f"seeds-{'-'.join(map(str, args.seeds))}.csv", index=False)
     table = found.groupby(["labels", "strategy"])["ndcg@10"].agg(["mean", "sem"]).round(4)
     print(table.to_string())
     if args.write:

@@ -19,7 +19,7 @@ from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories
 
 BARE = Template("sequential", "{history};", "{item}")  # no words around the titles: how a model is asked without a prompt
-CALIBRATION = 0.5  # share of an item's usual log-likelihood that is taken off (chosen on validation, world-movies)
+CALIBRATION = 0.3  # share of an item's usual log-likelihood that is taken off (chosen on validation, world-movies)
 TEMPERATURE = 0.05  # of cosine similarities (as in contrastive training of sentence encoders)
 
 
@@ -110,7 +110,7 @@ class Adapted(ScoreRecommender):
     def calibrate(self, histories: int, seed: int = 0) -> Adapted:
         """Learn, without any label, what each title gets anyway: the mean likelihood after ``histories`` histories of random items.
 
-        A language model prefers some titles whatever the history says; half of that preference (`CALIBRATION`) is taken off each score
+        A language model prefers some titles whatever the history says; three tenths of that preference (`CALIBRATION`) are taken off each score
         (contextual calibration, Zhao et al. 2021, arXiv 2102.09690; the linguistic bias of LMRecSys). Returns the recommender itself.
         """
         rng = np.random.default_rng([seed, 7])

@@ -21,7 +21,7 @@ def from_scratch(task: Task) -> Adapted:
     """The control: the same architecture with random weights, trained on the labels alone."""
     task.lm = task.lm.fresh(task.seed)
     task.backbone = list(task.lm.model.parameters())
-    return task.tuned({"backbone": task.backbone}, task.plan(3e-3, epochs=8.0, longest=480))
+    return task.tuned({"backbone": task.backbone}, task.plan(3e-3, epochs=8.0, longest=240))
 
 
 def pretrained_only(task: Task) -> Adapted:
@@ -31,7 +31,7 @@ def pretrained_only(task: Task) -> Adapted:
 
 def full(task: Task) -> Adapted:
     """Every pre-trained weight moves (fine-tuning of the holistic model)."""
-    return task.tuned({"backbone": task.backbone}, task.plan(3e-4))
+    return task.tuned({"backbone": task.backbone}, task.plan(1e-4))
 
 
 def top_layers(task: Task, layers: int = 1) -> Adapted:
@@ -42,7 +42,7 @@ def top_layers(task: Task, layers: int = 1) -> Adapted:
             f"top-layers(layers={layers}): expected 1..{max(map(len, stacks)) - 1}; the model has {max(map(len, stacks))} layers"
         )
     top = [parameter for stack in stacks for layer in stack[-layers:] for parameter in layer.parameters()]
-    return task.tuned({"backbone": top}, task.plan(2e-3))
+    return task.tuned({"backbone": top}, task.plan(1e-3))
 
 
 def head(task: Task) -> Adapted:
@@ -115,7 +115,7 @@ def insert_adapters(lm: LanguageModel, bottleneck: int, seed: int = 0) -> list[n
 def adapters(task: Task, bottleneck: int | None = None) -> Adapted:
     """Small networks between frozen layers (fine-tuning of an extra part). bottleneck: inner width, a quarter of the model's."""
     new = insert_adapters(task.lm, bottleneck or task.lm.width // 4, task.seed)
-    return task.tuned({"head": new}, task.plan(5e-3), added={"head": new})
+    return task.tuned({"head": new}, task.plan(1e-3), added={"head": new})
 
 
 def lora(task: Task, rank: int = 4) -> Adapted:
@@ -126,7 +126,7 @@ def lora(task: Task, rank: int = 4) -> Adapted:
         torch.manual_seed(task.seed)
         task.lm.model = inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"), task.lm.model)
     new = [parameter for name, parameter in task.lm.model.named_parameters() if "lora_" in name]
-    return task.tuned({"head": new}, task.plan(5e-3), added={"head": new})
+    return task.tuned({"head": new}, task.plan(1e-3), added={"head": new})
 
 
 def layer_stacks(lm: LanguageModel) -> list[nn.ModuleList]:

@@ -37,7 +37,7 @@ def p5(task: Task, families: tuple[str, ...] = ("sequential", "like", "rating", 
 
     families: of `language.prompts`; half of the examples are sequential. Held-out templates are never used.
     """
-    budget, rng = task.plan(1e-3, epochs=6.0, longest=360), np.random.default_rng([task.seed, 3])
+    budget, rng = task.plan(5e-4, epochs=6.0, longest=240), np.random.default_rng([task.seed, 3])
     drawn = prompted_examples(task, families, rng)
 
     def loss_of():
@@ -88,7 +88,7 @@ def instruct(task: Task, combinations: tuple | None = None) -> Adapted:
     """
     from tutorial_lib.language.instructions import instructions, seen_combinations
 
-    budget, rng = task.plan(1e-3, epochs=6.0, longest=360), np.random.default_rng([task.seed, 4])
+    budget, rng = task.plan(5e-4, epochs=6.0, longest=240), np.random.default_rng([task.seed, 4])
     combinations, drawn = combinations or seen_combinations(), task.examples(rng)
 
     def loss_of():

@@ -103,7 +103,7 @@ def prefix(task: Task, template: Template = WORDING) -> Adapted:
     encoder.load_prompt_embeddings(parts.permute(2, 0, 1, 3).reshape(len(tokens), -1))
     lm.deep = DeepPrefix(encoder, len(tokens), layers, heads)
     new = list(lm.deep.parameters())
-    return task.tuned({"prompt": new}, task.plan(1e-2), added={"prompt": new}, template=_rest(template))
+    return task.tuned({"prompt": new}, task.plan(3e-3), added={"prompt": new}, template=_rest(template))
 
 
 def pepler(task: Task, template: Template = WORDING) -> Adapted:
@@ -111,11 +111,11 @@ def pepler(task: Task, template: Template = WORDING) -> Adapted:
     new = add_soft_prompt(task.lm, opening_ids(task.lm, template, task.words.noun, task.words.plural))
     before = [parameter.detach().clone() for parameter in new]
     first = task.tuned(
-        {"prompt": new}, task.plan(1e-2, epochs=1.0, shortest=8, longest=60), added={"prompt": new}, template=_rest(template)
+        {"prompt": new}, task.plan(1e-2, epochs=1.0, shortest=8, longest=30), added={"prompt": new}, template=_rest(template)
     )
     second = task.tuned(
         {"prompt": new, "backbone": task.backbone},
-        task.plan(1e-3, epochs=3.0, shortest=16, longest=180),
+        task.plan(1e-4, epochs=3.0, shortest=16, longest=90),
         added={"prompt": new},
         template=_rest(template),
     )

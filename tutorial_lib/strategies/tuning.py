@@ -25,7 +25,7 @@ class Budget:
     learning_rate: float
     epochs: float = 4.0
     shortest: int = 24
-    longest: int = 240
+    longest: int = 120
     size: int = 16
     weight_decay: float = 0.01
 
