@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -33,15 +34,19 @@ def items_of(pieces):
     return [piece for piece in pieces if not isinstance(piece, str)]
 
 
-def tiny(name="kit-gpt", kind="causal", seed=0):
+@functools.cache
+def tokenizer():
+    return train_tokenizer((talk.text(TITLES) for talk in talks(200)), size=600)
+
+
+def tiny(name="kit-gpt", kind="causal"):
     """A random model with weights so large that every influence shows."""
-    tokenizer = train_tokenizer((talk.text(TITLES) for talk in talks(200)), size=600)
-    torch.manual_seed(seed)
-    model = untrained(name, len(tokenizer), width=32, layers=1, heads=2)
+    torch.manual_seed(0)
+    model = untrained(name, len(tokenizer()), width=32, layers=1, heads=2)
     for parameter in model.parameters():
         if parameter.ndim > 1:
             torch.nn.init.normal_(parameter, std=0.2)
-    return LanguageModel("tiny", kind, model.eval(), tokenizer)
+    return LanguageModel("tiny", kind, model.eval(), tokenizer())
 
 
 @pytest.fixture(scope="module")
@@ -186,7 +191,7 @@ def test_an_item_is_one_token_and_is_read_through_the_item_table(pointer):
 
 def test_nothing_flows_back_in_time(pointer):
     """Another item or word later leaves all log-probabilities before it as they are, and changes those from it on."""
-    for talk in talks(3):
+    for talk in talks(2):
         row, _ = pointer.tokens(talk)
         before = by_hand(pointer, row)
         for place in range(1, len(row)):
@@ -271,7 +276,7 @@ def test_the_written_reply_is_the_greedy_one(fitted, longest, bias, named):
 
 def test_a_model_learns_to_name_items(lm, fitted):
     """200 dialogues: the loss falls, and replies go from none that names an item to most."""
-    made = talks(40, first=200)
+    made = talks(20, first=200)
     before, after = (pointer_recall(pointer, made) for pointer in (VocabularyPointer(lm, TITLES), fitted))
     assert len(fitted.losses) == 8 and fitted.losses[-1] < 0.3 * fitted.losses[0]
     assert before.loc["end to end", "names an item"] < 0.2 and after.loc["end to end", "names an item"] > 0.6
@@ -376,6 +381,6 @@ def test_a_model_from_outside_reads_and_writes_items():
     row, _ = pointer.tokens(made[0])
     assert torch.allclose(by_hand(pointer, row).exp().sum(dim=1).float(), torch.ones(len(row)), atol=1e-5)
     assert pointer.text(row[1:-1]) == made[0].text(TITLES)
-    first = float(pointer.loss(made))
+    first = pointer.loss(made).item()
     pointer.fit(made, epochs=8, batch=2, learning_rate=3e-3)
-    assert float(pointer.loss(made)) < 0.5 * first
+    assert pointer.loss(made).item() < 0.5 * first

@@ -18,7 +18,7 @@ from tutorial_lib.models.pretraining import untrained
 
 KINDS = {"kit-gpt": "causal", "gpt2": "causal", "kit-t5": "seq2seq", "kit-bert": "masked", "bert": "masked", "encoder": "encoder"}
 WRITING = ("kit-gpt", "gpt2", "kit-t5")  # token by token
-CONTEXT = 256  # positions of gpt2, bert and encoder
+CONTEXT = 192  # positions of gpt2, bert and encoder
 SPREAD = 0.15  # of weights: so large that every influence on a likelihood shows
 
 
@@ -50,7 +50,7 @@ def catalogue() -> tuple[str, ...]:
 @cache
 def prompts() -> tuple[str, ...]:
     """Of different lengths, one of them empty."""
-    words = verbaliser(world())
+    words = verbaliser(world(), limit=6)
     histories = words.histories(split().test_history[:4])
     return (f"Someone enjoyed {histories[0]}; and then", f"{words.history([3])};", "", f"{histories[2]};")
 

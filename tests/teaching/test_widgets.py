@@ -14,7 +14,7 @@ from kernel import kernel, printed, shown
 
 import tutorial_lib.teaching
 from tutorial_lib.errors import InputError
-from tutorial_lib.teaching import explore, grid
+from tutorial_lib.teaching import TextBox, explore, grid
 from tutorial_lib.teaching.widgets import Explorer
 
 ALT = "A line whose slope you choose with the slider."
@@ -23,6 +23,7 @@ _COMMON = {"layout", "style", "description", "disabled"}
 _CHOICE = _COMMON | {"options", "index", "value", "label"}
 IN_BOTH = {
     "HTML": _COMMON | {"value", "placeholder"},
+    "Textarea": _COMMON | {"value", "placeholder", "rows", "continuous_update"},
     "Checkbox": _COMMON | {"value", "indent"},
     "ToggleButtons": _CHOICE | {"button_style", "icons", "tooltips"},
     "SelectionSlider": _CHOICE | {"continuous_update", "orientation", "readout"},
@@ -90,6 +91,61 @@ def test_a_setting_that_cannot_be_drawn_is_told():
     assert "could not be drawn" in panel.line.value and "ZeroDivisionError: no slope" in panel.line.value
     panel.controls["slope"].value = 1
     assert ALT in panel.line.value
+
+
+def lines(text, shape="line"):
+    """As many lines as the text has letters; no letters cannot be drawn."""
+    if not text:
+        raise InputError(f"<b>{text!r}</b>: expected letters")
+    fig, ax = plt.subplots(figsize=(2, 2))
+    for slope in range(len(text)):
+        ax.plot([0, 1], [0, slope], "-" if shape == "line" else "o")
+    return fig
+
+
+def test_a_text_box_redraws_what_is_written():
+    """Also texts that nobody thought of; and the still picture is that of the first one."""
+    controls = {"text": TextBox(("ab", "abc")), "shape": ["line", "points"]}
+    panel = Explorer(lines, ALT, lambda text, shape: f"{len(text)} lines, {shape}.", {}, controls)
+    box, first = panel.controls["text"], panel.image.value
+    assert box.value == "ab" and "2 lines, line." in panel.line.value and panel.values() == {"text": "ab", "shape": "line"}
+    box.value = "abcdefg"
+    assert panel.image.value != first and "7 lines, line." in panel.line.value
+    panel.controls["shape"].value = "points"
+    assert "7 lines, points." in panel.line.value
+    box.value, panel.controls["shape"].value = "ab", "line"
+    assert panel.image.value == first
+    assert box.continuous_update is False, "it would draw at every key"
+    assert Explorer(lines, ALT, None, {"text": "of my own"}, {"text": TextBox(("ab",))}).controls["text"].value == "of my own"
+
+
+def test_a_text_that_cannot_be_drawn_is_told_and_the_box_lives_on():
+    """With what was typed shown as text: it must not become part of the page."""
+    panel = Explorer(lines, ALT, None, {}, {"text": TextBox(("ab",))})
+    first = panel.image.value
+    panel.controls["text"].value = ""
+    assert "could not be drawn" in panel.line.value and "&lt;b&gt;''&lt;/b&gt;: expected letters" in panel.line.value
+    panel.controls["text"].value = "abc"
+    assert panel.image.value != first and ALT in panel.line.value and "could not" not in panel.line.value
+
+
+def test_a_text_box_on_the_page(capsys):
+    """The still picture names the text that it was drawn for."""
+    explore(lines, alt=ALT, text=TextBox(("ab", "abc")))
+    assert "(Still picture for text = ab. Run the notebook" in capsys.readouterr().out
+
+
+def test_grid_holds_the_texts_of_a_box():
+    values = list(grid({"text": TextBox(("ab", "abc")), "shape": ["line", "points"]}))
+    assert [row["text"] for row in values] == ["ab", "ab", "abc", "abc"]
+    assert list(grid({"text": TextBox(("ab",))})) == [{"text": "ab"}]  # one is enough: the learner writes the others
+
+
+@pytest.mark.parametrize("texts", [(), ("a", 1), None, "abc"], ids=repr)
+def test_a_text_box_needs_texts(texts):
+    """A string by itself would be taken for a tuple of its letters."""
+    with pytest.raises(InputError, match=r"^TextBox\(.*expected a tuple of one or more strings"):
+        TextBox(texts)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What a language model thinks of every item of a catalogue, and how it names one: likelihoods, beam search, and a trie in between."""
+"""What a language model thinks of every item of a catalogue: likelihoods, with common beginnings read once."""
 
 from __future__ import annotations
 
@@ -84,8 +84,9 @@ class Likelihoods:
         """One score a candidate, higher is better: float [n, m].
 
         normalise: "none", or "length" for the mean over tokens, which stops favouring short titles. prior: log-probabilities [m] or [1, m]
-        of the candidates after a prompt that says nothing about the user; ``strength`` times it is taken off, so that titles that are likely
-        anyway (common words, popular items) gain nothing from it (Holtzman et al. 2021, arXiv 2104.08315; the linguistic bias of LMRecSys).
+        of the candidates after a prompt that says nothing about the user; ``strength`` times it is taken off, so that titles that are
+        likely anyway (common words, popular items) gain nothing from it (Holtzman et al. 2021, arXiv 2104.08315; the linguistic bias of
+        LMRecSys).
         """
         if normalise not in ("none", "length"):
             raise InputError(f"scores(normalise={normalise!r}): expected 'none' or 'length'")
@@ -195,7 +196,7 @@ class _Packed:
         if self.lm.kind == "seq2seq":
             return self.lm.model(
                 decoder_input_ids=ids, past_key_values=behind, use_cache=True,
-                **_stretched(more, len(ids)),
+                **stretched(more, len(ids)),
             ).logits  # fmt: skip
         length = cache.get_seq_length()
         visible = torch.cat([sees.new_ones((len(ids), ids.shape[1], length)), sees], dim=2)[:, None]  # [R, 1, q, length + q]
@@ -247,7 +248,7 @@ def begin(lm: LanguageModel, prompt: str, room: int = 1):
     return out.logits[0, -1], out.past_key_values, {}
 
 
-def _stretched(more: dict, rows: int) -> dict:
+def stretched(more: dict, rows: int) -> dict:
     """What the decoder of an encoder-decoder model needs beside its cache, for several rows."""
     return {"encoder_outputs": (more["encoded"].expand(rows, -1, -1),), "attention_mask": more["attention_mask"].expand(rows, -1)}
 
@@ -283,99 +284,3 @@ def _filled_in(lm: LanguageModel, prompts: Sequence[str], sequences: Sequence[Se
             total = sum(logp[:, step, wanted[:, step]] for step in range(length))
             out[start : start + size, columns] = total.double().numpy()
     return out
-
-
-@dataclass(frozen=True)
-class Beam:
-    """One decoded list: texts best first, their log-probabilities, and the candidate each one is (-1: no item of the catalogue)."""
-
-    texts: list[str]
-    log_probabilities: np.ndarray
-    items: np.ndarray
-
-
-def beam_search(
-    lm: LanguageModel,
-    prompt: str,
-    candidates: Sequence[str],
-    *,
-    beams: int = 10,
-    constrained: bool = True,
-    longest: int | None = None,
-    trie: Trie | None = None,
-    stop: Sequence[str] = (";", ".", ":"),
-) -> Beam:
-    """The ``beams`` likeliest continuations of a prompt.
-
-    constrained: only tokens that lead to a candidate may follow, so every text is an item (De Cao et al. 2021, arXiv 2010.00904). Otherwise
-    the model writes what it likes until its end token, one of the tokens ``stop`` or ``longest`` tokens, and what it wrote need not exist.
-    trie: of `catalogue_trie`, to build it only once.
-    """
-    lm.require("causal", "seq2seq", what="writing token by token")
-    trie = trie or catalogue_trie(lm, candidates)
-    longest = longest or int(trie.depth().max())
-    stops = {lm.end_id, *(ids[-1] for text in stop if (ids := lm.tokenizer(text, add_special_tokens=False)["input_ids"]))}
-    with torch.inference_mode():
-        found = _search(lm, prompt, trie if constrained else None, beams, longest, stops)
-    found.sort(key=lambda one: -one[1])
-    items = [trie.ends.get(trie.find(tokens), -1) for tokens, _ in found[:beams]]
-    texts = [lm.tokenizer.decode(tokens).strip() for tokens, _ in found[:beams]]
-    return Beam(texts, np.array([total for _, total in found[:beams]]), np.array(items, dtype=np.int64))
-
-
-def catalogue_trie(lm: LanguageModel, candidates: Sequence[str]) -> Trie:
-    """The trie of the candidates' tokens."""
-    return Trie([lm.target_ids(candidate) for candidate in candidates])
-
-
-def _search(lm, prompt: str, trie: Trie | None, beams: int, longest: int, stops: set[int]) -> list[tuple[list[int], float]]:
-    """(tokens, log-probability) of finished hypotheses, at least ``beams`` where there are as many."""
-    first, cache, more = begin(lm, prompt, room=longest + 1)
-    live, scores = [[]], [0.0]
-    logits, cache = first[None], expanded(cache, 1)
-    finished: list[tuple[list[int], float]] = []
-    for step in range(longest + 1):
-        logp = F.log_softmax(logits.float(), dim=-1)
-        options = []  # (total, row, token)
-        for row, (tokens, total) in enumerate(zip(live, scores, strict=True)):
-            if trie is None:
-                best = logp[row].topk(min(2 * beams, logp.shape[1]))
-                steps = zip(best.indices.tolist(), best.values.tolist(), strict=True)
-                for token, value in steps:
-                    if token in stops or step == longest:
-                        if tokens:
-                            finished.append((tokens, total))  # the stop token itself is no part of the text
-                            if step == longest:
-                                break
-                    else:
-                        options.append((total + value, row, token))
-                continue
-            node = trie.find(tokens)
-            if node in trie.ends:
-                finished.append((tokens, total))
-            following = list(trie.children(node))
-            options += [(total + value, row, token) for token, value in zip(following, logp[row, following].tolist(), strict=True)]
-        options.sort(key=lambda option: -option[0])
-        options = options[:beams]
-        worst = sorted((total for _, total in finished), reverse=True)[beams - 1] if len(finished) >= beams else -np.inf
-        options = [option for option in options if option[0] > worst]  # a longer text is never likelier
-        if not options or step == longest:
-            break
-        rows = torch.tensor([row for _, row, _ in options])
-        live, scores = [[*live[row], token] for _, row, token in options], [total for total, _, _ in options]
-        logits, cache = _step(lm, torch.tensor([[tokens[-1]] for tokens in live]), _chosen(cache, rows), more)
-    return finished
-
-
-def _chosen(cache, rows: Tensor):
-    """The cache of some rows, in a new order."""
-    cache.reorder_cache(rows)
-    return cache
-
-
-def _step(lm: LanguageModel, tokens: Tensor, cache, more: dict):
-    if lm.kind == "seq2seq":
-        out = lm.model(decoder_input_ids=tokens, past_key_values=cache, use_cache=True, **_stretched(more, len(tokens)))
-    else:
-        out = lm.model(input_ids=tokens, past_key_values=cache, use_cache=True)
-    return out.logits[:, -1], out.past_key_values

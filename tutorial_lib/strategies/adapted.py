@@ -14,7 +14,8 @@ from torch import Tensor
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser
-from tutorial_lib.models.decoding import Beam, beam_search, catalogue_trie, log_likelihood
+from tutorial_lib.models.beams import Beam, beam_search, catalogue_trie
+from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories
 
@@ -110,7 +111,7 @@ class Adapted(ScoreRecommender):
     def calibrate(self, histories: int, seed: int = 0) -> Adapted:
         """Learn, without any label, what each title gets anyway: the mean likelihood after ``histories`` histories of random items.
 
-        A language model prefers some titles whatever the history says; three tenths of that preference (`CALIBRATION`) are taken off each score
+        A language model prefers some titles whatever the history says; `CALIBRATION` times that preference is taken off each score
         (contextual calibration, Zhao et al. 2021, arXiv 2102.09690; the linguistic bias of LMRecSys). Returns the recommender itself.
         """
         rng = np.random.default_rng([seed, 7])

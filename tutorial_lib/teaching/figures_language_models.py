@@ -54,7 +54,7 @@ def label_curves(curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Lev
 
 
 def paired_table(recorded: pd.DataFrame, baseline: str, strategies: Sequence[str]) -> pd.DataFrame:
-    """Gain of each strategy over a baseline at the same labels: per number of labels, mean difference with its 95 % interval and adjusted p.
+    """Gain of each strategy over a baseline at the same labels: mean difference with its 95 % interval and adjusted p.
 
     Pairs are users within seeds; labels 0 of the baseline stand for any number. Holm's adjustment is over the whole table.
     """
@@ -142,8 +142,9 @@ class HeadRuns:
 
     def describe(self, learning_rate: float) -> str:
         losses, ndcg = self.run(learning_rate)
+        end = np.mean(losses[-10:])
         return (
-            f"Learning rate {learning_rate:g}: the loss goes from {losses[0]:.2f} to {np.mean(losses[-10:]):.2f} nats in {len(losses)} steps; "
+            f"Learning rate {learning_rate:g}: the loss goes from {losses[0]:.2f} to {end:.2f} nats in {len(losses)} steps; "
             f"validation NDCG@10 {ndcg:.3f}."
         )
 
