@@ -93,7 +93,7 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium)
 
 
 def move_every_slider(page) -> list[bool]:
-    """For each first slider of a widget box: whether an arrow key changes the picture above or below it."""
+    """For each widget box: whether its first slider, moved by key, or else a new text in its text box, changes the picture."""
     moved = []
     count = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
     for index in range(count):  # cells far down exist on the page only once they are scrolled to
@@ -102,12 +102,17 @@ def move_every_slider(page) -> list[bool]:
         )
         cell = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
         handle, picture = cell.locator(".widget-slider .noUi-handle").first, cell.locator("img.widget-image").first
-        if not cell.locator(".widget-slider").count():
+        box = cell.locator(".widget-textarea textarea").first
+        if not cell.locator(".widget-slider").count() and not cell.locator(".widget-textarea").count():
             continue
         before = picture.get_attribute("src")
-        handle.focus()
-        page.keyboard.press("ArrowRight")
-        page.keyboard.press("ArrowRight")
+        if cell.locator(".widget-slider").count():
+            handle.focus()
+            page.keyboard.press("ArrowRight")
+            page.keyboard.press("ArrowRight")
+        else:  # a text box takes effect when it is left
+            box.fill("Behind me lie {history}. Now I would like")
+            box.press("Tab")
         with contextlib.suppress(Exception):
             page.wait_for_function("([img, old]) => img.src !== old", arg=[picture.element_handle(), before], timeout=MINUTES / 4)
         moved.append(picture.get_attribute("src") != before)
