@@ -344,6 +344,19 @@ always = max(liked, 1 - liked)
 caption = f"Right answers, {len(asked_on)} test users. Always the same answer gives {always:.2f} on like; chance gives .25 on direct"
 table(tasks, caption=caption, digits=2)
 
+# %% [markdown]
+# P5 also **writes**: an explanation is text after a prompt. Notebook 07 (planned) measures such text; here, read what tuning changed.
+
+# %%
+from tutorial_lib.models.beams import write_text
+
+if lm.kind != "masked":
+    item = int(split.test_target[asked_on[0]][0])
+    question = templates("explanation")[0].fill(item=words.titles[item], rating="5", feature="ending", review="", noun="", plural="")[0]
+    print(question)
+    for name, model in (("before", lm), ("P5", p5.lm)):
+        print(f"{name:>7}: {write_text(model, question)}")
+
 # %%
 quiz("04_prompting", "held-out")
 

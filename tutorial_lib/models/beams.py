@@ -52,6 +52,24 @@ def beam_search(
     return Beam(texts, np.array([total for _, total in found[:beams]]), np.array(items, dtype=np.int64))
 
 
+def write_text(lm: LanguageModel, prompt: str, *, longest: int = 60) -> str:
+    """Free text after a prompt, such as an explanation: the likeliest token at each step, up to the model's end token (greedy).
+
+    >>> from tutorial_lib.models import load_language_model
+    >>> write_text(load_language_model("kit-gpt"), "Someone gave Hushed Pearl Blocks 5 stars. What do they say about the size?")[-1]
+    '.'
+    """
+    lm.require("causal", "seq2seq", what="writing text")
+    written: list[int] = []
+    with torch.inference_mode():
+        logits, cache, more = begin(lm, prompt, room=longest + 1)
+        logits = logits[None]
+        while len(written) < longest and (token := int(logits[0].argmax())) != lm.end_id:
+            written.append(token)
+            logits, cache = _step(lm, torch.tensor([[token]]), cache, more)
+    return lm.tokenizer.decode(written, skip_special_tokens=True).strip()
+
+
 def catalogue_trie(lm: LanguageModel, candidates: Sequence[str]) -> Trie:
     """The trie of the candidates' tokens."""
     return Trie([lm.target_ids(candidate) for candidate in candidates])

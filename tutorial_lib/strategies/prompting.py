@@ -32,13 +32,14 @@ def few_shot(task: Task, template: Template = SEQUENTIAL[0], examples: int = 2, 
     return Adapted(task.lm, task.words, task.n_items, template, context="".join(shown))
 
 
-def p5(task: Task, families: tuple[str, ...] = ("sequential", "like", "rating", "direct")) -> Adapted:
+def p5(task: Task, families: tuple[str, ...] | None = None) -> Adapted:
     """The model moves, the prompts do not: one model tuned on several tasks in many wordings (fixed-prompt PTM tuning; P5).
 
-    families: of `language.prompts`; half of the examples are sequential. Held-out templates are never used.
+    families: of `language.prompts`, all that the dataset has the data for by default; half of the examples are sequential. Held-out
+    templates are never used. Reviews and ratings are those that the labelled users gave to the items of their training histories.
     """
     budget, rng = task.plan(5e-4, epochs=6.0, longest=240), np.random.default_rng([task.seed, 3])
-    drawn = prompted_examples(task, families, rng)
+    drawn = prompted_examples(task, families or possible_families(task.dataset), rng)
 
     def loss_of():
         pairs = list(islice(drawn, budget.size))
@@ -49,36 +50,55 @@ def p5(task: Task, families: tuple[str, ...] = ("sequential", "like", "rating", 
     return task.tuned({"backbone": task.backbone}, budget, template=SEQUENTIAL[0], loss_of=loss_of)
 
 
+def possible_families(dataset) -> tuple[str, ...]:
+    """Template families that this dataset has the data for: ratings, and reviews with named features."""
+    rated = dataset.interactions["rating"].notna().all()
+    told = len(dataset.reviews) and {"features", "sentiment"} <= set(dataset.reviews)
+    return ("sequential", "direct", *(("like", "rating") if rated else ()), *(("explanation", "summary") if told else ()))
+
+
 def prompted_examples(task: Task, families: tuple[str, ...], rng: np.random.Generator):
     """Endless (source, target): seen templates of several families, filled from the labelled users' training histories."""
-    ratings = _ratings(task) if {"like", "rating"} & set(families) else {}
-    titles, nouns = task.words.titles, {"noun": task.words.noun, "plural": task.words.plural}
+    for family in families:
+        if family not in possible_families(task.dataset):
+            known = ", ".join(possible_families(task.dataset))
+            raise InputError(f"p5(families=...): {task.dataset.name} has no data for {family!r}; expected some of {known}")
+    stars, reviews = _ratings(task), _reviews(task)
     others = [family for family in families if family != "sequential"]
     for history, item in task.examples(rng):
         family = "sequential" if not others or rng.random() < 0.5 else others[int(rng.integers(len(others)))]
         template = templates(family)[int(rng.integers(len(templates(family))))]
-        values = {"history": task.words.history(history), "item": titles[item], **nouns}
+        values = {"noun": task.words.noun, "plural": task.words.plural}
         if family in ("like", "rating"):
-            row, stars = ratings[int(rng.integers(len(ratings)))]
-            items = task.histories[row]
-            place = int(rng.integers(len(items)))
-            values |= {"history": task.words.history(items[:place][-8:]), "item": titles[items[place]], "rating": f"{stars[place]:.0f}"}
-            values["answer"] = "yes" if stars[place] >= 4 else "no"
-        if family == "direct":
+            row = int(rng.integers(len(stars)))
+            place = int(rng.integers(len(stars[row])))
+            history, item = task.histories[row][:place][-8:], task.histories[row][place]
+            values |= {"rating": f"{stars[row][place]:.0f}", "answer": "yes" if stars[row][place] >= 4 else "no"}
+        elif family == "direct":
             options = rng.permutation([item, *rng.choice(task.n_items, size=3, replace=False)])
-            values["candidates"] = task.words.separator.join(titles[i] for i in options)
-        yield template.fill(**values)
+            values["candidates"] = task.words.separator.join(task.words.titles[i] for i in options)
+        elif family in ("explanation", "summary"):
+            item, rating, text, features, verdict = reviews[int(rng.integers(len(reviews)))]
+            values |= {"rating": f"{rating:.0f}", "review": text, "feature": features[0], "verdict": verdict}
+        yield template.fill(**values, history=task.words.history(history), item=task.words.titles[item])
 
 
-def _ratings(task: Task) -> list[tuple[int, np.ndarray]]:
-    """(row of the history, rating of each of its items) of the labelled users."""
+def _ratings(task: Task) -> list[np.ndarray]:
+    """The rating of each item of each labelled user's history."""
     table = task.dataset.interactions
     table = table[table["user"].isin(task.users)].drop_duplicates(["user", "item"])
     stars = dict(zip(zip(table["user"], table["item"], strict=True), table["rating"], strict=True))
-    return [
-        (row, np.array([stars[user, int(item)] for item in history]))
-        for row, (user, history) in enumerate(zip(task.users, task.histories, strict=True))
-    ]
+    return [np.array([stars[user, int(item)] for item in history]) for user, history in zip(task.users, task.histories, strict=True)]
+
+
+def _reviews(task: Task) -> list[tuple]:
+    """(item, rating, text, features, sentiment) of what the labelled users wrote about items of their training histories."""
+    table, kept = task.dataset.reviews, dict(zip(task.users, map(set, task.histories), strict=True))
+    if "features" not in table:
+        return []
+    table = table[table["user"].isin(task.users)]
+    rows = table[["user", "item", "rating", "text", "features", "sentiment"]].itertuples(index=False, name=None)
+    return [row for user, *row in rows if row[0] in kept[user]]
 
 
 def instruct(task: Task, combinations: tuple | None = None) -> Adapted:
