@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -102,31 +101,31 @@ def adapt(
     >>> adapt("kit-gpt", split, "zero-shot").moved
     {'backbone': 0.0, 'prompt': 0.0, 'head': 0.0}
     """
+    _check(strategy, options, labels)
+    lm = load_language_model(lm) if isinstance(lm, str) else lm
+    lm.require(*STRATEGIES[strategy].kinds, what=f"strategy {strategy!r}")
+    rows, words = labelled_users(split, labels, seed), words or verbaliser(split.dataset)
+    histories = [split.train[row] for row in rows]
+    task = Task(lm.clone(), words, histories, split.dataset.n_items, seed, budget, on_step, split.dataset, split.users[rows])
+    out = STRATEGIES[strategy].function(task, **options)
+    out.strategy, out.labels, out.seed = strategy, labels, seed
+    if calibrate and out.head is None and lm.kind != "encoder":
+        out.calibrate(calibrate, seed)
+    given = {"budget": budget, "words": words, "on_step": on_step, "calibrate": calibrate, **options}
+    out.again = lambda other, seed: adapt(lm, other, strategy, labels, seed, **given)
+    return out
+
+
+def _check(strategy: str, options: dict, labels: int) -> None:
+    """One line for an unknown strategy or option, and for nothing to tune on."""
     if strategy not in STRATEGIES:
         raise unknown_name("strategy", strategy, STRATEGIES)
     function = STRATEGIES[strategy].function
     known = function.__code__.co_varnames[1 : function.__code__.co_argcount]
     for name in options:
+        if name not in known and not known:
+            raise InputError(f"adapt({name}=...): strategy {strategy!r} has no options")
         if name not in known:
-            raise (
-                unknown_name(f"option of strategy {strategy!r}", name, known)
-                if known
-                else InputError(f"adapt({name}=...): strategy {strategy!r} has no options")
-            )
-    lm = load_language_model(lm) if isinstance(lm, str) else lm
-    lm.require(*STRATEGIES[strategy].kinds, what=f"strategy {strategy!r}")
-    rows = labelled_users(split, labels, seed)
+            raise unknown_name(f"option of strategy {strategy!r}", name, known)
     if labels == 0 and STRATEGIES[strategy].moves:
         raise InputError(f"adapt(labels=0): strategy {strategy!r} tunes something and needs at least 1 labelled user")
-    words = words or verbaliser(split.dataset)
-    histories = [split.train[row] for row in rows]
-    task = Task(lm.clone(), words, histories, split.dataset.n_items, seed, budget, on_step, split.dataset, split.users[rows])
-    out = function(task, **options)
-    out.strategy, out.labels, out.seed = strategy, labels, seed
-    again = functools.partial(
-        adapt, lm, strategy=strategy, labels=labels, budget=budget, words=words, on_step=on_step, calibrate=calibrate, **options
-    )
-    if calibrate and out.head is None and lm.kind != "encoder":
-        out.calibrate(calibrate, seed)
-    out.again = lambda other, seed: again(other, seed=seed)
-    return out
