@@ -511,11 +511,9 @@ recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"
 table(recap, caption=f"{ds.name}; first row: lowest and highest of {len(means)} wordings; else intervals over users, or over seeds")
 
 # %%
-golden("04.zero-shot.ndcg@10", means.mean(), trivial=frames["random"]["ndcg@10"].mean())
 golden("04.leak.rule", leak["max + 1, leak-prone IDs"]["ndcg@10"].mean(), trivial=leak["max + 1, random IDs"]["ndcg@10"].mean())
 if lm.kind != "masked":
     golden("04.invalid.free", invalid["free"])
-golden("04.p5.direct", tasks.loc["direct", "P5, seen wording"], trivial=0.25)
 
 # %% [markdown]
 # ## Pitfalls
