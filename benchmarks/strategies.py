@@ -16,6 +16,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
+from results_file import machine, markdown_table, write_section
+from scipy.stats import t
 
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import ship
@@ -143,11 +145,32 @@ def main() -> None:
     if args.part and not args.write:
         args.part.mkdir(parents=True, exist_ok=True)
         found.to_csv(args.part / f"seeds-{'-'.join(map(str, args.seeds))}.csv", index=False)
-    table = found.groupby(["labels", "strategy"])["ndcg@10"].agg(["mean", "sem"]).round(4)
-    print(table.to_string())
+    table = summary(found)
+    print(table.to_string(index=False))
     if args.write:
         content = found.to_csv(index=False, lineterminator="\n").encode()
         ship({"results/strategies.csv": content}, "python benchmarks/strategies.py --write")
+        seeds, users = found["seed"].nunique(), found.groupby("seed")["user"].nunique().iloc[0]
+        body = (
+            f"{machine()}\n\nworld-movies, {args.lm}, {seeds} seeds, {users} test users each (others in every seed); NDCG@10, mean over seeds "
+            f"± half the 95 % t interval; share of the ceiling on the same users.\n\n{markdown_table(table)}"
+        )
+        write_section("strategies", "Strategies against labels", "python benchmarks/strategies.py --write", body)
+
+
+def summary(found: pd.DataFrame) -> pd.DataFrame:
+    """One row a strategy and number of labels."""
+    ceiling = found.loc[found["strategy"] == "ceiling", "ndcg@10"].mean()
+    rows = []
+    for (labels, name), some in found.groupby(["labels", "strategy"], sort=True):
+        means = some.groupby("seed")["ndcg@10"].mean()
+        half = t.ppf(0.975, len(means) - 1) * means.sem() if len(means) > 1 else float("nan")
+        costs = some.groupby("seed")[["seconds", "trainable", "flops"]].first().mean()
+        rows.append(
+            (labels, name, f"{means.mean():.4f} ± {half:.4f}", f"{means.mean() / ceiling:.0%}", f"{costs['trainable']:,.0f}",
+             f"{costs['seconds']:.0f}", f"{costs['flops'] / 1e9:,.0f}")
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=["labels", "strategy", "NDCG@10", "of the ceiling", "moves", "seconds", "GFLOP"])
 
 
 if __name__ == "__main__":

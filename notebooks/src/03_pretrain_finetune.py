@@ -113,7 +113,7 @@ from tutorial_lib.strategies.taxonomy import strategies_for
 rows, names = [], strategies_for(lm)
 for name in names:
     quick_look = Budget(learning_rate=2e-3, shortest=2, longest=2, size=4)
-    model = adapt(lm, split, name, labels=8, seed=SEED, budget=quick_look)
+    model = adapt(lm, split, name, labels=8, seed=SEED, budget=quick_look, calibrate=0)
     rows.append((STRATEGIES[name].cell, name, *model.moved.values(), f"{model.n_trainable / model.n_parameters:.2%}"))
 columns = ["cell", "strategy", "backbone", "prompt", "head", "may move"]
 taxonomy = pd.DataFrame(rows, columns=columns).set_index("strategy")
