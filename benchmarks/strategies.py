@@ -152,8 +152,8 @@ def main() -> None:
         ship({"results/strategies.csv": content}, "python benchmarks/strategies.py --write")
         seeds, users = found["seed"].nunique(), found.groupby("seed")["user"].nunique().iloc[0]
         body = (
-            f"{machine()}\n\nworld-movies, {args.lm}, {seeds} seeds, {users} test users each (others in every seed); NDCG@10, mean over seeds "
-            f"± half the 95 % t interval; share of the ceiling on the same users.\n\n{markdown_table(table)}"
+            f"{machine()}\n\nworld-movies, {args.lm}, {seeds} seeds, {users} test users each (others in every seed); NDCG@10, mean over "
+            f"seeds ± half the 95 % t interval; share of the ceiling on the same users.\n\n{markdown_table(table)}"
         )
         write_section("strategies", "Strategies against labels", "python benchmarks/strategies.py --write", body)
 
