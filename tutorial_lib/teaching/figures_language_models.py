@@ -67,8 +67,8 @@ def paired_table(recorded: pd.DataFrame, baseline: str, strategies: Sequence[str
             if (name, labels) not in indexed.index or (baseline, labels) not in indexed.index and (baseline, 0) not in indexed.index:
                 continue
             base = indexed.loc[baseline, labels if (baseline, labels) in indexed.index else 0]
-            a, b = (frame.to_frame().sort_index() for frame in (indexed.loc[name, labels], base))
-            a.index = b.index = pd.RangeIndex(len(a))
+            both = pd.concat([indexed.loc[name, labels], base], axis=1, join="inner")  # the same users of the same seeds
+            a, b = (both.iloc[:, [side]].reset_index(drop=True) for side in (0, 1))
             c = compare(a, b)
             rows.append((name, int(labels), c.difference, *c.ci, len(a)))
             p.append(c.p)
