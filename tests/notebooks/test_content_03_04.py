@@ -25,7 +25,8 @@ def test_recorded_results_say_where_they_come_from(recorded):
     assert recorded["commit"].str.fullmatch(r"[0-9a-f]{7,}").all()
     assert recorded["seed"].nunique() >= 5
     tuned = recorded[recorded["strategy"].isin([name for name, s in STRATEGIES.items() if s.moves])]
-    assert (tuned["seconds"] > 0).all() and (tuned["flops"] > 0).all() and (tuned["trainable"] > 0).all()
+    assert (tuned["flops"] > 0).all() and (tuned["trainable"] > 0).all()
+    assert (tuned.loc[tuned["strategy"] != "item-bias", "seconds"] > 0).all()  # counting takes less than the hundredth that is kept
     assert recorded["ndcg@10"].between(0, 1).all()
 
 
