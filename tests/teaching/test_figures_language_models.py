@@ -17,7 +17,6 @@ import torch
 import torch.nn.functional as F
 
 from tutorial_lib.data import Dataset, DatasetCard, leave_last_out
-from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare, evaluate, holm
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.recommender import ScoreRecommender
@@ -98,14 +97,16 @@ def test_what_was_not_run_is_not_in_the_table():
     assert set(paired_table(recorded(), "from-scratch", ["full", "popularity", "soft-prompt"]).index) == {"full"}
 
 
-@pytest.mark.parametrize("column, other", [("user", 99), ("seed", 9)])
-def test_strangers_are_no_pair(column, other):
-    """One user (or seed) only on this side, another only on that: as many rows, but no pairs."""
+@pytest.mark.parametrize("column, last, pairs", [("user", 29, 87), ("seed", 2, 60)])
+def test_strangers_are_no_pair(column, last, pairs):
+    """A user (or a seed) that only this side has, and another one that only that side has: as many rows, but no pairs."""
     frame = recorded()
-    last = 29 if column == "user" else 2
-    frame.loc[(frame["strategy"] == "from-scratch") & (frame[column] == last), column] = other
-    with pytest.raises(InputError, match="users differ"):
-        paired_table(frame, "from-scratch", ["full"])
+    frame.loc[(frame["strategy"] == "from-scratch") & (frame[column] == last), column] = 99
+    table = paired_table(frame, "from-scratch", ["full"])
+    common = recorded()[recorded()[column] != last]
+    comparisons = [raw(common, "full", "from-scratch", labels, labels) for labels in (4, 16)]
+    assert table["pairs"].tolist() == [pairs, pairs] and table["gain"].tolist() == pytest.approx([c.difference for c in comparisons])
+    assert table[["95 % low", "95 % high"]].to_numpy() == pytest.approx(np.array([c.ci for c in comparisons]))
 
 
 def test_label_curves_draw_every_point():

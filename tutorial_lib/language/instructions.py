@@ -88,7 +88,7 @@ class Instruction:
 
 def instructions(
     dataset: Dataset, histories: Sequence[Sequence[int]], targets: Sequence[int], *, combinations: Sequence[Combination],
-    seed: int = 0, users: Sequence[int] | None = None, held_out_wording: bool = False,
+    seed: int = 0, users: Sequence[int] | None = None, held_out_wording: bool = False, words: Verbaliser | None = None,
 ) -> list[Instruction]:  # fmt: skip
     """One instruction for each history and its target; number i depends on ``seed``, i, its history and its target alone.
 
@@ -108,7 +108,7 @@ def instructions(
     combinations = [tuple(combination) for combination in combinations]
     codes = [np.ravel(target) for target in targets]
     histories = [np.ravel(history).astype(np.int64).tolist() for history in histories]
-    catalogue = _catalogue(dataset)
+    catalogue = _catalogue(dataset, words)
     _refuse(dataset, catalogue, histories, codes, combinations, users)
     people = [-1] * len(codes) if users is None else [int(user) for user in users]
     return [
@@ -189,8 +189,8 @@ class _Catalogue:
         return f"{'an' if wish[0].lower() in 'aeiou' else 'a'} {wish}"
 
 
-def _catalogue(dataset: Dataset) -> _Catalogue:
-    words, nothing = verbaliser(dataset), [""] * dataset.n_items
+def _catalogue(dataset: Dataset, words: Verbaliser | None = None) -> _Catalogue:
+    words, nothing = words or verbaliser(dataset), [""] * dataset.n_items
     kinds = [[kind for kind in kinds if kind and kind != "unknown"] for kinds in dataset.items.get("categories", nothing)]
     moods = [[mood] if mood else [] for mood in dataset.items.get("mood", nothing)]
     return _Catalogue(words, np.unique(words.titles, return_inverse=True)[1].tolist(), kinds, moods)

@@ -65,7 +65,9 @@ class LanguageModel:
 
     def clone(self) -> LanguageModel:
         """A copy whose weights can be changed without touching this one's."""
-        return LanguageModel(self.name, self.kind, copy.deepcopy(self.model), self.tokenizer, self.path)
+        return LanguageModel(
+            self.name, self.kind, copy.deepcopy(self.model), self.tokenizer, self.path, *copy.deepcopy((self.soft, self.deep))
+        )
 
     def fresh(self, seed: int = 0) -> LanguageModel:
         """The same architecture with new random weights: what there is without pre-training."""

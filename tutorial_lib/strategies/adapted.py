@@ -86,6 +86,7 @@ class Adapted(ScoreRecommender):
         """The same strategy from the same starting model on another split."""
         if self.again is None:
             raise InputError("Adapted.fit: this recommender was not made by adapt(); call adapt(lm, split, strategy=...)")
+        self.__dict__.pop("_trie", None)
         self.__dict__.update(self.again(split, seed=seed).__dict__)
         return self
 

@@ -96,20 +96,19 @@ class Adapter(nn.Module):
 
 def insert_adapters(lm: LanguageModel, bottleneck: int, seed: int = 0) -> list[nn.Parameter]:
     """One `Adapter` behind every layer of the model, in place; returns the new parameters."""
+    layers = [layer for stack in layer_stacks(lm) for layer in stack]
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        layers = [layer for stack in layer_stacks(lm) for layer in stack]
-        lm.model.kit_adapters = nn.ModuleList(Adapter(lm.width, bottleneck).to(lm.device) for _ in layers)
+        for layer in layers:
+            layer.kit_adapter = Adapter(lm.width, bottleneck).to(lm.device)
+            layer.register_forward_hook(_through_adapter)
+    return [parameter for layer in layers for parameter in layer.kit_adapter.parameters()]
 
-    def behind(adapter: Adapter):
-        def hook(layer, arguments, output):
-            return (adapter(output[0]), *output[1:]) if isinstance(output, tuple) else adapter(output)
 
-        return hook
-
-    for layer, adapter in zip(layers, lm.model.kit_adapters, strict=True):
-        layer.register_forward_hook(behind(adapter))
-    return list(lm.model.kit_adapters.parameters())
+def _through_adapter(layer: nn.Module, arguments: tuple, output):
+    """The adapter is looked up in the layer, so that a copy of the model uses its own."""
+    adapter = layer.kit_adapter
+    return (adapter(output[0]), *output[1:]) if isinstance(output, tuple) else adapter(output)
 
 
 def adapters(task: Task, bottleneck: int | None = None) -> Adapted:

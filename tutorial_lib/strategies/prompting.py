@@ -10,6 +10,7 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import SEQUENTIAL, Template, templates
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
+from tutorial_lib.strategies.tuning import windows
 
 
 def zero_shot(task: Task, template: Template = SEQUENTIAL[0]) -> Adapted:
@@ -25,7 +26,9 @@ def few_shot(task: Task, template: Template = SEQUENTIAL[0], examples: int = 2, 
     if not 0 <= examples <= len(task.histories):
         raise InputError(f"few-shot(examples={examples}): expected 0..{len(task.histories)}, one labelled user an example")
     shown = []
-    for history, item in islice(task.examples(np.random.default_rng([task.seed, 2])), examples):
+    rng = np.random.default_rng([task.seed, 2])
+    for row in rng.permutation(len(task.histories))[:examples]:
+        history, item = next(windows([task.histories[row]], task.words.limit, rng))
         values = {"history": task.words.history(history[-limit:]), "noun": task.words.noun, "plural": task.words.plural}
         source, target = template.fill(**values, item=task.words.titles[item])
         shown.append(f"{source} {target}. ")
@@ -64,7 +67,7 @@ def prompted_examples(task: Task, families: tuple[str, ...], rng: np.random.Gene
             known = ", ".join(possible_families(task.dataset))
             raise InputError(f"p5(families=...): {task.dataset.name} has no data for {family!r}; expected some of {known}")
     stars, reviews = _ratings(task), _reviews(task)
-    others = [family for family in families if family != "sequential"]
+    others = [family for family in families if family != "sequential" and (reviews or family not in ("explanation", "summary"))]
     for history, item in task.examples(rng):
         family = "sequential" if not others or rng.random() < 0.5 else others[int(rng.integers(len(others)))]
         template = templates(family)[int(rng.integers(len(templates(family))))]
@@ -75,7 +78,8 @@ def prompted_examples(task: Task, families: tuple[str, ...], rng: np.random.Gene
             history, item = task.histories[row][:place][-8:], task.histories[row][place]
             values |= {"rating": f"{stars[row][place]:.0f}", "answer": "yes" if stars[row][place] >= 4 else "no"}
         elif family == "direct":
-            options = rng.permutation([item, *rng.choice(task.n_items, size=3, replace=False)])
+            drawn = rng.choice(task.n_items, size=min(4, task.n_items), replace=False)
+            options = rng.permutation([item, *drawn[drawn != item][:3]])
             values["candidates"] = task.words.separator.join(task.words.titles[i] for i in options)
         elif family in ("explanation", "summary"):
             item, rating, text, features, verdict = reviews[int(rng.integers(len(reviews)))]
@@ -113,7 +117,9 @@ def instruct(task: Task, combinations: tuple | None = None) -> Adapted:
 
     def loss_of():
         pairs = list(islice(drawn, budget.size))
-        made = instructions(task.dataset, *zip(*pairs, strict=True), combinations=combinations, seed=int(rng.integers(2**31)))
+        made = instructions(
+            task.dataset, *zip(*pairs, strict=True), combinations=combinations, seed=int(rng.integers(2**31)), words=task.words
+        )
         sources, targets = [one.source for one in made], [one.target for one in made]
         tokens = sum(map(len, task.lm.tokenizer([f"{s} {t}" for s, t in zip(sources, targets, strict=True)], verbose=False)["input_ids"]))
         return task.lm.loss(sources, targets, whole=task.lm.kind == "causal"), tokens

@@ -6,6 +6,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
+from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import SEQUENTIAL, Template
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import BARE, Adapted
@@ -16,8 +17,18 @@ WORDING = SEQUENTIAL[0]  # its words are what soft prompts start from
 
 def opening_ids(lm: LanguageModel, template: Template, noun: str, plural: str) -> list[int]:
     """Tokens of a prompt up to the history, start token included."""
-    words = template.source.split("{history}")[0].format(noun=noun, plural=plural).strip()
-    return [*lm.start_ids, *lm.tokenizer(words, add_special_tokens=False)["input_ids"]]
+    opening, *rest = template.source.split("{history}")
+    if not rest or Template(template.family, opening, "").gaps - {"noun", "plural"}:
+        raise InputError(
+            f"template {template.source!r}: a soft prompt starts from the words up to {{history}}; no other gap may stand there"
+        )
+    words = opening.format(noun=noun, plural=plural).strip()
+    tokens = [*lm.start_ids, *lm.tokenizer(words, add_special_tokens=False)["input_ids"]]
+    if not tokens:
+        raise InputError(
+            f"template {template.source!r}: no words stand before {{history}}, so there is nothing to tune; take another template"
+        )
+    return tokens
 
 
 class SoftPrompt(nn.Module):
@@ -113,6 +124,9 @@ def pepler(task: Task, template: Template = WORDING) -> Adapted:
     first = task.tuned(
         {"prompt": new}, task.plan(1e-2, epochs=1.0, shortest=8, longest=30), added={"prompt": new}, template=_rest(template)
     )
+    if task.on_step:
+        tell, told = task.on_step, len(first.losses)
+        task.on_step = lambda step, loss: tell(told + step, loss)
     second = task.tuned(
         {"prompt": new, "backbone": task.backbone},
         task.plan(1e-4, epochs=3.0, shortest=16, longest=90),

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
+
 from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser, verbaliser
 from tutorial_lib.models.language_models import LanguageModel, load_language_model
 from tutorial_lib.strategies import finetune, prompting, soft_prompts
@@ -104,14 +107,17 @@ def adapt(
     _check(strategy, options, labels)
     lm = load_language_model(lm) if isinstance(lm, str) else lm
     lm.require(*STRATEGIES[strategy].kinds, what=f"strategy {strategy!r}")
-    rows, words = labelled_users(split, labels, seed), words or verbaliser(split.dataset)
+    rows, given_words = labelled_users(split, labels, seed), words
+    words = words or verbaliser(split.dataset)
     histories = [split.train[row] for row in rows]
     task = Task(lm.clone(), words, histories, split.dataset.n_items, seed, budget, on_step, split.dataset, split.users[rows])
-    out = STRATEGIES[strategy].function(task, **options)
+    with torch.random.fork_rng():  # what the caller draws next does not depend on the strategy
+        torch.manual_seed(seed)
+        out = STRATEGIES[strategy].function(task, **options)
     out.strategy, out.labels, out.seed = strategy, labels, seed
     if calibrate and out.head is None and lm.kind != "encoder":
         out.calibrate(calibrate, seed)
-    given = {"budget": budget, "words": words, "on_step": on_step, "calibrate": calibrate, **options}
+    given = {"budget": budget, "words": given_words, "on_step": on_step, "calibrate": calibrate, **options}
     out.again = lambda other, seed: adapt(lm, other, strategy, labels, seed, **given)
     return out
 
@@ -127,5 +133,9 @@ def _check(strategy: str, options: dict, labels: int) -> None:
             raise InputError(f"adapt({name}=...): strategy {strategy!r} has no options")
         if name not in known:
             raise unknown_name(f"option of strategy {strategy!r}", name, known)
+    if not isinstance(options.get("template", Template("", "", "")), Template):
+        raise InputError(
+            f"adapt(template={options['template']!r}): expected a Template, as in Template('sequential', '{{history}};', '{{item}}')"
+        )
     if labels == 0 and STRATEGIES[strategy].moves:
         raise InputError(f"adapt(labels=0): strategy {strategy!r} tunes something and needs at least 1 labelled user")

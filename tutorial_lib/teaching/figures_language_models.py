@@ -111,7 +111,8 @@ class HeadRuns:
         from tutorial_lib.strategies.adapted import Head
 
         if learning_rate not in self.runs:
-            head, losses = Head(self.items), []
+            with torch.random.fork_rng():
+                head, losses = Head(self.items), []
             optimizer = torch.optim.AdamW(head.parameters(), lr=learning_rate)
             generator = torch.Generator().manual_seed(self.seed)
             for _ in range(self.steps):

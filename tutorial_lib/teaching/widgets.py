@@ -25,7 +25,7 @@ class TextBox:
     texts: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if not self.texts or not all(isinstance(text, str) for text in self.texts):
+        if not isinstance(self.texts, tuple) or not self.texts or not all(isinstance(text, str) for text in self.texts):
             raise InputError(f"TextBox({self.texts!r}): expected a tuple of one or more strings")
 
 
