@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 import pytest
 import tiny_lms
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from small import make_dataset
 
@@ -311,6 +311,7 @@ unicode = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 
 @settings(max_examples=150, deadline=None)
 @given(unicode)
+@example("No . 2 , part 1 ! do n't ? it 's  so")
 def test_any_text_comes_back_from_its_tokens(text):
     """Titles in any script can be written; a letter that is lost would make two titles one."""
     tokens = tiny_lms.tokenizer()(text, add_special_tokens=False)["input_ids"]

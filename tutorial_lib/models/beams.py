@@ -32,7 +32,7 @@ def beam_search(
     constrained: bool = True,
     longest: int | None = None,
     trie: Trie | None = None,
-    stop: Sequence[str] = (";", ".", ":"),
+    stop: Sequence[str] = (";",),
 ) -> Beam:
     """The ``beams`` likeliest continuations of a prompt.
 

@@ -175,9 +175,9 @@ class LanguageModel:
 
     def vectors(self, texts: Sequence[str], size: int = 128) -> Tensor:
         """[n, D]: the mean of the last hidden states over a text's tokens, at length 1 (Reimers & Gurevych 2019). Gradients flow."""
-        out = []
+        out, end = [torch.empty(0, self.width, device=self.device)], [] if self.kind == "causal" else [self.end_id]
         for start in range(0, len(texts), size):
-            ids, mask = self.padded([self.prompt_ids(text) for text in texts[start : start + size]])
+            ids, mask = self.padded([[*self.prompt_ids(text), *end] for text in texts[start : start + size]])
             body = self.model.get_encoder() if self.kind == "seq2seq" else self.model.base_model
             hidden = body(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, L, D]
             out.append((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
