@@ -49,7 +49,7 @@ def label_curves(curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Lev
         ax.annotate(name, (1.01, mean), xycoords=("axes fraction", "data"), fontsize=8, va="center", color="#333333")
     label_axes(ax, "labelled users", "test NDCG@10")
     ax.set_ylim(0, None)
-    ax.legend(frameon=False, fontsize=8, ncol=2)
+    ax.legend(frameon=False, fontsize=8, ncol=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return fig
 
 
