@@ -14,7 +14,7 @@
 # > memory; tuning takes about two minutes in all. No GPU.
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: a few steps, for structure | quick: 48 test users | full: 400 test users
+PROFILE = "quick"  # smoke: a few steps, for structure | quick: 24 test users | full: 400 test users
 DATASET = "world-movies"  # the new task; or "world-products", "world-news" (seen in pre-training); real data: "ml-100k"
 LM = "kit-gpt"  # or "kit-bert", "kit-t5", "minilm", a Hub id or a folder
 SEED = 0  # any whole number from 0; draws labelled users, test users and initial weights
@@ -82,7 +82,7 @@ from tutorial_lib.models import Oracle, Popularity, Random
 ds = load_dataset(DATASET)
 ds = ds if ds.truth is not None else ds.k_core(5)
 split = leave_last_out(ds)
-size = {"smoke": 8, "quick": 48, "full": 400}[PROFILE]  # likelihoods of a whole catalogue take time
+size = {"smoke": 8, "quick": 24, "full": 400}[PROFILE]  # likelihoods of a whole catalogue take time
 tested = split.sample_targets(size if ds.truth is not None else size // 4, seed=SEED)
 untuned = adapt(lm, split, "pre-train-only", labels=0)
 history = tested.test_history[next(i for i, t in enumerate(tested.test_target) if len(t))]

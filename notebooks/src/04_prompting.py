@@ -14,7 +14,7 @@
 # > scoring and tuning take about three minutes in all. No GPU.
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: a few users and steps, for structure | quick: 20 test users | full: 400 test users
+PROFILE = "quick"  # smoke: a few users and steps, for structure | quick: 12 test users | full: 400 test users
 DATASET = "world-movies"  # or "world-products", "world-news" (seen in pre-training); real data: "ml-100k"
 LM = "kit-gpt"  # or "kit-bert", "kit-t5", a Hub id or a folder; it must give text a likelihood, so not "minilm"
 SEED = 0  # any whole number from 0; draws test users, labelled users and orders
@@ -64,7 +64,7 @@ lm.require("causal", "masked", "seq2seq", what="prompting by likelihood")
 ds = load_dataset(DATASET)
 ds = ds if ds.truth is not None else ds.k_core(5)
 split, words = leave_last_out(ds), verbaliser(ds)
-SIZE = {"smoke": 6, "quick": 20, "full": 400}[PROFILE] // (1 if ds.truth is not None else 3)
+SIZE = {"smoke": 6, "quick": 12, "full": 400}[PROFILE] // (1 if ds.truth is not None else 3)
 tested, checked = (split.sample_targets(SIZE, seed=SEED + add) for add in (0, 1000))
 history = list(next(h for h, t in zip(tested.test_history, tested.test_target) if len(t)))
 text = verbalise(history, words.titles, 4)

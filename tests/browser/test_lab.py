@@ -66,7 +66,7 @@ def run_all(page) -> None:
     page.evaluate(
         "() => { window.allRan = false; window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.allRan = true) }"
     )
-    page.wait_for_function("() => window.allRan", timeout=6 * MINUTES)
+    page.wait_for_function("() => window.allRan", timeout=12 * MINUTES)
     page.wait_for_function(IDLE, timeout=MINUTES)
 
 
