@@ -109,7 +109,7 @@ else:
 
 # %%
 seen_wordings, new_wordings = templates("sequential"), templates("sequential", held_out=True)
-if PROFILE == "smoke":
+if PROFILE == "smoke" or (PROFILE == "quick" and ds.truth is None):  # real titles are long, and slow to score
     seen_wordings, new_wordings = seen_wordings[:2], new_wordings[:2]
 
 
