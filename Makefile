@@ -19,7 +19,8 @@ STAMP := .venv/.installed
 # on shared cores a second spinning thread costs more than it gives
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
-PYTEST := $(BIN)/python -m pytest --doctest-modules tutorial_lib tests
+# one process a core, up to four: a notebook takes up to 1.5 GB
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --doctest-modules tutorial_lib tests
 
 .PHONY: help run test test-full lab notebooks goldens colab slides lock clean environment
 help:

@@ -51,9 +51,14 @@ def chromium():
 
 
 @pytest.fixture
-def notebook_seconds():
+def notebook_seconds(record_property):
     """Call with (notebook, lane, seconds, budget) to have the line printed when all tests are over."""
-    return lambda *line: NOTEBOOK_SECONDS.append(line)
+    return lambda *line: record_property("notebook seconds", line)
+
+
+def pytest_runtest_logreport(report):
+    if report.when == "call":  # properties also come back from worker processes (pytest -n)
+        NOTEBOOK_SECONDS.extend(tuple(line) for name, line in report.user_properties if name == "notebook seconds")
 
 
 @pytest.fixture(scope="session")
@@ -70,7 +75,7 @@ def pytest_terminal_summary(terminalreporter):
     if not NOTEBOOK_SECONDS:
         return
     terminalreporter.section("seconds per notebook, and their budget")
-    for notebook, lane, seconds, budget in NOTEBOOK_SECONDS:
+    for notebook, lane, seconds, budget in sorted(NOTEBOOK_SECONDS):
         over = "  OVER BUDGET" if seconds > budget else ""
         terminalreporter.write_line(f"{notebook:<40} {lane:<18} {seconds:7.1f} of {budget:5.0f} s{over}")
     terminalreporter.write_line(f"{'all':<40} {'':<18} {sum(line[2] for line in NOTEBOOK_SECONDS):7.1f} s")

@@ -173,7 +173,8 @@ tuned = {}
 def tune(name):
     """Adapt, keep, and tell what it cost."""
     model = tuned[name] = adapt(lm, split, name, labels=LABELS, seed=SEED, budget=short)
-    print(f"{name:<13} {model.seconds:5.1f} s, {model.flops / 1e9:7.1f} GFLOP, loss {np.mean(model.losses[-3:]):.3f} nats a token")
+    loss = f"loss {np.mean(model.losses[-3:]):.3f} nats a token" if model.losses else "counted, no loss"
+    print(f"{name:<13} {model.seconds:5.1f} s, {model.flops / 1e9:7.1f} GFLOP, {loss}")
 
 
 for name in WAYS[:2]:

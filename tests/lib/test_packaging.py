@@ -32,6 +32,8 @@ LOCK = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", (ROOT / "requirements.lock").re
 @pytest.mark.parametrize("requirement", CORE, ids=lambda requirement: requirement.name)
 def test_colab_has_every_dependency_already(requirement):
     """A bound above Colab's version upgrades packages under a running kernel: 'restart the runtime', or broken widgets."""
+    if requirement.name in COLAB["not_on_colab"]:  # fetched there by the set-up cell: the file says why that is worth it
+        return
     assert requirement.name in ON_COLAB, f"{requirement.name} is not preinstalled on Colab: every learner there would download it"
     assert requirement.specifier.contains(ON_COLAB[requirement.name])
 

@@ -33,13 +33,15 @@ def within_budget(notebook: Path, lane: str, seconds: float, record) -> None:
 
 
 def run_solution(notebook: Path, tmp_path: Path, monkeypatch, **parameters) -> tuple[object, list[dict]]:
-    """Run strictly: an unknown parameter is an error, and so is a golden outside its band."""
+    """Run strictly: an unknown parameter is an error, and so are a golden outside its band and a warning on the page."""
     from tutorial_lib.runner import run_notebooks
 
     monkeypatch.setenv("TUTORIAL_STRICT", "1")
     collected = tmp_path / "collected.jsonl"
     monkeypatch.setenv("TUTORIAL_RESULTS", str(collected))
     (run,) = run_notebooks([notebook], tmp_path / "out", parameters)
+    cells = nbformat.read(tmp_path / "out" / notebook.name, 4).cells
+    assert [output["text"] for cell in cells for output in cell.get("outputs", []) if output.get("name") == "stderr"] == []
     goldens = [json.loads(line) for line in collected.read_text().splitlines()] if collected.exists() else []
     return run, goldens
 
