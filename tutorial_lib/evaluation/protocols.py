@@ -76,6 +76,40 @@ def _draw(weights: np.ndarray, barred: np.ndarray, n: int, seed: int, user: int)
     return drawn
 
 
+def expected_sampled(ranks: np.ndarray, candidates: np.ndarray, k: int = 10, *, negatives: int = 100) -> pd.DataFrame:
+    """What `evaluate_sampled` gives on average over all draws of uniform negatives, exactly, from the ranks in the full catalogue.
+
+    A target with a items above it among c others meets x of them in a sample of m with the hypergeometric chance
+    P(x) = C(a, x) C(c - a, m - x) / C(c, m), and then stands at rank x + 1 (Krichene & Rendle 2020, section 4, without replacement).
+
+    ranks: [n] 1-based whole ranks among all items not seen. candidates: [n] how many other items are ranked (the target not counted).
+    negatives: m; where a user has fewer candidates, all of them.
+    Returns columns ``hit@k``, ``mrr@k``, ``ndcg@k``, one row a user.
+
+    >>> expected_sampled([3], [9], k=1, negatives=9)["hit@1"].item(), expected_sampled([2], [9], k=1, negatives=3)["hit@1"].round(3).item()
+    (0.0, 0.667)
+    """
+    from scipy.stats import hypergeom
+
+    (k,), ranks, others = cutoffs(k), np.asarray(ranks), np.asarray(candidates)
+    if (
+        ranks.ndim != 1
+        or ranks.shape != others.shape
+        or (ranks != ranks.astype(int)).any()
+        or (ranks < 1).any()
+        or (ranks > others + 1).any()
+    ):
+        raise InputError(
+            "expected_sampled: expected one whole rank in 1..candidates + 1 for each user, such as target_ranks(..., ties='index')"
+        )
+    if negatives < 1:
+        raise InputError(f"expected_sampled(negatives={negatives}): expected 1 or more")
+    x = np.arange(k)
+    chance = hypergeom.pmf(x, others[:, None], ranks[:, None] - 1, np.minimum(negatives, others)[:, None])
+    gains = {"hit": np.ones(k), "mrr": 1 / (x + 1), "ndcg": 1 / np.log2(x + 2)}
+    return pd.DataFrame({f"{name}@{k}": chance @ gain for name, gain in gains.items()})
+
+
 def impossible_share(recommended: np.ndarray, split, on: str = "test") -> pd.DataFrame:
     """Share of each user's recommendations that nobody had met yet when the user's target happened.
 
