@@ -76,6 +76,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--dataset", metavar="NAME", default="world-movies")
     compare.add_argument("--metric", metavar="NAME@K", default="ndcg@10")
     compare.add_argument("--seed", type=int, default=0)
+    _add_grid(command("grid", _grid, "run strategies and baselines over label budgets and seeds; goes on where a killed run stood"))
     command("slides", _slides, "say where the slides are")
     solutions = command("solutions", _solutions, "say where the solution notebooks are")
     solutions.add_argument("--build", action="store_true", help="build exercises and solutions from notebooks/src first")
@@ -104,6 +105,32 @@ def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument("--refit", action="store_true", help="train on the validation items too, once all choices are made")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--out", metavar="DIR", type=Path, help="default: runs/OBJECTIVE-DATASET; a run that was killed goes on from there")
+
+
+def _add_grid(grid: argparse.ArgumentParser) -> None:
+    grid.add_argument("strategies", metavar="STRATEGY", nargs="*", help="of adapt, and baselines; default: all that fit dataset and model")
+    grid.add_argument("--dataset", metavar="NAME", default="world-movies")
+    grid.add_argument("--lm", metavar="NAME", default="kit-gpt")
+    grid.add_argument("--task", choices=("next", "like"), default="next", help="the next item, or liked against disliked ratings")
+    grid.add_argument("--labels", metavar="N", nargs="+", default=[0, 8, 16, 64, 256, "all"], help="labelled users; all: every user")
+    grid.add_argument("--seeds", type=int, metavar="N", nargs="+", default=[0, 1, 2, 3, 4])
+    grid.add_argument("--users", type=int, metavar="N", default=60, help="test users of a cell")
+    grid.add_argument("--jobs", type=int, metavar="N", default=1, help="processes")
+    grid.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, tcp://HOST:PORT, or local: a cluster of --jobs processes here")
+    grid.add_argument("--out", metavar="DIR", type=Path, help="default: runs/grid-DATASET-LM-TASK")
+
+
+def _grid(args) -> int:
+    from tutorial_lib.experiments import cells_of, default_strategies, run_grid
+
+    _known_dataset(args.dataset)
+    labels = [int(label) if str(label).isdigit() else label for label in args.labels]
+    chosen = args.strategies or default_strategies(args.dataset, args.lm, args.task)
+    cells = cells_of(args.dataset, args.lm, chosen, labels, args.seeds, users=args.users, task=args.task)
+    out = args.out or Path("runs", f"grid-{args.dataset}-{Path(args.lm).name}-{args.task}")
+    run_grid(cells, out, jobs=args.jobs, dask=args.dask, tell=lambda line: print(line, flush=True))
+    print(f"table: {out / 'grid.csv.gz'}")
+    return 0
 
 
 def _check(args) -> int:

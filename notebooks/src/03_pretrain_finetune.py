@@ -164,7 +164,7 @@ hint("03-freeze")
 # **Guess first:** which of the six is best with 64 labelled users?
 
 # %%
-LABELS = 8 if PROFILE == "smoke" else 64
+LABELS = 8 if PROFILE == "smoke" else 64 if ds.truth is not None or PROFILE == "full" else 16  # long real titles are slow to tune on
 WAYS = ["from-scratch", "full", "top-layers", "head", "item-bias", "lora"]
 short = Budget(learning_rate=2e-3, shortest=2, longest=2, size=4) if PROFILE == "smoke" else None
 tuned = {}

@@ -10,14 +10,17 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
-from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.data.splits import EMPTY, Split
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.evaluation import evaluate
+from tutorial_lib.evaluation.ratings import user_auc
+from tutorial_lib.models.like_baselines import LIKE_BASELINES
 
 BASELINES = ("ceiling", "random", "popularity", "transition-knn", "ease", "item-transformer")  # no language model in them
 BUDGETS = (0, 8, 16, 64, 256, "all")
 CORE = 5  # real data is cut to its 5-core, worlds are taken whole
+HELD_OUT = 10  # newest ratings of each user that the task "like" tests on
 USERS = 60  # test users of a cell, others in every seed
 
 
@@ -67,6 +70,18 @@ def cells_of(
     ]
 
 
+def default_strategies(dataset: str, lm: str, task: str = "next") -> list[str]:
+    """Every baseline and strategy that works with this dataset and language model; few-shot, slow to score, only by name."""
+    from tutorial_lib.strategies import strategies_for
+    from tutorial_lib.strategies.liking import LIKING
+
+    if task == "like":
+        return [*LIKE_BASELINES, *LIKING]
+    known = split_of(dataset).dataset.truth is not None
+    able = [name for name in strategies_for(language_model(lm)) if name not in ("few-shot", "p-tuning", "instruct")]
+    return [name for name in BASELINES if known or name != "ceiling"] + able
+
+
 def _untuned(name: str) -> bool:
     from tutorial_lib.strategies import STRATEGIES
 
@@ -76,12 +91,14 @@ def _untuned(name: str) -> bool:
 def _check(dataset: str, lm: str, strategies: Sequence[str], budgets: Sequence[int | str], users: int, task: str) -> int:
     """The number of users that "all" means."""
     from tutorial_lib.strategies import STRATEGIES
+    from tutorial_lib.strategies.liking import LIKING
 
     if task not in ("next", "like"):
         raise unknown_name("task", task, ("next", "like"))
+    known = [*LIKE_BASELINES, *LIKING] if task == "like" else [*BASELINES, *STRATEGIES]
     for name in strategies:
-        if name not in BASELINES and name not in STRATEGIES:
-            raise unknown_name("strategy", name, [*BASELINES, *STRATEGIES])
+        if name not in known:
+            raise unknown_name(f"strategy of the task {task!r}", name, known)
     split = split_of(dataset)
     if "ceiling" in strategies and split.dataset.truth is None:
         raise InputError(f"grid: only a planted world has a known ceiling, {dataset} has none: leave 'ceiling' out")
@@ -90,16 +107,17 @@ def _check(dataset: str, lm: str, strategies: Sequence[str], budgets: Sequence[i
         if budget != "all" and (isinstance(budget, str) or not 0 <= budget <= able):
             raise InputError(f"grid: budget {budget!r} of {dataset}: expected 'all' or a number of users from 0 to {able}")
     split.sample_targets(users)  # refuses too many
-    for name in set(strategies) - set(BASELINES):
+    for name in sorted(set(strategies) - set(BASELINES)) if task == "next" else ():
         language_model(lm).require(*STRATEGIES[name].kinds, what=f"strategy {name!r}")
     return able
 
 
-@functools.lru_cache(maxsize=2)
-def split_of(dataset: str) -> Split:
-    """Leave-last-out of a dataset as the grid uses it; kept, since a process works on many cells."""
+@functools.lru_cache(maxsize=3)
+def split_of(dataset: str, held_out: int = 1) -> Split:
+    """Leave-last-out of a dataset as the grid uses it, or the last ``held_out`` of each user; kept, since a process works on many cells."""
     ds = load_dataset(dataset)
-    return leave_last_out(ds if ds.truth is not None else ds.k_core(CORE))
+    ds = ds if ds.truth is not None else ds.k_core(CORE)
+    return leave_last_out(ds) if held_out == 1 else hold_out_k(ds, held_out, valid_k=5)
 
 
 @functools.lru_cache(maxsize=1)
@@ -117,15 +135,17 @@ def run_cell(cell: Cell) -> dict:
     model, 4 bytes a number), peak_mb (most resident memory of the process while the cell ran).
     """
     with PeakMemory() as memory:
-        fitted, start = fit(cell), time.perf_counter()
-        tested = split_of(cell.dataset).sample_targets(cell.users, seed=cell.seed)
-        frame = evaluate(fitted, tested, k=10, block=16)
-        scoring = (time.perf_counter() - start) / len(frame)
+        if cell.task == "like":
+            fitted, frame, scoring = run_likes(cell)
+        else:
+            fitted, start = fit(cell), time.perf_counter()
+            frame = evaluate(fitted, split_of(cell.dataset).sample_targets(cell.users, seed=cell.seed), k=10, block=16)
+            scoring = (time.perf_counter() - start) / len(frame)
     counted = costs(fitted, cell)
     return {
         "cell": asdict(cell),
         "users": frame.index.tolist(),
-        "values": {name: frame[name].round(6).tolist() for name in ("ndcg@10", "hit@10")},
+        "values": {name: frame[name].round(6).tolist() for name in ("ndcg@10", "hit@10", "auc") if name in frame},
         "score_seconds": round(scoring, 4),
         "peak_mb": round(memory.peak / 2**20),
         **counted,
@@ -155,6 +175,29 @@ def fit(cell: Cell):
     return fitted
 
 
+def run_likes(cell: Cell):
+    """(what was fitted, per-user AUC over the last `HELD_OUT` ratings, seconds a user) of a cell of the task "like"."""
+    from tutorial_lib.strategies.liking import LIKING, adapt_likes, rated_histories
+
+    split = split_of(cell.dataset, HELD_OUT)
+    if cell.strategy in LIKING:
+        fitted = adapt_likes(language_model(cell.lm), split, cell.strategy, cell.labels, cell.seed)
+    else:
+        begin = time.perf_counter()
+        fitted = LIKE_BASELINES[cell.strategy]().fit(labelled_only(split, cell.labels, cell.seed))
+        fitted.seconds = time.perf_counter() - begin
+    start = time.perf_counter()
+    tested = split.sample_targets(cell.users, seed=cell.seed)
+    rows = [row for row, target in enumerate(tested.test_target) if len(target)]
+    histories, asked = (rated_histories(tested, part) for part in ("test_history", "test_target"))
+    histories, asked = [histories[row] for row in rows], [asked[row] for row in rows]
+    scores = fitted.score(histories, [rated.items for rated in asked])
+    scoring = (time.perf_counter() - start) / len(rows)
+    users = np.repeat(np.asarray(tested.users)[rows], [len(rated.items) for rated in asked])
+    frame = user_auc(np.concatenate([rated.liked for rated in asked]), np.concatenate(scores), users)
+    return getattr(fitted, "account", fitted), frame, scoring
+
+
 def labelled_only(split: Split, labels: int, seed: int) -> Split:
     """A split that holds nothing but the training histories of the users that `adapt` would draw."""
     from tutorial_lib.strategies.tuning import labelled_users
@@ -181,7 +224,7 @@ def costs(fitted, cell: Cell) -> dict:
 
 
 class PeakMemory:
-    """``with PeakMemory() as memory: ...; memory.peak``: most resident memory of this process meanwhile, in bytes, looked at every 50 ms."""
+    """``with PeakMemory() as memory: ...; memory.peak``: most resident memory of this process meanwhile, in bytes, seen every 50 ms."""
 
     def __enter__(self) -> PeakMemory:
         import psutil
