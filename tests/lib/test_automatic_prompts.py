@@ -12,8 +12,8 @@ from tiny_lms import lm, split, tiny, world
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.decoding import naive_log_likelihood
-from tutorial_lib.strategies.automatic_prompts import Plan, Search, auto_prompt, pap_rec, prompt_template, user_events
-from tutorial_lib.strategies.prompt_examples import GRADIENT_CALLS, Examples, candidate_scores, word_tokens, words_of
+from tutorial_lib.strategies.automatic_prompts import Plan, Search, auto_prompt, pap_rec, prompt_template
+from tutorial_lib.strategies.prompt_examples import GRADIENT_CALLS, Examples, candidate_scores, user_events, word_tokens, words_of
 from tutorial_lib.strategies.prompt_objectives import BEAMS, OBJECTIVES, objective_on
 from tutorial_lib.strategies.task import Task
 

@@ -19,7 +19,16 @@ from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.recommender import Histories, check_histories
 from tutorial_lib.strategies.adapted import CALIBRATION, Adapted
-from tutorial_lib.strategies.prompt_examples import CLOSING, EXPANSIONS, GRADIENT_CALLS, Examples, candidate_scores, word_tokens, words_of
+from tutorial_lib.strategies.prompt_examples import (
+    CLOSING,
+    EXPANSIONS,
+    GRADIENT_CALLS,
+    Examples,
+    candidate_scores,
+    user_events,
+    word_tokens,
+    words_of,
+)
 from tutorial_lib.strategies.prompt_objectives import OBJECTIVES, objective_on
 from tutorial_lib.strategies.task import Task
 
@@ -232,26 +241,6 @@ class Searched(Adapted):
         prompts = [self.prompt(history, int(user)) for history, user in zip(histories, users, strict=True)]
         scores = log_likelihood(self.lm, prompts, self.words.titles).scores(self.normalise, self.prior, CALIBRATION)
         return scores if self.bias is None else scores + self.bias
-
-
-def user_events(task: Task, validation_events: int, most: int) -> tuple[list, list]:
-    """(user, history, item) of the labelled users' training parts: for gradients, and for validation.
-
-    The last ``validation_events`` of each user, but at most half, are for validation. Of both at most ``most`` are kept, drawn at random.
-    """
-    if validation_events < 1:
-        raise InputError(f"prompt search(validation_events={validation_events}): expected at least 1 event a user to choose words by")
-    train, valid = [], []
-    for user, history in zip(task.users, task.histories, strict=True):
-        ends = range(1, len(history))
-        last = min(validation_events, max(1, len(ends) // 2))
-        events = [(int(user), history[max(0, end - task.words.limit) : end], int(history[end])) for end in ends]
-        train += events[:-last]
-        valid += events[-last:]
-    if not train:
-        raise InputError("prompt search: no event is left for the gradient; give more labelled users, or users with longer histories")
-    rng = np.random.default_rng([task.seed, 12])
-    return tuple([part[i] for i in sorted(rng.permutation(len(part))[:most])] for part in (train, valid))
 
 
 def auto_prompt(

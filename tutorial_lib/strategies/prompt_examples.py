@@ -47,6 +47,26 @@ def candidate_scores(gradient: np.ndarray, embeddings: np.ndarray, norm_control:
     return scores / np.linalg.norm(embeddings, axis=1) if norm_control else scores
 
 
+def user_events(task, validation_events: int, most: int) -> tuple[list, list]:
+    """(user, history, item) of the labelled users' training parts: for gradients, and for validation.
+
+    The last ``validation_events`` of each user, but at most half, are for validation. Of both at most ``most`` are kept, drawn at random.
+    """
+    if validation_events < 1:
+        raise InputError(f"prompt search(validation_events={validation_events}): expected at least 1 event a user to choose words by")
+    train, valid = [], []
+    for user, history in zip(task.users, task.histories, strict=True):
+        ends = range(1, len(history))
+        last = min(validation_events, max(1, len(ends) // 2))
+        events = [(int(user), history[max(0, end - task.words.limit) : end], int(history[end])) for end in ends]
+        train += events[:-last]
+        valid += events[-last:]
+    if not train:
+        raise InputError("prompt search: no event is left for the gradient; give more labelled users, or users with longer histories")
+    rng = np.random.default_rng([task.seed, 12])
+    return tuple([part[i] for i in sorted(rng.permutation(len(part))[:most])] for part in (train, valid))
+
+
 class Examples:
     """(history, next item) pairs for a causal language model, frozen; all prompts stand between the history and the title.
 
@@ -98,8 +118,8 @@ class Examples:
     def gradients(self, prompt: Sequence, slot: int, at: str = "token", seed: int = 0, among: Sequence[int] | None = None) -> np.ndarray:
         """Gradient of each example's loss at the input embedding of a slot: float64 [n, D].
 
-        at: "token": where the present word stands; "mean": at the mean of the words ``among`` (default: all tokens); "scattered": at another
-        one of them for each example, so that the average over examples is also one over places; "halfway": between the two.
+        at: "token": where the present word stands; "mean": at the mean of the words ``among`` (default: all tokens); "scattered": at
+        another one of them for each example, so that the average over examples is also one over places; "halfway": between the two.
         """
         if at not in EXPANSIONS:
             raise unknown_name("expansion point", at, EXPANSIONS)
