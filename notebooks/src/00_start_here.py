@@ -34,7 +34,7 @@ drawing(
     "kit_map",
     alt="Eight stations joined by arrows: data, language, objectives and models, strategies, "
     "Recommender, evaluation, audit, report. Notebooks 00 and 01 visit data, language, Recommender "
-    "and evaluation, 02 objectives and models, 03 and 04 strategies, 04 language too; 05 to 10 are planned.",
+    "and evaluation, 02 objectives and models, 03 to 05 strategies, 04 language too, 06 Recommender, 07 evaluation; 08 to 10 are planned.",
     caption="Follow the arrows: a circle is a notebook that stops here, a dashed circle a planned one.",
 )
 
@@ -213,9 +213,9 @@ quiz("00_start_here", "one-user")
 # | [02 Objectives](02_objectives_am_mlm.ipynb) | What is learned by guessing the next item, and what by guessing a hidden one? |
 # | [03 Pre-train, fine-tune](03_pretrain_finetune.ipynb) | Which weights must move, and how many labels does it take? |
 # | [04 Prompting](04_prompting.ipynb) | How far does a model get without new weights, and when does a prompt help? |
-# | 05 Automatic prompts (planned) | Can a program find a better prompt than you? |
-# | 06 Prompt versus fine-tune (planned) | Which one, with your labels, time and memory? |
-# | 07 Evaluation (planned) | Which numbers can you trust? |
+# | [05 Automatic prompts](05_automatic_prompts.ipynb) | Can a program find a better prompt than you? |
+# | [06 Prompt versus fine-tune](06_prompt_vs_finetune.ipynb) | Which one, with your labels, time and memory? |
+# | [07 Evaluation](07_evaluation.ipynb) | Which numbers can you trust? |
 # | 08 Ethics audit (planned) | Who is harmed, and how sure are you? |
 # | 09 and 10 (planned) | A project of your own, and open challenges |
 #

@@ -29,7 +29,6 @@ from tutorial_lib.models import load_language_model, pretraining
 from tutorial_lib.models.pretraining import IGNORED, POOL, RECIPES, Recipe, pretrain, untrained
 
 DOCUMENTS = 400  # of a small run
-KNOWN = "reported to the authors of the library; take the mark away when it is mended"
 each = pytest.mark.parametrize("name", RECIPES)
 
 
@@ -189,7 +188,6 @@ def test_seq2seq_source_and_target_cover_the_text(rows, tokenizer):
     assert bare[0] == 0 and abs(bare[2] / bare.sum() - 0.6) < 0.15
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason=f"a text of one token cannot be cut in two; {KNOWN}")
 def test_seq2seq_takes_a_text_of_one_token(tokenizer):
     for seed in range(20):
         pretraining._seq2seq([([], [300])], tokenizer, np.random.default_rng(seed))
@@ -331,7 +329,6 @@ def test_the_command_refuses_bad_input_in_one_line(arguments, said, tmp_path, ca
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.xfail(strict=True, raises=ValueError, reason=f"numpy's traceback about the seed; {KNOWN}")
 def test_the_command_refuses_a_negative_seed_in_one_line(tmp_path, capsys, monkeypatch):
     shrink(monkeypatch)
     assert main(["pretrain", "kit-gpt", "--seed", "-1", "--documents", str(DOCUMENTS), "--out", str(tmp_path / "out")]) == 2

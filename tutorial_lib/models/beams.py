@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from tutorial_lib.errors import InputError
 from tutorial_lib.models.decoding import Trie, begin, expanded, stretched
 from tutorial_lib.models.language_models import LanguageModel
 
@@ -39,7 +40,13 @@ def beam_search(
     constrained: only tokens that lead to a candidate may follow, so every text is an item (De Cao et al. 2021, arXiv 2010.00904). Otherwise
     the model writes what it likes until its end token, one of the tokens ``stop`` or ``longest`` tokens, and what it wrote need not exist.
     trie: of `catalogue_trie`, to build it only once.
+    Raises InputError for no candidates, beams or longest below 1, and a model that does not write.
     """
+    longest_given = 1 if longest is None else longest
+    if not len(candidates) or beams < 1 or longest_given < 1:
+        raise InputError(
+            f"beam_search({len(candidates)} candidates, beams={beams}, longest={longest}): expected one or more of each"
+        )
     lm.require("causal", "seq2seq", what="writing token by token")
     trie = trie or catalogue_trie(lm, candidates)
     longest = longest or int(trie.depth().max())
@@ -47,8 +54,9 @@ def beam_search(
     with torch.inference_mode():
         found = _search(lm, prompt, trie if constrained else None, beams, longest, stops)
     found.sort(key=lambda one: -one[1])
-    items = [trie.ends.get(trie.find(tokens), -1) for tokens, _ in found[:beams]]
     texts = [lm.tokenizer.decode(tokens).strip() for tokens, _ in found[:beams]]
+    named = {text: item for item, text in reversed(list(enumerate(candidates)))}  # a title may be written with other tokens
+    items = [trie.ends.get(trie.find(tokens), named.get(text, -1)) for (tokens, _), text in zip(found[:beams], texts, strict=True)]
     return Beam(texts, np.array([total for _, total in found[:beams]]), np.array(items, dtype=np.int64))
 
 
@@ -77,7 +85,7 @@ def catalogue_trie(lm: LanguageModel, candidates: Sequence[str]) -> Trie:
 
 def _search(lm, prompt: str, trie: Trie | None, beams: int, longest: int, stops: set[int]) -> list[tuple[list[int], float]]:
     """(tokens, log-probability) of finished hypotheses, at least ``beams`` where there are as many."""
-    first, cache, more = begin(lm, prompt, room=longest + 1)
+    first, cache, more = begin(lm, prompt, room=longest)  # as in `log_likelihood`
     live, scores = [[]], [0.0]
     logits, cache = first[None], expanded(cache, 1)
     finished: list[tuple[list[int], float]] = []
@@ -96,7 +104,8 @@ def _search(lm, prompt: str, trie: Trie | None, beams: int, longest: int, stops:
             break
         rows = torch.tensor([row for _, row, _ in options])
         live, scores = [[*live[row], token] for _, row, token in options], [total for total, _, _ in options]
-        logits, cache = _step(lm, torch.tensor([[tokens[-1]] for tokens in live]), _chosen(cache, rows), more)
+        cache.reorder_cache(rows)
+        logits, cache = _step(lm, torch.tensor([[tokens[-1]] for tokens in live]), cache, more)
     return finished
 
 
@@ -112,12 +121,6 @@ def _ways_on(logp: Tensor, tokens: list[int], trie: Trie | None, width: int, sto
     best = logp.topk(min(width, len(logp)))
     going = [(t, v) for t, v in zip(best.indices.tolist(), best.values.tolist(), strict=True) if t not in stops]
     return (logp[sorted(stops)].logsumexp(0).item() if tokens else None), going
-
-
-def _chosen(cache, rows: Tensor):
-    """The cache of some rows, in a new order."""
-    cache.reorder_cache(rows)
-    return cache
 
 
 def _step(lm: LanguageModel, tokens: Tensor, cache, more: dict):

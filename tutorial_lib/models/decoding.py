@@ -102,6 +102,8 @@ def log_likelihood(lm: LanguageModel, prompts: Sequence[str], candidates: Sequen
     number (the multi-token cloze of LMRecSys, Zhang et al. 2021): exact for one token, an approximation beyond.
     """
     lm.require("causal", "masked", "seq2seq", what="a likelihood")
+    if not len(candidates):
+        raise InputError("log_likelihood: no candidates; expected at least one text")
     sequences = [lm.target_ids(candidate) for candidate in candidates]
     tokens = np.array([len(sequence) for sequence in sequences])
     with torch.inference_mode():
@@ -170,7 +172,6 @@ class _Packed:
         where = np.array([place[int(trie.parent[node])] for node in inner]).reshape(-1, 2)
         self.line, self.column = torch.from_numpy(where[:, 0]), torch.from_numpy(where[:, 1])
         self.token = torch.from_numpy(trie.token)
-        self.order = np.argsort(depth, kind="stable")
 
     def score(self, prompt: str) -> np.ndarray:
         """log p(candidate | prompt): float64 [n_candidates]."""
@@ -219,10 +220,6 @@ def _rows(trie: Trie, size: int) -> list[list[int]]:
             above = int(trie.parent[above])
         if size == 1:  # whole paths only: a row ends where no child has children
             if not below:
-                path, above = [], node
-                while above:
-                    path.append(above)
-                    above = int(trie.parent[above])
                 rows.append(path[::-1])
         else:
             row += path[::-1]

@@ -30,6 +30,7 @@ KINDS = {
     "encoder": "turns text into vectors and gives it no probability",
 }
 IGNORED = -100
+COUNTED_FROM_TWO = ("camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl")  # their first position is the third of the table
 
 
 @dataclass
@@ -79,7 +80,7 @@ class LanguageModel:
     def require(self, *kinds: str, what: str) -> None:
         """InputError, in one line, if ``what`` cannot be done with this kind of model."""
         if self.kind not in kinds:
-            fitting = " or ".join(kit for kit, kind in zip(KIT_MODELS, KINDS, strict=False) if kind in kinds)
+            fitting = " or ".join(name for name, kind in zip((*KIT_MODELS, "minilm"), KINDS, strict=True) if kind in kinds)
             raise InputError(
                 f"{what} needs a {' or '.join(kinds)} model; {self.name} is {self.kind} ({KINDS[self.kind]}): "
                 f"take {fitting} or another model of that kind"
@@ -89,7 +90,8 @@ class LanguageModel:
     def longest(self) -> int:
         """Most tokens that fit into the model at once."""
         config = self.model.config
-        return int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512)
+        places = int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512)
+        return places - 2 if config.model_type in COUNTED_FROM_TWO else places
 
     # -- text to tokens --------------------------------------------------------------------------------------------------------------
     def prompt_ids(self, text: str, room: int = 0) -> list[int]:

@@ -90,6 +90,8 @@ def pretrain(
     recipe = RECIPES[name] if documents is None else replace(RECIPES[name], documents=documents)
     if recipe.documents < POOL:
         raise InputError(f"pretrain(documents={documents}): expected at least {POOL}")
+    if seed < 0:
+        raise InputError(f"pretrain(seed={seed}): expected a whole number from 0")
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is told now, not after the training
     corpus = Corpus(seed)
@@ -238,7 +240,7 @@ def _seq2seq(rows, tokenizer, rng) -> dict[str, Tensor]:
         text, u = [*source, *target], rng.random()
         if u < 0.15 or (not source and u < 0.6):
             source, target = _corrupted(text, sentinels, rng)
-        elif u < 0.5 or not source:
+        elif (u < 0.5 or not source) and len(text) > 1:
             cut = int(rng.integers(1, len(text)))
             source, target = text[:cut], text[cut:]
         sources.append([*source, end])

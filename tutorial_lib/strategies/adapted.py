@@ -123,7 +123,8 @@ class Adapted(ScoreRecommender):
         return self
 
     def write(self, history: Sequence[int], *, beams: int = 10, constrained: bool = True) -> Beam:
-        """What the model answers when it writes the next item's name itself, see `decoding.beam_search`."""
+        """What the model answers when it writes the next item's name itself, see `beams.beam_search`: by likelihood alone, so ``prior`` and
+        ``bias`` have no say and the order can differ from that of `score`."""
         if not hasattr(self, "_trie"):
             self._trie = catalogue_trie(self.lm, self.words.titles)
         return beam_search(self.lm, self.prompt(history), self.words.titles, beams=beams, constrained=constrained, trie=self._trie)

@@ -69,7 +69,7 @@ def head(task: Task) -> Adapted:
 
 
 def item_bias(task: Task) -> Adapted:
-    """One number an item on top of the frozen model's likelihood, counted on the labels: log(1 + how many labelled users have it)."""
+    """One number an item on top of the frozen model's likelihood, counted on the labels: log(1 + how often labelled users took it)."""
     start = time.perf_counter()
     counts = np.bincount(np.concatenate([*task.histories, []]).astype(np.int64), minlength=task.n_items)
     out = Adapted(task.lm, task.words, task.n_items, SEQUENTIAL[0], bias=np.log1p(counts), n_trainable=task.n_items)
@@ -97,6 +97,8 @@ class Adapter(nn.Module):
 def insert_adapters(lm: LanguageModel, bottleneck: int, seed: int = 0) -> list[nn.Parameter]:
     """One `Adapter` behind every layer of the model, in place; returns the new parameters."""
     layers = [layer for stack in layer_stacks(lm) for layer in stack]
+    if any(hasattr(layer, "kit_adapter") for layer in layers):
+        raise InputError(f"adapters: {lm.name} has adapters already; start from the model without them, load_language_model({lm.name!r})")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for layer in layers:

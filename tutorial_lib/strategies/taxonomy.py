@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 
@@ -11,7 +12,7 @@ from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser, verbaliser
 from tutorial_lib.models.language_models import LanguageModel, load_language_model
-from tutorial_lib.strategies import finetune, prompting, soft_prompts
+from tutorial_lib.strategies import automatic_prompts, finetune, prompting, soft_prompts
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import Budget, labelled_users
@@ -64,6 +65,8 @@ STRATEGIES = _table(
     ("soft-prompt", CELLS[5], "prompt", "UniCRS, PPR", soft_prompts.soft_prompt, WRITERS),
     ("p-tuning", CELLS[5], "prompt", "automated prompting for cross-domain recommendation", soft_prompts.p_tuning, WRITERS),
     ("prefix", CELLS[5], "prompt", "PPR", soft_prompts.prefix, ("causal",)),
+    ("auto-prompt", CELLS[5], "prompt", "AutoPrompt (words, not vectors)", automatic_prompts.auto_prompt, ("causal",)),
+    ("pap-rec", CELLS[5], "prompt", "PAP-REC (later than the survey)", automatic_prompts.pap_rec, ("causal",)),
     ("p5", CELLS[6], "backbone", "P5 in pre-training, LMRecSys, Prompt4NR, GPT4Rec", prompting.p5, WRITERS),
     ("instruct", CELLS[6], "backbone", "InstructRec (later than the survey)", prompting.instruct, WRITERS),
     ("prompt-and-lm", CELLS[7], "backbone prompt", "PEPLER", soft_prompts.pepler, WRITERS),
@@ -104,7 +107,7 @@ def adapt(
     >>> adapt("kit-gpt", split, "zero-shot").moved
     {'backbone': 0.0, 'prompt': 0.0, 'head': 0.0}
     """
-    _check(strategy, options, labels)
+    _check(strategy, options, labels, calibrate)
     lm = load_language_model(lm) if isinstance(lm, str) else lm
     lm.require(*STRATEGIES[strategy].kinds, what=f"strategy {strategy!r}")
     rows, given_words = labelled_users(split, labels, seed), words
@@ -122,8 +125,12 @@ def adapt(
     return out
 
 
-def _check(strategy: str, options: dict, labels: int) -> None:
-    """One line for an unknown strategy or option, and for nothing to tune on."""
+def _check(strategy: str, options: dict, labels: int, calibrate: int) -> None:
+    """One line for an unknown strategy or option, a number that is none, and for nothing to tune on."""
+    sizes = {name: options[name] for name in ("rank", "bottleneck", "length") if options.get(name) is not None}
+    for name, value, least in (("labels", labels, 0), ("calibrate", calibrate, 0), *((name, value, 1) for name, value in sizes.items())):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+            raise InputError(f"adapt({name}={value!r}): expected a whole number from {least}")
     if strategy not in STRATEGIES:
         raise unknown_name("strategy", strategy, STRATEGIES)
     function = STRATEGIES[strategy].function
