@@ -34,7 +34,7 @@ from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import labelled_users
 
 LABELS, LIMIT, CALLS, CALIBRATE = 64, 6, 6000, 4
-TRIED_WORDS, TESTED, CHECKED = 240, 30, 12
+TRIED_WORDS, TESTED, CHECKED, ORDERED = 240, 30, 12, 8
 
 
 class Bench:
@@ -77,6 +77,7 @@ class Bench:
 
 
 def manual() -> dict[str, Template]:
+    """The eight wordings of pre-training."""
     return {t.source: t for t in templates("sequential")}
 
 
@@ -186,9 +187,9 @@ def surrogate(b: Bench) -> None:
             ("ndcg@10", lambda m, s, rows: ndcg(m, s, rows, "valid")),
         ):
             start = time.perf_counter()
-            values = measure(model, s, b.checked)
+            values = measure(model, s, b.checked[:ORDERED])
             took[metric] = (time.perf_counter() - start) / len(values)
-            for row, value in zip(b.checked, values, strict=True):
+            for row, value in zip(b.checked[:ORDERED], values, strict=True):
                 b.keep(name, metric, value, user=int(s.users[row]), calls=round(took[metric], 5))
 
 
