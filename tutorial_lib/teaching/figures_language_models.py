@@ -12,16 +12,17 @@ from tutorial_lib.teaching.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_a
 Level = tuple[float, float, float]
 
 
-def seed_means(recorded: pd.DataFrame, strategy: str) -> list[tuple[float, float, float, float]]:
-    """(labels, mean NDCG@10, low, high) for each number of labels: the mean over seeds, and its 95 % t interval.
+def seed_means(recorded: pd.DataFrame, strategy: str, metric: str = "ndcg@10") -> list[tuple[float, float, float, float]]:
+    """(labels, mean, low, high) for each number of labels: the mean of a metric over seeds, and its 95 % t interval.
 
-    recorded: ``data/results/strategies.csv``, one row a user. A strategy without labels gives one row.
+    recorded: one row a user, as ``data/results/strategies.csv`` or `experiments.load_results`. A strategy without labels gives one row,
+    and one seed no interval.
     """
     from scipy.stats import t
 
     out = []
     for labels, some in recorded[recorded["strategy"] == strategy].groupby("labels"):
-        means = some.groupby("seed")["ndcg@10"].mean()
+        means = some.groupby("seed")[metric].mean()
         half = t.ppf(0.975, len(means) - 1) * means.sem() if len(means) > 1 else 0.0
         out.append((float(labels), means.mean(), means.mean() - half, means.mean() + half))
     return out
@@ -53,25 +54,37 @@ def label_curves(curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Lev
     return fig
 
 
+def paired(recorded: pd.DataFrame, strategy: str, baseline: str, labels: int, metric: str = "ndcg@10"):
+    """`compare` a strategy with a baseline at the same labels, over the users of the same seeds that both have; None if one was not run.
+
+    What was recorded at 0 labels alone needs none, and stands for any number.
+    """
+    from tutorial_lib.evaluation import compare
+
+    sides = []
+    for name in (strategy, baseline):
+        some = recorded[recorded["strategy"] == name]
+        some = some[some["labels"] == (labels if (some["labels"] == labels).any() else 0)]
+        sides.append(some.set_index(["seed", "user"])[metric].dropna())
+    both = pd.concat(sides, axis=1, join="inner").sort_index()
+    return None if both.empty else compare(*(both.iloc[:, [side]].reset_index(drop=True) for side in (0, 1)), metric)
+
+
 def paired_table(recorded: pd.DataFrame, baseline: str, strategies: Sequence[str]) -> pd.DataFrame:
     """Gain of each strategy over a baseline at the same labels: mean difference with its 95 % interval and adjusted p.
 
     Pairs are users within seeds; labels 0 of the baseline stand for any number. Holm's adjustment is over the whole table.
     """
-    from tutorial_lib.evaluation import compare, holm
+    from tutorial_lib.evaluation import holm
 
     rows, p = [], []
-    indexed = recorded.set_index(["strategy", "labels", "seed", "user"])["ndcg@10"].sort_index()
     for labels in sorted(count for count in recorded["labels"].unique() if 0 < count < recorded["labels"].max()):
         for name in strategies:
-            if (name, labels) not in indexed.index or (baseline, labels) not in indexed.index and (baseline, 0) not in indexed.index:
-                continue
-            base = indexed.loc[baseline, labels if (baseline, labels) in indexed.index else 0]
-            both = pd.concat([indexed.loc[name, labels], base], axis=1, join="inner")  # the same users of the same seeds
-            a, b = (both.iloc[:, [side]].reset_index(drop=True) for side in (0, 1))
-            c = compare(a, b)
-            rows.append((name, int(labels), c.difference, *c.ci, len(a)))
-            p.append(c.p)
+            run = ((recorded["strategy"] == name) & (recorded["labels"] == labels)).any()
+            c = paired(recorded, name, baseline, labels) if run else None
+            if c is not None:
+                rows.append((name, int(labels), c.difference, *c.ci, c.n))
+                p.append(c.p)
     frame = pd.DataFrame(rows, columns=["strategy", "labels", "gain", "95 % low", "95 % high", "pairs"])
     frame["p adjusted"] = holm(p)
     return frame.set_index("strategy")
