@@ -33,8 +33,9 @@ from tutorial_lib.strategies.prompt_objectives import objective_on
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import labelled_users
 
-LABELS, LIMIT, CALLS, CALIBRATE = 64, 6, 6000, 4
-TRIED_WORDS, TESTED, CHECKED, ORDERED = 240, 30, 12, 8
+LABELS, LIMIT, CALLS = 64, 6, 6000
+TRIED_WORDS, TESTED, CHECKED = 240, 30, 12
+SCORED, ORDERED = 12, 4  # users a seed whose whole catalogue is scored: of the test users, of the validation users
 
 
 class Bench:
@@ -67,13 +68,15 @@ class Bench:
         s = self.split
         return [(int(s.users[row]), s.test_history[row][-LIMIT:], int(s.test_target[row][0])) for row in rows]
 
-    def search(self, method: str, vocabulary, per_user: int = 3, objective: str = "loss", resample: bool = False, **plan) -> Search:
-        train, valid = map(self.examples, self.events(per_user, 10**6 if plan.get("user_rounds") else 96))
+    def search(
+        self, method: str, vocabulary, per_user: int = 3, objective: str = "loss", resample: bool = False, most: int = 96, **plan
+    ) -> Search:
+        train, valid = map(self.examples, self.events(per_user, most))
         given = Plan(**{"calls": CALLS, "method": method, "expansion": "halfway", "seed": self.seed, **plan})
         return Search(train, objective_on(objective, valid, resample, self.seed), given, vocabulary).run()
 
     def asked(self, template: Template) -> Adapted:
-        return Adapted(self.lm, self.words, self.split.dataset.n_items, template).calibrate(CALIBRATE, self.seed)
+        return Adapted(self.lm, self.words, self.split.dataset.n_items, template)
 
 
 def manual() -> dict[str, Template]:
@@ -108,7 +111,7 @@ def traces(b: Bench) -> None:
     for size in (128, 512, len(b.vocabulary)):
         vocabulary = np.sort(np.random.default_rng([b.seed, 22]).permutation(b.vocabulary)[:size])
         for method in ("gradient", "random"):
-            found = b.search(method, vocabulary)
+            found = b.search(method, vocabulary, calls=CALLS if size == len(b.vocabulary) else CALLS // 2)
             more = {"setting": method, "words": size if size < len(b.vocabulary) else "all"}
             for calls, part in found.frame().groupby("calls"):
                 b.keep("search", "validation loss", part["value"].iloc[-1], calls=calls, **more)
@@ -151,7 +154,7 @@ def switches(b: Bench) -> None:
         "one event a user": {"per_user": 1}, "choice, fixed": {"objective": "choice"},
         "choice, re-sampled": {"objective": "choice", "resample": True},
     }.items():  # fmt: skip
-        found = b.search("gradient", b.vocabulary, **{"calls": CALLS // 2, **change})
+        found = b.search("gradient", b.vocabulary, **{"calls": CALLS // 2, "most": 48, **change})
         log = found.frame()
         b.keep(name, "test loss", test.losses([found.tokens]).mean(), calls=found.calls)
         b.keep(name, "loss on 200 events", judge.losses([found.tokens]).mean(), calls=found.calls)
@@ -167,10 +170,16 @@ def prompts(b: Bench) -> None:
     asked |= {f"automatic, {m}": b.asked(Template("sequential", told[m], "{item}")) for m in ("gradient", "random")}
     steps = CALLS // 48
     budget = Budget(1e-2, epochs=1e3, shortest=steps, longest=steps)
-    asked["soft prompt"] = adapt(b.lm, b.split, "soft-prompt", LABELS, b.seed, words=b.words, budget=budget, calibrate=CALIBRATE)
+    asked["soft prompt"] = adapt(b.lm, b.split, "soft-prompt", LABELS, b.seed, words=b.words, budget=budget, calibrate=0)
+    everyone, scored = np.concatenate([b.tested, b.checked]), b.tested[:SCORED]
     for name, model in asked.items():
-        for row, value in zip(b.tested, ndcg(model, b.split, b.tested), strict=True):
-            b.keep(name, "ndcg@10", value, user=int(b.split.users[row]), calls=0 if name.startswith("manual") else CALLS)
+        calls = 0 if name.startswith("manual") else CALLS
+        for metric, rows, values in (
+            ("ndcg@10", scored, ndcg(model, b.split, scored)),
+            ("test loss", everyone, loss_of(model, b.split, everyone, "test")),
+        ):
+            for row, value in zip(rows, values, strict=True):
+                b.keep(name, metric, value, user=int(b.split.users[row]), calls=calls)
 
 
 def surrogate(b: Bench) -> None:
@@ -193,11 +202,11 @@ def surrogate(b: Bench) -> None:
                 b.keep(name, metric, value, user=int(s.users[row]), calls=round(took[metric], 5))
 
 
-def loss_of(model: Adapted, split, rows) -> list[float]:
-    """Mean loss of the validation title's tokens for each user."""
+def loss_of(model: Adapted, split, rows, on: str = "valid") -> list[float]:
+    """Mean loss of the next title's tokens for each user."""
+    histories, targets = getattr(split, f"{on}_history"), getattr(split, f"{on}_target")
     with torch.inference_mode():
-        pairs = [(model.prompt(split.valid_history[row]), model.words.titles[split.valid_target[row][0]]) for row in rows]
-        return [model.lm.loss([prompt], [title]).item() for prompt, title in pairs]
+        return [model.lm.loss([model.prompt(histories[row])], [model.words.titles[targets[row][0]]]).item() for row in rows]
 
 
 def ndcg_of(model: Adapted, split, rows) -> np.ndarray:

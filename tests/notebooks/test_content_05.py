@@ -50,8 +50,8 @@ def test_a_search_never_goes_uphill(recorded):
 def test_prompts_are_compared_on_the_same_test_users(recorded):
     """Paired tests need the same users under every prompt, and there are at least eight manual ones."""
     tested = recorded[recorded["part"] == "prompts"]
-    users = {frozenset(zip(some["seed"], some["user"], strict=True)) for _, some in tested.groupby("name")}
-    assert len(users) == 1
+    users = {frozenset(zip(some["seed"], some["user"], strict=True)) for _, some in tested.groupby(["name", "metric"])}
+    assert len(users) == 2, "NDCG for some, the loss for all"
     manual = {name.removeprefix("manual: ") for name in tested["name"] if name.startswith("manual: ")}
     assert manual == {t.source for t in templates("sequential")} and len(manual) >= 8
 

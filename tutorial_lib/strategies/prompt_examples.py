@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 
 import numpy as np
@@ -87,8 +88,7 @@ class Examples:
             raise InputError("Examples: no (history, item) pairs; give users with two or more training items")
         self.lm, self.words, self.pairs, self.calls = lm, words, list(pairs), 0
         self.users = np.arange(len(pairs)) if users is None else np.asarray(users)
-        goals = [lm.target_ids(words.titles[item]) for _, item in pairs]
-        self.titles, self.written = lm.padded(goals)  # [n, T], 1 where there is a token
+        self._write([item for _, item in pairs])
         room = self.titles.shape[1] + 16
         ids = [lm.prompt_ids(words.history(history) + ";", room) for history, _ in pairs]
         self.start = torch.tensor([[row[-1]] for row in ids])  # [n, 1]: the last token before the prompt
@@ -100,6 +100,17 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.pairs)
+
+    def _write(self, items: Sequence[int]) -> None:
+        goals = [self.lm.target_ids(self.words.titles[item]) for item in items]
+        self.titles, self.written = self.lm.padded(goals)  # [n, T], 1 where there is a token
+
+    def asked_for(self, items: Sequence[int]) -> Examples:
+        """The same histories, already read, with other next items."""
+        out = copy.copy(self)
+        out.pairs = [(history, int(item)) for (history, _), item in zip(self.pairs, items, strict=True)]
+        out._write(items)
+        return out
 
     def losses(self, prompts: Sequence) -> np.ndarray:
         """Mean negative log-likelihood of the title's tokens, nats a token: float64 [k, n].

@@ -57,24 +57,25 @@ class Choice:
     def __init__(self, examples: Examples, resample: bool = False, seed: int = 0):
         self.examples, self.resample, self.calls = examples, resample, 0
         self.rng = np.random.default_rng([seed, 13])
-        self.asked = None if resample else self._draw()
+        repeated = [pair for pair in examples.pairs for _ in range(1 + NEGATIVES)]
+        self.asked = Examples(examples.lm, examples.words, repeated)  # histories are read once, whatever is asked about them
+        self._draw()
 
-    def _draw(self) -> Examples:
-        e, n_items = self.examples, len(self.examples.words.titles)
-        pairs = []
-        for history, item in e.pairs:
+    def _draw(self) -> None:
+        items, n_items = [], len(self.examples.words.titles)
+        for history, item in self.examples.pairs:
             others = self.rng.permutation(np.setdiff1d(np.arange(n_items), [*history, item]))[:NEGATIVES]
-            pairs += [(history, int(one)) for one in (item, *others)]
-        return Examples(e.lm, e.words, pairs)
+            items += [item, *others]
+        self.asked = self.asked.asked_for(items)
 
     def __call__(self, prompts) -> np.ndarray:
         shaped = self.examples._shaped(prompts).numpy()
         return np.concatenate([self._read(one[None]) for one in shaped]) if self.resample else self._read(shaped)
 
     def _read(self, prompts: np.ndarray) -> np.ndarray:
-        asked = self._draw() if self.resample else self.asked
-        each = len(asked) // len(self.examples)
-        losses = asked.losses(np.repeat(prompts, each, axis=1)).reshape(len(prompts), -1, each)  # [k, n, 1 + NEGATIVES]
+        if self.resample:
+            self._draw()
+        losses = self.asked.losses(np.repeat(prompts, 1 + NEGATIVES, axis=1)).reshape(len(prompts), -1, 1 + NEGATIVES)
         self.calls += losses.size
         rank = (losses < losses[..., :1]).sum(-1) + 1
         return 1.0 - 1 / np.log2(rank + 1)
