@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from scipy.special import gammaln
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.full_ranking import frame_of, groups_of_scores, scored_blocks
@@ -89,8 +90,6 @@ def expected_sampled(ranks: np.ndarray, candidates: np.ndarray, k: int = 10, *, 
     >>> expected_sampled([3], [9], k=1, negatives=9)["hit@1"].item(), expected_sampled([2], [9], k=1, negatives=3)["hit@1"].round(3).item()
     (0.0, 0.667)
     """
-    from scipy.stats import hypergeom
-
     (k,), ranks, others = cutoffs(k), np.asarray(ranks), np.asarray(candidates)
     if (
         ranks.ndim != 1
@@ -104,10 +103,18 @@ def expected_sampled(ranks: np.ndarray, candidates: np.ndarray, k: int = 10, *, 
         )
     if negatives < 1:
         raise InputError(f"expected_sampled(negatives={negatives}): expected 1 or more")
-    x = np.arange(k)
-    chance = hypergeom.pmf(x, others[:, None], ranks[:, None] - 1, np.minimum(negatives, others)[:, None])
+    above, m, x = ranks.astype(int)[:, None] - 1, np.minimum(negatives, others)[:, None], np.arange(k)
+    others = others.astype(int)[:, None]
+    chance = np.exp(_log_choose(above, x) + _log_choose(others - above, m - x) - _log_choose(others, m))
     gains = {"hit": np.ones(k), "mrr": 1 / (x + 1), "ndcg": 1 / np.log2(x + 2)}
     return pd.DataFrame({f"{name}@{k}": chance @ gain for name, gain in gains.items()})
+
+
+def _log_choose(n: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Natural log of the binomial coefficient; -inf where x is not in 0..n."""
+    possible = (x >= 0) & (x <= n)
+    x = np.where(possible, x, 0)
+    return np.where(possible, gammaln(n + 1.0) - gammaln(x + 1.0) - gammaln(n - x + 1.0), -np.inf)
 
 
 def impossible_share(recommended: np.ndarray, split, on: str = "test") -> pd.DataFrame:

@@ -1,0 +1,71 @@
+"""Ranking and writing by the same models for the same users: the recorded results of notebook 07.
+
+    python benchmarks/explanations.py [--seeds 0 1 2] [--users 40]    one row a test user, model and seed
+
+Test users are those who reviewed their test item; every seed draws its own test users and its own labelled users. A model ranks the
+catalogue for the user, and writes an explanation of the test item, asked with the rating and the feature of the user's own review, which
+is the reference. A run that is stopped goes on where it was: finished (seed, model) cells are kept.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import time
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.data.shipped import ship, shipped
+from tutorial_lib.evaluation import evaluate
+from tutorial_lib.language.explanations import explanation_cases
+from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.writing import write_texts
+from tutorial_lib.strategies import Budget, adapt
+
+FILE = "results/explanations.csv"
+MODELS = {  # name -> (language model, strategy, labelled users, options)
+    "kit-gpt": ("kit-gpt", "zero-shot", 0, {}),
+    "kit-gpt, P5": ("kit-gpt", "p5", 64, {}),
+    "kit-gpt, P5 explanations": ("kit-gpt", "p5", 64, {"families": ("sequential", "explanation")}),
+    "kit-gpt, full": ("kit-gpt", "full", 64, {}),
+    "kit-t5": ("kit-t5", "zero-shot", 0, {}),
+    "kit-t5, P5": ("kit-t5", "p5", 64, {}),
+}
+
+
+def cell(split, seed: int, name: str, users: int) -> pd.DataFrame:
+    source, strategy, labels, options = MODELS[name]
+    cases, tested = explanation_cases(split, users, seed=seed)
+    budget = Budget(1e-3, longest=50) if strategy == "p5" else None
+    start = time.perf_counter()
+    model = adapt(load_language_model(source), split, strategy, labels=labels, seed=seed, budget=budget, **options)
+    ranked = evaluate(model, tested, k=10)["ndcg@10"]
+    texts = write_texts(model.lm, cases["prompt"].tolist())
+    frame = cases.drop(columns="prompt").assign(model=name, seed=seed, labels=labels, hypothesis=texts)
+    frame["ndcg@10"] = ranked.reindex(cases.index).round(6)
+    return frame.assign(seconds=round(time.perf_counter() - start, 1)).reset_index()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
+    parser.add_argument("--users", type=int, default=40)
+    parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
+    chosen = parser.parse_args()
+    split, path = leave_last_out(load_dataset("world-movies")), shipped(FILE)
+    done = pd.read_csv(path) if path.is_file() else pd.DataFrame({"seed": [], "model": []})
+    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    for seed in chosen.seeds:
+        for name in chosen.models:
+            if ((done["seed"] == seed) & (done["model"] == name)).any():
+                continue
+            frame = cell(split, seed, name, chosen.users).assign(commit=commit)
+            done = pd.concat([done, frame]) if len(done) else frame
+            ship({FILE: done.to_csv(index=False).encode()}, "python benchmarks/explanations.py")
+            print(f"seed {seed} {name}: NDCG@10 {np.mean(frame['ndcg@10']):.4f}, {frame['seconds'].iloc[0]:.0f} s", flush=True)
+
+
+if __name__ == "__main__":
+    main()
