@@ -31,7 +31,6 @@ MODELS = {  # name -> (language model, strategy, labelled users, options)
     "kit-gpt, P5 explanations": ("kit-gpt", "p5", 64, {"families": ("sequential", "explanation")}),
     "kit-gpt, full": ("kit-gpt", "full", 64, {}),
     "kit-t5": ("kit-t5", "zero-shot", 0, {}),
-    "kit-t5, P5": ("kit-t5", "p5", 64, {}),
 }
 
 

@@ -64,6 +64,14 @@ class Scorecard:
         wide["front", ""] = wide.index.isin(self.front)
         return wide
 
+    def wide(self, digits: int = 3) -> pd.DataFrame:
+        """One row a model, one column a metric, "value [low, high]" as text; a metric that is undefined is a dash."""
+        cells = [
+            "-" if np.isnan(value) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+            for value, low, high in self.table[["value", "low", "high"]].itertuples(index=False)
+        ]
+        return pd.Series(cells, index=self.table.index).unstack(sort=False)
+
     def sentences(self) -> list[str]:
         """The card's findings as text, one a line."""
         within = "; ".join(f"{model} {found}" for model, found in self.over_users.items())
@@ -71,7 +79,7 @@ class Scorecard:
             f"On the Pareto front of {self.accuracy} and {self.language}: "
             + ", ".join(f"{model} (in {self.on_front[model]:.0%} of resamples)" for model in self.front),
             f"Spearman correlation of the two over models: {self.over_models}",
-            f"over users within a model: {within}",
+            f"Over users within a model: {within}",
             *self.limits,
         ]
 
@@ -213,17 +221,19 @@ def _own_value(name: str, table: np.ndarray) -> np.ndarray:
 
 
 def _limits(points, clouds, models, accuracy: str, language: str) -> list[str]:
-    """Pairs of models that these users cannot tell apart, side by side."""
+    """Which pairs of models these users tell apart, side by side, where it is not all."""
     out = []
     for side, name in enumerate((accuracy, language)):
         level = 0.05 / max(1, len(models) * (len(models) - 1) // 2)  # Bonferroni over the pairs
-        same = []
-        for i, j in combinations(range(len(models)), 2):
+        pairs = list(combinations(range(len(models)), 2))
+        apart = []
+        for i, j in pairs:
             low, high = _quantiles(clouds[i, :, side] - clouds[j, :, side], level)
-            if not (low > 0 or high < 0):
-                same.append(f"{models[i]} and {models[j]}")
-        if same:
-            out.append(f"Not told apart by {name} on these users (adjusted for the number of pairs): {'; '.join(same)}")
+            if low > 0 or high < 0:
+                apart.append(f"{models[i]} and {models[j]}")
+        if len(apart) < len(pairs):
+            told = f"these are: {'; '.join(apart)}" if apart else "no pair is"
+            out.append(f"By {name} these users do not tell all {len(pairs)} pairs of models apart (adjusted for their number); {told}")
     return out
 
 

@@ -51,7 +51,11 @@ class SampledCurves:
         ax.axvline(negatives, color="black", linewidth=1.2)
         place = self.order(negatives, metric)
         ax.set_title(f"{negatives} negatives: " + " > ".join(place), fontsize=10)
+        ax.axhline(0, color="#777777", linewidth=1)
         ax.set_xscale("log")
+        ticks = [n for n in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000) if self.negatives[0] <= n <= self.negatives[-1]]
+        ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        ax.xaxis.minorticks_off()
         label_axes(ax, "sampled negatives", f"{metric}, lead over the mean", x_unit="items, logarithmic", y_unit="points")
         fig.legend(loc="outside right upper", frameon=False)
         return fig

@@ -1,0 +1,679 @@
+# %% [markdown] tags=["title"]
+# # 07 · Evaluation
+# **When can you believe a number about a recommender that ranks, and about one that writes?**
+
+# %% [markdown] tags=["objectives"]
+# > **You will be able to**
+# > - *compute* what a sampled metric gives on average, and *find* the number of negatives at which two models change places (question 1)
+# > - *mend* three evaluation snippets that flatter a model (exercises 07-rank, 07-recall, 07-distinct, question 2)
+# > - *count* recommendations that were impossible at the time, under two splits (question 3)
+# > - *work out* BLEU and ROUGE by hand, and *name* where they mislead (question 4)
+# > - *read* a scorecard of accuracy and language, and *say* what cannot be concluded from it (question 5)
+# > - *estimate* the smallest difference that a test can see, and what the best of many tries gains by luck (question 6)
+# >
+# > **You need:** notebooks 01 and 04. **Time:** 45 minutes, 75 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
+# > tuning and ranking in section 6 take about two minutes. No GPU.
+
+# %% tags=["parameters"]
+PROFILE = "quick"  # smoke: 4 users who explain, for structure | quick: 20 of them | full: 100
+DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-100k" (section 6 needs reviews, and takes world-movies then)
+LM = "kit-gpt"  # or a Hub id or folder of a causal model; it ranks and writes in section 6
+SEED = 0  # any whole number from 0; draws users, labelled users and simulations
+
+# %% [markdown]
+# ## 1. Sampled metrics: at how many negatives do two models change places?
+# Notebook 01 showed that ranking each target among 100 **sampled** items can turn an order of models around. It is in print, too. These
+# are hit@10 on two data sets, from the S³-Rec project, which first published the sampled numbers and later the full ones:
+
+# %%
+import re
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.data import leave_last_out, load_dataset, temporal_split
+from tutorial_lib.evaluation import compare, evaluate, evaluate_scores, holm, mean_interval, target_ranks
+from tutorial_lib.evaluation.protocols import expected_sampled, impossible_share
+from tutorial_lib.models import EASE, ItemKNN, Popularity, TransitionKNN
+from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
+from tutorial_lib.teaching.figures_evaluation import SampledCurves, curse_curves, pareto_picture
+from tutorial_lib.teaching.telling import bars, points, say, table
+
+published = {"Beauty, 99 negatives": (0.4696, 0.4739), "Beauty, all items": (0.0605, 0.0347)}
+published |= {"Yelp, 99 negatives": (0.7373, 0.7597), "Yelp, all items": (0.0274, 0.0090)}
+printed = pd.DataFrame(published, index=["SASRec", "BERT4Rec"]).T.rename_axis("hit@10")
+printed["ahead"] = printed.idxmax(axis=1)
+table(printed, caption="Published (Zhou et al. 2020 and its repository): the same models, the same users")
+
+# %% [markdown]
+# You need no sampling to know what sampling gives **on average**. Say that a items of c stand above the target, and m of the c are drawn.
+# The number x of drawn items above it follows the *hypergeometric* distribution, and the target then stands at place x + 1:
+#
+# $$P(x) = \frac{\binom{a}{x}\binom{c-a}{m-x}}{\binom{c}{m}} \qquad \text{hit@}k = \sum_{x<k} P(x) \qquad
+# \text{NDCG@}k = \sum_{x<k} \frac{P(x)}{\log_2(x+2)}$$
+#
+# So one ranking of the whole catalogue gives the sampled metric at **every** number of negatives, without noise.
+#
+# **Guess first:** three ready-made models, from 15 negatives up to the whole catalogue. Do any two change places?
+
+# %%
+ds = load_dataset(DATASET)
+ds = ds if ds.truth is not None else ds.k_core(5)
+split = leave_last_out(ds)
+models = {kind.__name__: kind().fit(split) for kind in (Popularity, TransitionKNN, ItemKNN, EASE)}
+rows = [row for row, target in enumerate(split.test_target) if len(target)]
+seen, targets = [split.test_history[row] for row in rows], np.array([split.test_target[row][0] for row in rows])
+
+
+def full_scores(model):
+    """Scores of all items, those of the history at minus infinity."""
+    scores = np.array(model.score(seen), dtype=float)
+    for line, items, target in zip(scores, seen, targets):
+        line[np.setdiff1d(items, target)] = -np.inf
+    return scores
+
+
+scores = {name: full_scores(model) for name, model in models.items()}
+ranks = {name: target_ranks(found, targets, ties="index") for name, found in scores.items() if name != "Popularity"}
+others = ds.n_items - np.array([len({*items.tolist(), target}) for items, target in zip(seen, targets.tolist())])
+
+# %%
+METRICS, most = ("hit@10", "ndcg@10", "mrr@10"), int(others.max())
+negatives = sorted({int(round(n)) for n in np.geomspace(15, most, 16)} | {100})
+sampled = {n: {name: expected_sampled(r, others, negatives=n).mean() for name, r in ranks.items()} for n in negatives}
+full = {metric: {name: sampled[most][name][metric] for name in ranks} for metric in METRICS}
+by_metric = {m: {name: [sampled[n][name][m] for n in negatives] for name in ranks} for m in METRICS}
+curves = SampledCurves(negatives, by_metric, full)
+explore(
+    curves.draw,
+    alt="Lead of each model over the mean of all, over the number of sampled negatives; lines that cross are models that change places.",
+    describe=curves.describe,
+    negatives=negatives,
+    metric=list(METRICS),
+)
+
+# %%
+swaps = {metric: curves.swaps(metric) for metric in METRICS}
+lines = [
+    f"**{metric}:** {a} leads {b} with up to {n} negatives, and {b} is ahead among all items."
+    for metric in METRICS
+    for a, b, n in swaps[metric]
+]
+lines += [f"**{metric}:** no two models change places." for metric in METRICS if not swaps[metric]]
+say(*lines)
+
+# %% [markdown]
+# Move the slider to 100 and beyond. The order at 100 may be right here, and wrong on the next data set: nothing in a sampled number tells
+# you on which side of the crossing it was taken. Metrics that stress the top (NDCG, MRR) cross less than hit@10.
+
+# %%
+quiz("07_evaluation", "sampled")
+
+# %% [markdown]
+# ## 2. One list, one name, many numbers
+# Libraries agree on the names of the metrics, and not on the formulas. Here are conventions in use, each in a line. Every case is one
+# user: R relevant items, and the places of the hits in the list.
+#
+# **Guess first:** a hit at place 3, one relevant item. How many values can NDCG@10 have?
+
+
+# %%
+def dcg(places, discount=lambda place: np.log2(place + 1)):
+    """Sum of the gains of hits at these places."""
+    return sum(1 / discount(place) for place in places)
+
+
+def precisions(places):
+    """Precision at each hit."""
+    return sum((number + 1) / place for number, place in enumerate(sorted(places)))
+
+
+def lenskit(place):
+    """A discount that leaves place 2 whole."""
+    return max(np.log2(place), 1)
+
+
+# %%
+cases = [
+    ("NDCG@10, hit at 3, R = 1", "ideal over min(R, k)", dcg([3]) / dcg([1]), "this kit, RecBole, trec_eval, 3 more"),
+    ("NDCG@10, hit at 3, R = 1", "ideal over k places", dcg([3]) / dcg(range(1, 11)), "RecTools default"),
+    ("NDCG@10, hit at 3, R = 1", "discount max(log2 r, 1)", dcg([3], lenskit) / dcg([1], lenskit), "LensKit"),
+    ("AP@10, hits at 1, 3, R = 3", "÷ R", precisions([1, 3]) / 3, "most"),
+    ("AP@10, hits at 1, 3, R = 3", "÷ hits found", precisions([1, 3]) / 2, "torchmetrics"),
+    ("AP@2, hits at 1, 2, R = 5", "÷ min(R, k)", precisions([1, 2]) / 2, "RecBole, LensKit, torchmetrics"),
+    ("AP@2, hits at 1, 2, R = 5", "÷ R", precisions([1, 2]) / 5, "trec_eval, ranx, RecTools"),
+    ("Precision@5, 2 hits, list of 3", "÷ k", 2 / 5, "most"),
+    ("Precision@5, 2 hits, list of 3", "÷ length of the list", 2 / 3, "LensKit"),
+    ("Recall@3, list [a, a, b], R = {a}", "repeats count once", 1 / 1, "trec_eval, ranx"),
+    ("Recall@3, list [a, a, b], R = {a}", "repeats count", 2 / 1, "recommenders, Cornac, LensKit"),
+]  # fmt: skip
+
+# %%
+conventions = pd.DataFrame(cases, columns=["case", "convention", "value", "found in"]).set_index("case")
+table(conventions, caption="Conventions of the libraries' versions of 2025 and 2026; the values are computed here", digits=3)
+
+# %% [markdown]
+# Does it matter on a real list? With one target a user most conventions agree. Hold out everything after a **moment in time**, and users
+# have many targets. The lists of one model, EASE, under five conventions:
+
+# %%
+timed = temporal_split(ds)
+later = {name: type(model)().fit(timed) for name, model in models.items()}
+lists = later["EASE"].recommend(timed.test_history, k=10)
+held = [(row, set(target.tolist())) for row, target in enumerate(timed.test_target) if len(target)]
+places = [([p + 1 for p, item in enumerate(lists[row].tolist()) if item in wanted], len(wanted)) for row, wanted in held]
+maps = {
+    "MAP@10 ÷ min(R, k)": [precisions(p) / min(n, 10) for p, n in places],
+    "MAP@10 ÷ R": [precisions(p) / n for p, n in places],
+    "MAP@10 ÷ hits found": [precisions(p) / max(1, len(p)) for p, n in places],
+    "NDCG@10, ideal over min(R, k)": [dcg(p) / dcg(range(1, min(n, 10) + 1)) for p, n in places],
+    "NDCG@10, ideal over k": [dcg(p) / dcg(range(1, 11)) for p, n in places],
+}
+mapped = {name: mean_interval(pd.DataFrame({"x": values}), "x") for name, values in maps.items()}
+bars(mapped, quantity="mean over users", caption=f"{ds.name}, EASE, {len(places):,} users: the same lists throughout.")
+
+# %%
+ours = evaluate(later["EASE"], timed, k=10)
+say(
+    f"The library's map@10 is {ours['map@10'].mean():.4f}, its map_r@10 {ours['map_r@10'].mean():.4f}: the first two bars.",
+    f"Users left out for want of targets: {ours.attrs['n_excluded']:,}. Print such a count beside every mean.",
+)
+
+# %%
+quiz("07_evaluation", "libraries")
+
+# %% [markdown]
+# **Ties by rounding.** Notebook 01 tied all scores at once. Ties also come by rounding: scores kept in half precision, or rounded for a
+# log file. Nothing else about the model changes.
+
+# %%
+rounded = {"as computed": scores["EASE"], "2 decimals": scores["EASE"].round(2), "1 decimal": scores["EASE"].round(1)}
+rules = ("optimistic", "expected", "pessimistic")
+frames = {(name, rule): evaluate_scores(found, targets, k=10, ties=rule) for name, found in rounded.items() for rule in rules}
+by_rule = {rule: [mean_interval(frames[name, rule], "hit@10") for name in rounded] for rule in rules}
+points(
+    [f"{name} ({frames[name, 'expected'].attrs['tied']:.0%} tied)" for name in rounded], by_rule, quantity="hit@10 of EASE",
+    caption="Share of targets tied with another item in brackets. Coarse scores make the tie rule the model.",
+)  # fmt: skip
+
+# %% [markdown]
+# ## 3. Exercise: find the bug
+# Three snippets from evaluation code. Each runs, and each makes some model look better than it is. Try them on a case where you know the
+# answer, then mend them.
+#
+# **Exercise 07-rank.** What rank does this give to a target of a model that knows nothing?
+
+
+# %%
+def rank_as_found(scores, target):
+    return 1 + sum(score > scores[target] for score in scores)
+
+
+print("best item:", rank_as_found([0.2, 0.9, 0.5], 1), "  model that knows nothing:", rank_as_found([0.5] * 100, 42))
+
+
+# %%
+def rank_of(scores, target):
+    """1-based rank of item `target`; tied items share the mean of their places."""
+    # SOLUTION BEGIN
+    above = sum(score > scores[target] for score in scores)
+    tied = sum(score == scores[target] for score in scores) - 1
+    return 1 + above + tied / 2
+    # SOLUTION END
+
+
+rank_of = attempt(rank_of, exercise="07-rank")
+
+# %%
+hint("07-rank")
+
+# %% [markdown]
+# **Exercise 07-recall.** `lists` maps users to recommended items, `relevant` to the items that they really took.
+
+
+# %%
+def recall_as_found(lists, relevant, k):
+    found = []
+    for user, items in lists.items():
+        hits = sum(item in relevant[user] for item in items[:k])
+        found.append(hits / min(k, len(relevant[user])))
+    return sum(found) / len(found)
+
+
+print("Ben gets no list:", recall_as_found({"ada": [1]}, {"ada": {1}, "ben": {2}}, 5))
+
+
+# %%
+def mean_recall(lists, relevant, k):
+    """Recall@k, averaged over all users who have something to find."""
+    # SOLUTION BEGIN
+    found = []
+    for user, wanted in relevant.items():
+        if wanted:
+            found.append(len(set(lists.get(user, [])[:k]) & set(wanted)) / len(wanted))
+    return sum(found) / len(found)
+    # SOLUTION END
+
+
+mean_recall = attempt(mean_recall, exercise="07-recall")
+
+# %%
+hint("07-recall")
+
+# %% [markdown]
+# **Exercise 07-distinct.** *distinct-1* asks how varied the words of a model are: different words by all words.
+
+
+# %%
+def distinct_as_found(texts):
+    shares = []
+    for text in texts:
+        words = re.findall("[a-z]+", text.lower())
+        shares.append(len(set(words)) / len(words))
+    return sum(shares) / len(shares)
+
+
+print("one sentence for everybody:", distinct_as_found(["a fine film"] * 50))
+
+
+# %%
+def distinct_words(texts):
+    """Different words by all words, over all texts together, whatever the script; 0 if nothing was written."""
+    # SOLUTION BEGIN
+    words = [word for text in texts for word in re.findall(r"\w+", text.lower())]
+    return len(set(words)) / len(words) if words else 0.0
+    # SOLUTION END
+
+
+distinct_words = attempt(distinct_words, exercise="07-distinct")
+
+# %%
+hint("07-distinct")
+
+# %%
+constant = np.mean([rank_of([0.5] * 100, target) for target in range(100)])
+say(
+    f"With your function a model that knows nothing has mean rank {constant:.1f} of 100; the snippet said 1.",
+    f"One sentence for 50 people has distinct-1 {distinct_words(['a fine film'] * 50):.2f}; the snippet said 1.",
+)
+
+# %% [markdown]
+# ## 4. Which split, and what was possible at the time?
+# Leave-last-out takes everybody's last item, whenever that was. Train on the rest, and the model has seen the future of most test events.
+#
+# **Guess first:** does the split change which model wins? And how many recommendations were of items that nobody had met yet?
+
+# %%
+by_split = {"last item": (split, models), "moment in time": (timed, later)}
+rows = []
+for name, (some, fitted) in by_split.items():
+    for who, model in fitted.items():
+        impossible = impossible_share(model.recommend(some.test_history, k=10), some)
+        rows.append((name, who, evaluate(model, some, k=10), impossible))
+ndcg = {(s, who): frame for s, who, frame, _ in rows}
+lost = {s: [mean_interval(i, "impossible") for name, _, _, i in rows if name == s] for s in by_split}
+points(list(models), lost, quantity="share of ten recommendations that nobody had met at the time", caption="Whiskers: 95 % over users.")
+
+# %%
+order = pd.DataFrame({s: {who: ndcg[s, who]["ndcg@10"].mean() for who in models} for s in by_split}).rename_axis("NDCG@10")
+table(order, caption="Levels differ, since the targets do: compare the order of the models, column by column", digits=3)
+best = {s: order[s].idxmax() for s in by_split}
+tested = {s: len(ndcg[s, "EASE"]) for s in by_split}
+pairs = [(a, b) for a in models for b in models if order.loc[a, "last item"] > order.loc[b, "last item"]]
+turned = [f"{a} and {b}" for a, b in pairs if order.loc[a, "moment in time"] < order.loc[b, "moment in time"]]
+say(
+    f"Best with the last item held out: **{best['last item']}** ({tested['last item']:,} users); from one moment in time: "
+    f"**{best['moment in time']}** ({tested['moment in time']:,} users).",
+    f"Pairs of models in another order: {'; '.join(turned) or 'none'}.",
+    "An impossible item is never the target, so it only wastes a place. What the model learned from later events is the larger worry.",
+)
+
+# %%
+quiz("07_evaluation", "temporal")
+
+# %% [markdown]
+# ## 5. Text: BLEU and ROUGE by hand
+# A model that explains its recommendations writes text. The usual numbers compare it with what the user really wrote, the *reference*.
+#
+# **BLEU** counts n-grams of 1 to 4 tokens that the reference has too, each at most as often as there. It takes the geometric mean of the
+# four precisions, and shrinks it by a *brevity penalty* if the text is shorter (c tokens) than the reference (r tokens):
+#
+# $$\text{BLEU} = \min\left(1, e^{1 - r/c}\right) \left(p_1 p_2 p_3 p_4\right)^{1/4}$$
+#
+# **ROUGE-n** is the F1 of shared n-grams; **ROUGE-L** that of the longest common subsequence.
+
+# %%
+from tutorial_lib.evaluation import rouge, text_frame, text_metrics
+
+written = "The ending is good and the acting is good for such a short film"
+reference = "The ending is very good and the acting is good for a short film"
+
+
+def shared(n):
+    """(shared, all of the text, all of the reference) n-grams."""
+    a, b = (Counter(zip(*(text.split()[i:] for i in range(n)))) for text in (written, reference))
+    return sum((a & b).values()), sum(a.values()), sum(b.values())
+
+
+parts = {n: shared(n) for n in (1, 2, 3, 4)}
+precision = np.prod([found / total for found, total, _ in parts.values()]) ** 0.25
+c, r = parts[1][1:]
+bleu = 100 * min(1, np.exp(1 - r / c)) * precision
+rouge2 = 2 * parts[2][0] / (parts[2][1] + parts[2][2])
+library = text_metrics([written], [reference])
+say(
+    f"By hand: BLEU **{bleu:.4f}**, ROUGE-2 **{rouge2:.4f}**. Library: {library['bleu']:.4f} (sacrebleu), {library['rouge2']:.4f}.",
+    f"Say how it was computed: `{library.signatures['bleu']}`",
+)
+
+# %% [markdown]
+# **Guess first:** what happens to BLEU if a space is put before the full stop? If the text has two words? If it is Chinese?
+
+# %%
+from sacrebleu.metrics import BLEU
+
+apart, together = "The ending is good .", "The ending is good."
+short, longer = "good film", "a good film"
+traps = [
+    ("a space before the full stop", "tokeniser 13a", BLEU().corpus_score([apart], [[together]]).score),
+    ("a space before the full stop", "no tokeniser", BLEU(tokenize="none").corpus_score([apart], [[together]]).score),
+    ("“good film” for “a good film”", "corpus BLEU", BLEU().corpus_score([short], [[longer]]).score),
+    ("“good film” for “a good film”", "sentence BLEU", BLEU(effective_order=True).sentence_score(short, [longer]).score),
+    ("“这是一部好电影” for itself", "corpus BLEU, 13a", BLEU().corpus_score(["这是一部好电影"], [["这是一部好电影"]]).score),
+    ("“这是一部好电影” for itself", "corpus BLEU, zh", BLEU(tokenize="zh").corpus_score(["这是一部好电影"], [["这是一部好电影"]]).score),
+    ("“这是一部好电影” for itself", "100 × ROUGE-1, this kit", 100 * rouge("这是一部好电影", "这是一部好电影")[0]),
+    ("“这是一部好电影” for itself", "100 × ROUGE-1, a-z and 0-9 only", 100.0 * bool(re.findall("[a-z0-9]", "这是一部好电影"))),
+]
+table(pd.DataFrame(traps, columns=["text", "how", "value of 100"]).set_index("text"), caption="The same texts, other settings", digits=1)
+
+# %% [markdown]
+# The last line is what the common package `rouge-score` does: it keeps a to z and 0 to 9, so Chinese is 0 against itself, and the
+# Norwegian *rømme* counts as *r* and *mme*. The kit's ROUGE gives the same numbers on ASCII text, and takes letters of all scripts.
+#
+# A subtler trap: **the average of sentences is not the corpus**. BLEU adds up the counts of all texts first.
+
+# %%
+pairs = [("the plot is fine", "the plot is fine"), ("good acting", "very good acting here")]
+pairs += [("a slow film about a town", "a film about a slow town")]
+texts, wanted = map(list, zip(*pairs))
+single = [BLEU(effective_order=True).sentence_score(a, [b]).score for a, b in pairs]
+say(f"Corpus BLEU {text_metrics(texts, wanted)['bleu']:.1f}; mean of the three sentences {np.mean(single):.1f}. Both are correct.")
+
+# %%
+quiz("07_evaluation", "bleu")
+
+# %% [markdown]
+# ## 6. Both sides on one card
+# Now a model that does both. For each test user who reviewed the test item, the model ranks the catalogue, and then explains the item. It
+# is told the user's stars and the feature that the user wrote about. The user's own review is the reference.
+#
+# Two versions of one language model: as it was pre-trained, and after `p5`, tuned on several tasks of 64 labelled users.
+#
+# **Guess first:** which side will tuning help more, ranking or writing? And how many statements about the films will be true?
+
+# %%
+from tutorial_lib.language.explanations import explanation_cases
+from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.writing import write_texts
+from tutorial_lib.strategies import Budget, adapt
+
+told = ds if "features" in ds.reviews else load_dataset("world-movies")  # real data has no reviews
+talk = split if told is ds else leave_last_out(told)
+USERS, LABELS = {"smoke": (4, 8), "quick": (20, 64), "full": (100, 64)}[PROFILE]
+budget = Budget(1e-3, shortest=2, longest=2, size=4) if PROFILE == "smoke" else Budget(1e-3, longest=50)
+lm = load_language_model(LM)
+lm.require("causal", "seq2seq", what="ranking and writing")
+asked, some = explanation_cases(talk, USERS, seed=SEED)
+speakers = {LM: adapt(lm, talk, "zero-shot", labels=0), f"{LM}, P5": adapt(lm, talk, "p5", labels=LABELS, seed=SEED, budget=budget)}
+print(asked["prompt"].iloc[0])
+
+# %%
+parts = []
+for name, model in speakers.items():
+    ranked = evaluate(model, some, k=10)["ndcg@10"]
+    parts.append(asked.assign(model=name, hypothesis=write_texts(model.lm, asked["prompt"].tolist())).join(ranked))
+live = pd.concat(parts).reset_index()
+first = live[live["user"] == live["user"].iloc[0]].set_index("model")
+say(f"**What the user wrote:** {first['reference'].iloc[0]}", *(f"**{name}:** {text}" for name, text in first["hypothesis"].items()))
+
+# %% [markdown]
+# Overlap with the reference is one thing. Ask also: does the text talk about the **feature** (FMR, FCR, DIV)? Does it **repeat** itself
+# (distinct, unique)? And is what it says about the film **true** in the catalogue (*factual precision*)? In a planted world this can be
+# checked: a review says "something so *witty* about *friendly rivals*", and the catalogue knows mood and theme.
+
+# %%
+from tutorial_lib.evaluation import catalogue_facts, factual_frame, feature_metrics
+
+facts = catalogue_facts(told)
+features = sorted({feature for named in told.reviews["features"] for feature in named})
+
+
+def language_row(texts, cases):
+    """All language metrics of one model's texts."""
+    found, said = text_metrics(texts, cases["reference"].tolist()), factual_frame(texts, cases["item"].tolist(), facts)
+    named = feature_metrics(texts, features, cases["feature"].tolist())
+    true = {"statements": said["statements"].mean(), "true": said["true"].sum() / max(1, said["statements"].sum())}
+    return {**{k: found[k] for k in ("bleu", "rougeL", "distinct2", "unique_ratio")}, **named, **true}
+
+
+rows = {name: language_row(part["hypothesis"].tolist(), part) for name, part in live.groupby("model", sort=False)}
+rows["what users wrote"] = language_row(asked["reference"].tolist(), asked)
+language = pd.DataFrame(rows).T.rename_axis("texts")
+table(language, caption=f"{USERS} texts each. fmr names the feature; fcr features covered; div shared features (lower: varied)", digits=2)
+
+# %% [markdown]
+# **Perplexity** asks the other way round: how surprised is the model by what users really wrote? It needs no generated text.
+
+# %%
+from tutorial_lib.evaluation import perplexity
+from tutorial_lib.models.decoding import log_likelihood
+
+
+def surprise(model):
+    """Perplexity of the users' own reviews, in tokens of this tokenizer."""
+    found = [log_likelihood(model.lm, [p], [text]) for p, text in zip(asked["prompt"], asked["reference"])]
+    return perplexity([f.log_probability[0, 0] for f in found], [int(f.tokens[0]) for f in found])
+
+
+surprised = {name: surprise(model) for name, model in speakers.items()}
+say("Perplexity of the users' reviews: " + "; ".join(f"{name} **{value:.1f}**" for name, value in surprised.items()) + ".")
+
+# %% [markdown]
+# **The scorecard** puts both sides beside each other, with 95 % intervals from one bootstrap over users: the same users are drawn for all
+# models and for both sides. It does not add the two sides up, since nobody knows what a point of ROUGE is worth in NDCG. It shows which
+# models no other beats on both (the **Pareto front**), and says what cannot be concluded.
+
+# %%
+from tutorial_lib.evaluation import scorecard
+
+SIDES = ("rougeL", "bleu", "factual_precision")
+
+
+def card_of(texts):
+    """The scorecard of a table with one row a model and user."""
+    ranking, writing = {}, {}
+    for name, part in texts.groupby("model", sort=False):
+        users, said = part["user"].tolist(), part["hypothesis"].tolist()
+        ranking[name] = part.set_index("user")[["ndcg@10"]]
+        written = text_frame(said, part["reference"].tolist(), users)
+        writing[name] = pd.concat([written, factual_frame(said, part["item"].tolist(), facts_of_card, users)], axis=1)
+    return scorecard(ranking, writing, "ndcg@10", SIDES, seed=SEED)
+
+
+facts_of_card = facts
+card = card_of(live)
+table(card.wide(), caption=f"Live, {USERS} users: value [95 % interval]")
+
+# %% [markdown]
+# A few users say little. **Recorded** in `data/results/explanations.csv`: more users, more models, every seed with its own users and its
+# own labelled users.
+
+# %%
+from tutorial_lib.data.shipped import shipped
+
+recorded = pd.read_csv(shipped("results/explanations.csv"), keep_default_na=False)
+recorded["user"] += 100_000 * recorded["seed"]  # another draw of users and labels is another sample
+world = load_dataset("world-movies")
+facts_of_card = catalogue_facts(world)
+big = card_of(recorded)
+wide = big.table["value"].unstack().loc[big.both().index]
+show(
+    pareto_picture(big.both(), "ndcg@10", "rougeL"),
+    alt="Models by NDCG@10 and ROUGE-L: "
+    + "; ".join(f"{name} {row['ndcg@10']:.3f}, {row['rougeL']:.3f}" for name, row in wide.iterrows()) + ".",
+    caption=f"world-movies, {recorded['user'].nunique()} users, {recorded['seed'].nunique()} seeds. Whiskers: 95 %. Filled: front.",
+)  # fmt: skip
+
+# %%
+table(big.wide(), caption="Recorded: value [95 % interval]")
+say(*big.sentences())
+
+# %%
+up, before = big.table["value"]["kit-gpt, P5"], big.table["value"]["kit-gpt"]
+say(
+    f"From kit-gpt to P5, ROUGE-L goes from {before['rougeL']:.3f} to **{up['rougeL']:.3f}**, and factual precision from "
+    f"{before['factual_precision']:.3f} to **{up['factual_precision']:.3f}**. "
+    + ("Closer to the users' words, and **less true**." if (up - before)["rougeL"] > 0 > (up - before)["factual_precision"] else ""),
+)
+
+# %% [markdown]
+# A text can come closer to the reference by its turns of phrase alone ("I would choose it again"), while what it says about the film is
+# made up. Overlap does not see that. So put a check of facts beside it, wherever something can be checked.
+
+# %%
+quiz("07_evaluation", "scorecard")
+
+# %% [markdown]
+# ## 7. Significance, the smallest visible difference, and the winner's curse
+# **What could this test have seen?** With n users, a difference must be about 2.8 standard errors to be found in 80 % of repetitions (at
+# the 5 % level). That is the *minimum detectable effect*. Compare pairs of models, and adjust p for the number of pairs.
+
+# %%
+names = [(a, b) for i, a in enumerate(models) for b in list(models)[i + 1 :]]
+tests = {f"{a} − {b}": compare(ndcg["last item", a], ndcg["last item", b]) for a, b in names}
+adjusted = holm([t.p for t in tests.values()])
+rows = [(n, t.difference, *t.ci, t.p, q, t.minimum_detectable_effect) for (n, t), q in zip(tests.items(), adjusted)]
+columns = ["pair", "NDCG@10", "95 % low", "95 % high", "p", "p, Holm", "detectable"]
+table(pd.DataFrame(rows, columns=columns).set_index("pair"), caption=f"{tested['last item']:,} users, paired", digits=4)
+
+# %%
+gap = ndcg["last item", "EASE"]["ndcg@10"] - ndcg["last item", "ItemKNN"]["ndcg@10"]
+sizes = [40, 200, 1000, 5000, 20000]
+visible = {n: 2.8 * gap.std() / np.sqrt(n) for n in sizes}
+needed = (2.8 * gap.std() / abs(gap.mean())) ** 2
+say(
+    "Detectable difference between EASE and ItemKNN: " + "; ".join(f"{n:,} users {v:.4f}" for n, v in visible.items()) + ".",
+    f"Measured difference {gap.mean():.4f}. To be found in four of five repetitions it needs about **{needed:,.0f}** users, "
+    f"and {len(gap):,} were tested.",
+)
+
+# %% [markdown]
+# **The winner's curse.** Try m systems, report the best. If all m are equally good, the best one still looks better than they are.
+#
+# **Guess first:** 32 equal systems, 100 users. How much NDCG does the winner gain by luck? In percent of the true value?
+
+# %%
+true = ndcg["last item", "EASE"]["ndcg@10"].to_numpy()
+systems, rng = [1, 2, 4, 8, 16, 32, 64], np.random.default_rng(SEED)
+REPEATS = 50 if PROFILE == "smoke" else 400
+values, times = np.unique(true, return_counts=True)
+
+
+def best_of(m, n):
+    """Mean gain of the best of m systems that all draw their users from the same distribution."""
+    means = rng.multinomial(n, times / times.sum(), size=(REPEATS, m)) @ values / n
+    return means.max(axis=1).mean() - true.mean()
+
+
+gains = {f"{n:,} users": [best_of(m, n) for m in systems] for n in (100, 500, 2000)}
+show(
+    curse_curves(systems, gains),
+    alt="Gain of the best of m equal systems. " + "; ".join(f"{n}: " + ", ".join(f"{v:.3f}" for v in g) for n, g in gains.items()) + ".",
+    caption="Simulated: all systems have the users' values of EASE, drawn anew. The true gain is 0 everywhere.",
+)
+
+# %%
+luck = gains["100 users"][systems.index(32)]
+formula = np.sqrt(2 * np.log(32)) * true.std() / 10
+say(
+    f"Best of 32 on 100 users: **{luck:+.3f}**, {luck / true.mean():.0%} of the true {true.mean():.3f}. "
+    f"The bound √(2 ln m) × standard error gives {formula:.3f}.",
+)
+
+# %% [markdown]
+# **Measured.** The recorded strategies of notebooks 03 and 04: in each seed, take the strategy that was best on that seed's 40 users. How
+# does the same strategy do on the users of the other seeds?
+
+# %%
+runs = pd.read_csv(shipped("results/strategies.csv"))
+runs = runs[(runs["labels"] == 64) & (runs["strategy"] != "popularity")]
+means = runs.groupby(["seed", "strategy"])["ndcg@10"].mean().unstack()
+rows = []
+for seed, line in means.iterrows():
+    winner, rest = line.idxmax(), means.drop(index=seed)
+    here, there = line - line.mean(), rest.sub(rest.mean(axis=1), axis=0).mean()  # against the seed's mean: some users are easier
+    rows.append((seed, winner, here[winner], there[winner]))
+won = pd.DataFrame(rows, columns=["seed", "best strategy", "lead where it won", "lead elsewhere"]).set_index("seed")
+table(won, caption=f"{means.shape[1]} strategies with 64 labels, NDCG@10 against the mean of all in the same seed", digits=3)
+drop = (won["lead where it won"] - won["lead elsewhere"]).rename("drop").to_frame()
+fall = mean_interval(drop, "drop")
+interval = f"({fall.low:.3f} to {fall.high:.3f}, {len(drop)} seeds)"
+say(f"The winner's lead shrinks by **{fall.mean:.3f}** on average {interval}: that part was luck.")
+
+# %%
+quiz("07_evaluation", "curse")
+
+# %% [markdown]
+# ## Recap
+# Computed from the cells above. If a row says something else than you guessed, go back to its section.
+
+# %% tags=["recap"]
+few = negatives[1]
+a, b = "TransitionKNN", "ItemKNN" if ds.truth is not None else "EASE"
+swap = {n: sampled[n][a]["hit@10"] - sampled[n][b]["hit@10"] for n in (few, most)}
+rows = [(f"hit@10, {a} − {b}, {n} negatives, exact", value, value, value) for n, value in swap.items()]
+rows += [(name, i.mean, i.low, i.high) for name, i in list(mapped.items())[:3]]
+rows += [(f"impossible, EASE, {s}", (i := lost[s][-1]).mean, i.low, i.high) for s in by_split]
+for name in big.both().index[:2]:
+    rows += [(f"{metric}, {name}, recorded", *big.table.loc[(name, metric), ["value", "low", "high"]]) for metric in ("ndcg@10", *SIDES)]
+rows += [("winner's lead lost elsewhere", fall.mean, fall.low, fall.high)]
+recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"]).set_index("quantity")
+table(recap, caption=f"{ds.name}; language: {told.name}", digits=3)
+
+# %%
+golden("07.sampled.few-negatives", swap[few], trivial=swap[most])
+golden("07.map.divided-by-hits", mapped["MAP@10 ÷ hits found"].mean, trivial=mapped["MAP@10 ÷ R"].mean)
+golden("07.last.impossible", lost["last item"][-1].mean, trivial=lost["moment in time"][-1].mean)
+golden("07.curse.best-of-32", luck, trivial=gains["100 users"][0])
+golden("07.p5.perplexity", surprised[f"{LM}, P5"], trivial=surprised[LM])
+golden("07.p5.fmr", language.loc[f"{LM}, P5", "fmr"], trivial=language.loc[LM, "fmr"])
+
+# %% [markdown]
+# ## Pitfalls
+# - **A sampled number beside a full one.** They are different metrics, and the order of models can differ.
+# - **A metric by its name alone.** Give the formula, the cut-off, the tie rule, the number of users averaged, and who was left out.
+# - **BLEU without its signature, or of short texts.** Below four tokens corpus BLEU has nothing to count.
+# - **High overlap, false statements.** A text can sound like a review and be about another film. Check what can be checked.
+# - **One sum of accuracy and language.** It hides the price that somebody has set. Show both sides.
+# - **The best of many, on the users that chose it.** Report the winner on fresh users.
+
+# %% [markdown] tags=["references"]
+# ## References
+# - Krichene, Rendle 2020. On sampled metrics for item recommendation. KDD.
+#   [doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
+# - Zhou et al. 2020. S³-Rec: self-supervised learning for sequential recommendation. CIKM. [arXiv 2008.07873](https://arxiv.org/abs/2008.07873)
+# - Tamm, Damdinov, Vasilev 2021. Quality metrics in recommender systems: do we calculate metrics consistently? RecSys.
+#   [arXiv 2206.12858](https://arxiv.org/abs/2206.12858)
+# - Ji, Sun, Zhang, Li 2023. A critical study on data leakage in recommender system offline evaluation.
+#   [arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
+# - Papineni et al. 2002. BLEU: a method for automatic evaluation of machine translation. ACL.
+#   [doi 10.3115/1073083.1073135](https://doi.org/10.3115/1073083.1073135)
+# - Post 2018. A call for clarity in reporting BLEU scores. WMT. [arXiv 1804.08771](https://arxiv.org/abs/1804.08771)
+# - Lin 2004. ROUGE: a package for automatic evaluation of summaries. [ACL W04-1013](https://aclanthology.org/W04-1013/)
+# - Li, Zhang, Chen 2020. Generate neural template explanations for recommendation (NETE). CIKM.
+#   [doi 10.1145/3340531.3411992](https://doi.org/10.1145/3340531.3411992)
+# - Li, Zhang, Chen 2023. Personalized prompt learning for explainable recommendation (PEPLER). [arXiv 2202.07371](https://arxiv.org/abs/2202.07371)
+# - Koehn 2004. Statistical significance tests for machine translation evaluation. [ACL W04-3250](https://aclanthology.org/W04-3250/)
+#
+# **What next:** look back at a number that you reported lately, and ask of it the six questions above.

@@ -1,0 +1,100 @@
+"""What notebook 07 reads and claims: the recorded explanations, the conventions it computes by hand, and its widget."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from test_content_00_01 import cells
+
+from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.data.shipped import shipped
+from tutorial_lib.evaluation import catalogue_facts, factual_frame, ranking_metrics
+from tutorial_lib.language.explanations import explanation_cases
+from tutorial_lib.teaching.figures_evaluation import SampledCurves, curse_curves, pareto_picture
+from tutorial_lib.teaching.widgets import grid
+
+NAME = "07_evaluation"
+
+
+@pytest.fixture(scope="module")
+def recorded() -> pd.DataFrame:
+    return pd.read_csv(shipped("results/explanations.csv"), keep_default_na=False)
+
+
+def test_recorded_explanations_say_where_they_come_from(recorded):
+    """A number without seed, commit and seconds could not be made again."""
+    columns = {"user", "item", "rating", "feature", "reference", "model", "seed", "labels", "hypothesis", "ndcg@10", "seconds", "commit"}
+    assert columns <= set(recorded)
+    assert recorded["commit"].str.fullmatch(r"[0-9a-f]{7,}").all() and (recorded["seconds"] > 0).all()
+    assert recorded["ndcg@10"].between(0, 1).all()
+
+
+def test_recorded_explanations_compare_like_with_like(recorded):
+    """The card draws users for all models together: every model of a seed needs the same users, items and references."""
+    for _, some in recorded.groupby("seed"):
+        keys = {name: frozenset(zip(part["user"], part["item"], part["reference"])) for name, part in some.groupby("model")}
+        assert len(set(keys.values())) == 1 and len(keys) == recorded["model"].nunique()
+    assert not recorded.duplicated(["seed", "model", "user"]).any()
+
+
+def test_recorded_cases_are_those_of_the_library(recorded):
+    """And their references are what people wrote about the test item: all true."""
+    split = leave_last_out(load_dataset("world-movies"))
+    facts = catalogue_facts(split.dataset)
+    for seed, some in recorded[recorded["model"] == "kit-gpt"].groupby("seed"):
+        cases, _ = explanation_cases(split, len(some), seed=seed)
+        assert cases["reference"].tolist() == some["reference"].tolist() and cases.index.tolist() == some["user"].tolist()
+        said = factual_frame(some["reference"].tolist(), some["item"].tolist(), facts)
+        assert (said["true"] == said["statements"]).all()
+
+
+def test_conventions_of_the_notebook():
+    """The hand-made formulas of section 2, run as they stand in the notebook, give the values that were measured in the libraries."""
+    sources = [cell.source for cell in cells(NAME) if cell.cell_type == "code"]
+    space: dict = {"np": np}
+    for source in sources:
+        if source.startswith(("def dcg", "cases = [")):
+            exec(source, space)
+    found = {(case, convention): value for case, convention, value, _ in space["cases"]}
+    assert round(found["NDCG@10, hit at 3, R = 1", "ideal over k places"], 4) == 0.1100
+    assert round(found["NDCG@10, hit at 3, R = 1", "discount max(log2 r, 1)"], 4) == 0.6309
+    assert round(found["AP@10, hits at 1, 3, R = 3", "÷ R"], 4) == 0.5556
+    assert round(found["AP@10, hits at 1, 3, R = 3", "÷ hits found"], 4) == 0.8333
+    kit = ranking_metrics([[9, 8, 1]], [{1}], k=10)["ndcg@10"].item()
+    assert found["NDCG@10, hit at 3, R = 1", "ideal over min(R, k)"] == pytest.approx(kit)
+
+
+CURVES = SampledCurves(
+    [10, 100, 500],
+    {"hit@10": {"a": [0.9, 0.5, 0.1], "b": [0.8, 0.6, 0.3]}, "mrr@10": {"a": [0.5, 0.2, 0.1], "b": [0.6, 0.4, 0.2]}},
+    {"hit@10": {"a": 0.1, "b": 0.3}, "mrr@10": {"a": 0.1, "b": 0.2}},
+)
+
+
+def test_sampled_curves_over_their_whole_grid():
+    """Every setting draws, the first slider changes the picture, and the sentence tells the order."""
+    import matplotlib.pyplot as plt
+
+    titles = set()
+    for values in grid({"negatives": CURVES.negatives, "metric": ["hit@10", "mrr@10"]}):
+        fig = CURVES.draw(**values)
+        titles.add((values["metric"], fig.axes[0].get_title()))
+        assert fig.axes[0].lines[-2].get_xdata()[0] == values["negatives"]
+        plt.close(fig)
+    assert len(titles) == 6
+    assert CURVES.swaps("hit@10") == [("a", "b", 10)] and CURVES.swaps("mrr@10") == []
+    assert "another order" in CURVES.describe(10, "hit@10") and "the same order" in CURVES.describe(100, "hit@10")
+
+
+def test_other_figures_draw():
+    import matplotlib.pyplot as plt
+
+    columns = pd.MultiIndex.from_product([["ndcg@10", "rougeL"], ["value", "low", "high"]]).append(
+        pd.MultiIndex.from_tuples([("front", "")])
+    )
+    both = pd.DataFrame([[0.2, 0.1, 0.3, 0.5, 0.4, 0.6, True], [0.1, 0.0, 0.2, 0.3, 0.2, 0.4, False]], index=["m", "n"], columns=columns)
+    texts = [text.get_text() for text in pareto_picture(both, "ndcg@10", "rougeL").legends[0].get_texts()]
+    assert texts == ["m (front)", "n"]
+    assert len(curse_curves([1, 2], {"100 users": [0.0, 0.1]}).axes[0].lines) == 2
+    plt.close("all")
