@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from test_content_00_01 import cells
 
-from tutorial_lib.experiments import load_results
+from tutorial_lib.experiments import BASELINES, load_results
 from tutorial_lib.strategies import CELLS, STRATEGIES
 from tutorial_lib.teaching.figures_grid import at_labels, select, summary
 from tutorial_lib.teaching.questions import FOLDER, load_questions
@@ -41,11 +41,10 @@ def test_the_declaration_stands_before_every_number():
     assert "load_results" not in "\n".join(sources[: at + 2])
 
 
-def test_the_families_are_what_they_are_called():
-    """All five move a prompt or ask with one; a prompt strategy that was recorded and left out would be a choice after the fact."""
-    assert all(STRATEGIES[name].cell in CELLS[4:] for name in constant("PROMPTS"))
-    slow = {"few-shot", "p-tuning", "instruct"}  # in no grid unless named
-    assert {name for name, s in STRATEGIES.items() if s.cell in CELLS[4:]} - slow == set(constant("PROMPTS"))
+def test_the_families_are_what_they_are_called(grid):
+    """All five are prompts, and all prompts of the grid: one that was run and left out would be a choice after the fact."""
+    prompts = {name for name in grid["strategy"] if name in STRATEGIES and STRATEGIES[name].cell in CELLS[4:]}
+    assert prompts == set(constant("PROMPTS")) and set(constant("BASELINES")) | {"ceiling", "random"} == set(BASELINES)
 
 
 def test_recorded_cells_say_where_they_come_from(grid):

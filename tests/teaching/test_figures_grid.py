@@ -151,7 +151,17 @@ def test_curves_stand_in_the_panel_of_their_family():
 def test_curves_draw_what_there_is(rows):
     """Fewer budgets, one seed or nothing recorded must not break the notebook."""
     frame = recorded(seeds=1)
-    assert png_bytes(learning_curves(summary(frame[frame["strategy"].isin(sorted(LEVELS)[rows])])), dpi=30)
+    figure = learning_curves(summary(frame[frame["strategy"].isin(sorted(LEVELS)[rows])]))
+    empty = [ax.get_title() for ax in figure.axes if "none was run" in {text.get_text() for text in ax.texts}]
+    assert empty == ([] if rows == slice(None) else list(FAMILIES) if rows.stop == 0 else [])
+    assert png_bytes(figure, dpi=30)
+
+
+def test_a_whisker_does_not_flatten_the_curves():
+    """Two seeds can have an interval from -1 to 2; the curves are what is looked at."""
+    means = summary(recorded())
+    limits = learning_curves(means.assign(high=9.0), floor=0.1).axes[0].get_ylim()
+    assert limits == pytest.approx((0.1, 0.1 + 1.62 * (means["mean"].max() - 0.1)))
 
 
 def test_told_names_every_number():

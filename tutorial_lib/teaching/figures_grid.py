@@ -65,11 +65,13 @@ def summary(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
 
 
 def plain(number: float) -> str:
-    """A cost for readers: whole numbers from 10 on, two digits below.
+    """A cost for readers: whole numbers from 10 on, two digits below, billions in words.
 
-    >>> plain(1184896), plain(0.1534), plain(0)
-    ('1,184,896', '0.15', '0')
+    >>> plain(1184896), plain(0.1534), plain(0), plain(3.2e10)
+    ('1,184,896', '0.15', '0', '32 billion')
     """
+    if number >= 1e9:
+        return f"{number / 1e9:,.0f} billion"
     return f"{number:,.0f}" if number >= 10 else f"{number:.2g}"
 
 
@@ -129,8 +131,9 @@ def learning_curves(means: pd.DataFrame, marks: pd.DataFrame | None = None, quan
     import matplotlib.pyplot as plt
 
     marks = means.iloc[:0] if marks is None else marks
-    top = max([*means["high"], *marks["high"], floor + 1e-9])
-    top += 0.08 * (top - floor)
+    level = max([*means["mean"], *marks["mean"], floor]) - floor
+    reach = min(max([*means["high"], *marks["high"], floor]) - floor, 1.5 * level) or 0.1  # a whisker may leave the picture
+    top = floor + 1.08 * reach
     counts = sorted({*means["labels"], *marks["labels"]} - {0}) or [1]
     fig, axes = plt.subplots(2, 2, figsize=(9.4, 7.2), sharex=True, sharey=True, layout="constrained")
     for ax, name in zip(axes.flat, FAMILIES, strict=True):
@@ -147,6 +150,8 @@ def learning_curves(means: pd.DataFrame, marks: pd.DataFrame | None = None, quan
         heights = spread([height for height, *_ in labels], 0.045 * (top - floor))
         for height, (_, text, colour) in zip(heights, labels, strict=True):
             ax.text(counts[-1] * 1.25, height, text, color=colour, fontsize=9, va="center")
+        if not labels:
+            ax.text(0.03, 0.95, "none was run", transform=ax.transAxes, fontsize=9, va="top", color="#555555")
         ax.set_title(name, fontsize=11)
     ax.set_xscale("log")
     ax.set_xticks(counts, [f"{count:g}" for count in counts])
