@@ -152,7 +152,7 @@ def test_curves_draw_what_there_is(rows):
     """Fewer budgets, one seed or nothing recorded must not break the notebook."""
     frame = recorded(seeds=1)
     figure = learning_curves(summary(frame[frame["strategy"].isin(sorted(LEVELS)[rows])]))
-    empty = [ax.get_title() for ax in figure.axes if "none was run" in {text.get_text() for text in ax.texts}]
+    empty = [ax.get_title() for ax in figure.axes if "none recorded" in {text.get_text() for text in ax.texts}]
     assert empty == ([] if rows == slice(None) else list(FAMILIES) if rows.stop == 0 else [])
     assert png_bytes(figure, dpi=30)
 

@@ -151,7 +151,7 @@ def learning_curves(means: pd.DataFrame, marks: pd.DataFrame | None = None, quan
         for height, (_, text, colour) in zip(heights, labels, strict=True):
             ax.text(counts[-1] * 1.25, height, text, color=colour, fontsize=9, va="center")
         if not labels:
-            ax.text(0.03, 0.95, "none was run", transform=ax.transAxes, fontsize=9, va="top", color="#555555")
+            ax.text(0.03, 0.95, "none recorded", transform=ax.transAxes, fontsize=9, va="top", color="#555555")
         ax.set_title(name, fontsize=11)
     ax.set_xscale("log")
     ax.set_xticks(counts, [f"{count:g}" for count in counts])
