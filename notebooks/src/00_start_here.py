@@ -214,7 +214,7 @@ quiz("00_start_here", "one-user")
 # | [03 Pre-train, fine-tune](03_pretrain_finetune.ipynb) | Which weights must move, and how many labels does it take? |
 # | [04 Prompting](04_prompting.ipynb) | How far does a model get without new weights, and when does a prompt help? |
 # | [05 Automatic prompts](05_automatic_prompts.ipynb) | Can a program find a better prompt than you? |
-# | [06 Prompt versus fine-tune](06_prompt_vs_finetune.ipynb) | Which one, with your labels, time and memory? |
+# | [06 Prompt or fine-tune?](06_prompt_vs_finetune.ipynb) | Which one, with your labels, time and memory? |
 # | [07 Evaluation](07_evaluation.ipynb) | Which numbers can you trust? |
 # | 08 Ethics audit (planned) | Who is harmed, and how sure are you? |
 # | 09 and 10 (planned) | A project of your own, and open challenges |
