@@ -33,6 +33,11 @@ def calls_to_reach(trace: pd.Series, loss: float) -> float:
     return float(there[0]) if len(there) else float("inf")
 
 
+def loss_after(trace: pd.Series, calls: float) -> float:
+    """The loss in force at the end of the round in which so many calls were used up."""
+    return float(trace[trace.index >= calls].iloc[0])
+
+
 def mean_trace(traces: Sequence[pd.Series], calls: Sequence[float]) -> np.ndarray:
     """[len(calls), 3]: mean, low and high over seeds of the loss in force after so many calls; NaN before all have begun."""
     rows = [[trace[trace.index <= c].iloc[-1] if (trace.index <= c).any() else np.nan for trace in traces] for c in calls]
@@ -110,6 +115,27 @@ class ScorePlot:
             f"Gradient at {expansion!r}, {control}: Spearman {rho:+.2f} over {len(self.true)} words; the best of the ten that would be "
             f"tried is number {rank} of all."
         )
+
+
+def order_agreement(measured: pd.DataFrame, cheap: str, dear: str, draws: int = 400, seed: int = 0) -> tuple[float, float, float]:
+    """Spearman correlation over prompts of a cheap measure (lower is better) with a dear one (higher is better): (value, low, high).
+
+    measured: columns seed, user, name (of the prompt), metric, value. The 95 % interval resamples users; a draw in which all prompts are
+    equal says nothing and is left out.
+    """
+    from scipy.stats import rankdata
+
+    table = measured.pivot_table(index=["seed", "user"], columns=["metric", "name"], values="value")
+    a, b = -table[cheap].to_numpy(), table[dear].to_numpy()  # [users, prompts]
+
+    def correlation(rows):
+        ranks = [rankdata(side[rows].mean(0)) for side in (a, b)]
+        return np.corrcoef(ranks)[0, 1] if all(np.ptp(r) > 0 for r in ranks) else np.nan
+
+    rng = np.random.default_rng(seed)
+    drawn = [correlation(rng.integers(len(a), size=len(a))) for _ in range(draws)]
+    low, high = np.nanpercentile(drawn, [2.5, 97.5])
+    return float(correlation(np.arange(len(a)))), float(low), float(high)
 
 
 def measure_scatter(table: pd.DataFrame, cheap: Sequence[str], dear: str):
