@@ -105,7 +105,7 @@ say(*lines)
 
 # %% [markdown]
 # Move the slider to 100 and beyond. The order at 100 may be right here, and wrong on the next data set: nothing in a sampled number tells
-# you on which side of the crossing it was taken. Metrics that stress the top (NDCG, MRR) cross less than hit@10.
+# you on which side of the crossing it was taken. Count the crossings by metric: NDCG and MRR, which stress the top, against hit@10.
 
 # %%
 quiz("07_evaluation", "sampled")
@@ -537,7 +537,7 @@ lines = [f"{name}: ROUGE-L {values[name, 'rougeL']:.3f}, true {values[name, 'fac
 by_facts = card_of(recorded, ("factual_precision", "rougeL"))
 say(
     f"Closest to the users' words is **{lines[0]}**. Truest is **{lines[1]}**. What users wrote is true throughout.",
-    f"On the front by NDCG@10 and ROUGE-L: {', '.join(big.front)}. By NDCG@10 and factual precision: **{', '.join(by_facts.front)}**.",
+    f"On the front by NDCG@10 and ROUGE-L: {'; '.join(big.front)}. By NDCG@10 and factual precision: **{'; '.join(by_facts.front)}**.",
 )
 
 # %% [markdown]

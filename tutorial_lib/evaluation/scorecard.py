@@ -77,7 +77,7 @@ class Scorecard:
         within = "; ".join(f"{model} {found}" for model, found in self.over_users.items())
         return [
             f"On the Pareto front of {self.accuracy} and {self.language}: "
-            + ", ".join(f"{model} (in {self.on_front[model]:.0%} of resamples)" for model in self.front),
+            + "; ".join(f"{model} (in {self.on_front[model]:.0%} of resamples)" for model in self.front),
             f"Spearman correlation of the two over models: {self.over_models}",
             f"Over users within a model: {within}",
             *self.limits,
