@@ -358,7 +358,7 @@ caption = f"Right answers, {len(asked_on)} test users. Always the same answer gi
 table(tasks, caption=caption, digits=2)
 
 # %% [markdown]
-# P5 also **writes**: an explanation is text after a prompt. Notebook 07 (planned) measures such text; here, read what tuning changed.
+# P5 also **writes**: an explanation is text after a prompt. Notebook 07 measures such text; here, read what tuning changed.
 
 # %%
 from tutorial_lib.models.beams import write_text
@@ -552,5 +552,5 @@ if lm.kind != "masked":
 # - Sclar et al. 2024. Quantifying language models' sensitivity to spurious features in prompt design.
 #   [arXiv 2310.11324](https://arxiv.org/abs/2310.11324)
 #
-# **What next:** notebook 05 (planned) lets a search write the prompt (PAP-REC). Until then: find a wording in the editor that beats all
+# **What next:** notebook 05 lets a search write the prompt (PAP-REC). Before you go on: find a wording in the editor that beats all
 # twelve on validation, then look once at the test, and see how much of the gain is left.
