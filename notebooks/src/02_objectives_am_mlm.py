@@ -537,7 +537,8 @@ kept = ["causal + chain", "causal", "EASE", "chain"]
 show(
     share_of_ceiling(shares.index.tolist(), {name: shares[name].round(3).tolist() for name in kept}),
     alt="Share of the ceiling's NDCG@10 over the number of users: "
-    + "; ".join(f"{name}: {[round(x, 2) for x in shares[name].tolist()]}" for name in kept) + ".",
+    + "; ".join(f"{name}: {[round(x, 2) for x in shares[name].tolist()]}" for name in kept)
+    + ".",
     caption="The Transformer's share grows with the data; the chain adds what the Transformer learns slowly: single steps.",
 )
 

@@ -289,7 +289,8 @@ told_curves = "; ".join(f"{name}: {text}" for name, text in each.items())
 show(
     label_curves(curves, levels),
     alt=f"Test NDCG@10 over the number of labelled users. {told_curves}. Lines: "
-    + ", ".join(f"{name} {value[0]:.3f}" for name, value in levels.items()) + ".",
+    + ", ".join(f"{name} {value[0]:.3f}" for name, value in levels.items())
+    + ".",
     caption=f"world-movies, {told_seeds}. Whiskers: 95 % t intervals over seeds.",
 )
 

@@ -44,9 +44,7 @@ def beam_search(
     """
     longest_given = 1 if longest is None else longest
     if not len(candidates) or beams < 1 or longest_given < 1:
-        raise InputError(
-            f"beam_search({len(candidates)} candidates, beams={beams}, longest={longest}): expected one or more of each"
-        )
+        raise InputError(f"beam_search({len(candidates)} candidates, beams={beams}, longest={longest}): expected one or more of each")
     lm.require("causal", "seq2seq", what="writing token by token")
     trie = trie or catalogue_trie(lm, candidates)
     longest = longest or int(trie.depth().max())
