@@ -96,7 +96,8 @@ def load_results(path: str | Path = "grid.csv.gz") -> pd.DataFrame:
     if not path.exists():
         raise InputError(f"results {path}: no such file; run: tutorial grid --out FOLDER, which writes FOLDER/grid.csv.gz")
     try:
-        frame = pd.read_csv(io.BytesIO(gzip.decompress(path.read_bytes())), keep_default_na=True)
+        text = dict.fromkeys(("task", "dataset", "lm", "strategy", "commit", "version"), str)
+        frame = pd.read_csv(io.BytesIO(gzip.decompress(path.read_bytes())), dtype=text)
     except (OSError, EOFError, ValueError, UnicodeDecodeError) as error:
         raise InputError(f"results {path}: damaged ({type(error).__name__}); expected a gzipped CSV as tutorial grid writes it") from None
     if list(frame.columns) != COLUMNS or set(frame["format"]) - {FORMAT}:
