@@ -109,7 +109,7 @@ say(
 # %% [markdown]
 # A gradient is true for a *small* step, and from one word to another is a long way. You may take it elsewhere: at the **mean** of all
 # words, at words **scattered** over the examples, or **halfway** between the two. And long embeddings win a dot product by their length
-# alone; **norm control** divides it out. Change both, and watch the picture.
+# alone; **norm control** divides it out. Change both, and how many words are tried, and watch the picture.
 
 # %%
 from tutorial_lib.teaching.figures_prompts import ScorePlot, over_seeds
@@ -117,10 +117,12 @@ from tutorial_lib.teaching.figures_prompts import ScorePlot, over_seeds
 plot = ScorePlot(learn, true, tried, [words_of(lm, [t]) for t in tried], prompt, slot, vocabulary)
 explore(
     plot.draw,
-    alt="First-order score and true loss of each word in one slot; the ten highest scores are marked.",
+    alt="First-order score and true loss of each word in one slot; the highest scores, those that are tried, are marked.",
     describe=plot.describe,
+    top=[1, 5, 10, 20],
     expansion=list(EXPANSIONS),
     norm_control=[False, True],
+    start={"top": 10},
 )
 
 # %% [markdown]

@@ -93,11 +93,12 @@ def test_score_plot_over_its_whole_grid():
     tried = vocabulary[::100]
     true = examples.losses([[int(t)] for t in tried]).mean(1)
     plot = ScorePlot(examples, true, tried, [words_of(lm, [t]) for t in tried], [int(tried[0])], 0, vocabulary)
-    told = {(at, control): plot.describe(at, control) for at in EXPANSIONS for control in (False, True)}
+    told = {(at, control): plot.describe(10, at, control) for at in EXPANSIONS for control in (False, True)}
     assert len(set(told.values())) == 8
-    pictures = {png_bytes(plot.draw(at, True)) for at in EXPANSIONS}
-    assert len(pictures) == len(EXPANSIONS)
-    rho, rank = plot.numbers("token", False)
+    pictures = {png_bytes(plot.draw(10, at, True)) for at in EXPANSIONS}
+    assert len(pictures) == len(EXPANSIONS) and png_bytes(plot.draw(1, "token", True)) not in pictures
+    assert plot.numbers(1, "token", True)[1] >= plot.numbers(10, "token", True)[1]  # the more are tried, the better the best of them
+    rho, rank = plot.numbers(10, "token", False)
     assert f"{rho:+.2f}" in told["token", False] and 1 <= rank <= len(tried) - 9
 
 

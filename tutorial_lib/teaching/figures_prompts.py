@@ -82,24 +82,25 @@ class ScorePlot:
             self.known[expansion] = self.examples.gradients(self.prompt, self.slot, expansion, among=self.among).mean(0)
         return candidate_scores(self.known[expansion], self.examples.vocabulary.numpy()[self.tokens].astype(float), norm_control)
 
-    def numbers(self, expansion: str, norm_control: bool) -> tuple[float, int]:
-        """(Spearman correlation of score and fall of the loss, rank by true loss of the best of the ten highest scores)."""
+    def numbers(self, top: int, expansion: str, norm_control: bool) -> tuple[float, int]:
+        """(Spearman correlation of score and fall of the loss, rank by true loss of the best of the ``top`` highest scores)."""
         from scipy.stats import spearmanr
 
         scores = self.scores(expansion, norm_control)
-        top = np.argsort(-scores)[:10]
-        return float(spearmanr(scores, -self.true)[0]), int((self.true < self.true[top].min()).sum()) + 1
+        chosen = np.argsort(-scores)[:top]
+        return float(spearmanr(scores, -self.true)[0]), int((self.true < self.true[chosen].min()).sum()) + 1
 
-    def draw(self, expansion: str, norm_control: bool):
-        """Scatter, the ten highest scores marked, as a matplotlib ``Figure``."""
+    def draw(self, top: int, expansion: str, norm_control: bool):
+        """Scatter, the ``top`` highest scores marked, as a matplotlib ``Figure``."""
         import matplotlib.pyplot as plt
 
-        scores, (rho, _) = self.scores(expansion, norm_control), self.numbers(expansion, norm_control)
-        top = np.argsort(-scores)[:10]
+        scores, (rho, _) = self.scores(expansion, norm_control), self.numbers(top, expansion, norm_control)
+        chosen = np.argsort(-scores)[:top]
         fig, ax = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
         ax.scatter(scores, self.true, s=14, color="#888888", label="a word")
-        ax.scatter(scores[top], self.true[top], s=46, marker="D", color=OKABE_ITO["vermillion"], label="the ten that are tried")
-        for i in top[np.argsort(self.true[top])[:3]]:
+        look = {"s": 46, "marker": "D", "color": OKABE_ITO["vermillion"], "label": f"highest scores, the {top} that are tried"}
+        ax.scatter(scores[chosen], self.true[chosen], **look)
+        for i in chosen[np.argsort(self.true[chosen])[:3]]:
             ax.annotate(self.names[i], (scores[i], self.true[i]), xytext=(6, -9), textcoords="offset points", fontsize=9)
         label_axes(
             ax, "first-order score (higher: promises a lower loss)", "true loss", y_unit="nats a token", title=f"Spearman {rho:+.2f}"
@@ -108,12 +109,13 @@ class ScorePlot:
         fig.legend(loc="outside lower center", ncols=2, frameon=False)
         return fig
 
-    def describe(self, expansion: str, norm_control: bool) -> str:
-        rho, rank = self.numbers(expansion, norm_control)
+    def describe(self, top: int, expansion: str, norm_control: bool) -> str:
+        """The picture's numbers in a sentence."""
+        rho, rank = self.numbers(top, expansion, norm_control)
         control = "cosine" if norm_control else "dot product"
         return (
-            f"Gradient at {expansion!r}, {control}: Spearman {rho:+.2f} over {len(self.true)} words; the best of the ten that would be "
-            f"tried is number {rank} of all."
+            f"Gradient at {expansion!r}, {control}: Spearman {rho:+.2f} over {len(self.true)} words; the best of the {top} that would "
+            f"be tried is number {rank} of all."
         )
 
 
