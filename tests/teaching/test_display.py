@@ -97,3 +97,9 @@ def test_curves_differ_in_more_than_colour():
     with pytest.raises(InputError, match="'a' has 1 values for 2 positions"):
         curves([1, 2], {"a": [1]}, x_label="x", y_label="y")
     plt.close("all")
+
+
+def test_bars_that_are_all_zero_draw_without_a_warning(recwarn):
+    """Six users and no hit: a warning on the page looks like a fault of the learner's."""
+    interval_bars(["a", "b"], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], quantity="q").canvas.draw()
+    assert [str(warning.message) for warning in recwarn] == []

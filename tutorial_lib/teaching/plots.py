@@ -134,7 +134,8 @@ def interval_bars(
         ax.axvline(ceiling[0], color="black", linestyle="--", linewidth=1.4, label=f"{ceiling[1]}: {ceiling[0]:.3f}")
         fig.legend(loc="outside lower right", frameon=False)
     ends = [0.0, *lows, *highs] + ([ceiling[0]] if ceiling else [])
-    ax.set_xlim(min(ends), max(ends) + 0.15 * (max(ends) - min(ends)))  # room for the numbers
+    span = max(ends) - min(ends) or 1.0  # all may be 0: a few users, and no hit
+    ax.set_xlim(min(ends), max(ends) + 0.15 * span)  # room for the numbers
     label_axes(ax, quantity, "", x_unit=unit, title=title)
     return fig
 
