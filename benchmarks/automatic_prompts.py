@@ -10,7 +10,6 @@ everything is chosen; the part `curse` asks the labelled users' own test items, 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import time
 from pathlib import Path
 
@@ -22,7 +21,7 @@ from scipy.stats import spearmanr
 from strategies import ndcg
 
 from tutorial_lib.data import leave_last_out, load_dataset
-from tutorial_lib.data.shipped import ship
+from tutorial_lib.data.shipped import clone_commit, ship
 from tutorial_lib.language.prompts import Template, templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.language_models import load_language_model
@@ -193,7 +192,7 @@ def surrogate(b: Bench) -> None:
         for metric, measure in (
             ("loss", loss_of),
             ("short answers", answers_of),
-            ("ndcg@10", lambda m, s, rows: ndcg(m, s, rows, "valid")),
+            ("ndcg@10", ndcg_of),
         ):
             start = time.perf_counter()
             values = measure(model, s, b.checked[:ORDERED])
@@ -236,7 +235,7 @@ def main() -> None:
     args.folder.mkdir(parents=True, exist_ok=True)
     if args.write:
         return write(args.folder)
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = clone_commit(mark_changes=False)
     for part in args.parts:
         for seed in args.seeds:
             path = args.folder / f"{part}-{seed}.csv"

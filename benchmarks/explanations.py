@@ -10,14 +10,13 @@ is the reference. A run that is stopped goes on where it was: finished (seed, mo
 from __future__ import annotations
 
 import argparse
-import subprocess
 import time
 
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import leave_last_out, load_dataset
-from tutorial_lib.data.shipped import ship, shipped
+from tutorial_lib.data.shipped import clone_commit, ship, shipped
 from tutorial_lib.evaluation import evaluate
 from tutorial_lib.language.explanations import explanation_cases
 from tutorial_lib.models.language_models import load_language_model
@@ -55,7 +54,7 @@ def main() -> None:
     chosen = parser.parse_args()
     split, path = leave_last_out(load_dataset("world-movies")), shipped(FILE)
     done = pd.read_csv(path) if path.is_file() else pd.DataFrame({"seed": [], "model": []})
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = clone_commit(mark_changes=False)
     for seed in chosen.seeds:
         for name in chosen.models:
             if ((done["seed"] == seed) & (done["model"] == name)).any():

@@ -26,6 +26,7 @@ from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 
 import tutorial_lib
+from tutorial_lib.data.shipped import clone_commit
 from tutorial_lib.errors import InputError
 
 PARAMETERS = ("PROFILE", "DATASET", "LM", "SEED")
@@ -93,7 +94,7 @@ def run_notebooks(
             on_end(run)
         shutil.rmtree(scratch)
         context = {"variant": variant, "dataset": parameters.get("DATASET", ""), "profile": parameters.get("PROFILE", "")}
-        context |= {"version": tutorial_lib.__version__, "commit": _commit()}
+        context |= {"version": tutorial_lib.__version__, "commit": clone_commit()}
         _write_table(work / "results.csv", rows)
         _write_table(work / "notebooks.csv", [vars(run) | context for run in runs])
         _publish(work, out)
@@ -283,15 +284,3 @@ def _write_table(path: Path, rows: list[dict]) -> None:
         writer = csv.DictWriter(file, columns, restval="")
         writer.writeheader()
         writer.writerows(rows)
-
-
-def _commit() -> str:
-    """Short hash of the clone's commit, with + when files differ from it; empty outside a clone."""
-    root = Path(tutorial_lib.__file__).resolve().parents[1]
-    if not (root / ".git").exists():
-        return ""
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty=+", "--exclude=*"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 
 from tutorial_lib.errors import InputError
@@ -54,3 +55,15 @@ def write_whole(path: Path, content: bytes) -> None:
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def clone_commit(mark_changes: bool = True) -> str:
+    """Short hash of the clone's commit, with + when files differ from it (``mark_changes``); empty outside a clone."""
+    root = PACKAGE.parent
+    if not (root / ".git").exists():
+        return ""
+    command = ["git", "-C", str(root), "describe", "--always", "--exclude=*", *(["--dirty=+"] if mark_changes else [])]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

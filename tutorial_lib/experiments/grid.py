@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError
 from tutorial_lib.experiments.cells import Cell, run_cell
 from tutorial_lib.experiments.results import Results, to_bytes, to_frame
@@ -45,8 +46,6 @@ def run_grid(
         rest = passed / number * (len(left) - number) / 60
         tell(f"{number}/{len(left)} {cell.name}: {mean:.4f}, {result['seconds']:.1f} s to tune; {rest:.0f} min left")
     frame = to_frame(results.read(dict.fromkeys(cells)).values())
-    from tutorial_lib.data.shipped import write_whole
-
     write_whole(results.folder / "grid.csv.gz", to_bytes(frame))
     return frame
 

@@ -6,14 +6,13 @@ import gzip
 import io
 import json
 import os
-import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
 
 import tutorial_lib
-from tutorial_lib.data.shipped import shipped, write_whole
+from tutorial_lib.data.shipped import clone_commit, shipped, write_whole
 from tutorial_lib.errors import InputError
 from tutorial_lib.experiments.cells import Cell
 
@@ -33,7 +32,7 @@ class Results:
 
     def __init__(self, folder: str | Path, tell: Callable[[str], None] = print):
         self.folder, self.tell = Path(folder), tell
-        self.commit = commit()
+        self.commit = clone_commit(mark_changes=False)
 
     def path(self, cell: Cell) -> Path:
         return self.folder / f"{cell.name}.json"
@@ -103,12 +102,3 @@ def load_results(path: str | Path = "grid.csv.gz") -> pd.DataFrame:
     if list(frame.columns) != COLUMNS or set(frame["format"]) - {FORMAT}:
         raise InputError(f"results {path}: from another version of the kit; run tutorial grid again, or install the version it names")
     return frame.assign(lm=frame["lm"].fillna(""))
-
-
-def commit() -> str:
-    """Short hash of the clone's commit, "" outside a clone."""
-    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
-    try:
-        return subprocess.run(command, capture_output=True, text=True).stdout.strip()
-    except OSError:
-        return ""

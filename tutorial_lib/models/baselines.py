@@ -145,15 +145,21 @@ class EASE(ScoreRecommender):
         n = self.n_items = split.dataset.n_items
         x = interaction_matrix(split.train, n)
         x.data[:] = 1.0
-        gram = (x.T @ x).toarray()
-        gram[np.diag_indices(n)] += self.regularisation
-        inverse = np.linalg.inv(gram)
-        self.weights = -inverse / np.diag(inverse)
-        self.weights[np.diag_indices(n)] = 0.0
+        self.weights = ease_weights((x.T @ x).toarray(), self.regularisation)
         return self
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
         return np.asarray(interaction_matrix(histories, fitted(self).n_items) @ self.weights)
+
+
+def ease_weights(gram: np.ndarray, regularisation: float) -> np.ndarray:
+    """The item-to-item weights [n, n] of EASE from X^T X, zero on the diagonal (Steck 2019, eq. 8). ``gram`` is changed."""
+    diagonal = np.diag_indices(len(gram))
+    gram[diagonal] += regularisation
+    inverse = np.linalg.inv(gram)
+    weights = -inverse / np.diag(inverse)
+    weights[diagonal] = 0.0
+    return weights
 
 
 class Oracle(ScoreRecommender):

@@ -42,8 +42,7 @@ def beam_search(
     trie: of `catalogue_trie`, to build it only once.
     Raises InputError for no candidates, beams or longest below 1, and a model that does not write.
     """
-    longest_given = 1 if longest is None else longest
-    if not len(candidates) or beams < 1 or longest_given < 1:
+    if not len(candidates) or beams < 1 or (longest is not None and longest < 1):
         raise InputError(f"beam_search({len(candidates)} candidates, beams={beams}, longest={longest}): expected one or more of each")
     lm.require("causal", "seq2seq", what="writing token by token")
     trie = trie or catalogue_trie(lm, candidates)
@@ -53,7 +52,8 @@ def beam_search(
         found = _search(lm, prompt, trie if constrained else None, beams, longest, stops)
     found.sort(key=lambda one: -one[1])
     texts = [lm.tokenizer.decode(tokens).strip() for tokens, _ in found[:beams]]
-    named = {text: item for item, text in reversed(list(enumerate(candidates)))}  # a title may be written with other tokens
+    # free text may write a title with other tokens than the trie holds
+    named = {} if constrained else {text: item for item, text in reversed(list(enumerate(candidates)))}
     items = [trie.ends.get(trie.find(tokens), named.get(text, -1)) for (tokens, _), text in zip(found[:beams], texts, strict=True)]
     return Beam(texts, np.array([total for _, total in found[:beams]]), np.array(items, dtype=np.int64))
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from tutorial_lib.data.likes import Rated, rated_histories
 from tutorial_lib.data.splits import Split
+from tutorial_lib.models.baselines import ease_weights
 
 
 class RandomLikes:
@@ -51,9 +52,7 @@ class SignedEASE:
     def fit(self, split: Split) -> SignedEASE:
         self.share = LikeShare().fit(split)
         signs = self._signs(rated_histories(split), split.dataset.n_items)  # [n_users, n_items]
-        inverse = np.linalg.inv(signs.T @ signs + self.regularisation * np.eye(split.dataset.n_items))
-        self.weights = -inverse / np.diag(inverse)
-        np.fill_diagonal(self.weights, 0.0)
+        self.weights = ease_weights(signs.T @ signs, self.regularisation)
         return self
 
     @staticmethod
