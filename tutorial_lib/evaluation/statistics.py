@@ -136,16 +136,23 @@ def bootstrap_interval(
     centred = values - mean
     if n < 2 or not np.abs(centred).max() > 1e-12 * max(1.0, abs(mean)):
         return float(mean), float(mean)
-    means = _resampled_means(centred, rng, resamples)
-    below = ((means < 0).sum() + 0.5 * (means == 0).sum()) / resamples
-    bias = ndtri(np.clip(below, 0.5 / resamples, 1 - 0.5 / resamples))
     skew = (centred**3).sum() / (6 * (centred**2).sum() ** 1.5)  # acceleration of a mean: the jackknife in closed form
-    z = ndtri([(1 - confidence) / 2, (1 + confidence) / 2]) + bias
-    low, high = np.quantile(means, ndtr(bias + z / (1 - skew * z)))
+    low, high = bca_quantiles(resampled_means(centred, rng, resamples), skew, confidence)
     return float(mean + low), float(mean + high)
 
 
-def _resampled_means(values: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
+def bca_quantiles(deviations: np.ndarray, skew: float, confidence: float = 0.95) -> np.ndarray:
+    """The two bootstrap quantiles that make a BCa interval (Efron 1987): [2], to be added to the estimate.
+
+    deviations: [resamples] bootstrap estimates minus the estimate. skew: the acceleration, from the jackknife or in closed form.
+    """
+    below = ((deviations < 0).sum() + 0.5 * (deviations == 0).sum()) / len(deviations)
+    bias = ndtri(np.clip(below, 0.5 / len(deviations), 1 - 0.5 / len(deviations)))
+    z = ndtri([(1 - confidence) / 2, (1 + confidence) / 2]) + bias
+    return np.quantile(deviations, ndtr(bias + z / (1 - skew * z)))
+
+
+def resampled_means(values: np.ndarray, rng: np.random.Generator, resamples: int) -> np.ndarray:
     """Means of samples drawn with replacement, [resamples]."""
     n = len(values)
     distinct, counts = np.unique(values, return_counts=True)
