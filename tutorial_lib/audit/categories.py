@@ -1,0 +1,47 @@
+"""What a history or a list is made of: the share of each category in it, for many users at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import sparse
+
+from tutorial_lib.recommender import flatten
+
+
+def category_shares(dataset) -> tuple[np.ndarray, list[str]]:
+    """p(category | item), [n_items, C], and the C names; an item of several categories is split evenly, one of none has a row of zeros.
+
+    >>> from tutorial_lib.data import load_dataset
+    >>> shares, names = category_shares(load_dataset("world-movies"))
+    >>> shares.shape[1] == len(names), bool(np.allclose(shares.sum(axis=1), 1))
+    (True, True)
+    """
+    names = sorted({name for categories in dataset.items["categories"] for name in categories})
+    column = {name: c for c, name in enumerate(names)}
+    shares = np.zeros((dataset.n_items, len(names)))
+    for item, categories in enumerate(dataset.items["categories"]):
+        for name in categories:
+            shares[item, column[name]] += 1 / len(categories)
+    return shares, names
+
+
+def list_matrix(lists: Sequence[Sequence[int]] | np.ndarray, n_items: int, weights: np.ndarray | None = None) -> sparse.csr_matrix:
+    """[n, n_items], entry = weight of the item's place in its row; -1 = padding is skipped.
+
+    weights: [k], one a place of an [n, k] array (default: 1 each).
+    """
+    items, rows = flatten(lists)
+    values = np.ones(len(items)) if weights is None else np.tile(np.asarray(weights, dtype=float), len(lists))
+    kept = items >= 0
+    return sparse.csr_matrix((values[kept], (rows[kept], items[kept])), shape=(len(lists), n_items))
+
+
+def row_means(lists: Sequence[Sequence[int]] | np.ndarray, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
+    """Mean of ``values`` ([n_items] or [n_items, C]) over each row's items, weighted by place: [n] or [n, C]; nan where a row is empty."""
+    matrix = list_matrix(lists, len(values), weights)
+    total = np.asarray(matrix.sum(axis=1)).ravel()
+    sums = matrix @ values
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return sums / (total if sums.ndim == 1 else total[:, None])
