@@ -135,7 +135,9 @@ def checked_margins(margins: Mapping[str, float] | None) -> tuple[dict[str, floa
         if name not in MARGINS:
             problems.append(str(unknown_name("margin", name, MARGINS)))
         elif isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= MARGINS[name][1]:
-            problems.append(f"margins[{name!r}]={value}: expected a number above 0 and at most {MARGINS[name][1]}; what needs it gets no verdict")
+            problems.append(
+                f"margins[{name!r}]={value}: expected a number above 0 and at most {MARGINS[name][1]}; what needs it gets no verdict"
+            )
             used[name] = math.nan
         else:
             used[name] = float(value)

@@ -1,0 +1,211 @@
+"""What an audit looks at, collected once: lists, targets and profiles of the users that a split can judge, and their groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.audit.categories import category_shares, row_means
+from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.evaluation.ranking import ranking_metrics
+
+MISSING = "(missing)"
+SUPPRESSED = 10  # users: smaller groups are never shown as numbers
+MOST_GROUPS = 25  # values of an attribute that may be compared when it is named
+USUAL_GROUPS = 8  # values of an attribute that is taken up without being named
+USERS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Lists and targets of n users; row i belongs to user ``users[i]``.
+
+    lists: int [n, k], what may be judged: unknown items and repeats are -1. raw: the same before cleaning. histories, targets: one int
+    array a user. faults: [n] columns unknown, repeated, consumed, too_few: the share of the k places lost in each way.
+    """
+
+    dataset: object
+    split: object
+    users: np.ndarray
+    histories: list[np.ndarray]
+    targets: list[np.ndarray]
+    raw: np.ndarray
+    lists: np.ndarray
+    faults: pd.DataFrame
+
+    @property
+    def k(self) -> int:
+        return self.lists.shape[1]
+
+    @cached_property
+    def metrics(self) -> pd.DataFrame:
+        """Columns of `ranking_metrics` at k, one row a user; an unknown item takes its place in the list and is never a hit."""
+        n_items = self.dataset.n_items
+        named = np.where((self.raw >= 0) & (self.raw < n_items), self.raw, n_items + np.arange(self.k))
+        return ranking_metrics(named, self.targets, self.k).set_axis(self.users)
+
+    @cached_property
+    def minimum(self) -> int:
+        """Users a group needs for an interval: 50 where every user has one target (most metrics are then 0 or 1), else 30."""
+        return 50 if max(map(len, self.targets)) == 1 else 30
+
+    @cached_property
+    def item_counts(self) -> np.ndarray:
+        """Training interactions of each item: [n_items]."""
+        return np.bincount(np.concatenate(self.split.train).astype(np.int64), minlength=self.dataset.n_items)
+
+    @cached_property
+    def categories(self) -> tuple[np.ndarray, list[str]]:
+        return category_shares(self.dataset)
+
+    @cached_property
+    def covariates(self) -> pd.DataFrame:
+        """What makes users easy or hard to serve: size, popularity and breadth (entropy in nats) of the profile, number of targets."""
+        shares = row_means(self.histories, self.categories[0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            entropy = -np.nansum(np.where(shares > 0, shares * np.log(shares), 0), axis=1)
+        popular = row_means(self.histories, np.log1p(self.item_counts))
+        columns = {
+            "log profile size": np.log1p([len(h) for h in self.histories]),
+            "profile popularity": np.where(np.isnan(popular), np.nanmean(popular) if np.isfinite(popular).any() else 0.0, popular),
+            "profile entropy": entropy,
+            "log targets": np.log([len(t) for t in self.targets]),
+        }
+        return pd.DataFrame(columns, index=self.users)
+
+    def labels(self, attribute: str) -> np.ndarray:
+        """Group name of every user, [n] str; `MISSING` where it is not known."""
+        column = self.dataset.users[attribute].iloc[self.users]
+        return np.where(column.isna() | (column.astype(str).str.strip() == ""), MISSING, column.astype(str))
+
+
+def collect(recommender, dataset, split, *, k: int = 10, on: str = "test") -> Evidence:
+    """Ask the recommender for k items for every user of the split with targets, and note what breaks the contract.
+
+    Raises InputError if there is no such user, k is out of range, or the answer is not one list of item codes a user.
+    """
+    if on not in ("test", "valid"):
+        raise InputError(f"audit(on={on!r}): expected 'test' or 'valid'")
+    if split.dataset.n_users != dataset.n_users or split.dataset.n_items != dataset.n_items:
+        raise InputError(f"audit: the split belongs to {split.dataset!r}, not to {dataset!r}; make it from the data set that is audited")
+    if not 1 <= k <= dataset.n_items:
+        raise InputError(f"audit(k={k}): expected 1..{dataset.n_items}, the size of the catalogue")
+    targets = getattr(split, f"{on}_target")
+    rows = np.flatnonzero([len(target) > 0 for target in targets])
+    if not len(rows):
+        raise InputError(f"audit: no user of {split!r} has {on} targets; choose a split that holds items out")
+    histories, users = [getattr(split, f"{on}_history")[i] for i in rows], np.asarray(split.users)[rows]
+    raw = ask(recommender, histories, users, k)
+    lists, faults = cleaned(raw, dataset.n_items, histories)
+    return Evidence(dataset, split, users, histories, [targets[i] for i in rows], raw, lists, faults.set_index(users))
+
+
+def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int) -> np.ndarray:
+    """[n, k] item codes, short lists filled up with -1, asked for in blocks of users."""
+    out = np.full((len(users), k), -1, dtype=np.int64)
+    for start in range(0, len(users), USERS_AT_ONCE):
+        rows = slice(start, start + USERS_AT_ONCE)
+        lists = recommender.recommend(histories[rows], k, users=users[rows])
+        if len(lists) != len(users[rows]):
+            raise InputError(f"audit: recommend gave {len(lists)} lists for {len(users[rows])} users; expected one list a user")
+        if isinstance(lists, np.ndarray) and lists.ndim == 2 and lists.dtype.kind in "iu":
+            width = min(k, lists.shape[1])
+            out[rows, :width] = lists[:, :width]
+            continue
+        for row, items in enumerate(lists, start):
+            try:
+                items = np.asarray(items[:k], dtype=float)
+                whole = np.isfinite(items) & (items == np.round(items)) & (np.abs(items) < 2**53)
+                out[row, : len(items)] = np.where(whole, items, -2)
+            except (TypeError, ValueError):
+                raise InputError(f"audit: recommend gave {items!r} for user {users[row]}; expected a list of item codes") from None
+    return out
+
+
+def cleaned(raw: np.ndarray, n_items: int, histories: Sequence[np.ndarray]) -> tuple[np.ndarray, pd.DataFrame]:
+    """Lists in which unknown items and repeats are -1, and for each user the share of places lost in each way.
+
+    raw: int [n, k]; -1 = nothing offered, any other code outside the catalogue = an unknown item.
+    Returns ([n, k], columns unknown, repeated, consumed, too_few). Consumed items stay in the lists: they were shown.
+    """
+    unknown = (raw < -1) | (raw >= n_items)
+    order = np.argsort(raw, axis=1, kind="stable")
+    ordered = np.take_along_axis(raw, order, axis=1)
+    again = np.zeros_like(unknown)
+    np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
+    again &= (raw >= 0) & ~unknown
+    lists = np.where(unknown | again, -1, raw)
+    size = np.int64(n_items + 1)
+    seen = np.unique(np.concatenate([np.asarray(h, dtype=np.int64) + size * row for row, h in enumerate(histories)]))
+    consumed = np.isin(lists + size * np.arange(len(lists))[:, None], seen) & (lists >= 0)
+    parts = {"unknown": unknown, "repeated": again, "consumed": consumed, "too_few": raw == -1}
+    return lists, pd.DataFrame({name: part.mean(axis=1) for name, part in parts.items()})
+
+
+def usable_attributes(dataset, attributes: Sequence[str] | None) -> tuple[list[str], list[str]]:
+    """The attributes whose groups can be compared, and one line for each that cannot.
+
+    attributes: names of user columns; None: every column with 2 to 8 groups (the others are told), identifiers left out.
+    """
+    columns = [c for c in dataset.users.columns if c != "user_id"]
+    if attributes is None:
+        columns = [c for c in columns if dataset.users[c].nunique() <= max(dataset.n_users // 2, 1)]
+        if not columns:
+            return [], [f"{dataset.name} has no user attribute: group gaps are not measured; add a column to ds.users, such as gender"]
+    usable, problems = [], []
+    for name in columns if attributes is None else attributes:
+        if name not in dataset.users:
+            problems.append(str(unknown_name("attribute", name, columns)) + " (columns of ds.users)")
+            continue
+        column = dataset.users[name]
+        n = column[column.notna() & (column.astype(str).str.strip() != "")].nunique()
+        if n == 0:
+            problems.append(f"attribute {name!r} is missing for every user: fill the column, or leave it out")
+        elif n == 1:
+            problems.append(f"attribute {name!r} has one group only, {column.dropna().iloc[0]!r}: a gap needs at least two")
+        elif n > MOST_GROUPS:
+            problems.append(
+                f"attribute {name!r} has {n} values, too many to compare: group them into at most {MOST_GROUPS}, as age_group does for age"
+            )
+        elif attributes is None and n > USUAL_GROUPS:
+            problems.append(f"attribute {name!r} has {n} groups and was not named: pass attributes=[..., {name!r}] to audit it as well")
+        else:
+            usable.append(name)
+    return usable, problems
+
+
+def group_sizes(evidence: Evidence, attribute: str) -> pd.DataFrame:
+    """Columns attribute, group, n, status: every group of the data set, also those without a judged user, and the missing ones."""
+    labels = evidence.labels(attribute)
+    column = evidence.dataset.users[attribute]
+    known = list(map(str, column.cat.categories)) if isinstance(column.dtype, pd.CategoricalDtype) else []
+    names = sorted({*column.dropna().astype(str), *known, *labels} - {MISSING, ""})
+    counts = pd.Series(labels).value_counts()
+    names += [MISSING] if MISSING in counts else []
+    sizes = [int(counts.get(name, 0)) for name in names]
+    return pd.DataFrame({"attribute": attribute, "group": names, "n": sizes, "status": [status(n, evidence.minimum) for n in sizes]})
+
+
+def status(n: int, minimum: int) -> str:
+    """What may be said about a group of n users: "measured", "too few for an interval", "suppressed" (below 10) or "empty"."""
+    if n == 0:
+        return "empty"
+    return "suppressed" if n < SUPPRESSED else "too few for an interval" if n < minimum else "measured"
+
+
+def contrasts(labels: np.ndarray, sizes: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
+    """(name of a, name of b, rows of a, rows of b) of every comparison: of two groups the smaller - the larger, of more each - the rest.
+
+    Users of unknown group are in no contrast; empty groups are passed over (they stand in ``sizes``).
+    """
+    groups = sizes[(sizes["group"] != MISSING) & (sizes["n"] > 0)].sort_values(["n", "group"])["group"].tolist()
+    known = labels != MISSING
+    if len(groups) == 2:
+        yield groups[0], groups[1], labels == groups[0], labels == groups[1]
+        return
+    for name in sorted(groups) if len(groups) > 2 else ():
+        yield name, "rest", labels == name, known & (labels != name)

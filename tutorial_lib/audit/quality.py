@@ -1,0 +1,185 @@
+"""H1, users: does the system serve some groups worse, who is worst off, and do lists match what people like?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.audit.categories import row_means
+from tutorial_lib.audit.evidence import MISSING, SUPPRESSED, Evidence, contrasts, group_sizes, status
+from tutorial_lib.audit.finding import Finding, make_finding
+from tutorial_lib.audit.inference import Estimate, adjusted_gap, group_gap, missing_bounds, shrink
+from tutorial_lib.errors import InputError
+
+MOST_CELLS = 50
+WORST = 0.1  # share of users whose mean is the conditional value at risk
+
+
+def gap_name(measure: str, attribute: str, a: str, b: str) -> str:
+    """The name of a contrast, the same before and after it is measured: "ndcg@10: gender F - M"."""
+    return f"{measure}: {attribute} {a} - {b}"
+
+
+def group_gaps(
+    evidence: Evidence, attribute: str, values: np.ndarray, measure: str, margin: float, *, rng: np.random.Generator, harm: str = "H1"
+) -> list[Finding]:
+    """One finding a contrast between the groups of an attribute: mean(a) - mean(b) of any per-user number.
+
+    values: [n], one a user; nan where it is not defined (left out, and counted in the notes). margin: in the unit of ``values``.
+    A group below the minimum gets its size and no interval; below 10 users not even an estimate.
+    """
+    labels, defined = evidence.labels(attribute), ~np.isnan(values)
+    findings = []
+    for a, b, rows_a, rows_b in contrasts(labels, group_sizes(evidence, attribute)):
+        x, y = values[rows_a & defined], values[rows_b & defined]
+        estimate, notes = _estimate(x, y, evidence.minimum, rng)
+        if len(x) + len(y) < rows_a.sum() + rows_b.sum():
+            notes.append(f"{rows_a.sum() + rows_b.sum() - len(x) - len(y)} users without a value left out.")
+        unknown = values[(labels == MISSING) & defined]
+        if len(unknown) and b != "rest" and min(len(x), len(y)) >= SUPPRESSED:
+            low, high = missing_bounds(x, y, unknown)
+            notes.append(f"{len(unknown)} users of unknown group: the gap lies between {low:+.4f} and {high:+.4f} whatever they are.")
+        sizes = {a: len(x), b: len(y)}
+        findings.append(
+            make_finding(harm, "users", gap_name(measure, attribute, a, b), estimate, n_by_group=sizes, margin=margin, notes=notes)
+        )
+    return findings
+
+
+def _estimate(x: np.ndarray, y: np.ndarray, minimum: int, rng: np.random.Generator) -> tuple[Estimate, list[str]]:
+    """The gap between two groups as far as their sizes allow, and what to say about it."""
+    n = min(len(x), len(y))
+    if n < SUPPRESSED:
+        return Estimate.nothing(), [f"A group has {n} users: fewer than {SUPPRESSED} are suppressed."]
+    if n < minimum:
+        return Estimate.nothing(x.mean() - y.mean()), [f"A group has {n} users: no interval below {minimum}."]
+    return group_gap(x, y, rng=rng), []
+
+
+def adjusted_gaps(evidence: Evidence, attribute: str, values: np.ndarray, measure: str, margin: float) -> list[Finding]:
+    """The same contrasts between users alike in profile size, popularity and breadth (HC3 regression): a question, not an excuse.
+
+    A raw gap that vanishes here is still a disparity: it says that the group is harder to serve, not that nothing is wrong.
+    """
+    labels, covariates, findings = evidence.labels(attribute), evidence.covariates.to_numpy(), []
+    for a, b, rows_a, rows_b in contrasts(labels, group_sizes(evidence, attribute)):
+        rows = rows_a | rows_b
+        n, notes = min(rows_a.sum(), rows_b.sum()), []
+        raw = values[rows_a].mean() - values[rows_b].mean()
+        estimate = Estimate.nothing()
+        try:
+            if n >= evidence.minimum:
+                estimate = adjusted_gap(values[rows], rows_a[rows], covariates[rows])
+                notes = [f"Raw gap {raw:+.4f}, explained by the covariates {raw - estimate.value:+.4f}."]
+        except InputError as error:
+            notes = [f"{error}."]
+        name, sizes = gap_name(f"{measure} adjusted", attribute, a, b), {a: int(rows_a.sum()), b: int(rows_b.sum())}
+        findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes))
+    return findings
+
+
+def worst_group(
+    evidence: Evidence, attributes: Sequence[str], values: np.ndarray, measure: str, margin: float, *, rng: np.random.Generator
+) -> list[Finding]:
+    """The group that looks worst on one half of the users, judged on the other half: choosing and judging on the same users exaggerates."""
+    first, candidates = rng.random(len(values)) < 0.5, []
+    for attribute in attributes:
+        labels = evidence.labels(attribute)
+        known = labels != MISSING
+        for name in np.unique(labels[known]):
+            members, others = labels == name, known & (labels != name)
+            if min((part & half).sum() for part in (members, others) for half in (first, ~first)) >= evidence.minimum:
+                candidates.append((values[members & first].mean() - values[others & first].mean(), attribute, str(name), members, others))
+    if not candidates:
+        return []
+    _, attribute, name, members, others = min(candidates, key=lambda candidate: candidate[0])
+    x, y = values[members & ~first], values[others & ~first]
+    note = f"{attribute} {name}: the worst of {len(candidates)} groups on {first.sum()} users, judged on the other {(~first).sum()}."
+    name, sizes = f"{measure}: worst group, {attribute} {name} - rest", {name: len(x), "rest": len(y)}
+    return [make_finding("H1", "users", name, group_gap(x, y, rng=rng), n_by_group=sizes, margin=margin, notes=[note])]
+
+
+def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> pd.DataFrame:
+    """Every cell of two attributes: columns attribute, group, n, status, mean, se, shrunk (pulled to the common mean by its noise)."""
+    pairs = [evidence.labels(attribute) for attribute in attributes]
+    joint = pd.Series([f"{a} x {b}" for a, b in zip(*pairs, strict=True)])
+    known = (pairs[0] != MISSING) & (pairs[1] != MISSING)
+    table = pd.DataFrame({"group": joint, "value": values})[known].groupby("group")["value"].agg(["size", "mean", "std"])
+    levels = [sorted(set(labels) - {MISSING}) for labels in pairs]
+    table = table.reindex([f"{a} x {b}" for a in levels[0] for b in levels[1]])
+    n = table["size"].fillna(0).astype(int)
+    enough = (n >= SUPPRESSED).to_numpy()
+    se, mean = (table["std"] / np.sqrt(n)).where(enough).to_numpy(), table["mean"].where(enough).to_numpy()
+    return pd.DataFrame(
+        {
+            "attribute": " x ".join(attributes),
+            "group": table.index,
+            "n": n.to_numpy(),
+            "status": [status(size, evidence.minimum) for size in n],
+            "mean": mean,
+            "se": se,
+            "shrunk": np.where(enough, shrink(mean, se), np.nan),
+        }
+    )
+
+
+def pairs(attributes: Sequence[str]) -> list[tuple[str, str]]:
+    return list(combinations(attributes, 2))
+
+
+def intersection(
+    evidence: Evidence, pair: tuple[str, str], values: np.ndarray, measure: str, margin: float, *, rng: np.random.Generator
+) -> tuple[pd.DataFrame, list[Finding]]:
+    """The cells of two attributes (see `cells`), and each cell that is large enough against all other users.
+
+    Raises InputError for more than 50 cells.
+    """
+    table = cells(evidence, pair, values)
+    if len(table) > MOST_CELLS:
+        raise InputError(f"{' x '.join(pair)} has {len(table)} cells, too many to judge: use coarser groups (at most {MOST_CELLS} cells)")
+    labels = [evidence.labels(attribute) for attribute in pair]
+    joint = np.array([f"{a} x {b}" for a, b in zip(*labels, strict=True)])
+    known = (labels[0] != MISSING) & (labels[1] != MISSING)
+    findings = []
+    for row in table[table["status"] == "measured"].itertuples():
+        x, y = values[joint == row.group], values[known & (joint != row.group)]
+        estimate, notes = _estimate(x, y, evidence.minimum, rng)
+        notes.append(f"Cell mean {row.mean:.4f}, shrunk towards all cells {row.shrunk:.4f}.")
+        name, sizes = gap_name(measure, row.attribute, row.group, "rest"), {row.group: len(x), "rest": len(y)}
+        findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes))
+    return table, findings
+
+
+def miscalibration(evidence: Evidence) -> np.ndarray:
+    """Jensen-Shannon distance between the categories of profile and list, [n] in [0, 1] (base 2); nan where a list or profile has none.
+
+    Steck 2018 uses the Kullback-Leibler divergence, which depends on a smoothing constant; this one is bounded and needs none.
+    """
+    shares = evidence.categories[0]
+    return js_distance(row_means(evidence.histories, shares), row_means(evidence.lists, shares))
+
+
+def js_distance(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Square root of the Jensen-Shannon divergence in bits between the rows of p and q, each [n, C], made to sum to 1: [n].
+
+    >>> js_distance(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])).tolist()
+    [1.0]
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p, q = (x / x.sum(axis=1, keepdims=True) for x in (np.asarray(p, float), np.asarray(q, float)))
+        middle = (p + q) / 2
+        parts = [np.where(x > 0, x * np.log2(x / middle), 0.0).sum(axis=1) / 2 for x in (p, q)]
+    return np.where(np.isnan(p).any(axis=1) | np.isnan(q).any(axis=1), np.nan, np.sqrt(np.clip(sum(parts), 0, 1)))
+
+
+def worst_users(values: np.ndarray, share: float = WORST) -> float:
+    """Mean of the worst-off ``share`` of users (conditional value at risk): needs no attribute, so nobody can be left out of it.
+
+    >>> worst_users(np.arange(10.0), share=0.2)
+    0.5
+    """
+    ordered = np.sort(np.asarray(values, dtype=float))
+    return float(ordered[: max(1, round(share * len(ordered)))].mean())
