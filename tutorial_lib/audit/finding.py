@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from tutorial_lib.audit.inference import Estimate, detectable
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import unknown_name
 from tutorial_lib.evaluation.statistics import holm
 
 MATERIAL, WITHIN, EQUIVALENT, INCONCLUSIVE = VERDICTS = ("MATERIAL", "WITHIN MARGIN", "EQUIVALENT", "INCONCLUSIVE")
@@ -37,7 +37,7 @@ MARGINS: dict[str, tuple[float, float, str]] = {
 class Finding:
     """One row of an audit.
 
-    harm: class of the register, "H1".."H6". stakeholder: who bears it. metric: what was measured, in which direction ("ndcg@10: gender F - M").
+    harm: class of the register, "H1".."H6". stakeholder: who bears it. metric: what was measured and its direction, "ndcg@10: gender F - M".
     estimate, ci, mde, margin: in the metric's unit; ci: 95 % interval, (nan, nan) where the sample is too small for one.
     n_by_group: users (prompts, items) in each group that was compared. mde: the true difference seen in 80 % of repetitions at alpha = .05.
     p: two-sided, of "no difference"; nan where no such test exists. p_adjusted: Holm within the declared family, Benjamini-Hochberg
@@ -66,7 +66,8 @@ class Finding:
         low, high = self.ci
         groups = ", ".join(f"{name} {n:,}" for name, n in self.n_by_group.items())
         adjusted = "" if math.isnan(self.p_adjusted) else f", adjusted p {self.p_adjusted:.3f}"
-        return f"{self.verdict}: {self.metric} {self.estimate:+.4f} [{low:+.4f}, {high:+.4f}], margin {self.margin:.4f}{adjusted} (n: {groups})"
+        interval = f"{self.estimate:+.4f} [{low:+.4f}, {high:+.4f}]"
+        return f"{self.verdict}: {self.metric} {interval}, margin {self.margin:.4f}{adjusted} (n: {groups})"
 
 
 def make_finding(
