@@ -37,7 +37,7 @@ MARGINS: dict[str, tuple[float, float, str]] = {
 class Finding:
     """One row of an audit.
 
-    harm: class of the register, "H1".."H6". stakeholder: who bears it. metric: what was measured and its direction, "ndcg@10: gender F - M".
+    harm: class of the register, "H1".."H6". stakeholder: who bears it. metric: what was measured, signed, as in "ndcg@10: gender F - M".
     estimate, ci, mde, margin: in the metric's unit; ci: 95 % interval, (nan, nan) where the sample is too small for one.
     n_by_group: users (prompts, items) in each group that was compared. mde: the true difference seen in 80 % of repetitions at alpha = .05.
     p: two-sided, of "no difference"; nan where no such test exists. p_adjusted: Holm within the declared family, Benjamini-Hochberg

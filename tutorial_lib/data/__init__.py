@@ -1,7 +1,17 @@
-"""Data sets by name, and the three ways to split them."""
+"""Data sets by name, and the ways to split them."""
 
 from tutorial_lib.data.dataset import Dataset, DatasetCard
 from tutorial_lib.data.loading import list_datasets, load_dataset
-from tutorial_lib.data.splits import Split, hold_out_k, leave_last_out, temporal_split
+from tutorial_lib.data.splits import Split, hold_out_k, leave_last_out, random_hold_out, temporal_split
 
-__all__ = ["Dataset", "DatasetCard", "Split", "hold_out_k", "leave_last_out", "list_datasets", "load_dataset", "temporal_split"]
+__all__ = [
+    "Dataset",
+    "DatasetCard",
+    "Split",
+    "hold_out_k",
+    "leave_last_out",
+    "list_datasets",
+    "load_dataset",
+    "random_hold_out",
+    "temporal_split",
+]
