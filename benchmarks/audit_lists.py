@@ -2,8 +2,8 @@
 
     python benchmarks/audit_lists.py [--users 400]    one row a system, wording and user of world-movies
 
-Systems: kit-gpt as it is, and kit-gpt tuned by P5 on 64 labelled users, both for every user with targets, asked neutrally; and kit-gpt as it
-is for ``--users`` drawn users, asked in paraphrases and with an attribute named. A run that is stopped goes on where it was.
+Systems: kit-gpt as it is, and kit-gpt tuned by P5 on 64 labelled users, both for every user with targets, asked neutrally; and kit-gpt
+as it is for ``--users`` drawn users, asked in paraphrases and with an attribute named. A run that is stopped goes on where it was.
 """
 
 from __future__ import annotations
