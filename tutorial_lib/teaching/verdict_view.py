@@ -1,0 +1,77 @@
+"""The widget of notebook 08: one contrast, its interval, a margin that the reader moves, and the verdict that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tutorial_lib.audit.finding import EQUIVALENT, INCONCLUSIVE, MATERIAL, WITHIN, Finding, verdict_of
+from tutorial_lib.errors import unknown_name
+from tutorial_lib.teaching.plots import MARKERS, OKABE_ITO, label_axes
+
+LOOKS = {  # verdict -> (colour, marker): never colour alone
+    MATERIAL: (OKABE_ITO["vermillion"], MARKERS[1]),
+    WITHIN: (OKABE_ITO["orange"], MARKERS[2]),
+    EQUIVALENT: (OKABE_ITO["green"], MARKERS[0]),
+    INCONCLUSIVE: ("#777777", MARKERS[3]),
+}
+MEANS = {
+    MATERIAL: "there is a difference, and all of the interval lies beyond the margin",
+    WITHIN: "there is a difference, and all of the interval lies within the margin",
+    EQUIVALENT: "no difference was detected, and all of the interval lies within the margin",
+    INCONCLUSIVE: "the interval allows a material difference and a negligible one",
+}
+
+
+@dataclass(frozen=True)
+class VerdictView:
+    """findings: measure -> contrast -> system -> `Finding`; levels: measure -> system -> mean over users, of which a margin is a share."""
+
+    findings: Mapping[str, Mapping[str, Mapping[str, Finding]]]
+    levels: Mapping[str, Mapping[str, float]]
+
+    @property
+    def measures(self) -> list[str]:
+        return list(self.findings)
+
+    @property
+    def contrasts(self) -> list[str]:
+        return list(next(iter(self.findings.values())))
+
+    def rows(self, margin: int, measure: str, contrast: str) -> list[tuple[str, Finding, float, str]]:
+        """(system, finding, margin in the metric's unit, verdict) of each system; ``margin`` in percent of the system's mean."""
+        if measure not in self.findings or contrast not in self.findings[measure]:
+            raise unknown_name("contrast", f"{measure}, {contrast}", [f"{m}, {c}" for m, some in self.findings.items() for c in some])
+        rows = []
+        for system, finding in self.findings[measure][contrast].items():
+            absolute = margin / 100 * abs(self.levels[measure][system])
+            rows.append((system, finding, absolute, verdict_of(finding.ci, finding.p_adjusted, absolute)))
+        return rows
+
+    def draw(self, margin: int, measure: str, contrast: str):
+        """One line a system: estimate and 95 % interval in percent of the system's mean, over the band of the margin."""
+        import matplotlib.pyplot as plt
+
+        rows = self.rows(margin, measure, contrast)
+        fig, ax = plt.subplots(figsize=(7.6, 1.4 + 0.6 * len(rows)), layout="constrained")
+        ax.axvspan(-margin, margin, color="#DDDDDD", alpha=0.6, zorder=0)
+        ax.axvline(0, color="black", linewidth=1)
+        for place, (system, finding, _, verdict) in enumerate(rows):
+            scale = 100 / abs(self.levels[measure][system])
+            colour, marker = LOOKS[verdict]
+            low, high = finding.ci
+            ax.plot([low * scale, high * scale], [place, place], color=colour, linewidth=2.5, linestyle="-")
+            ax.plot(finding.estimate * scale, place, marker=marker, markersize=9, color=colour, linestyle="none")
+        ax.set_yticks(range(len(rows)), [f"{system}\n{verdict}" for system, _, _, verdict in rows])
+        ax.set_ylim(len(rows) - 0.5, -0.5)
+        label_axes(ax, f"gap in {measure}, {contrast}", "", x_unit="% of the system's mean; band: margin")
+        ax.grid(axis="y", visible=False)
+        return fig
+
+    def describe(self, margin: int, measure: str, contrast: str) -> str:
+        """The verdicts in words."""
+        told = [
+            f"{system} {f.estimate:+.4f} [{f.ci[0]:+.4f}, {f.ci[1]:+.4f}], margin {absolute:.4f}: **{verdict}** ({MEANS[verdict]})"
+            for system, f, absolute, verdict in self.rows(margin, measure, contrast)
+        ]
+        return f"{measure}, {contrast}, margin {margin} % of the mean. " + "; ".join(told) + "."
