@@ -103,7 +103,7 @@ def test_items_that_cannot_be_recommended_stay_out():
     assert lists.tolist() == [[2, 3, -1, -1], [0, 3, -1, -1], [0, 2, 3, -1]]
 
 
-@pytest.mark.parametrize("scale", [1e-12, 1.0, -1e9, 1e15])
+@pytest.mark.parametrize("scale", [1e-12, 1.0, 1e18])
 def test_lifting_survives_any_scale_of_scores(scale):
     scores = scale * np.array([4.0, 3.0, 2.0, 1.0])
     fresh = Reranked(Fixed(scores), PopularityPenalty(np.array([9, 4, 1, 0]), 1.0), pool=4, places=4)
@@ -139,8 +139,8 @@ def test_xquad_follows_the_profile_and_stops_at_what_it_covered():
 
 def test_calibrated_makes_the_greedy_choice_of_the_definition(split):
     rng = np.random.default_rng(2)
-    shares = rng.dirichlet(np.ones(3), N)
-    inner, strength, k = EASE(10).fit(split), 0.6, 4
+    shares = np.eye(5)[rng.integers(0, 5, N)]  # some categories are missing from every short list, where alpha decides
+    inner, strength, k = EASE(10).fit(split), 0.1, 4
     histories = split.test_history[:12]
     ours = Reranked(inner, Calibrated(shares, strength), pool=10, places=k).recommend(histories, k)
     scores, pools = inner.score(histories), inner.recommend(histories, 10)
