@@ -36,7 +36,7 @@ def list_similarity(a: np.ndarray, b: np.ndarray, kind: str = "prag") -> np.ndar
     "serp": sum over v in a and b of (m - r + 1), by m (m + 1) / 2; top places weigh more, the order in b does not count.
     "prag": share of the m (m - 1) / 2 pairs of places whose order in a, v1 before v2, b keeps: v1 in b, and v2 absent or after it;
         reversed lists give 0. For m = 1: whether the items are the same.
-    Source: Zhang et al. 2023 (FaiRLLM, arXiv 2305.07609), section 3.2, as printed. Their released code differs: it weighs the places of
+    Source: Zhang et al. 2023 (FaiRLLM, arXiv 2305.07609), as printed. Their released code differs: it weighs the places of
     SERP one too high and divides by four times too much, so identical lists score (K + 3) / (4 (K + 1)), .274 at K = 20, and its SERP
     values cannot be compared with ours; its Jaccard divides by zero where both lists are empty.
 
@@ -160,7 +160,7 @@ def sensitivity_range(
     same under paraphrases. A range is above 0 in every world and grows with the number of values, so it stands next to two nulls: the
     values shuffled within each user, and the studentised range of as many paraphrases (Tukey). p is the larger of both; the interval
     is that of the true range, `size_reach` or Tukey's, whichever is wider.
-    SNSV, the (population) standard deviation of the means, is in the notes. Source: Zhang et al. 2023, arXiv 2305.07609, section 3.2.
+    SNSV, the (population) standard deviation of the means, is in the notes. Source: Zhang et al. 2023, arXiv 2305.07609.
     """
     table = np.column_stack([rows.mean(axis=0) for rows in similarities.values()])
     n, a = table.shape
