@@ -157,7 +157,10 @@ def longrun_findings(frame: pd.DataFrame, margins: Mapping[str, float], *, contr
     ends = frame[frame["round"].isin([0, frame["round"].max()])].pivot_table(
         index=["arm", "seed", "metric"], columns="round", values="value"
     )
-    change = (ends[ends.columns[-1]] - ends[ends.columns[0]]).unstack("seed")
+    before = ends[ends.columns[0]].where(
+        ~ends.index.get_level_values("metric").str.startswith("drift"), 0.0
+    )  # nothing chosen yet: no drift
+    change = (ends[ends.columns[-1]] - before).unstack("seed")
     if control not in change.index.get_level_values("arm"):
         raise InputError(f"longrun_findings(control={control!r}): no such arm; expected one of {', '.join(frame['arm'].unique())}")
     findings = []
