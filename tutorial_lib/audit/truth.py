@@ -183,9 +183,8 @@ def explanation_faithfulness(
         raise InputError("explanation_faithfulness: every explanation is empty or the whole history; name some but not all of its items")
 
     def share(kept: np.ndarray) -> np.ndarray:  # kept: which items of all histories, [flat]
-        parts = np.split(flat[kept], np.cumsum(np.bincount(rows[kept], minlength=n))[:-1])
-        out = np.full(n, np.nan)
-        out[usable] = score_share(score([parts[row] for row in np.flatnonzero(usable)]), items[usable])
+        left, out = np.split(flat[kept], np.cumsum(np.bincount(rows[kept], minlength=n))[:-1]), np.full(n, np.nan)
+        out[usable] = score_share(score([left[row] for row in np.flatnonzero(usable)]), items[usable])
         return out
 
     without, alone = np.zeros(n), np.zeros(n)
@@ -194,18 +193,23 @@ def explanation_faithfulness(
         lot[np.lexsort((rng.random(len(flat)), rows))] = positions(np.bincount(rows, minlength=n)) < size[rows]
         without, alone = without + share(~lot) / draws, alone + share(lot) / draws
     whole = share(np.ones(len(flat), dtype=bool))
-    table = pd.DataFrame({"share": whole, "without": share(~chosen), "alone": share(chosen), "lot_without": without, "lot_alone": alone})
+    parts = {"share": whole, "without": share(~chosen), "alone": share(chosen), "lot_without": without, "lot_alone": alone}
+    table = pd.DataFrame(parts)
+    return _faithful(table, margins["faithful"], rng), table
+
+
+def _faithful(table: pd.DataFrame, margin: float, rng: np.random.Generator) -> list[Finding]:
+    mean = table.mean()
     notes = [
-        f"Mean share of the score {np.nanmean(whole):.4f}; without the explanation {table['without'].mean():.4f}, "
-        f"with it alone {table['alone'].mean():.4f}; by lot {np.nanmean(without):.4f} and {np.nanmean(alone):.4f}.",
+        f"Mean share of the score {mean['share']:.4f}; without the explanation {mean['without']:.4f}, with it alone {mean['alone']:.4f}; "
+        f"by lot {mean['lot_without']:.4f} and {mean['lot_alone']:.4f}.",
         "MATERIAL above 0 is good: the explanation carries the score. EQUIVALENT: it does no better than one drawn by lot.",
     ]
-    rows_of = {"comprehensiveness": table["lot_without"] - table["without"], "sufficiency": table["alone"] - table["lot_alone"]}
-    findings = [
-        paired_finding("H4", "users", f"{name}: explanation - random", values.to_numpy(), margins["faithful"], rng=rng, notes=notes)
-        for name, values in rows_of.items()
+    excess = {"comprehensiveness": table["lot_without"] - table["without"], "sufficiency": table["alone"] - table["lot_alone"]}
+    return [
+        paired_finding("H4", "users", f"{name}: explanation - random", values.to_numpy(), margin, rng=rng, notes=notes)
+        for name, values in excess.items()
     ]
-    return findings, table
 
 
 def _chosen(histories, items, explanations) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
