@@ -64,18 +64,31 @@ class Evidence:
 
     @cached_property
     def covariates(self) -> pd.DataFrame:
-        """What makes users easy or hard to serve: size, popularity and breadth (entropy in nats) of the profile, number of targets."""
-        shares = row_means(self.histories, self.categories[0])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            entropy = -np.nansum(np.where(shares > 0, shares * np.log(shares), 0), axis=1)
+        """What makes users easy or hard to serve, as far as it is known exactly: size and popularity of the profile, number of targets."""
         popular = row_means(self.histories, np.log1p(self.item_counts))
         columns = {
             "log profile size": np.log1p([len(h) for h in self.histories]),
             "profile popularity": np.where(np.isnan(popular), np.nanmean(popular) if np.isfinite(popular).any() else 0.0, popular),
-            "profile entropy": entropy,
             "log targets": np.log([len(t) for t in self.targets]),
         }
         return pd.DataFrame(columns, index=self.users)
+
+    @cached_property
+    def concentration(self) -> np.ndarray:
+        """How narrow a taste is, measured twice: [n, 2], nan for profiles of fewer than four items.
+
+        The chance that two items of a profile are of one category (Simpson's index, without replacement, which is unbiased whatever the
+        size), from the items at odd and at even places: two independent measurements of one taste.
+        """
+        return np.column_stack([self._simpson([h[start::2] for h in self.histories]) for start in (0, 1)])
+
+    def _simpson(self, histories: list[np.ndarray]) -> np.ndarray:
+        size = np.array([len(h) for h in histories], dtype=float)
+        shares = self.categories[0]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            counts = row_means(histories, shares) * size[:, None]
+            alone = row_means(histories, (shares**2).sum(axis=1)) * size  # an item meets itself: taken off
+            return np.where(size >= 2, ((counts**2).sum(axis=1) - alone) / (size * (size - 1)), np.nan)
 
     def labels(self, attribute: str) -> np.ndarray:
         """Group name of every user, [n] str; `MISSING` where it is not known."""

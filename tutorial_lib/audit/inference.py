@@ -120,28 +120,54 @@ def mean_shift(differences: np.ndarray, *, rng: np.random.Generator, permutation
     return Estimate(value, low, high, sign_flip_p(d, rng=rng, permutations=permutations), se)
 
 
-def adjusted_gap(values: np.ndarray, member: np.ndarray, covariates: np.ndarray) -> Estimate:
+def adjusted_gap(
+    values: np.ndarray, member: np.ndarray, covariates: np.ndarray, *, noisy: np.ndarray | None = None, again: np.ndarray | None = None
+) -> Estimate:
     """The gap that remains between users alike in their covariates: coefficient of membership in a linear regression, HC3 errors.
 
     values: [n]. member: [n] bool, True for the first group of the contrast. covariates: [n, c]; constant columns are left out.
-    Source: MacKinnon & White 1985 (HC3). Caution: if poor service itself changed a covariate, adjusting for it hides harm.
-    Raises InputError if membership follows from the covariates.
+    noisy, again: [n], one more covariate that is measured with error, and an independent second measurement of it, such as the same number
+    from the other half of a history. Noise in a covariate leaves a part of its effect in the gap; the second measurement, as an instrument
+    of the first (two-stage least squares), takes that part out.
+    Sources: MacKinnon & White 1985 (HC3); Gillen, Snowberg & Yariv 2019 (a second measurement as instrument).
+    Caution: if poor service itself changed a covariate, adjusting for it hides harm.
+    Raises InputError if membership follows from the covariates, or the two measurements agree too little to be of use (first-stage F < 10).
     """
-    covariates = np.asarray(covariates, dtype=float)
+    values, covariates = np.asarray(values, dtype=float), np.asarray(covariates, dtype=float)
     covariates = covariates[:, covariates.std(axis=0) > 1e-12]
-    spread = covariates.std(axis=0) if covariates.shape[1] else np.ones(0)
-    design = np.column_stack([np.asarray(member, dtype=float), np.ones(len(values)), (covariates - covariates.mean(axis=0)) / spread])
-    if np.linalg.matrix_rank(np.delete(design, 0, axis=1)) == np.linalg.matrix_rank(design):
+    fixed = np.column_stack([np.asarray(member, dtype=float), np.ones(len(values)), _standard(covariates)])
+    if np.linalg.matrix_rank(fixed[:, 1:]) == np.linalg.matrix_rank(fixed):
         raise InputError("adjusted_gap: the covariates determine the group, so nothing is left to compare; use fewer covariates")
-    inverse = np.linalg.pinv(design.T @ design)
-    beta = inverse @ (design.T @ np.asarray(values, dtype=float))
-    leverage = np.clip(np.einsum("ij,jk,ik->i", design, inverse, design), 0, 1 - 1e-9)
-    scaled = design * ((values - design @ beta) / (1 - leverage))[:, None]
+    design = projected = fixed
+    if noisy is not None:
+        first, second = _standard(np.asarray(noisy, dtype=float)[:, None]), _standard(np.asarray(again, dtype=float)[:, None])
+        design, instruments = np.column_stack([fixed, first]), np.column_stack([fixed, second])
+        _strong_enough(first[:, 0], second[:, 0], fixed)
+        projected = instruments @ np.linalg.lstsq(instruments, design, rcond=None)[0]
+    inverse = np.linalg.pinv(projected.T @ projected)
+    beta = inverse @ (projected.T @ values)
+    leverage = np.clip(np.einsum("ij,jk,ik->i", projected, inverse, projected), 0, 1 - 1e-9)
+    scaled = projected * ((values - design @ beta) / (1 - leverage))[:, None]
     se = float(np.sqrt((inverse @ (scaled.T @ scaled) @ inverse)[0, 0]))
     freedom = len(values) - design.shape[1]
     reach = stats.t.ppf(0.975, freedom) * se
     p = 2 * stats.t.sf(abs(beta[0]) / se, freedom) if se > 0 else float(beta[0] == 0)
     return Estimate(float(beta[0]), float(beta[0] - reach), float(beta[0] + reach), float(p), se)
+
+
+def _standard(columns: np.ndarray) -> np.ndarray:
+    """Each column with mean 0 and spread 1; a constant one becomes 0."""
+    spread = columns.std(axis=0)
+    return (columns - columns.mean(axis=0)) / np.where(spread > 1e-12, spread, 1)
+
+
+def _strong_enough(first: np.ndarray, second: np.ndarray, fixed: np.ndarray) -> None:
+    """Refuse an instrument with a first-stage F below 10 (Staiger & Stock 1997)."""
+    x, z = (v - fixed @ np.linalg.lstsq(fixed, v, rcond=None)[0] for v in (first, second))
+    share = min((x @ z) ** 2 / max((x @ x) * (z @ z), 1e-300), 1 - 1e-12)
+    strength = share / (1 - share) * (len(first) - fixed.shape[1] - 1)
+    if strength < 10:
+        raise InputError(f"adjusted_gap: the second measurement tells too little of the first (F = {strength:.1f}, expected 10 or more)")
 
 
 def rate(successes: int, n: int) -> Estimate:

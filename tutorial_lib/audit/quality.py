@@ -60,25 +60,41 @@ def _estimate(x: np.ndarray, y: np.ndarray, minimum: int, rng: np.random.Generat
 
 
 def adjusted_gaps(evidence: Evidence, attribute: str, values: np.ndarray, measure: str, margin: float) -> list[Finding]:
-    """The same contrasts between users alike in profile size, popularity and breadth (HC3 regression): a question, not an excuse.
+    """The same contrasts between users alike in size, popularity and narrowness of their profile (see `adjusted_gap`).
 
-    A raw gap that vanishes here is still a disparity: it says that the group is harder to serve, not that nothing is wrong.
+    A question, not an excuse: a raw gap that vanishes here is still a disparity. It says that the group is harder to serve.
+    Users with fewer than four profile items have no second measurement of their taste and are left out; where nobody has one, or it is
+    useless, the narrowness is left out, and the notes say so.
     """
-    labels, covariates, findings = evidence.labels(attribute), evidence.covariates.to_numpy(), []
+    labels, findings = evidence.labels(attribute), []
     for a, b, rows_a, rows_b in contrasts(labels, group_sizes(evidence, attribute)):
-        rows = rows_a | rows_b
-        n, notes = min(rows_a.sum(), rows_b.sum()), []
+        estimate, notes, used = _adjusted(evidence, values, rows_a, rows_a | rows_b)
         raw = values[rows_a].mean() - values[rows_b].mean()
-        estimate = Estimate.nothing()
-        try:
-            if n >= evidence.minimum:
-                estimate = adjusted_gap(values[rows], rows_a[rows], covariates[rows])
-                notes = [f"Raw gap {raw:+.4f}, explained by the covariates {raw - estimate.value:+.4f}."]
-        except InputError as error:
-            notes = [f"{error}."]
-        name, sizes = gap_name(f"{measure} adjusted", attribute, a, b), {a: int(rows_a.sum()), b: int(rows_b.sum())}
+        if np.isfinite(estimate.low):
+            notes.append(f"Raw gap {raw:+.4f}, explained by the covariates {raw - estimate.value:+.4f}.")
+        name, sizes = gap_name(f"{measure} adjusted", attribute, a, b), {a: int((used & rows_a).sum()), b: int((used & rows_b).sum())}
         findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes))
     return findings
+
+
+def _adjusted(evidence: Evidence, values: np.ndarray, member: np.ndarray, compared: np.ndarray) -> tuple[Estimate, list[str], np.ndarray]:
+    """Estimate, notes, and the rows used: with the taste's narrowness where it can be used, without it elsewhere."""
+    twice, known = evidence.concentration, evidence.covariates.to_numpy()
+    measured = compared & ~np.isnan(twice).any(axis=1)
+    notes: list[str] = []
+    for used, noisy in ((measured, True), (compared, False)):
+        if min((used & member).sum(), (used & ~member).sum()) < evidence.minimum:
+            continue
+        extra = {"noisy": twice[used, 0], "again": twice[used, 1]} if noisy else {}
+        try:
+            found = adjusted_gap(values[used], member[used], known[used], **extra)
+        except InputError as error:
+            notes.append(f"{error}.")
+            continue
+        if used.sum() < compared.sum():
+            notes.append(f"{compared.sum() - used.sum()} users with fewer than four profile items left out.")
+        return found, notes if noisy else [*notes, "Not adjusted for the narrowness of tastes."], used
+    return Estimate.nothing(), notes or [f"A group has fewer than {evidence.minimum} users: no interval."], compared
 
 
 def worst_group(
