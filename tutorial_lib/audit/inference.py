@@ -51,7 +51,7 @@ def group_gap(a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permuta
 
     Interval: BCa bootstrap; Welch's t where the smaller group has fewer than 100 users, or both have more than 10,000 together.
     p: permutation of the studentised difference (Janssen 1997; Chung & Romano 2013), which keeps its level when the spreads differ;
-    Welch's t beyond 10,000 users. Groups without any spread give an interval of width 0.
+    Welch's t beyond 10,000 users. Groups without any spread give an interval of width 0 and the smallest p that a permutation can give.
     Raises InputError with fewer than two values in a group.
     """
     a, b = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
@@ -59,8 +59,9 @@ def group_gap(a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permuta
         raise InputError(f"group_gap: groups of {len(a)} and {len(b)} users; expected at least two in each")
     parts = a.var(ddof=1) / len(a), b.var(ddof=1) / len(b)
     value, se = float(a.mean() - b.mean()), float(np.sqrt(sum(parts)))
-    if se == 0:
-        return Estimate(value, value, value, float(value == 0), 0.0)
+    if se <= 1e-12 * max(1.0, np.abs(a).max(), np.abs(b).max()):  # rounding leaves a trace of spread in equal values
+        value = 0.0 if abs(value) <= 1e-12 else value
+        return Estimate(value, value, value, 1 / (1 + permutations) if value else 1.0, 0.0)
     freedom = sum(parts) ** 2 / (parts[0] ** 2 / (len(a) - 1) + parts[1] ** 2 / (len(b) - 1))
     many = len(a) + len(b) > MANY
     if many or min(len(a), len(b)) < FEW:
@@ -138,6 +139,8 @@ def adjusted_gap(
     fixed = np.column_stack([np.asarray(member, dtype=float), np.ones(len(values)), _standard(covariates)])
     if np.linalg.matrix_rank(fixed[:, 1:]) == np.linalg.matrix_rank(fixed):
         raise InputError("adjusted_gap: the covariates determine the group, so nothing is left to compare; use fewer covariates")
+    if np.ptp(values) <= 1e-12:
+        return Estimate(0.0, 0.0, 0.0, 1.0, 0.0)  # a regression of equal values would test its own rounding
     design = projected = fixed
     if noisy is not None:
         first, second = _standard(np.asarray(noisy, dtype=float)[:, None]), _standard(np.asarray(again, dtype=float)[:, None])
@@ -173,14 +176,15 @@ def _strong_enough(first: np.ndarray, second: np.ndarray, fixed: np.ndarray) -> 
 def rate(successes: int, n: int) -> Estimate:
     """A share of n independent trials with its Wilson interval: 0 of 300 is "below 1.3 %", not 0. No p: a rate is judged by its margin.
 
+    se: from the width of that interval, so that 0 of n does not look exact.
+
     >>> round(rate(0, 300).high, 4)
     0.0126
     """
     if not 0 <= successes <= n or n < 1:
         raise InputError(f"rate({successes}, {n}): expected 0..n successes of n >= 1 trials")
     low, high = stats.binomtest(int(successes), int(n)).proportion_ci(method="wilson")
-    share = successes / n
-    return Estimate(share, float(low), float(high), np.nan, float(np.sqrt(share * (1 - share) / n)))
+    return Estimate(successes / n, float(low), float(high), np.nan, float((high - low) / (2 * ndtri(0.975))))
 
 
 def shrink(means: np.ndarray, errors: np.ndarray) -> np.ndarray:
