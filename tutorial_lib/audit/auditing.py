@@ -7,14 +7,16 @@ import platform
 import time
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from itertools import combinations
+from zlib import crc32
 
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit import exposure, quality
 from tutorial_lib.audit.evidence import Evidence, collect, contrasts, group_sizes, usable_attributes
-from tutorial_lib.audit.finding import Finding, checked_margins, judge, make_finding
-from tutorial_lib.audit.inference import Estimate, mean_shift, rate
+from tutorial_lib.audit.finding import Finding, checked_margins, judge
+from tutorial_lib.audit.paired import paired_finding
 from tutorial_lib.audit.report import AuditReport
 from tutorial_lib.errors import InputError
 
@@ -24,6 +26,10 @@ FAULTS = {
     "repeated": "places with an item that stands higher in the same list",
     "consumed": "places with an item the user has already consumed",
     "too_few": "places left empty",
+}
+WHY_NOT = {
+    "miscalibration": "not measured, no user has items with categories in both profile and list; fill the column categories of ds.items",
+    "popularity lift": "not measured, no user has both a profile and a list",
 }
 
 
@@ -77,43 +83,57 @@ def _family(
     evidence: Evidence, names: list[str], sizes: list[pd.DataFrame], groups: np.ndarray | None
 ) -> tuple[tuple[str, ...], list[str]]:
     """The metrics under Holm's correction, fixed by the groups alone, before any outcome is seen."""
-    measure, compared = f"ndcg@{evidence.k}", zip(names, sizes, strict=True)
-    family = [quality.gap_name(measure, name, a, b) for name, size in compared for a, b, *_ in contrasts(evidence.labels(name), size)]
+    compared = {name: list(contrasts(evidence.labels(name), size)) for name, size in zip(names, sizes, strict=True)}
+    family = [quality.gap_name(f"ndcg@{evidence.k}", name, a, b) for name, found in compared.items() for a, b, *_ in found]
     family += [exposure.merit_name(name) for name in exposure.reported_groups(groups)] if groups is not None else []
-    if len(family) <= LARGEST_FAMILY:
-        return tuple(family), []
-    text = f"the declared family holds {len(family)} tests, and each one costs power: name fewer attributes to stay within {LARGEST_FAMILY}"
-    return tuple(family), [text]
+    lines = [
+        f"attribute {name!r}: fewer than two groups hold a user with targets, so there is no gap" for name in names if not compared[name]
+    ]
+    if len(family) > LARGEST_FAMILY:
+        text = f"the declared family holds {len(family)} tests, and each one costs power: name fewer attributes to stay within"
+        lines.append(f"{text} {LARGEST_FAMILY}")
+    return tuple(family), lines
 
 
 def _measure(
     evidence: Evidence, names: list[str], groups: np.ndarray | None, margins: Mapping[str, float], seed: int
 ) -> tuple[list[Finding], list[pd.DataFrame], list[str]]:
     """All findings, unjudged; tables of intersectional cells; lines for what could not be measured."""
-    rng, k = np.random.default_rng([seed, 17]), evidence.k
+
+    def rng(*what: str) -> np.random.Generator:  # one stream a measure, so that none depends on what else is measured
+        return np.random.default_rng([seed, 17, crc32(repr(what).encode())])
+
+    k, findings, tables = evidence.k, [], []
     ndcg, recall = (evidence.metrics[f"{name}@{k}"].to_numpy() for name in ("ndcg", "recall"))
-    off, lift = quality.miscalibration(evidence), exposure.popularity_lift(evidence)
-    findings, tables, problems = [], [], []
-    share = margins["quality"]
+    margin = _relative(margins["quality"], ndcg)
+    measures = {
+        f"ndcg@{k}": (ndcg, margin, "H1"),
+        f"recall@{k}": (recall, _relative(margins["quality"], recall), "H1"),
+        "miscalibration": (quality.miscalibration(evidence), margins["calibration"], "H1"),
+        "popularity lift": (exposure.popularity_lift(evidence), margins["popularity"], "H2"),
+    }
+    problems = [f"{name}: {WHY_NOT[name]}" for name, (values, *_) in measures.items() if np.isnan(values).all()]
     for name in names:
-        findings += quality.group_gaps(evidence, name, ndcg, f"ndcg@{k}", _relative(share, ndcg), rng=rng)
-        findings += quality.adjusted_gaps(evidence, name, ndcg, f"ndcg@{k}", _relative(share, ndcg))
-        findings += quality.group_gaps(evidence, name, recall, f"recall@{k}", _relative(share, recall), rng=rng)
-        findings += quality.group_gaps(evidence, name, off, "miscalibration", margins["calibration"], rng=rng)
-        findings += quality.group_gaps(evidence, name, lift, "popularity lift", margins["popularity"], rng=rng, harm="H2")
-    findings += quality.worst_group(evidence, names, ndcg, f"ndcg@{k}", _relative(share, ndcg), rng=rng)
-    for pair in quality.pairs(names):
+        for measure, (values, limit, harm) in measures.items():
+            if not np.isnan(values).all():
+                findings += quality.group_gaps(evidence, name, values, measure, limit, rng=rng(name, measure), harm=harm)
+        findings += quality.adjusted_gaps(evidence, name, ndcg, f"ndcg@{k}", margin)
+    worst = quality.worst_group(evidence, names, ndcg, f"ndcg@{k}", margin, rng=rng("worst group"))
+    if names and not worst:
+        problems.append(f"worst group: none has {evidence.minimum} users in each half, one to choose it and one to judge it")
+    findings += worst
+    for pair in combinations(names, 2):
         try:
-            table, found = quality.intersection(evidence, pair, ndcg, f"ndcg@{k}", _relative(share, ndcg), rng=rng)
-            tables.append(table[["attribute", "group", "n", "status"]])
-            findings += found
+            table, found = quality.intersection(evidence, pair, ndcg, f"ndcg@{k}", margin, rng=rng(*pair))
         except InputError as error:
             problems.append(str(error))
+            continue
+        tables.append(table[["attribute", "group", "n", "status"]])
+        findings += found
     if groups is not None:
-        findings += exposure.exposure_minus_merit(evidence, groups, margins["exposure"], rng=rng)
-    findings += exposure.popularity_findings(evidence, margins, rng=rng)
-    findings += fault_findings(evidence, margins["invented"], rng=rng)
-    return findings, tables, problems
+        findings += exposure.exposure_minus_merit(evidence, groups, margins["exposure"], rng=rng("exposure"))
+    findings += exposure.popularity_findings(evidence, margins, rng=rng("popularity"))
+    return findings + fault_findings(evidence, margins["invented"], rng=rng("faults")), tables, problems
 
 
 def _relative(share: float, values: np.ndarray) -> float:
@@ -122,19 +142,10 @@ def _relative(share: float, values: np.ndarray) -> float:
 
 
 def fault_findings(evidence: Evidence, margin: float, *, rng: np.random.Generator) -> list[Finding]:
-    """How often lists break the contract, as a share of their places; interval over users, Wilson's where nothing was seen."""
-    findings = []
-    for name, text in FAULTS.items():
-        values = evidence.faults[name].to_numpy()
-        if not values.any():
-            estimate = rate(0, len(values))
-            notes = ("Not seen: the interval is Wilson's, over users.",)
-        else:
-            found = mean_shift(values, rng=rng) if len(values) >= evidence.minimum else Estimate.nothing(values.mean())
-            estimate, notes = Estimate(found.value, found.low, found.high, float("nan"), found.se), ()
-        n = {"users": len(values)}
-        findings.append(make_finding("H4", "users", text, estimate, n_by_group=n, margin=margin, notes=notes))
-    return findings
+    """How often lists break the contract, as a share of their places; interval over users (`paired_mean`), no p: a share above 0 is one."""
+    return [
+        paired_finding("H4", "users", text, evidence.faults[name].to_numpy(), margin, rng=rng, share=True) for name, text in FAULTS.items()
+    ]
 
 
 def _broken(evidence: Evidence) -> list[str]:
@@ -144,7 +155,9 @@ def _broken(evidence: Evidence) -> list[str]:
         hurt = int((evidence.faults[name] > 0).sum())
         if hurt:
             share = evidence.faults[name].mean()
-            lines.append(f"recommend: {share:.1%} {FAULTS[name]} ({hurt} of {len(evidence.users)} users); they count as shown to nobody")
+            lines.append(
+                f"recommend: {share:.1%} are {FAULTS[name]} ({hurt} of {len(evidence.users)} users); they count as shown to nobody"
+            )
     return lines
 
 
@@ -186,7 +199,8 @@ def _scope(recommender, evidence: Evidence, on: str, seed: int, seconds: float) 
 
 def _describe(recommender) -> str:
     """Class and constructor parameters, where they are plain values."""
-    plain = {name: value for name, value in vars(recommender).items() if isinstance(value, (int, float, str, bool)) and name != "n_items"}
+    held = getattr(recommender, "__dict__", {})
+    plain = {name: value for name, value in held.items() if isinstance(value, (int, float, str, bool)) and name != "n_items"}
     shown = ", ".join(f"{name}={value!r}" for name, value in plain.items() if not name.startswith("_") and not name.endswith("_"))
     return f"{type(recommender).__name__}({shown})"
 

@@ -13,15 +13,19 @@ from tutorial_lib.recommender import flatten
 def category_shares(dataset) -> tuple[np.ndarray, list[str]]:
     """p(category | item), [n_items, C], and the C names; an item of several categories is split evenly, one of none has a row of zeros.
 
+    A data set without the column ``categories``, or with nothing in it, has C = 0.
+
     >>> from tutorial_lib.data import load_dataset
     >>> shares, names = category_shares(load_dataset("world-movies"))
     >>> shares.shape[1] == len(names), bool(np.allclose(shares.sum(axis=1), 1))
     (True, True)
     """
-    names = sorted({name for categories in dataset.items["categories"] for name in categories})
+    column_of_items = dataset.items["categories"] if "categories" in dataset.items else [()] * dataset.n_items
+    listed = [categories if isinstance(categories, (tuple, list)) else () for categories in column_of_items]  # nan where unknown
+    names = sorted({name for categories in listed for name in categories})
     column = {name: c for c, name in enumerate(names)}
     shares = np.zeros((dataset.n_items, len(names)))
-    for item, categories in enumerate(dataset.items["categories"]):
+    for item, categories in enumerate(listed):
         for name in categories:
             shares[item, column[name]] += 1 / len(categories)
     return shares, names

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Real
 
 import numpy as np
 import pandas as pd
@@ -92,8 +93,17 @@ class Evidence:
 
     def labels(self, attribute: str) -> np.ndarray:
         """Group name of every user, [n] str; `MISSING` where it is not known."""
-        column = self.dataset.users[attribute].iloc[self.users]
-        return np.where(column.isna() | (column.astype(str).str.strip() == ""), MISSING, column.astype(str))
+        return group_names(self.dataset.users[attribute])[self.users]
+
+
+def group_names(column: pd.Series) -> np.ndarray:
+    """Values of any type as names, without the space around them; `MISSING` for missing and blank ones: [n] str.
+
+    >>> group_names(pd.Series(["F", " F", "", None, 3])).tolist()
+    ['F', 'F', '(missing)', '(missing)', '3']
+    """
+    names = np.array([str(value).strip() for value in column], dtype=object)
+    return np.where(column.isna().to_numpy(dtype=bool) | (names == ""), MISSING, names)
 
 
 def collect(recommender, dataset, split, *, k: int = 10, on: str = "test") -> Evidence:
@@ -123,20 +133,28 @@ def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int) -> 
     for start in range(0, len(users), USERS_AT_ONCE):
         rows = slice(start, start + USERS_AT_ONCE)
         lists = recommender.recommend(histories[rows], k, users=users[rows])
-        if len(lists) != len(users[rows]):
-            raise InputError(f"audit: recommend gave {len(lists)} lists for {len(users[rows])} users; expected one list a user")
+        n_lists = len(lists) if hasattr(lists, "__len__") and not isinstance(lists, (str, bytes, Mapping)) else "no"
+        if n_lists != len(users[rows]):
+            raise InputError(f"audit: recommend gave {n_lists} lists for {len(users[rows])} users; expected one list a user")
         if isinstance(lists, np.ndarray) and lists.ndim == 2 and lists.dtype.kind in "iu":
             width = min(k, lists.shape[1])
             out[rows, :width] = lists[:, :width]
             continue
         for row, items in enumerate(lists, start):
-            try:
-                items = np.asarray(items[:k], dtype=float)
-                whole = np.isfinite(items) & (items == np.round(items)) & (np.abs(items) < 2**53)
-                out[row, : len(items)] = np.where(whole, items, -2)
-            except (TypeError, ValueError):
-                raise InputError(f"audit: recommend gave {items!r} for user {users[row]}; expected a list of item codes") from None
+            if isinstance(items, (str, bytes, Mapping)) or not hasattr(items, "__getitem__") or not hasattr(items, "__len__"):
+                raise InputError(f"audit: recommend gave {items!r} for user {users[row]}; expected a list of item codes")
+            codes = as_codes(items[:k])
+            out[row, : len(codes)] = codes
     return out
+
+
+def as_codes(items: Sequence) -> np.ndarray:
+    """A list of whatever was given in place of item codes as int64; -2, an unknown item, for titles, fractions and nan (also "12")."""
+    codes = np.asarray(items)
+    if codes.ndim != 1 or codes.dtype.kind not in "iuf":
+        codes = np.array([item if isinstance(item, Real) and not isinstance(item, bool) else np.nan for item in items], dtype=float)
+    whole = (np.abs(codes) < 2**53) & (codes == np.round(codes))  # false for nan
+    return np.where(whole, codes, -2).astype(np.int64)
 
 
 def cleaned(raw: np.ndarray, n_items: int, histories: Sequence[np.ndarray]) -> tuple[np.ndarray, pd.DataFrame]:
@@ -164,22 +182,22 @@ def usable_attributes(dataset, attributes: Sequence[str] | None) -> tuple[list[s
 
     attributes: names of user columns; None: every column with 2 to 8 groups (the others are told), identifiers left out.
     """
-    columns = [c for c in dataset.users.columns if c != "user_id"]
-    if attributes is None:
-        columns = [c for c in columns if dataset.users[c].nunique() <= max(dataset.n_users // 2, 1)]
-        if not columns:
+    known = {c: sorted(set(group_names(dataset.users[c])) - {MISSING}) for c in dataset.users.columns if c != "user_id"}
+    wanted = [attributes] if isinstance(attributes, str) else attributes
+    if wanted is None:
+        wanted = [c for c, groups in known.items() if len(groups) <= max(dataset.n_users // 2, USUAL_GROUPS)]
+        if not wanted:
             return [], [f"{dataset.name} has no user attribute: group gaps are not measured; add a column to ds.users, such as gender"]
     usable, problems = [], []
-    for name in columns if attributes is None else attributes:
-        if name not in dataset.users:
-            problems.append(str(unknown_name("attribute", name, columns)) + " (columns of ds.users)")
+    for name in dict.fromkeys(wanted):
+        if name not in known:
+            problems.append(str(unknown_name("attribute", name, known)) + " (columns of ds.users)")
             continue
-        column = dataset.users[name]
-        n = column[column.notna() & (column.astype(str).str.strip() != "")].nunique()
+        n = len(known[name])
         if n == 0:
             problems.append(f"attribute {name!r} is missing for every user: fill the column, or leave it out")
         elif n == 1:
-            problems.append(f"attribute {name!r} has one group only, {column.dropna().iloc[0]!r}: a gap needs at least two")
+            problems.append(f"attribute {name!r} has one group only, {known[name][0]!r}: a gap needs at least two")
         elif n > MOST_GROUPS:
             problems.append(
                 f"attribute {name!r} has {n} values, too many to compare: group them into at most {MOST_GROUPS}, as age_group does for age"
@@ -195,8 +213,8 @@ def group_sizes(evidence: Evidence, attribute: str) -> pd.DataFrame:
     """Columns attribute, group, n, status: every group of the data set, also those without a judged user, and the missing ones."""
     labels = evidence.labels(attribute)
     column = evidence.dataset.users[attribute]
-    known = list(map(str, column.cat.categories)) if isinstance(column.dtype, pd.CategoricalDtype) else []
-    names = sorted({*column.dropna().astype(str), *known, *labels} - {MISSING, ""})
+    known = group_names(pd.Series(column.cat.categories)) if isinstance(column.dtype, pd.CategoricalDtype) else []
+    names = sorted({*group_names(column), *known} - {MISSING})
     counts = pd.Series(labels).value_counts()
     names += [MISSING] if MISSING in counts else []
     sizes = [int(counts.get(name, 0)) for name in names]

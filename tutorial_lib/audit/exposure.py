@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.categories import list_matrix, row_means
-from tutorial_lib.audit.evidence import MOST_GROUPS, Evidence
+from tutorial_lib.audit.evidence import MISSING, MOST_GROUPS, Evidence, group_names
 from tutorial_lib.audit.finding import Finding, make_finding
 from tutorial_lib.audit.inference import Estimate, mean_shift
 from tutorial_lib.evaluation import coverage, gini
@@ -28,7 +28,8 @@ def provider_groups(dataset) -> tuple[np.ndarray | None, list[str]]:
     """
     for name in ("provider_group", "provider"):
         if name in dataset.items:
-            groups = dataset.items[name].fillna("").astype(str).to_numpy()
+            groups = group_names(dataset.items[name])
+            groups[groups == MISSING] = ""
             n = len(set(groups) - {""})
             if 2 <= n <= MOST_GROUPS:
                 return groups, []
@@ -61,9 +62,10 @@ def exposure_minus_merit(evidence: Evidence, groups: np.ndarray, margin: float, 
         belongs = (groups == name).astype(float)
         shown, merit = row_means(evidence.lists, belongs, discounts(evidence.k)), row_means(evidence.targets, belongs)
         both = ~np.isnan(shown) & ~np.isnan(merit)
-        notes = [f"Exposure {shown[both].mean():.3f}, merit {merit[both].mean():.3f}, share of the catalogue {belongs.mean():.3f}."]
-        if not both.all():
-            notes.append(f"{(~both).sum()} users with an empty list left out.")
+        notes = [] if both.all() else [f"{(~both).sum()} users with an empty list left out."]
+        if both.any():
+            parts = f"Exposure {shown[both].mean():.3f}, merit {merit[both].mean():.3f}, share of the catalogue {belongs.mean():.3f}."
+            notes.insert(0, parts)
         estimate = mean_shift(shown[both] - merit[both], rng=rng) if both.sum() >= evidence.minimum else Estimate.nothing()
         sizes = {"users": int(both.sum()), "items": int(belongs.sum())}
         findings.append(make_finding("H2", "providers", merit_name(name), estimate, n_by_group=sizes, margin=margin, notes=notes))
@@ -119,6 +121,8 @@ def delta_gap(evidence: Evidence, rows: np.ndarray | None = None) -> float:
     rows = np.ones(len(evidence.users), dtype=bool) if rows is None else rows
     counts = evidence.item_counts.astype(float)
     profile, listed = (row_means(part, counts)[rows] for part in (evidence.histories, evidence.lists))
+    if np.isnan(profile).all() or np.isnan(listed).all():
+        return float("nan")
     return float(np.nanmean(listed) / np.nanmean(profile) - 1)
 
 
@@ -152,31 +156,28 @@ def gini_range(n_items: int, n_lists: int, k: int) -> tuple[float, float]:
 
 
 def exposure_table(evidence: Evidence) -> list[dict]:
-    """Numbers without a null: Gini (raw, and as a share of its reachable range), coverage, ARP, APLT, delta GAP, PRU."""
+    """Numbers without a null: Gini (raw, and as a share of its reachable range), coverage, ARP, APLT, delta GAP, PRU.
+
+    Lists with empty places have another reachable range, which is then not given.
+    """
     lists, counts, n = evidence.lists, evidence.item_counts, evidence.dataset.n_items
     if not (lists >= 0).any():
         return []
-    raw, (low, high) = gini(lists, n), gini_range(n, len(lists), evidence.k)
-    share = (raw - low) / (high - low) if high > low else float("nan")
+    unknown, full = float("nan"), (lists >= 0).all()
+    raw, (low, high) = gini(lists, n), gini_range(n, len(lists), evidence.k) if full else (unknown, unknown)
+    share = (raw - low) / (high - low) if high > low else unknown
     tail = row_means(lists, tail_items(counts).astype(float))
     reach = min(1.0, lists.size / n)
     shown = exposure(lists, n)
     top = float(np.sort(shown)[::-1][: max(1, n // 100)].sum() / shown.sum())
-    unknown = float("nan")
     popular = float(np.nanmean(row_means(lists, counts.astype(float))))
     rows = [
         ("Gini of exposure", raw, low, high, "reachable range for this many lists"),
         ("Gini, share of its reachable range", share, 0.0, 1.0, "0: as even as can be; 1: everybody sees the same items"),
         ("share of exposure of the top 1 % of items", top, unknown, 1.0, ""),
-        ("coverage of the catalogue", coverage(lists, n), evidence.k / n, reach, f"at k = {evidence.k}"),
+        ("coverage of the catalogue", coverage(lists, n), evidence.k / n if full else 0.0, reach, f"at k = {evidence.k}"),
         ("ARP: mean training count of a listed item", popular, unknown, unknown, ""),
-        (
-            "APLT: share of tail items in lists",
-            float(np.nanmean(tail)),
-            0.0,
-            1.0,
-            f"tail: outside the head of {HEAD:.0%} of interactions",
-        ),
+        ("APLT: share of tail items in lists", float(np.nanmean(tail)), 0.0, 1.0, f"tail: outside the head of {HEAD:.0%} of interactions"),
         ("delta GAP: popularity of lists over profiles", delta_gap(evidence), unknown, unknown, "0: as popular as what users chose"),
         ("PRU: popular targets are ranked first", popularity_opportunity(evidence), -1.0, 1.0, "0 is asked; targets beyond the list tie"),
     ]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from numbers import Real
+from types import NoneType
 
 import pandas as pd
 from scipy.stats import false_discovery_control
@@ -131,6 +132,8 @@ def checked_margins(margins: Mapping[str, float] | None) -> tuple[dict[str, floa
     ["margins['exposure']=7: expected a number above 0 and at most 1.0; what needs it gets no verdict"]
     """
     used = {name: default for name, (default, _, _) in MARGINS.items()}
+    if not isinstance(margins, (Mapping, NoneType)):
+        return used, [f"margins={margins!r}: expected a mapping of names to numbers, such as {{'exposure': 0.05}}; the defaults are used"]
     problems = []
     for name, value in (margins or {}).items():
         if name not in MARGINS:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -39,7 +38,7 @@ def group_gaps(
         if len(x) + len(y) < rows_a.sum() + rows_b.sum():
             notes.append(f"{rows_a.sum() + rows_b.sum() - len(x) - len(y)} users without a value left out.")
         unknown = values[(labels == MISSING) & defined]
-        if len(unknown) and b != "rest" and min(len(x), len(y)) >= SUPPRESSED:
+        if len(unknown) and min(len(x), len(y)) >= SUPPRESSED:
             low, high = missing_bounds(x, y, unknown)
             notes.append(f"{len(unknown)} users of unknown group: the gap lies between {low:+.4f} and {high:+.4f} whatever they are.")
         sizes = {a: len(x), b: len(y)}
@@ -69,8 +68,8 @@ def adjusted_gaps(evidence: Evidence, attribute: str, values: np.ndarray, measur
     labels, findings = evidence.labels(attribute), []
     for a, b, rows_a, rows_b in contrasts(labels, group_sizes(evidence, attribute)):
         estimate, notes, used = _adjusted(evidence, values, rows_a, rows_a | rows_b)
-        raw = values[rows_a].mean() - values[rows_b].mean()
         if np.isfinite(estimate.low):
+            raw = values[rows_a & used].mean() - values[rows_b & used].mean()
             notes.append(f"Raw gap {raw:+.4f}, explained by the covariates {raw - estimate.value:+.4f}.")
         name, sizes = gap_name(f"{measure} adjusted", attribute, a, b), {a: int((used & rows_a).sum()), b: int((used & rows_b).sum())}
         findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes))
@@ -119,7 +118,10 @@ def worst_group(
 
 
 def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> pd.DataFrame:
-    """Every cell of two attributes: columns attribute, group, n, status, mean, se, shrunk (pulled to the common mean by its noise)."""
+    """Every cell of two attributes: columns attribute, group, n, status, mean, se, shrunk (pulled to the common mean by its noise).
+
+    The noise of a cell is taken from the spread within all cells: in twelve users without a hit the spread is 0, the noise is not.
+    """
     pairs = [evidence.labels(attribute) for attribute in attributes]
     joint = pd.Series([f"{a} x {b}" for a, b in zip(*pairs, strict=True)])
     known = (pairs[0] != MISSING) & (pairs[1] != MISSING)
@@ -129,6 +131,8 @@ def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> 
     n = table["size"].fillna(0).astype(int)
     enough = (n >= SUPPRESSED).to_numpy()
     se, mean = (table["std"] / np.sqrt(n)).where(enough).to_numpy(), table["mean"].where(enough).to_numpy()
+    within = np.sqrt((table["std"] ** 2 * (n - 1)).sum() / max((n - 1).clip(lower=0).sum(), 1))
+    noise = within / np.sqrt(np.where(enough, n, np.nan))
     return pd.DataFrame(
         {
             "attribute": " x ".join(attributes),
@@ -137,13 +141,9 @@ def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> 
             "status": [status(size, evidence.minimum) for size in n],
             "mean": mean,
             "se": se,
-            "shrunk": np.where(enough, shrink(mean, se), np.nan),
+            "shrunk": np.where(enough, shrink(mean, noise), np.nan),
         }
     )
-
-
-def pairs(attributes: Sequence[str]) -> list[tuple[str, str]]:
-    return list(combinations(attributes, 2))
 
 
 def intersection(
@@ -175,6 +175,8 @@ def miscalibration(evidence: Evidence) -> np.ndarray:
     Steck 2018 uses the Kullback-Leibler divergence, which depends on a smoothing constant; this one is bounded and needs none.
     """
     shares = evidence.categories[0]
+    if not shares.any():
+        return np.full(len(evidence.users), np.nan)
     return js_distance(row_means(evidence.histories, shares), row_means(evidence.lists, shares))
 
 
