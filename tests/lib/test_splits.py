@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small import make_dataset, random_dataset
 
-from tutorial_lib.data import hold_out_k, leave_last_out, temporal_split
+from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out, temporal_split
 from tutorial_lib.errors import InputError
 
 
@@ -34,6 +34,50 @@ def test_no_target_ever_reaches_training(seed, k, valid_k):
             assert split.train[i].tolist() == sequence[: len(split.train[i])].tolist()
             held = set(split.valid_target[i]) | set(split.test_target[i])
             assert not held & set(split.train[i])  # items are distinct within a user here
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 10_000), st.one_of(st.integers(1, 9), st.floats(0.05, 0.95)), st.integers(0, 5))
+def test_random_hold_out_divides_every_sequence_and_keeps_the_order_of_time(seed, amount, split_seed):
+    ds = random_dataset(seed, n_users=8, length=9, distinct_times=True)
+    how = {"k": amount} if isinstance(amount, int) else {"share": amount}
+    try:
+        split = random_hold_out(ds, **how, seed=split_seed)
+    except InputError:
+        assert amount == 9  # nothing would be left as history
+        return
+    held = amount if isinstance(amount, int) else min(max(1, round(amount * 9)), 8)
+    for i, sequence in enumerate(ds.sequences()):
+        history, target = split.test_history[i].tolist(), split.test_target[i].tolist()
+        assert len(target) == held and sorted(history + target) == sorted(sequence.tolist())
+        assert history == [item for item in sequence if item in set(history)] and target == [
+            item for item in sequence if item in set(target)
+        ]
+        assert split.train[i].tolist() == history and not len(split.valid_target[i])
+
+
+def test_random_hold_out_draws_each_item_equally_often_and_by_its_seed():
+    ds = make_dataset([(0, i, i) for i in range(10)])
+    drawn = [random_hold_out(ds, 3, seed=seed).test_target[0] for seed in range(400)]
+    counts = np.bincount(np.concatenate(drawn), minlength=10)
+    assert np.abs(counts / 400 - 0.3).max() < 3.5 * np.sqrt(0.3 * 0.7 / 400)  # the last items are not favoured
+    assert random_hold_out(ds, 3, seed=7).test_target[0].tolist() == drawn[7].tolist() and len({tuple(d) for d in drawn}) > 50
+
+
+def test_random_hold_out_leaves_short_users_to_training():
+    ds = make_dataset([(0, i, i) for i in range(4)] + [(1, i, i) for i in range(2)] + [(2, 0, 0)])
+    assert list(map(len, random_hold_out(ds, 2).test_target)) == [2, 0, 0]  # k + 1 interactions are needed
+    assert list(map(len, random_hold_out(ds, share=0.9).test_target)) == [3, 1, 0]  # one stays in the history, however large the share
+    assert list(map(len, random_hold_out(ds, share=0.1).test_target)) == [1, 1, 0]
+    assert as_lists(random_hold_out(ds, 2).train)[1:] == [[0, 1], [0]]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{}, {"k": 2, "share": 0.2}, {"k": 0}, {"share": 0.0}, {"share": 1.0}, {"share": float("nan")}, {"share": -0.2}]
+)
+def test_random_hold_out_refuses_what_names_no_amount(arguments):
+    with pytest.raises(InputError, match="give either k, at least 1, or share, between 0 and 1"):
+        random_hold_out(random_dataset(), **arguments)
 
 
 def test_merge_validation_moves_the_validation_target_into_training():

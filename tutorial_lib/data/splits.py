@@ -134,7 +134,7 @@ def random_hold_out(dataset: Dataset, k: int | None = None, *, share: float | No
     parts = []
     for sequence in dataset.sequences():
         n = len(sequence)
-        held = k if k is not None else max(1, round(share * n))
+        held = k if k is not None else max(1, min(round(share * n), n - 1))  # one item at least stays in the history
         if n <= held:
             parts.append((sequence, sequence, EMPTY, sequence, EMPTY))
             continue
