@@ -1,0 +1,238 @@
+"""The audit, audited: on towns of glass it must find what was planted, at its true size, and keep silent where nothing was planted.
+
+Everything is measured by the functions that `audit` itself calls, at their full number of resamples and permutations.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.audit.auditing import fault_findings
+from tutorial_lib.audit.evidence import Evidence, collect
+from tutorial_lib.audit.exposure import exposure_minus_merit, provider_groups
+from tutorial_lib.audit.finding import ALPHA, EQUIVALENT, MARGINS, MATERIAL, Finding, judge
+from tutorial_lib.audit.glassbox import GROUP_B, Oracle, OutOfCatalogue, ProviderBias, UserBias, make_town
+from tutorial_lib.audit.inference import detectable, rate
+from tutorial_lib.audit.quality import adjusted_gaps, group_gaps
+from tutorial_lib.errors import InputError
+
+RECORDED = "results/audit-validation.csv"  # of benchmarks/audit_validation.py
+USERS, USERS_OF_POWER, USERS_OF_NULL = 500, 2_000, 5_000
+RHO, PHI, OMEGA = (0.0, 0.1, 0.2, 0.3), (0.0, 0.1, 0.2, 0.4), 0.05  # doses of user bias, provider bias, items that do not exist
+TASTE, SIZE = 1.0, 0.5  # gaps of the taste-only and of the size-only world
+K, QUALITY, EXPOSURE = 10, MARGINS["quality"][0], MARGINS["exposure"][0]
+DECLARED = 9  # tests of a town's family: 8 contrasts (group 1, age 3, region 4) and one provider group
+ATTRIBUTES = ("group", "age", "region")
+COVERAGE, LEVEL, BIAS = (0.93, 0.97), (0.0, 0.06), (-0.25, 0.25)
+TOLD = (math.nan, math.nan)  # not judged
+
+# what is counted -> the range it must lie in
+BARS: dict[str, tuple[float, float]] = {
+    "95 % intervals that hold the true user gap": COVERAGE,
+    "95 % intervals that hold the true exposure - merit": COVERAGE,
+    "95 % intervals that hold the true rate of unknown items": COVERAGE,
+    "bias of the user gap, in standard errors": BIAS,
+    "bias of exposure - merit, in standard errors": BIAS,
+    "false positives: one test at .05": LEVEL,
+    "false positives: any of 8 contrasts, after Holm": LEVEL,
+    "false positives: any of 8 contrasts, without Holm": TOLD,
+    "power: user gap of twice the margin, 2,000 users": (0.8, 1.0),
+    "power: exposure gap of twice the margin, 2,000 users": (0.8, 1.0),
+    "called MATERIAL: user gap of twice the margin, 2,000 users": TOLD,
+    "called MATERIAL: exposure gap of twice the margin, 2,000 users": TOLD,
+    "taste-only world: raw gap flagged": TOLD,
+    "taste-only world: adjusted gap not flagged": (0.9, 1.0),
+    "size-only world: raw gap not flagged": (0.9, 1.0),
+    "size-only world: adjusted gap not flagged": (0.9, 1.0),
+    "null world of 5,000 users: EQUIVALENT": (0.9, 1.0),
+}
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Of the unspoilt oracle, over all users that could have been drawn: mean ndcg@10, minority's exposure share and merit share."""
+
+    ndcg: float
+    shown: float
+    merit: float
+
+    @property
+    def rho(self) -> float:
+        """The user bias that opens a gap of twice the margin: rho E = 2 q (1 - share of B rho) E, q the margin as a share of the mean."""
+        return 2 * QUALITY / (1 + 2 * QUALITY * GROUP_B)
+
+    @property
+    def phi(self) -> float:
+        """The provider bias that takes exposure - merit to minus twice the margin."""
+        return 1 - (self.merit - 2 * EXPOSURE) / self.shown
+
+
+def true_values(users: int = 60_000, *, seed: int = 0) -> Truth:
+    """`Truth` from many users, drawn in blocks apart from those of any replication; error of each mean below .001 at 60,000."""
+    parts = []
+    for block in range(max(1, users // USERS_OF_NULL)):
+        evidence = _world(USERS_OF_NULL, (seed, 999_983, block))
+        finding = _exposure(evidence, np.random.default_rng(0))
+        merit = float(np.mean(_minority(evidence)[np.concatenate(evidence.targets)]))
+        parts.append((float(evidence.metrics[f"ndcg@{K}"].mean()), finding.estimate + merit, merit))
+    return Truth(*np.mean(parts, axis=0).tolist())
+
+
+def replicate(seed: int, replication: int, truth: Truth) -> dict[str, float]:
+    """One replication: name of a check (with its dose) -> share of its tests or intervals that came out so, or bias in standard errors."""
+
+    def world(block: int, n: int, wrap=None, **gaps) -> Evidence:
+        return _world(n, (seed, replication, block), wrap, **gaps)
+
+    rng = np.random.default_rng([seed, replication, 97])
+    null = world(0, USERS)
+    return _sizes(world, null, truth, rng) | _level(null, rng) | _power(world, truth, rng) | _controls(world, rng)
+
+
+def _sizes(world: Callable[..., Evidence], null: Evidence, truth: Truth, rng: np.random.Generator) -> dict[str, float]:
+    """Are planted harms found at their true size? A fresh town for every dose."""
+    out = {}
+    for place, rho in enumerate(RHO):
+        found = _gap(world(10 + place, USERS, _spoil(rho)) if rho else null, rng)
+        name, true = f"user gap, rho {rho}", -rho * truth.ndcg
+        out[f"95 % intervals that hold the true {name}"] = found.ci[0] <= true <= found.ci[1]
+        out[f"bias of the {name}"] = _in_errors(found, true)
+    for place, phi in enumerate(PHI):
+        found = _exposure(world(20 + place, USERS, _push_aside(phi)), rng)
+        name, true = f"exposure - merit, phi {phi}", truth.shown * (1 - phi) - truth.merit
+        out[f"95 % intervals that hold the true {name}"] = found.ci[0] <= true <= found.ci[1]
+        out[f"bias of {name}"] = _in_errors(found, true)
+    invented = world(30, USERS, lambda oracle, town: OutOfCatalogue(oracle, OMEGA, town.dataset.n_items))
+    low, high = fault_findings(invented, MARGINS["invented"][0], rng=rng)[0].ci
+    return out | {f"95 % intervals that hold the true rate of unknown items, omega {OMEGA}": low <= OMEGA <= high}
+
+
+def _level(null: Evidence, rng: np.random.Generator) -> dict[str, float]:
+    """How often nothing is called something, over the correlated contrasts of three attributes."""
+    ndcg = null.metrics[f"ndcg@{K}"].to_numpy()
+    findings = [f for name in ATTRIBUTES for f in group_gaps(null, name, ndcg, f"ndcg@{K}", QUALITY * ndcg.mean(), rng=rng)]
+    judged = judge(findings, [f.metric for f in findings])
+    return {
+        "false positives: one test at .05": float(np.mean([f.p < ALPHA for f in findings])),
+        "false positives: any of 8 contrasts, without Holm": any(f.p < ALPHA for f in findings),
+        "false positives: any of 8 contrasts, after Holm": any(f.p_adjusted < ALPHA for f in judged),
+    }
+
+
+def _power(world: Callable[..., Evidence], truth: Truth, rng: np.random.Generator) -> dict[str, float]:
+    """Detected: p below .05 / 9, Bonferroni over the declared family, which is stricter than Holm."""
+    gap = _gap(world(40, USERS_OF_POWER, _spoil(truth.rho)), rng)
+    exposure = _exposure(world(41, USERS_OF_POWER, _push_aside(truth.phi)), rng)
+    out = {}
+    for name, found in (("user", gap), ("exposure", exposure)):
+        what = f"{name} gap of twice the margin, 2,000 users"
+        out |= {f"power: {what}": found.p < ALPHA / DECLARED, f"called MATERIAL: {what}": found.verdict == MATERIAL}
+    return out
+
+
+def _controls(world: Callable[..., Evidence], rng: np.random.Generator) -> dict[str, float]:
+    """Worlds in which the groups differ and the service does not, and one without any difference."""
+    taste, size = world(50, USERS_OF_POWER, taste_gap=TASTE), world(51, USERS_OF_POWER, size_gap=SIZE)
+    return {
+        "taste-only world: raw gap flagged": _gap(taste, rng).p < ALPHA,
+        "taste-only world: adjusted gap not flagged": _adjusted(taste).p >= ALPHA,
+        "size-only world: raw gap not flagged": _gap(size, rng).p >= ALPHA,
+        "size-only world: adjusted gap not flagged": _adjusted(size).p >= ALPHA,
+        "null world of 5,000 users: EQUIVALENT": _gap(world(52, USERS_OF_NULL), rng).verdict == EQUIVALENT,
+    }
+
+
+def _world(n: int, seeds: tuple[int, int, int], wrap=None, **gaps: float) -> Evidence:
+    """What an audit sees of an oracle's town of n users, drawn by ``seeds``; wrap: (oracle, town) -> recommender."""
+    seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
+    town = make_town(n, user_seed=seed, **gaps)
+    return collect(wrap(Oracle(town), town) if wrap else Oracle(town), town.dataset, town.split, k=K)
+
+
+def _spoil(rho: float):
+    return lambda oracle, town: UserBias(oracle, rho, np.flatnonzero(town.group), town.duds)
+
+
+def _push_aside(phi: float):
+    return lambda oracle, town: ProviderBias(oracle, phi, provider_groups(town.dataset)[0], "minority")
+
+
+def _gap(evidence: Evidence, rng: np.random.Generator) -> Finding:
+    ndcg = evidence.metrics[f"ndcg@{K}"].to_numpy()
+    return group_gaps(evidence, "group", ndcg, f"ndcg@{K}", QUALITY * ndcg.mean(), rng=rng)[0]
+
+
+def _adjusted(evidence: Evidence) -> Finding:
+    ndcg = evidence.metrics[f"ndcg@{K}"].to_numpy()
+    return adjusted_gaps(evidence, "group", ndcg, f"ndcg@{K}", QUALITY * ndcg.mean())[0]
+
+
+def _exposure(evidence: Evidence, rng: np.random.Generator) -> Finding:
+    return exposure_minus_merit(evidence, provider_groups(evidence.dataset)[0], EXPOSURE, rng=rng)[0]
+
+
+def _minority(evidence: Evidence) -> np.ndarray:
+    return provider_groups(evidence.dataset)[0] == "minority"
+
+
+def _in_errors(found: Finding, true: float) -> float:
+    return (found.estimate - true) / found.mde * detectable(1.0)
+
+
+def validate(replications: int = 30, seed: int = 0, jobs: int = 1, *, tell: Callable[[str], None] | None = None) -> pd.DataFrame:
+    """Replicate the audit's measures in towns of glass, and hold what comes out against `BARS`.
+
+    jobs: processes; the numbers do not depend on it. tell: is given a line now and then. About 4 s a replication on one core.
+    Returns a row a check (and a row a dose): check, replications, value, low, high (95 % interval of the value, replications as units),
+    at_least, at_most (nan: told, not judged), result: "met", "missed" (the interval lies outside, too), "open" (outside by less than
+    chance can do), "" (not judged).
+    Raises InputError for fewer than 2 replications or 1 job.
+
+    >>> validate(replications=1)
+    Traceback (most recent call last):
+    tutorial_lib.errors.InputError: validate(replications=1, jobs=1): expected 2 replications and 1 job or more
+    """
+    if replications < 2 or jobs < 1:
+        raise InputError(f"validate(replications={replications}, jobs={jobs}): expected 2 replications and 1 job or more")
+    import joblib
+
+    truth = true_values(seed=seed)
+    work = (joblib.delayed(replicate)(seed, i, truth) for i in range(replications))
+    rows = []
+    for row in joblib.Parallel(n_jobs=jobs, return_as="generator")(work):
+        rows.append(row)
+        if tell and len(rows) % max(1, replications // 10) == 0:
+            tell(f"{len(rows)} of {replications} replications")
+    return summary(pd.DataFrame(rows).astype(float))
+
+
+def summary(outcomes: pd.DataFrame) -> pd.DataFrame:
+    """The table of `validate` from one row a replication. Checks with several doses are judged over all of them, a fresh town each."""
+    rows = []
+    for check, bar in BARS.items():
+        stem = check.removesuffix(", in standard errors")
+        doses = [name for name in outcomes.columns if name == check or name.startswith(f"{stem}, ")]
+        rows.append(_row(check, outcomes[doses].to_numpy(), bar))
+        rows += [_row(f"  {name}", outcomes[[name]].to_numpy(), TOLD) for name in doses if len(doses) > 1]
+    return pd.DataFrame(rows)
+
+
+def _row(check: str, values: np.ndarray, bar: tuple[float, float]) -> Mapping[str, object]:
+    """values: [replications, tests]; the mean's interval is Wilson's for shares, the normal one for a bias."""
+    means, n = values.mean(axis=1), len(values)
+    value, se = float(means.mean()), float(means.std(ddof=1) / np.sqrt(n))
+    if "bias" in check:
+        low, high = value - 1.96 * se, value + 1.96 * se
+    else:  # tests of one replication may depend on each other: as many independent ones as have this standard error
+        trials = round(value * (1 - value) / se**2) if se > 0 else values.size
+        found = rate(round(value * trials), max(trials, 1))
+        low, high = found.low, found.high
+    met = bar[0] <= value <= bar[1]
+    result = "" if math.isnan(bar[0]) else "met" if met else "open" if low <= bar[1] and high >= bar[0] else "missed"
+    numbers = {"value": value, "low": low, "high": high, "at_least": bar[0], "at_most": bar[1]}
+    return {"check": check, "replications": n} | numbers | {"result": result}
