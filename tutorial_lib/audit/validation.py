@@ -222,7 +222,8 @@ def summary(outcomes: pd.DataFrame) -> pd.DataFrame:
     for check, bar in BARS.items():
         stem = check.removesuffix(", in standard errors")
         doses = [name for name in outcomes.columns if name == check or name.startswith(f"{stem}, ")]
-        rows.append(_row(check, outcomes[doses].to_numpy(), bar, TESTS.get(check, 1)))
+        if doses:
+            rows.append(_row(check, outcomes[doses].to_numpy(), bar, TESTS.get(check, 1)))
         rows += [_row(f"  {name}", outcomes[[name]].to_numpy(), TOLD) for name in doses if len(doses) > 1]
     return pd.DataFrame(rows)
 
