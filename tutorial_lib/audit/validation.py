@@ -22,7 +22,7 @@ from tutorial_lib.audit.quality import adjusted_gaps, group_gaps
 from tutorial_lib.errors import InputError
 
 RECORDED = "results/audit-validation.csv"  # of benchmarks/audit_validation.py
-USERS, USERS_OF_POWER, USERS_OF_NULL = 500, 2_000, 5_000
+USERS, USERS_OF_LEVEL, USERS_OF_POWER, USERS_OF_NULL = 1_000, 500, 2_000, 5_000
 RHO, PHI, OMEGA = (0.0, 0.1, 0.2, 0.3), (0.0, 0.1, 0.2, 0.4), 0.05  # doses of user bias, provider bias, items that do not exist
 TASTE, SIZE = 1.0, 0.5  # gaps of the taste-only and of the size-only world
 K, QUALITY, EXPOSURE = 10, MARGINS["quality"][0], MARGINS["exposure"][0]
@@ -91,15 +91,15 @@ def replicate(seed: int, replication: int, truth: Truth) -> dict[str, float]:
         return _world(n, (seed, replication, block), wrap, **gaps)
 
     rng = np.random.default_rng([seed, replication, 97])
-    null, another = world(0, USERS), world(1, USERS)
-    return _sizes(world, null, truth, rng) | _level([null, another], rng) | _power(world, truth, rng) | _controls(world, rng)
+    nulls = [world(block, USERS_OF_LEVEL) for block in (1, 2)]
+    return _sizes(world, truth, rng) | _level(nulls, rng) | _power(world, truth, rng) | _controls(world, rng)
 
 
-def _sizes(world: Callable[..., Evidence], null: Evidence, truth: Truth, rng: np.random.Generator) -> dict[str, float]:
+def _sizes(world: Callable[..., Evidence], truth: Truth, rng: np.random.Generator) -> dict[str, float]:
     """Are planted harms found at their true size? A fresh town for every dose."""
     out = {}
     for place, rho in enumerate(RHO):
-        found = _gap(world(10 + place, USERS, _spoil(rho)) if rho else null, rng)
+        found = _gap(world(10 + place, USERS, _spoil(rho)), rng)
         name, true = f"user gap, rho {rho}", -rho * truth.ndcg
         out[f"95 % intervals that hold the true {name}"] = found.ci[0] <= true <= found.ci[1]
         out[f"bias of the {name}"] = _in_errors(found, true)
@@ -108,7 +108,7 @@ def _sizes(world: Callable[..., Evidence], null: Evidence, truth: Truth, rng: np
         name, true = f"exposure - merit, phi {phi}", truth.shown * (1 - phi) - truth.merit
         out[f"95 % intervals that hold the true {name}"] = found.ci[0] <= true <= found.ci[1]
         out[f"bias of {name}"] = _in_errors(found, true)
-    invented = world(30, USERS, lambda oracle, town: OutOfCatalogue(oracle, OMEGA, town.dataset.n_items))
+    invented = world(30, USERS, lambda oracle, town, seed: OutOfCatalogue(oracle, OMEGA, town.dataset.n_items, seed))
     low, high = fault_findings(invented, MARGINS["invented"][0], rng=rng)[0].ci
     return out | {f"95 % intervals that hold the true rate of unknown items, omega {OMEGA}": low <= OMEGA <= high}
 
@@ -153,18 +153,21 @@ def _controls(world: Callable[..., Evidence], rng: np.random.Generator) -> dict[
 
 
 def _world(n: int, seeds: tuple[int, int, int], wrap=None, **gaps: float) -> Evidence:
-    """What an audit sees of an oracle's town of n users, drawn by ``seeds``; wrap: (oracle, town) -> recommender."""
+    """What an audit sees of an oracle's town of n users, drawn by ``seeds``; wrap: (oracle, town, seed) -> recommender.
+
+    An injector is given a seed of its own in every replication: with one for all, what it does to a user would never vary.
+    """
     seed = int(np.random.SeedSequence(seeds).generate_state(1)[0])
     town = make_town(n, user_seed=seed, **gaps)
-    return collect(wrap(Oracle(town), town) if wrap else Oracle(town), town.dataset, town.split, k=K)
+    return collect(wrap(Oracle(town), town, seed) if wrap else Oracle(town), town.dataset, town.split, k=K)
 
 
 def _spoil(rho: float):
-    return lambda oracle, town: UserBias(oracle, rho, np.flatnonzero(town.group), town.duds)
+    return lambda oracle, town, seed: UserBias(oracle, rho, np.flatnonzero(town.group), town.duds, seed)
 
 
 def _push_aside(phi: float):
-    return lambda oracle, town: ProviderBias(oracle, phi, provider_groups(town.dataset)[0], "minority")
+    return lambda oracle, town, seed: ProviderBias(oracle, phi, provider_groups(town.dataset)[0], "minority", seed)
 
 
 def _gap(evidence: Evidence, rng: np.random.Generator) -> Finding:
