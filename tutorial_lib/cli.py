@@ -77,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     compare.add_argument("--metric", metavar="NAME@K", default="ndcg@10")
     compare.add_argument("--seed", type=int, default=0)
     _add_grid(command("grid", _grid, "run strategies and baselines over label budgets and seeds; goes on where a killed run stood"))
+    _add_audit(command("audit", _audit, "audit a recommender for harms, by margins declared beforehand; or the audit itself"))
     command("slides", _slides, "say where the slides are")
     solutions = command("solutions", _solutions, "say where the solution notebooks are")
     solutions.add_argument("--build", action="store_true", help="build exercises and solutions from notebooks/src first")
@@ -118,6 +119,35 @@ def _add_grid(grid: argparse.ArgumentParser) -> None:
     grid.add_argument("--jobs", type=int, metavar="N", default=1, help="processes")
     grid.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, tcp://HOST:PORT, or local: a cluster of --jobs processes here")
     grid.add_argument("--out", metavar="DIR", type=Path, help="default: runs/grid-DATASET-LM-TASK")
+
+
+def _add_audit(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument("model", metavar="MODEL", nargs="?", help="a name that tutorial compare knows, or the folder of a saved model")
+    audit.add_argument("--dataset", metavar="NAME", default="world-movies")
+    audit.add_argument(
+        "--split", metavar="NAME", help="leave-last-out, hold-out-N or random-N; default: hold-out-5 (saved: leave-last-out)"
+    )
+    audit.add_argument("--k", type=int, metavar="N", default=10, help="length of the lists")
+    audit.add_argument("--attribute", metavar="NAME", nargs="+", action="extend", help="user columns to compare; default: all that can be")
+    audit.add_argument("--margin", metavar="NAME=VALUE", nargs="+", action="extend", default=[], help="in place of a default margin")
+    audit.add_argument("--seed", type=int, default=0)
+    audit.add_argument("--out", metavar="DIR", type=Path, help="default: runs/audit-MODEL-DATASET")
+    audit.add_argument("--validate", action="store_true", help="audit the audit: planted harms of known size, and worlds without any")
+    audit.add_argument("--replications", type=int, metavar="N", default=30, help="of --validate, about 4 s each (default 30)")
+    audit.add_argument("--jobs", type=int, metavar="N", default=1, help="processes of --validate")
+
+
+def _audit(args) -> int:
+    from tutorial_lib.audit_command import audit_model, validate_audit
+
+    if args.validate == (args.model is not None):
+        raise InputError("audit needs a model or --validate (not both), as in: tutorial audit EASE --dataset world-movies")
+    if args.validate:
+        return validate_audit(args.replications, seed=args.seed, jobs=args.jobs)
+    _known_dataset(args.dataset)
+    out = args.out or Path("runs", f"audit-{Path(args.model).name}-{args.dataset}")
+    options = {"split": args.split, "k": args.k, "attributes": args.attribute, "margins": args.margin, "seed": args.seed}
+    return audit_model(args.model, args.dataset, out, **options)
 
 
 def _grid(args) -> int:

@@ -1,0 +1,223 @@
+"""``tutorial audit``: audit one recommender on one dataset, or hold the audit itself against towns whose truth is known."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+
+from tutorial_lib.comparison import MODELS
+from tutorial_lib.console import print_table
+from tutorial_lib.data.shipped import write_whole
+from tutorial_lib.errors import InputError, unknown_name
+
+STYLE = "body{font-family:sans-serif;margin:1rem;max-width:80rem}table{border-collapse:collapse;display:block;overflow-x:auto}"
+STYLE += "th,td{border-bottom:1px solid #999;padding:.2rem .5rem;text-align:left;vertical-align:top}"
+SPLITS = "leave-last-out, hold-out-N or random-N (N targets a user, such as 5)"
+
+
+def audit_model(
+    model: str,
+    dataset: str,
+    out: Path,
+    *,
+    split: str | None = None,
+    k: int = 10,
+    attributes: Sequence[str] | None = None,
+    margins: Sequence[str] = (),
+    seed: int = 0,
+    core: int = 5,
+) -> int:
+    """Audit, print the findings and the opinion, write report.md, report.html and findings.csv to ``out``; returns 0.
+
+    model: one of `comparison.MODELS`, in any case, which is fitted first, or a folder that `SequenceRecommender.save` wrote.
+    dataset: a name for `load_dataset`; real data is cut to its ``core``-core. split: see `SPLITS`; default: hold-out-5, and leave-last-out
+    for a saved model, which has been trained so by ``tutorial train``. attributes: user columns (default: all that can be compared).
+    margins: "name=value" each. All input is checked before anything is fitted or written; raises InputError.
+    """
+    chosen, given = _known_model(model), parsed_margins(margins)
+    saved = chosen is None
+    from tutorial_lib.audit import audit
+    from tutorial_lib.data import load_dataset
+
+    kind, held = _parsed_split(split or ("leave-last-out" if saved else "hold-out-5"))
+    ds = load_dataset(dataset)
+    ds = ds if ds.truth is not None else ds.k_core(core)
+    columns = [name for name in ds.users.columns if name != "user_id"]
+    for name in attributes or ():
+        if name not in columns:
+            raise unknown_name("attribute", name, columns)
+    if not 1 <= k <= ds.n_items:
+        raise InputError(f"--k {k}: expected 1..{ds.n_items}, the size of the catalogue of {dataset}")
+    parts = _split(ds, kind, held, seed)
+    recommender = _loaded(model, ds) if saved else None
+    Path(out).mkdir(parents=True, exist_ok=True)  # a place that cannot be written is told now, not after the training
+    print(parts, flush=True)
+    if saved and kind != "leave-last-out":
+        print("note: a saved model that was trained on another split may have seen these targets in training", flush=True)
+    recommender = recommender or _fitted(chosen, parts, seed)
+    report = audit(recommender, ds, parts, given, k=k, attributes=attributes, seed=seed)
+    show_report(report)
+    write_report(report, Path(out))
+    print(f"\nreport: {Path(out) / 'report.html'} (also report.md, findings.csv)")
+    return 0
+
+
+def show_report(report) -> None:
+    """Print an `AuditReport`: findings, what could not be measured, opinion and reasons."""
+    rows = [
+        (
+            f.verdict,
+            f.metric,
+            f"{f.estimate:+.4f} [{f.ci[0]:+.4f}, {f.ci[1]:+.4f}]",
+            f"{f.margin:.4f}",
+            "" if pd.isna(f.p_adjusted) else f"{f.p_adjusted:.4f}",
+            "declared" if f.metric in report.family else "",
+        )
+        for f in report.findings
+    ]
+    print_table(("verdict", "metric", "estimate, 95 % interval", "margin", "adjusted p", "family"), rows)
+    for line in report.problems:
+        print(f"not measured as asked: {line}")
+    word, reasons = opinion_of(report)
+    print(f"\nopinion: {word}")
+    for reason in reasons:
+        print(f"  {reason}")
+
+
+def opinion_of(report) -> tuple[str, list[str]]:
+    """An auditor's opinion, "negative", "positive with comments" or "positive", and the reasons for it.
+
+    Negative: a material finding in the declared family. With comments: a material one elsewhere, an undecided one in the family, or
+    something that could not be measured as asked. The words are those of an audit under DSA Art. 37; none of them says "fair".
+    """
+    declared = [f for f in report.findings if f.metric in report.family]
+    material = [str(f) for f in declared if f.verdict == "MATERIAL"]
+    comments = [str(f) for f in report.findings if f.verdict == "MATERIAL" and f not in declared]
+    comments += [str(f) for f in declared if f.verdict == "INCONCLUSIVE"] + list(report.problems)
+    if material or comments:
+        return ("negative" if material else "positive with comments"), material + comments
+    return "positive", ["No declared test found a difference beyond its margin, and none was left undecided."]
+
+
+def write_report(report, out: Path) -> None:
+    """report.md, report.html and findings.csv, each written under a temporary name and then renamed."""
+    word, reasons = opinion_of(report)
+    frame = report.to_frame()
+    margins = pd.DataFrame({"margin": report.margins})
+    scope = pd.DataFrame({"": report.scope})
+    title = f"Audit of {report.system}"
+    parts = [("Scope", scope), ("Margins, declared beforehand", margins), ("Everything tested", frame.set_index("verdict"))]
+    parts += [("Groups", report.groups.set_index("attribute")), ("Numbers without a test", report.descriptives.set_index("harm"))]
+    lists = [("Opinion: " + word, reasons), ("Not measured as asked", list(report.problems) or ["Nothing."])]
+    text, page = [f"# {title}"], [f"<h1>{escape(title)}</h1>"]
+    for heading, lines in lists:
+        text += [f"## {heading}", "\n".join(f"- {line}" for line in lines)]
+        page += [f"<h2>{escape(heading)}</h2><ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"]
+    for heading, table in parts:
+        text += [f"## {heading}", _markdown(table)]
+        page += [f"<h2>{escape(heading)}</h2>", table.to_html(border=0, float_format="{:.4f}".format, na_rep="")]
+    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head><body>'
+    write_whole(out / "findings.csv", frame.to_csv(index=False).encode())
+    write_whole(out / "report.md", ("\n\n".join(text) + "\n").encode())
+    write_whole(out / "report.html", (head + "\n".join(page) + "</body></html>\n").encode())
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    rows = table.round(4).reset_index(names=table.index.name or "name").astype(object)
+    cells = [rows.columns, ["---"] * rows.shape[1], *rows.where(rows.notna(), "").to_numpy()]
+    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells)
+
+
+def parsed_margins(given: Sequence[str]) -> dict[str, float]:
+    """Margins from "name=value" texts. Raises InputError for another form, an unknown name, or a value out of range.
+
+    >>> parsed_margins(["exposure=0.05"])
+    {'exposure': 0.05}
+    """
+    from tutorial_lib.audit import MARGINS
+
+    margins = {}
+    for text in given:
+        name, sign, value = text.partition("=")
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if not sign:
+            raise InputError(f"--margin {text}: expected NAME=VALUE, such as exposure=0.05")
+        if name not in MARGINS:
+            raise unknown_name("margin", name, MARGINS)
+        if not 0 < number <= MARGINS[name][1]:
+            raise InputError(f"--margin {text}: expected a number above 0 and at most {MARGINS[name][1]}: {MARGINS[name][2]}")
+        margins[name] = number
+    return margins
+
+
+def _known_model(name: str) -> str | None:
+    """Name of a class in `tutorial_lib.models`, or None for a folder."""
+    known = {model.lower(): model for model in MODELS}
+    if name.lower() in known:
+        return known[name.lower()]
+    if Path(name).is_dir():
+        return None
+    raise InputError(f"{unknown_name('model', name, MODELS)}; or the folder of a model saved by tutorial train")
+
+
+def _parsed_split(name: str) -> tuple[str, int]:
+    kind, _, number = name.rpartition("-")
+    if name == "leave-last-out":
+        return name, 1
+    if kind not in ("hold-out", "random") or not number.isdigit() or int(number) < 1:
+        raise InputError(f"--split {name}: expected {SPLITS}")
+    return kind, int(number)
+
+
+def _split(ds, kind: str, held: int, seed: int):
+    from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out
+
+    if kind == "leave-last-out":
+        return leave_last_out(ds)
+    return hold_out_k(ds, held) if kind == "hold-out" else random_hold_out(ds, held, seed=seed)
+
+
+def _fitted(name: str, split, seed: int):
+    from tutorial_lib import models
+
+    return getattr(models, name)().fit(split, seed=seed, progress=False)
+
+
+def _loaded(folder: str, ds):
+    from tutorial_lib.models import SequenceRecommender
+
+    model = SequenceRecommender.load(folder)
+    if model.n_items != ds.n_items:
+        raise InputError(f"{folder}: the model knows {model.n_items} items, {ds.name} has {ds.n_items}; name the dataset it was trained on")
+    return model
+
+
+def validate_audit(replications: int = 30, *, seed: int = 0, jobs: int = 1) -> int:
+    """Print what `validate` finds, with the recorded table beside it; returns 1 if a bar is missed beyond what chance can do, else 0."""
+    from tutorial_lib.audit.validation import RECORDED, validate
+    from tutorial_lib.data.shipped import shipped
+
+    table = validate(replications, seed, jobs, tell=lambda line: print(line, file=sys.stderr, flush=True))
+    path = shipped(RECORDED)
+    recorded = pd.read_csv(path).set_index("check") if path.is_file() else pd.DataFrame()
+    rows = []
+    for row in table.itertuples():
+        then = recorded.loc[row.check] if row.check in recorded.index else None
+        bar = "" if pd.isna(row.at_least) else f"{row.at_least:g} .. {row.at_most:g}"
+        rows.append((row.check, _interval(row), "" if then is None else _interval(then), bar, row.result))
+    n = "" if recorded.empty else f", {int(recorded['replications'].iloc[0])} replications"
+    print_table(("check", f"now, {replications} replications", f"recorded{n}", "bar", "result"), rows)
+    missed = table.loc[table["result"] == "missed", "check"]
+    print(f"bars missed: {len(missed)}; open: outside the bar by less than chance can do, so take more replications")
+    return 1 if len(missed) else 0
+
+
+def _interval(row) -> str:
+    return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
