@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 
 import pandas as pd
 
 from tutorial_lib.comparison import MODELS
 from tutorial_lib.console import print_table
-from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, unknown_name
 
-STYLE = "body{font-family:sans-serif;margin:1rem;max-width:80rem}table{border-collapse:collapse;display:block;overflow-x:auto}"
-STYLE += "th,td{border-bottom:1px solid #999;padding:.2rem .5rem;text-align:left;vertical-align:top}"
 SPLITS = "leave-last-out, hold-out-N or random-N (N targets a user, such as 5)"
 
 
@@ -31,7 +27,7 @@ def audit_model(
     seed: int = 0,
     core: int = 5,
 ) -> int:
-    """Audit, print the findings and the opinion, write report.md, report.html and findings.csv to ``out``; returns 0.
+    """Audit, print the findings and the opinion, write the report (`AuditReport.save`) to ``out``; returns 0.
 
     model: one of `comparison.MODELS`, in any case, which is fitted first, or a folder that `SequenceRecommender.save` wrote.
     dataset: a name for `load_dataset`; real data is cut to its ``core``-core. split: see `SPLITS`; default: hold-out-5, and leave-last-out
@@ -61,8 +57,8 @@ def audit_model(
     recommender = recommender or _fitted(chosen, parts, seed)
     report = audit(recommender, ds, parts, given, k=k, attributes=attributes, seed=seed)
     show_report(report)
-    write_report(report, Path(out))
-    print(f"\nreport: {Path(out) / 'report.html'} (also report.md, findings.csv)")
+    page, *others = report.save(out)
+    print(f"\nreport: {page} (also {', '.join(path.name for path in others)})")
     return 0
 
 
@@ -82,54 +78,9 @@ def show_report(report) -> None:
     print_table(("verdict", "metric", "estimate, 95 % interval", "margin", "adjusted p", "family"), rows)
     for line in report.problems:
         print(f"not measured as asked: {line}")
-    word, reasons = opinion_of(report)
-    print(f"\nopinion: {word}")
-    for reason in reasons:
+    print(f"\nopinion: {report.opinion.word}")
+    for reason in report.opinion.reasons:
         print(f"  {reason}")
-
-
-def opinion_of(report) -> tuple[str, list[str]]:
-    """An auditor's opinion, "negative", "positive with comments" or "positive", and the reasons for it.
-
-    Negative: a material finding in the declared family. With comments: a material one elsewhere, an undecided one in the family, or
-    something that could not be measured as asked. The words are those of an audit under DSA Art. 37; none of them says "fair".
-    """
-    declared = [f for f in report.findings if f.metric in report.family]
-    material = [str(f) for f in declared if f.verdict == "MATERIAL"]
-    comments = [str(f) for f in report.findings if f.verdict == "MATERIAL" and f not in declared]
-    comments += [str(f) for f in declared if f.verdict == "INCONCLUSIVE"] + list(report.problems)
-    if material or comments:
-        return ("negative" if material else "positive with comments"), material + comments
-    return "positive", ["No declared test found a difference beyond its margin, and none was left undecided."]
-
-
-def write_report(report, out: Path) -> None:
-    """report.md, report.html and findings.csv, each written under a temporary name and then renamed."""
-    word, reasons = opinion_of(report)
-    frame = report.to_frame()
-    margins = pd.DataFrame({"margin": report.margins})
-    scope = pd.DataFrame({"": report.scope})
-    title = f"Audit of {report.system}"
-    parts = [("Scope", scope), ("Margins, declared beforehand", margins), ("Everything tested", frame.set_index("verdict"))]
-    parts += [("Groups", report.groups.set_index("attribute")), ("Numbers without a test", report.descriptives.set_index("harm"))]
-    lists = [("Opinion: " + word, reasons), ("Not measured as asked", list(report.problems) or ["Nothing."])]
-    text, page = [f"# {title}"], [f"<h1>{escape(title)}</h1>"]
-    for heading, lines in lists:
-        text += [f"## {heading}", "\n".join(f"- {line}" for line in lines)]
-        page += [f"<h2>{escape(heading)}</h2><ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"]
-    for heading, table in parts:
-        text += [f"## {heading}", _markdown(table)]
-        page += [f"<h2>{escape(heading)}</h2>", table.to_html(border=0, float_format="{:.4f}".format, na_rep="")]
-    head = f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title><style>{STYLE}</style></head><body>'
-    write_whole(out / "findings.csv", frame.to_csv(index=False).encode())
-    write_whole(out / "report.md", ("\n\n".join(text) + "\n").encode())
-    write_whole(out / "report.html", (head + "\n".join(page) + "</body></html>\n").encode())
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    rows = table.round(4).reset_index(names=table.index.name or "name").astype(object)
-    cells = [rows.columns, ["---"] * rows.shape[1], *rows.where(rows.notna(), "").to_numpy()]
-    return "\n".join("| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in cells)
 
 
 def parsed_margins(given: Sequence[str]) -> dict[str, float]:
