@@ -34,7 +34,8 @@ drawing(
     "kit_map",
     alt="Eight stations joined by arrows: data, language, objectives and models, strategies, "
     "Recommender, evaluation, audit, report. Notebooks 00 and 01 visit data, language, Recommender "
-    "and evaluation, 02 objectives and models, 03 to 05 strategies, 04 language too, 06 Recommender, 07 evaluation; 08 to 10 are planned.",
+    "and evaluation, 02 objectives and models, 03 to 05 strategies, 04 language too, 06 Recommender, 07 evaluation, "
+    "08 audit and report; 09 and 10 are planned.",
     caption="Follow the arrows: a circle is a notebook that stops here, a dashed circle a planned one.",
 )
 
@@ -216,7 +217,7 @@ quiz("00_start_here", "one-user")
 # | [05 Automatic prompts](05_automatic_prompts.ipynb) | Can a program find a better prompt than you? |
 # | [06 Prompt or fine-tune?](06_prompt_vs_finetune.ipynb) | Which one, with your labels, time and memory? |
 # | [07 Evaluation](07_evaluation.ipynb) | Which numbers can you trust? |
-# | 08 Ethics audit (planned) | Who is harmed, and how sure are you? |
+# | [08 Ethics audit](08_ethics_audit.ipynb) | Who may be harmed, and how sure can you be? |
 # | 09 and 10 (planned) | A project of your own, and open challenges |
 #
 # ## Recap

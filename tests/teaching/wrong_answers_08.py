@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tutorial_lib.audit import audit
+
 
 def one_side(low, high, margin):
     if low > margin:
@@ -69,6 +71,49 @@ def mean_of_all_paraphrases(to_attribute, to_paraphrases):
     return (1 - to_attribute) - (1 - to_paraphrases).mean()
 
 
+def answer_of(finding):
+    harmed = "providers" if finding.harm == "H2" else "users"
+    return {"harmed": harmed, "metric": finding.metric, "low": finding.ci[0], "high": finding.ci[1]}
+
+
+def any_small_p(recommender, dataset, split):
+    found = [f for f in audit(recommender, dataset, split).findings if f.p < 0.05]
+    return answer_of(min(found, key=lambda f: f.p)) if found else {"harmed": "nobody"}
+
+
+def any_material(recommender, dataset, split):
+    found = [f for f in audit(recommender, dataset, split).findings if f.verdict == "MATERIAL"]
+    return answer_of(max(found, key=lambda f: abs(f.estimate))) if found else {"harmed": "nobody"}
+
+
+def never_accuses(recommender, dataset, split):
+    return {"harmed": "nobody"}
+
+
+def only_users(recommender, dataset, split):
+    report = audit(recommender, dataset, split)
+    found = [f for f in report.findings if f.metric in report.family and f.verdict == "MATERIAL"]
+    return {**answer_of(found[0]), "harmed": "users"} if found else {"harmed": "nobody"}
+
+
+def without_sign(recommender, dataset, split):
+    report = audit(recommender, dataset, split)
+    found = [f for f in report.findings if f.metric in report.family and f.verdict == "MATERIAL"]
+    if not found:
+        return {"harmed": "nobody"}
+    return {**answer_of(found[0]), "low": -found[0].ci[1], "high": -found[0].ci[0]}
+
+
+def very_wide(recommender, dataset, split):
+    report = audit(recommender, dataset, split)
+    found = [f for f in report.findings if f.metric in report.family and f.verdict == "MATERIAL"]
+    return {**answer_of(found[0]), "low": -1.0, "high": 1.0} if found else {"harmed": "nobody"}
+
+
+def a_sentence(recommender, dataset, split):
+    return "users"
+
+
 WRONG_ANSWERS = {
     "08-verdict": [
         (one_side, "look at both sides"),
@@ -85,5 +130,14 @@ WRONG_ANSWERS = {
         (against_the_closest, "most similar"),
         (against_the_farthest, "least similar"),
         (mean_of_all_paraphrases, "expected [.3, -.1]"),
+    ],
+    "08-auditor": [
+        (any_small_p, "in the declared family alone"),
+        (any_material, "in the declared family alone"),
+        (never_accuses, "you saw nothing"),
+        (only_users, "Read `finding.harm`"),
+        (without_sign, "signs kept"),
+        (very_wide, "says next to nothing"),
+        (a_sentence, "expected a dict"),
     ],
 }

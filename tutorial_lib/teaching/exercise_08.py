@@ -8,6 +8,9 @@ import numpy as np
 
 from tutorial_lib.audit.finding import EQUIVALENT, INCONCLUSIVE, MATERIAL, VERDICTS, WITHIN, verdict_of
 from tutorial_lib.teaching.exercises import Exercise, Mistake
+from tutorial_lib.teaching.secret_worlds import KINDS, planted
+
+NULL_SEED = 2
 
 
 def _expect_verdict(verdict: Callable, low: float, high: float, margin: float, expected: str, reasons: dict[str, str]) -> None:
@@ -123,4 +126,85 @@ def excess(to_attribute, to_paraphrases):
 ''',
 )
 
-EXERCISES = {exercise.name: exercise for exercise in (VERDICT, EXCESS)}
+
+def _asked(investigate: Callable, harmed: str, seed: int):
+    """The learner's answer on a town in which that was planted, in the agreed form."""
+    secret = planted(harmed, seed)
+    answer = investigate(secret.recommender, secret.dataset, secret.split)
+    if not isinstance(answer, dict) or answer.get("harmed") not in KINDS:
+        raise Mistake(f"`investigate` gave {answer!r:.60}; expected a dict with 'harmed': one of {', '.join(KINDS)}.")
+    return secret, answer
+
+
+def _silent_where_nothing_is(investigate: Callable) -> None:
+    """A town without any harm: whoever is accused here is accused falsely."""
+    _, answer = _asked(investigate, "nobody", NULL_SEED)
+    if answer["harmed"] != "nobody":
+        raise Mistake(
+            f"Nothing was planted in one town, and you accused: {answer['harmed']} ({answer.get('metric', '?')}). Of many tests "
+            "some have p < .05 by chance, and popularity was not declared: judge by the verdict MATERIAL, in the declared family alone."
+        )
+
+
+def _finds_what_was_planted(investigate: Callable) -> None:
+    """Users of one group spoilt, or providers: found, and sized."""
+    for harmed, seed in (("users", 11), ("providers", 12)):
+        secret, answer = _asked(investigate, harmed, seed)
+        if answer["harmed"] == "nobody":
+            raise Mistake(
+                f"{harmed.capitalize()} were harmed by {secret.truth:+.3f}, and you saw nothing. Look at `report.findings`, family first."
+            )
+        if answer["harmed"] != harmed:
+            raise Mistake(
+                f"{harmed.capitalize()} were harmed, and you accused: {answer['harmed']}. Read `finding.harm`: H1 users, H2 providers."
+            )
+        low, high = (answer.get(end, float("nan")) for end in ("low", "high"))
+        if not low <= secret.truth <= high:
+            raise Mistake(
+                f"The planted size is {secret.truth:+.3f}, not in your interval {low:+.3f} to {high:+.3f}. Give `finding.ci`, signs kept."
+            )
+        if high - low > 0.08:
+            raise Mistake(
+                f"Your interval, {low:+.3f} to {high:+.3f}, says next to nothing. Give that of the finding, not that of the margin."
+            )
+
+
+def _investigate(recommender, dataset, split) -> dict:
+    from tutorial_lib.audit import audit
+
+    report = audit(recommender, dataset, split)
+    material = [f for f in report.findings if f.metric in report.family and f.verdict == MATERIAL]
+    if not material:
+        return {"harmed": "nobody"}
+    worst = max(material, key=lambda f: abs(f.estimate) / f.margin)
+    harmed = "providers" if worst.harm == "H2" else "users"
+    return {"harmed": harmed, "metric": worst.metric, "low": worst.ci[0], "high": worst.ci[1]}
+
+
+AUDITOR = Exercise(
+    name="08-auditor",
+    task="Write investigate(recommender, dataset, split): audit it, and say who is harmed, users, providers or nobody, and by how much.",
+    checks=(_silent_where_nothing_is, _finds_what_was_planted),
+    reference=_investigate,
+    hints=(
+        "Run `audit` and go through `report.findings`. Which of them did the audit declare before it looked?",
+        "Keep those with `f.metric in report.family and f.verdict == 'MATERIAL'`. None left: nobody. `f.harm` says whom each is about.",
+        "`{'harmed': 'providers' if f.harm == 'H2' else 'users', 'metric': f.metric, 'low': f.ci[0], 'high': f.ci[1]}` for the heaviest.",
+    ),
+    solution='''
+from tutorial_lib.audit import audit
+
+
+def investigate(recommender, dataset, split):
+    """Who is harmed, and by how much."""
+    report = audit(recommender, dataset, split)
+    material = [f for f in report.findings if f.metric in report.family and f.verdict == "MATERIAL"]
+    if not material:
+        return {"harmed": "nobody"}
+    worst = max(material, key=lambda f: abs(f.estimate) / f.margin)
+    harmed = "providers" if worst.harm == "H2" else "users"
+    return {"harmed": harmed, "metric": worst.metric, "low": worst.ci[0], "high": worst.ci[1]}
+''',
+)
+
+EXERCISES = {exercise.name: exercise for exercise in (VERDICT, EXCESS, AUDITOR)}

@@ -1,0 +1,688 @@
+# %% [markdown] tags=["title"]
+# # 08 · Ethics audit
+# **Who may be harmed by a recommender, how would you know, and how sure can you be?**
+
+# %% [markdown] tags=["objectives"]
+# > **You will be able to**
+# > - *map* stakeholders and harms, and *declare* margins before you look (exercise 08-verdict, question 1)
+# > - *show* that three usual methods raise false alarms where nothing is wrong (question 2)
+# > - *audit* a popularity counter, an item Transformer and a prompted language model by one call, and *read* verdicts (question 3)
+# > - *separate* what an attribute in a prompt changes from what any rewording changes (exercise 08-excess)
+# > - *mend* a system, *re-measure* it, and *say* who paid (question 4)
+# > - *find* what was planted in a secret world, and keep silent where nothing was (exercise 08-auditor)
+# >
+# > **You need:** notebooks 01 and 04. **Time:** 50 minutes, 90 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
+# > training and prompting take about two minutes in all. No GPU.
+
+# %% tags=["parameters"]
+PROFILE = "quick"  # smoke: small simulations, for structure | quick: minutes | full: more users and seeds
+DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-100k"
+LM = "kit-gpt"  # or a Hub id or folder of a causal or encoder-decoder model; it is prompted in sections 4 and 6
+SEED = 0  # any whole number from 0; draws users, simulations and the secret world
+
+# %% [markdown]
+# ## 1. Who, and how?
+# The source tutorial of this kit asks for an audit of *six types of potential harms*, for users, creators, designers, society and the
+# environment. Its own list of six could not be retrieved, so each row below carries two published codings: the six risk areas of
+# Weidinger et al. 2021 for language models, and the six concerns of Milano, Taddeo and Floridi 2020 for recommenders.
+
+# %%
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.audit import MARGINS, audit, verdict_of
+from tutorial_lib.audit.evidence import collect
+from tutorial_lib.audit.inference import group_gap, studentised_permutation_p
+from tutorial_lib.audit.logged import LoggedLists
+from tutorial_lib.audit.register import register_frame, stakeholders
+from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
+from tutorial_lib.data.shipped import shipped
+from tutorial_lib.evaluation import evaluate, mean_interval
+from tutorial_lib.models import EASE, Popularity, SequenceRecommender
+from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
+from tutorial_lib.teaching.telling import bars, points, say, table
+
+columns = ["harm", "what", "stakeholder", "severity", "likelihood", "risk", "weidinger", "milano", "route"]
+table(register_frame()[columns], caption="Harm register: severity and likelihood from 1 to 4, before any evidence")
+
+# %%
+from tutorial_lib.teaching.stakeholder_map import stakeholder_map
+
+risks = stakeholders()
+show(
+    stakeholder_map(risks),
+    alt="Stakeholders by harm class; the number is the highest risk. "
+    + "; ".join(f"{who}: {', '.join(f'{harm} {risk}' for harm, risk in row.items() if risk)}" for who, row in risks.iterrows()) + ".",
+    caption="Risk = severity times likelihood, 1 to 16. H1 user quality, H2 exposure, H3 privacy, H4 truth, H5 manipulation, H6 long run.",
+)  # fmt: skip
+
+# %% [markdown]
+# There are **four routes** to evidence. *Adverse indications* are metrics: most of this notebook. *Interviews* ask those concerned (the
+# library has a guide and a coding sheet). *External knowledge bases* check what a system says against a catalogue. And harm that builds up
+# is *simulated*: section 7. A metric never replaces asking the people it is about.
+
+# %% [markdown]
+# ## 2. Declare margins before you look
+# Any two groups differ by something, if you measure enough users. So the first question is not *whether* they differ, but **how much would
+# matter**. That number is the *margin*. It is a choice of policy, somebody has to argue for it, and it must be made before anyone has seen
+# a result: afterwards it would only tell which result was wanted.
+
+# %%
+margins = {"quality": 0.10, "exposure": 0.03, "popularity": 0.10}
+rows = [
+    (name, margins.get(name, default), "declared" if name in margins else "default", what) for name, (default, _, what) in MARGINS.items()
+]
+table(
+    pd.DataFrame(rows, columns=["margin", "value", "", "bounds"]).set_index("margin"),
+    caption="Change the first line, not the result",
+    digits=2,
+)
+
+# %% [markdown]
+# An estimate, its 95 % interval and the margin allow one of four verdicts. None of them is called *fair*: an audit can fail to find harm,
+# it cannot certify its absence.
+#
+# | verdict | a difference was detected | the whole interval lies |
+# |---|---|---|
+# | MATERIAL | yes | beyond the margin |
+# | WITHIN MARGIN | yes | within the margin |
+# | EQUIVALENT | no | within the margin |
+# | INCONCLUSIVE | either | partly within, partly beyond |
+#
+# **Exercise 08-verdict.** Write the rule. *Detected* means: the interval leaves out 0.
+
+
+# %%
+def verdict(low, high, margin):
+    """One of the four verdicts, for a 95 % interval from low to high and a margin above 0."""
+    # SOLUTION BEGIN
+    detected = low > 0 or high < 0
+    if low > margin or high < -margin:
+        return "MATERIAL"
+    if -margin <= low and high <= margin:
+        return "WITHIN MARGIN" if detected else "EQUIVALENT"
+    return "INCONCLUSIVE"
+    # SOLUTION END
+
+
+verdict = attempt(verdict, exercise="08-verdict")
+
+# %%
+hint("08-verdict")
+
+# %%
+cases = {"far beyond": (0.05, 0.09), "small and certain": (0.01, 0.02), "nothing seen, many users": (-0.01, 0.02)}
+cases |= {"nothing seen, few users": (-0.05, 0.06), "something seen, size unknown": (0.01, 0.09)}
+rows = [
+    (name, f"{low:+.2f} to {high:+.2f}", verdict(low, high, 0.03), verdict_of((low, high), np.nan, 0.03))
+    for name, (low, high) in cases.items()
+]
+table(pd.DataFrame(rows, columns=["case", "interval", "yours", "library"]).set_index("case"), caption="Margin 0.03")
+
+# %%
+quiz("08_ethics_audit", "verdicts")
+
+# %% [markdown]
+# ## 3. Three usual methods that accuse the innocent
+# A **null world** has no gap, by construction: take the real NDCG of every user, and deal the group labels at random. Whatever a method
+# finds there is a false alarm. A sound method raises one in 20 times.
+#
+# **Guess first:** how often does each of three methods in common use raise the alarm?
+#
+# **Method 1, the range.** Take the gap between the best and the worst group, bootstrap it, and call it proven if its 95 % interval lies
+# above 0. Fairness toolkits print this interval, and prompt studies rank systems by such a range.
+
+# %%
+ds = load_dataset(DATASET)
+split, last = hold_out_k(ds, 5, valid_k=1), leave_last_out(ds)
+served = evaluate(EASE().fit(split), split, k=10)["ndcg@10"].to_numpy()
+hits = evaluate(EASE().fit(last), last, k=10)["hit@10"].to_numpy()
+WORLDS = {"smoke": 40, "quick": 300, "full": 2000}[PROFILE]
+rng = np.random.default_rng([SEED, 8])
+
+
+def null_world(values, groups, size):
+    """Values of users dealt at random into equal groups: [groups, size]. There is no gap."""
+    return rng.choice(values, (groups, size), replace=True)
+
+
+def range_is_proven(world, resamples=200):
+    """Does the percentile interval of the range between groups lie above 0?"""
+    drawn = rng.integers(0, world.shape[1], (resamples, *world.shape))
+    means = np.take_along_axis(world[None], drawn, axis=2).mean(axis=2)
+    return np.quantile(np.ptp(means, axis=1), 0.025) > 0
+
+
+ranges = {(g, n): np.mean([range_is_proven(null_world(served, g, n)) for _ in range(WORLDS // 3)]) for g in (2, 7) for n in (30, 200)}
+table(
+    pd.Series({f"{g} groups of {n}": share for (g, n), share in ranges.items()}, name="false alarms").to_frame(),
+    caption="Range between groups with a bootstrap interval: share of null worlds called unfair", digits=2,
+)  # fmt: skip
+
+# %% [markdown]
+# A range is never below 0, and no resample of one is. So the interval *cannot* contain 0, in any world.
+#
+# **Method 2, the four-fifths rule.** Alarm if the worst group gets less than 80 % of the best, a rule of thumb from hiring law. Here on
+# hit@10, each user having one held-out item, as prompted models are mostly evaluated.
+
+
+# %%
+def four_fifths(world):
+    """Does the worst group get less than 80 % of the best?"""
+    means = world.mean(axis=1)
+    return means.min() < 0.8 * means.max()
+
+
+fifths = {(g, n): np.mean([four_fifths(null_world(hits, g, n)) for _ in range(WORLDS)]) for g in (2, 7) for n in (30, 100, 500)}
+table(
+    pd.Series({f"{g} groups of {n}": share for (g, n), share in fifths.items()}, name="false alarms").to_frame(),
+    caption=f"Four-fifths rule on hit@10 (mean {hits.mean():.2f}): share of null worlds called unfair", digits=2,
+)  # fmt: skip
+
+# %% [markdown]
+# **Method 3, the plain permutation test.** Shuffle the labels, and see how often the difference of means is as large. That tests whether
+# the groups are *alike in everything*. If they only have equal means, but one group scatters more, it fails. Such groups are common: users
+# with one held-out item scatter far more than users with five. Dividing the difference by its standard error in every shuffle (the
+# *studentised* test) mends it.
+
+# %%
+SMALL, LARGE, SHUFFLES = 50, 200, 199
+
+
+def plain_p(a, b):
+    """Permutation p of the difference of means, not studentised."""
+    pooled = np.concatenate([a, b])
+    drawn = rng.permuted(np.tile(pooled, (SHUFFLES, 1)), axis=1)
+    gaps = drawn[:, : len(a)].mean(axis=1) - drawn[:, len(a) :].mean(axis=1)
+    return (1 + (np.abs(gaps) >= abs(a.mean() - b.mean())).sum()) / (1 + SHUFFLES)
+
+
+alarms = {"plain": [], "studentised": []}
+for _ in range(WORLDS):
+    one_item = rng.choice(served, SMALL)  # as if judged by a single item: full scatter
+    five_items = rng.choice(served, (LARGE, 5)).mean(axis=1)  # the mean of five: same expectation, less scatter
+    alarms["plain"].append(plain_p(one_item, five_items) < 0.05)
+    alarms["studentised"].append(studentised_permutation_p(one_item, five_items, rng=rng, permutations=SHUFFLES) < 0.05)
+false = {name: mean_interval(pd.DataFrame({"x": np.array(values, dtype=float)}), "x") for name, values in alarms.items()}
+
+# %%
+shares = {
+    "range, 7 groups of 30": ranges[7, 30],
+    "four-fifths, 7 groups of 100": fifths[7, 100],
+    **{f"{n} permutation": i for n, i in false.items()},
+}
+bars(shares, quantity="false alarms in null worlds", caption="A sound method stays near .05 (dashed).", ceiling=(0.05, "promised"))
+
+# %%
+quiz("08_ethics_audit", "null-worlds")
+
+# %% [markdown]
+# ## 4. One audit, three systems
+# The audit asks each system for lists, and needs nothing else: a popularity counter, a Transformer on items, and a prompted language model
+# meet the same call. It declares its family of tests first, uses a user as the unit, signs every gap, corrects for the number of tests
+# (Holm), and prints what it could not test. Five held-out items a user give it power.
+#
+# The Transformer is trained here. The language model's lists for all users were recorded; below the first users are asked again, live.
+
+# %%
+systems = {"Popularity": Popularity().fit(split)}
+size = {"smoke": {"width": 16, "epochs": 1}, "quick": {"width": 32, "epochs": 20}, "full": {}}[PROFILE]
+systems["Transformer"] = SequenceRecommender(**size).fit(split, seed=SEED, progress=False)
+asked = {"smoke": 3, "quick": 40, "full": 400}[PROFILE]
+recorded = pd.read_csv(shipped("results/audit-lists.csv.gz")) if (LM, DATASET) == ("kit-gpt", "world-movies") else None
+
+# %%
+from tutorial_lib.language.attributes import ATTRIBUTES, NEUTRAL, PARAPHRASES, about
+from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.strategies import adapt
+
+lm = load_language_model(LM)
+lm.require("causal", "seq2seq", what="prompting by likelihood")
+some = split.sample_targets(min(asked, sum(map(bool, map(len, split.test_target)))), seed=SEED)
+prompted = adapt(lm, split, "zero-shot", labels=0, template=about(NEUTRAL))
+live = collect(prompted, ds, some)
+logged = {int(user): items for user, items in zip(live.users, live.lists.tolist())}
+if recorded is not None:
+    neutral = recorded[recorded["who"] == NEUTRAL]
+    logs = {name: LoggedLists.from_frame(part, name=name) for name, part in neutral.groupby("system")}
+    same = [logs[LM].lists[user] == items for user, items in logged.items()]
+    say(f"{len(same)} users asked live: {np.mean(same):.0%} of the lists are those recorded, to the last item.")
+    systems |= logs
+else:
+    systems[LM] = LoggedLists(logged, name=LM)
+
+# %%
+judged = {name: some if name == LM and recorded is None else split for name in systems}
+reports = {name: audit(system, ds, judged[name], margins, seed=SEED) for name, system in systems.items()}
+report = reports["Transformer"]
+say(*report.problems or ["Nothing had to be left out."], f"Declared family: {'; '.join(report.family)}.")
+
+# %%
+family = pd.concat({name: r.to_frame() for name, r in reports.items()}, names=["system", "row"]).reset_index("system")
+declared = family[family["metric"].isin(report.family)]
+columns = ["metric", "system", "estimate", "low", "high", "mde", "p_adjusted", "margin", "verdict"]
+table(declared[columns].sort_values(["metric", "system"]).set_index("metric"), caption="The declared family, all systems", digits=3)
+
+# %% [markdown]
+# Read a row from right to left: which verdict, by which margin, with which chance of seeing it (`mde`, the gap that would be found in 80 %
+# of repetitions), and only then the estimate. A wide interval is a statement about the data, not about the system.
+#
+# Move the margin, and watch what becomes of the verdicts. Then remember that this is what must *not* be done after looking.
+
+# %%
+from tutorial_lib.teaching.verdict_view import VerdictView
+
+MEASURES = ("ndcg@10", "recall@10")
+levels = {m: {name: r.descriptives.set_index("measure")["value"][f"{m}, mean over users"] for name, r in reports.items()} for m in MEASURES}
+found = {name: {f.metric: f for f in r.findings} for name, r in reports.items()}
+pairs = [metric.split(": ", 1)[1] for metric in report.family if metric.startswith("ndcg@10: ")]
+view = VerdictView({m: {pair: {n: found[n][f"{m}: {pair}"] for n in systems} for pair in pairs} for m in MEASURES}, levels)
+explore(
+    view.draw,
+    alt="Gap of one contrast between groups, with its 95 % interval, for each system, over the band of the chosen margin.",
+    describe=view.describe,
+    margin=[2, 5, 10, 15, 20, 30, 50],
+    measure=list(MEASURES),
+    contrast=view.contrasts,
+    start={"margin": 10},
+)
+
+# %%
+material = family[family["verdict"] == "MATERIAL"]
+rows = material[["metric", "system", "estimate", "low", "high", "margin"]].set_index("metric")
+table(rows, caption="Everything that is material, the exploratory tests included", digits=3)
+words = {name: r.opinion for name, r in reports.items()}
+say(*(f"**{name}:** opinion *{opinion.word}*. {opinion.reasons[0]}" for name, opinion in words.items()))
+
+# %% [markdown]
+# Numbers without a null of their own stand in a second table: they describe, and get no verdict. Who is harmed by popularity? Not the film.
+# Ask its creator, whom nobody is shown, and the user who likes what few like.
+
+# %%
+lifts = {name: found[name]["popularity lift of lists over profiles"].estimate for name in systems}
+say("Lists against the same users' own histories, in mean popularity: " + "; ".join(f"{n} **{v:+.0%}**" for n, v in lifts.items()) + ".")
+wide = pd.DataFrame({name: r.descriptives.set_index("measure")["value"] for name, r in reports.items()}).rename_axis("measure")
+table(wide, caption="Described, not judged", digits=3)
+
+# %%
+sizes = report.groups
+say(
+    f"Groups: {', '.join(f'{row.group} {row.n}' for row in sizes.head(6).itertuples())}, ... Too few for an interval: "
+    f"{(sizes['status'] == 'too few for an interval').sum()}; suppressed: {(sizes['status'] == 'suppressed').sum()}.",
+    "Small groups are listed, not dropped: an audit that leaves them out looks better than the system is.",
+)
+
+# %% [markdown]
+# ## 5. The protocol decides, too
+# MovieLens-100K is the data set on which gender gaps of recommenders are reported most. Women there have shorter histories than men.
+#
+# **Guess first:** hold out 20 % of each user's ratings, five at random, the last five, or the last one. Does the gap stay?
+
+# %%
+from tutorial_lib.audit.protocols import PROTOCOLS, gap_by_protocol
+
+gaps = pd.read_csv(shipped("results/audit-protocols.csv"))
+quality = gaps[(gaps["metric"] == "ndcg@10") & ~gaps["model"].str.contains("all")]
+names = quality["model"].unique().tolist()
+by_protocol = {p: [tuple(r) for r in quality[quality["protocol"] == p][["gap", "low", "high"]].to_numpy().tolist()] for p in PROTOCOLS}
+points(
+    names, by_protocol, quantity="NDCG@10, women - men", zero="no gap",
+    caption=f"MovieLens-100K, recorded: {quality['n_a'].iloc[0]} women, {quality['n_b'].iloc[0]} men. Whiskers: 95 %.",
+)  # fmt: skip
+
+# %%
+ease = quality[quality["model"] == "EASE"].set_index("protocol")
+lift = gaps[(gaps["metric"] == "popularity lift") & (gaps["model"] == "EASE")].set_index("protocol")
+say(
+    *(f"EASE, {p}: {row.gap:+.3f} [{row.low:+.3f}, {row.high:+.3f}], p {row.p:.3f}, mean {row['mean']:.3f}" for p, row in ease.iterrows()),
+    "Popularity lift of EASE, women - men, last one: {:+.3f} [{:+.3f}, {:+.3f}].".format(*lift.loc["last 1", ["gap", "low", "high"]]),
+)
+
+# %% [markdown]
+# With a *share* held out, long histories give more targets, and NDCG@10 rises with their number. That alone makes most of the gap. With
+# the same number for everybody it shrinks, and changes its sign from model to model. The same four protocols on the data set of this
+# notebook, live:
+
+# %%
+live_gaps = gap_by_protocol({"Popularity": Popularity, "EASE": EASE}, ds, "gender", seeds=range(1 if PROFILE == "smoke" else 2), seed=SEED)
+columns = ["protocol", "model", "gap", "low", "high", "p", "mean"]
+table(live_gaps[live_gaps["metric"] == "ndcg@10"][columns].set_index("protocol"), caption=f"{ds.name}, NDCG@10 by gender", digits=3)
+
+# %%
+quiz("08_ethics_audit", "protocol")
+
+# %% [markdown]
+# ## 6. Name an attribute in the prompt
+# A prompted model can be told who asks: *A woman enjoyed these movies, ...* in place of *Someone enjoyed ...*. If the list changes, is that
+# discrimination? First ask what *Somebody*, *A person* or *One user* in the same place change. That is the **paraphrase floor**.
+#
+# **Exercise 08-excess.** What does the attribute change beyond the floor?
+
+
+# %%
+def excess(to_attribute, to_paraphrases):
+    """Excess dissimilarity of each prompt: [prompts].
+
+    to_attribute: [prompts], similarity of the list with the attribute to the neutral list. to_paraphrases: [prompts, paraphrases].
+    """
+    # SOLUTION BEGIN
+    return (1 - to_attribute) - (1 - to_paraphrases).mean(axis=1)
+    # SOLUTION END
+
+
+excess = attempt(excess, exercise="08-excess")
+
+# %%
+hint("08-excess")
+
+# %%
+from tutorial_lib.audit.counterfactual import counterfactual_findings, list_similarity, wording_table
+
+few = {"smoke": 2, "quick": 12, "full": 60}[PROFILE]
+people = np.arange(min(few, len(live.users)))
+VALUES = [value for values in ATTRIBUTES.values() for value in values]
+
+
+def lists_when_told(who):
+    """Lists of the first users, the prompt telling who asks."""
+    return adapt(lm, split, "zero-shot", labels=0, template=about(who)).recommend([live.histories[i] for i in people], 10)
+
+
+told = {who: lists_when_told(who) for who in (NEUTRAL, *PARAPHRASES, *VALUES)}
+floor = np.column_stack([list_similarity(told[who], told[NEUTRAL]) for who in PARAPHRASES])
+beyond = {who: excess(list_similarity(told[who], told[NEUTRAL]), floor).mean() for who in VALUES}
+say(f"{len(people)} users, live. Change beyond the floor: " + "; ".join(f"*{who}* {value:+.3f}" for who, value in beyond.items()) + ".")
+
+# %% [markdown]
+# A dozen users only show that it runs. **Recorded**, for more users: how far each wording moves the lists. Similarity is PRAG, the share of
+# pairs in the list that keep their order; 0 means the same list.
+
+# %%
+if recorded is not None:
+    words = {who: part.set_index("user")["items"] for who, part in recorded[recorded["system"] == LM].groupby("who")}
+    users = words[VALUES[0]].index
+    told = {who: np.array([list(map(int, words[who][user].split())) for user in users]) for who in (NEUTRAL, *PARAPHRASES, *VALUES)}
+    place = {user: row for row, user in enumerate(split.users)}
+    wanted = [split.test_target[place[user]] for user in users]
+else:
+    users, wanted = live.users[people], [live.targets[i] for i in people]
+moved = wording_table(told[NEUTRAL], {who: told[who] for who in VALUES}, [told[who] for who in PARAPHRASES])
+moved["wording"] = VALUES + list(PARAPHRASES)
+bars(
+    {row.wording: (row.dissimilarity, row.dissimilarity - 1.96 * row.se, row.dissimilarity + 1.96 * row.se) for row in moved.itertuples()},
+    quantity="1 - PRAG to the neutral list", caption=f"{len(users)} users. The first {len(VALUES)} name an attribute, the others do not.",
+)  # fmt: skip
+
+# %%
+prompts = []
+for attribute, values in ATTRIBUTES.items():
+    prompts += counterfactual_findings(
+        told[NEUTRAL], {v: told[v] for v in values}, [told[p] for p in PARAPHRASES], wanted, margins={"similarity": 0.05}, seed=SEED
+    )
+rows = [(f.metric, f.estimate, *f.ci, f.margin, f.verdict) for f in prompts]
+table(
+    pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "margin", "verdict"]).set_index("metric"),
+    caption="Named against paraphrased",
+    digits=3,
+)
+
+# %%
+above = moved[moved["names_value"]]["dissimilarity"].mean() - moved[~moved["names_value"]]["dissimilarity"].mean()
+worse = [f for f in prompts if f.metric.startswith("ndcg") and f.ci[1] < 0]
+say(
+    f"Naming an attribute moves the lists by {above:+.3f} more than rewording does, on average over wordings.",
+    f"NDCG@10 falls detectably under {len(worse)} of {len(VALUES)} values: {', '.join(f.metric for f in worse) or 'none'}.",
+    *(
+        ["This model has read no text about women or men: what it does here, it does with letters, not with a stereotype."]
+        if LM == "kit-gpt"
+        else []
+    ),
+)
+
+# %% [markdown]
+# Three questions, in this order: does the list change more than under a rewording? Is the changed list **worse** for those users? Does it
+# change **towards a stereotype**? Only the first is about the prompt, and studies that stop there report noise as bias. Note what the
+# paraphrases leave open, too: they differ among themselves, and an attribute that lies among them has shown nothing.
+
+# %% [markdown]
+# ## 7. What happens in the long run?
+# An audit of one day misses what builds up. A list makes choices, choices are the next training data, and what was never shown is never
+# learned. The loop below shows ten items to every user, lets each pick one by a taste that **never changes**, and trains again. Two
+# controls run beside it: the same model **trained once**, and **random lists**, which show what the loop does by itself.
+#
+# **Guess first:** after ten rounds, does the catalogue that anybody is shown grow or shrink? How much random exploration stops it?
+
+# %%
+from tutorial_lib.audit.finding import checked_margins
+from tutorial_lib.audit.longrun import longrun_findings, simulate
+from tutorial_lib.models import ItemKNN
+from tutorial_lib.teaching.feedback_view import FeedbackView
+
+town = ds if ds.truth is not None else load_dataset("world-movies")  # the true taste must be known
+town = town.subset_users(np.arange({"smoke": 60, "quick": 300, "full": 1000}[PROFILE]))
+EXPLORE = [0, 5, 10, 20, 40]  # percent of the places
+loop = {"rounds": 3 if PROFILE == "smoke" else 10, "explore": [e / 100 for e in EXPLORE], "consume": False, "group": "gender"}
+frame = simulate(ItemKNN, town, seeds=range(SEED, SEED + 5), **loop)
+loops = FeedbackView(frame)
+explore(
+    loops.draw,
+    alt="One measure of all lists over the rounds: retrained with and without exploration, trained once, and random lists.",
+    describe=loops.describe,
+    explored=EXPLORE,
+    measure=["coverage", "gini", "similarity", "served", "popularity", "breadth", "drift"],
+    start={"explored": 10},
+)
+
+# %%
+longrun = longrun_findings(frame, checked_margins(None)[0])
+rows = [(f.metric, f.estimate, *f.ci, f.verdict) for f in longrun if f.metric.startswith(("coverage", "gini", "similarity"))]
+longs = pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "verdict"]).set_index("metric")
+table(longs, caption="Change over the rounds, beyond that of random lists; five seeds, t interval", digits=3)
+
+# %% [markdown]
+# *Served* is the price: random places are mostly bad places. And a **trap**. Let chosen items leave the lists, and everybody's lists become
+# less alike even under a pure popularity counter. Not because it learned anything:
+
+# %%
+removal = {}
+for name, consume in (("shown again", False), ("removed once chosen", True)):
+    part = simulate(Popularity, town, seeds=[SEED], **{**loop, "explore": [0.0], "consume": consume})
+    part = part[(part["metric"] == "similarity") & (part["arm"] == "frozen")].set_index("round")["value"]
+    removal[name] = part
+say(*(f"Popularity, trained once, items {name}: similarity {part.iloc[0]:.2f} → {part.iloc[-1]:.2f}." for name, part in removal.items()))
+
+# %% [markdown]
+# ## 8. Mitigate, and measure again
+# Three re-rankers work on the lists of any system: a **popularity penalty**, **calibration** (lists whose categories match the profile,
+# Steck 2018) and **xQuAD** (a share of places for the tail). Each has one knob, from 0, nothing, to 1, the rule alone.
+#
+# **Guess first:** how much tail can you buy for a loss of 2 % in NDCG?
+
+# %%
+from tutorial_lib.audit.categories import row_means
+from tutorial_lib.audit.exposure import tail_items
+from tutorial_lib.audit.frontier import before_after, frontier
+from tutorial_lib.audit.mitigation import Calibrated, PopularityPenalty, Reranked, XQuAD
+from tutorial_lib.teaching.figures_audit import draw_frontier
+
+base = EASE().fit(split)
+looked = collect(base, ds, split)
+counts, shares = looked.item_counts, looked.categories[0]
+tail = tail_items(counts)
+rules = {
+    "popularity penalty": lambda strength: PopularityPenalty(counts, strength),
+    "calibrated": lambda strength: Calibrated(shares, strength),
+    "xQuAD, tail": lambda strength: XQuAD(tail, strength),
+}
+strengths = {"smoke": [0.3], "quick": [0.1, 0.3, 0.5, 0.9], "full": [0.1, 0.2, 0.3, 0.5, 0.7, 0.9]}[PROFILE]
+mitigated = {(name, x): collect(Reranked(base, rule(x)), ds, split) for name, rule in rules.items() for x in strengths}
+
+# %%
+plain = mean_interval(looked.metrics, "ndcg@10")
+rows = []
+for (name, strength), seen in {("EASE alone", 0.0): looked, **mitigated}.items():
+    frame = pd.DataFrame({"ndcg@10": seen.metrics["ndcg@10"], "tail": row_means(seen.lists, tail.astype(float))})
+    ndcg, share = mean_interval(frame, "ndcg@10"), mean_interval(frame, "tail")
+    rows.append((name, strength, ndcg.mean, ndcg.low, ndcg.high, share.mean, share.low, share.high))
+columns = ["method", "strength", "ndcg@10", "ndcg@10_low", "ndcg@10_high", "tail", "tail_low", "tail_high"]
+front = frontier(pd.DataFrame(rows, columns=columns), "ndcg@10", "tail", better="high")
+show(
+    draw_frontier(front, "ndcg@10", "tail", harm_label="share of tail items in lists", quality_label="NDCG@10"),
+    alt="NDCG@10 against the share of tail items: "
+    + "; ".join(f"{r.method} {r.strength:g}: {r[3]:.3f}, {r.tail:.3f}" for r in front.itertuples()) + ".",
+    caption=f"{ds.name}, {len(looked.users):,} users. Filled: on the front, no other point is better on both.",
+)  # fmt: skip
+
+# %%
+cheap = front[(front["ndcg@10"] >= 0.98 * plain.mean) & (front["method"] != "EASE alone")].sort_values("tail")
+best = cheap.iloc[-1] if len(cheap) else None
+say(
+    f"EASE alone: NDCG@10 {plain.mean:.3f}, tail {front['tail'].iloc[0]:.3f} of the lists; in the users' own histories it is "
+    f"{np.nanmean(row_means(looked.histories, tail.astype(float))):.3f}.",
+    f"Within 2 % of that NDCG, most tail: **{best['method']}** at {best['strength']:g}, {best['tail']:.3f}."
+    if best is not None
+    else "Nothing stays within 2 %.",
+)
+
+# %% [markdown]
+# Now the user side. Does calibration close the gap between the groups? Compare the same users before and after, group by group.
+
+# %%
+strongest = max(strengths)
+groups = pd.Series(looked.labels("gender"), index=looked.users, name="gender")
+effect = before_after(looked.metrics, mitigated["calibrated", strongest].metrics, groups, seed=SEED)
+table(effect.groups, caption=f"Calibrated, strength {strongest:g}: NDCG@10 of the same users, before and after", digits=3)
+flag = "**levelling down**: the gap shrinks, nobody gained, somebody lost" if effect.levelling_down else "no levelling down"
+say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
+
+# %%
+quiz("08_ethics_audit", "mitigation")
+
+# %% [markdown]
+# ## 9. A secret world
+# Who audits the auditor? In a **town of glass** everything is known: tastes, merits, and what was planted in the recommender. There the
+# audit of this notebook was itself tested, in hundreds of towns: do its intervals hold the truth, and does it keep silent where nothing is?
+
+# %%
+checked = pd.read_csv(shipped("results/audit-validation.csv"))
+shown = checked[~checked["check"].str.startswith(" ") & checked["at_least"].notna()]
+bars_of = [f"{row.at_least:g} to {row.at_most:g}" for row in shown.itertuples()]
+table(
+    shown.assign(bar=bars_of)[["check", "value", "low", "high", "bar", "result"]].set_index("check"),
+    caption=f"Recorded: {checked['replications'].iloc[0]} replications of each; repeat it by tutorial audit --validate", digits=3,
+)  # fmt: skip
+
+# %% [markdown]
+# **Exercise 08-auditor.** Your turn. In some towns users of one group are served worse, in some a group of providers is shown less than it
+# is chosen, in some nothing is wrong. Write an auditor that says which. It is tried on towns of each kind.
+
+
+# %%
+def investigate(recommender, dataset, split):
+    """{"harmed": "users", "providers" or "nobody", "metric": name of the finding, "low": ..., "high": its interval}."""
+    # SOLUTION BEGIN
+    report = audit(recommender, dataset, split)
+    material = [f for f in report.findings if f.metric in report.family and f.verdict == "MATERIAL"]
+    if not material:
+        return {"harmed": "nobody"}
+    worst = max(material, key=lambda f: abs(f.estimate) / f.margin)
+    harmed = "providers" if worst.harm == "H2" else "users"
+    return {"harmed": harmed, "metric": worst.metric, "low": worst.ci[0], "high": worst.ci[1]}
+    # SOLUTION END
+
+
+investigate = attempt(investigate, exercise="08-auditor")
+
+# %%
+hint("08-auditor")
+
+# %%
+from tutorial_lib.teaching.secret_worlds import secret_world
+
+secret = secret_world(SEED)
+accused = investigate(secret.recommender, secret.dataset, secret.split)
+size = f", by {accused['low']:+.3f} to {accused['high']:+.3f} ({accused['metric']})" if accused["harmed"] != "nobody" else ""
+say(f"A town that neither of you has seen. Your auditor says: **{accused['harmed']}**{size}.", f"The truth: {secret.told()}")
+
+# %% [markdown]
+# ## 10. The same audit for a job board
+# Take your audit to a site that ranks vacancies. Go through it again, and change what has to change:
+#
+# - **Stakeholders.** Job seekers and employers, but also people who never registered because nothing was ever shown to them.
+# - **Severity.** A film that is not shown costs an evening. A job that is not shown can cost years, and the loss adds up.
+# - **Merit.** Here merit was what users went on to watch. Who clicks on a job depends on who was shown it. Ask those concerned, and use
+#   outcomes that the list did not make.
+# - **Margins.** Declare smaller ones, and say who agreed to them. With a smaller margin you need more users: look at `mde`.
+# - **Attributes.** Gender, age, origin and disability may be protected by law, and may not be known. An inferred attribute is a harm of
+#   its own: section 1 lists it.
+# - **Law.** A ranking of candidates or vacancies can be a high-risk system under the EU AI Act (Annex III); the Digital Services Act asks
+#   platforms to name the main parameters of a recommender (Art. 27), the very large ones to offer an option without profiling (Art. 38).
+#   This is orientation, not legal advice.
+
+# %%
+quiz("08_ethics_audit", "job-board")
+
+# %% [markdown]
+# **The report.** What you hand over is not this notebook. It is one page that somebody else can check: opinion and reasons first, then
+# scope, margins, everything that was tested and not only what fired, groups too small to judge, versions and checksums.
+
+# %%
+full = report.add(prompts)
+folder = Path("runs/audit-08")
+files = full.save(folder)
+say(f"Opinion on {full.system}: **{full.opinion.word}**.", *full.opinion.reasons[:3], f"Written: {', '.join(str(f) for f in files)}.")
+
+# %% [markdown]
+# ## Recap
+# Computed from the cells above. If a row says something else than you guessed, go back to its section.
+
+# %% tags=["recap"]
+gap = next(f for f in report.findings if f.metric == report.family[0])
+lifted = found["Popularity"]["popularity lift of lists over profiles"]
+loss = next(f for f in effect.findings if "all users" in f.metric)
+shrunk = next(f for f in longrun if f.metric.startswith("coverage: retrained - random"))
+rows = [(f"{name} of {len(alarms['plain'])} null worlds", i.mean, i.low, i.high) for name, i in false.items()]
+rows += [("gap of the Transformer, " + gap.metric, gap.estimate, *gap.ci), ("Popularity, lift", lifted.estimate, *lifted.ci)]
+rows += [("EASE on MovieLens-100K, women - men, " + p, *ease.loc[p, ["gap", "low", "high"]]) for p in ease.index[:3]]
+rows += [(f.metric, f.estimate, *f.ci) for f in (*prompts[:1], loss)] + [("loop, coverage beyond random", shrunk.estimate, *shrunk.ci)]
+recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"]).set_index("quantity")
+table(recap, caption=f"{ds.name}, {LM}, seed {SEED}", digits=3)
+
+# %%
+golden("08.null.plain-permutation", false["plain"].mean, trivial=0.05)
+golden("08.null.four-fifths", fifths[7, 100], trivial=0.05)
+golden("08.popularity.lift", lifted.estimate)
+golden("08.loop.coverage", shrunk.estimate)
+golden("08.calibrated.loss", loss.estimate)
+
+# %% [markdown]
+# ## Pitfalls
+# - **A range as a test.** It is positive in every world. Use signed contrasts, or its own null.
+# - **No difference found, so all is well.** Look at the smallest detectable gap before you say anything.
+# - **One held-out item.** Hardly any gap can be seen with it. Hold out several, the same number for everybody.
+# - **A changed list is a biased list.** Rewording changes lists, too. Measure that first, then quality, then direction.
+# - **A gap that closed.** Look who paid for it: levelling down helps nobody.
+# - **Small groups left out.** List them. Their absence is a finding.
+# - **The word fair.** Four verdicts, each about one measure and one margin. None says it.
+
+# %% [markdown] tags=["references"]
+# ## References
+# - Weidinger et al. 2021. Ethical and social risks of harm from language models. [arXiv 2112.04359](https://arxiv.org/abs/2112.04359)
+# - Milano, Taddeo, Floridi 2020. Recommender systems and their ethical challenges. AI & Society.
+#   [doi 10.1007/s00146-020-00950-y](https://doi.org/10.1007/s00146-020-00950-y)
+# - Ekstrand et al. 2018. All the cool kids, how do they fit in? Popularity and demographic biases in recommender evaluation. FAT*.
+#   [PMLR 81](https://proceedings.mlr.press/v81/ekstrand18b.html)
+# - Ekstrand, Das, Burke, Diaz 2022. Fairness in information access systems. [arXiv 2105.05779](https://arxiv.org/abs/2105.05779)
+# - Chung, Romano 2013. Exact and asymptotically robust permutation tests. Annals of Statistics.
+#   [arXiv 1304.5939](https://arxiv.org/abs/1304.5939)
+# - Zhang et al. 2023. Is ChatGPT fair for recommendation? (FaiRLLM). RecSys. [arXiv 2305.07609](https://arxiv.org/abs/2305.07609)
+# - Deldjoo, Di Noia 2024. CFaiRLLM. [arXiv 2403.05668](https://arxiv.org/abs/2403.05668)
+# - Abdollahpouri et al. 2019. The unfairness of popularity bias in recommendation. [arXiv 1907.13286](https://arxiv.org/abs/1907.13286)
+# - Steck 2018. Calibrated recommendations. RecSys. [doi 10.1145/3240323.3240372](https://doi.org/10.1145/3240323.3240372)
+# - Mansoury et al. 2020. Feedback loop and bias amplification in recommender systems. CIKM. [arXiv 2007.13019](https://arxiv.org/abs/2007.13019)
+# - Mitchell et al. 2019. Model cards for model reporting. [arXiv 1810.03993](https://arxiv.org/abs/1810.03993)
+#
+# **What next:** take a system that you work on, write down three margins before you measure anything, and ask somebody whom it concerns
+# whether they would sign them.
