@@ -27,6 +27,7 @@ SEED = 0  # any whole number from 0; draws users, simulations and the secret wor
 # Weidinger et al. 2021 for language models, and the six concerns of Milano, Taddeo and Floridi 2020 for recommenders.
 
 # %%
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,7 +71,7 @@ show(
 # a result: afterwards it would only tell which result was wanted.
 
 # %%
-margins = {"quality": 0.10, "exposure": 0.03, "popularity": 0.10}
+margins = {"quality": 0.10, "exposure": 0.03, "popularity": 0.10, "similarity": 0.05}
 rows = [
     (name, margins.get(name, default), "declared" if name in margins else "default", what) for name, (default, _, what) in MARGINS.items()
 ]
@@ -230,7 +231,8 @@ quiz("08_ethics_audit", "null-worlds")
 systems = {"Popularity": Popularity().fit(split)}
 size = {"smoke": {"width": 16, "epochs": 1}, "quick": {"width": 32, "epochs": 20}, "full": {}}[PROFILE]
 systems["Transformer"] = SequenceRecommender(**size).fit(split, seed=SEED, progress=False)
-asked = {"smoke": 3, "quick": 40, "full": 400}[PROFILE]
+share = 1 if ds.truth is not None else 4  # real titles are slow to score: fewer users are asked
+asked = max(2, {"smoke": 3, "quick": 40, "full": 400}[PROFILE] // share)
 recorded = pd.read_csv(shipped("results/audit-lists.csv.gz")) if (LM, DATASET) == ("kit-gpt", "world-movies") else None
 
 # %%
@@ -254,7 +256,8 @@ else:
     systems[LM] = LoggedLists(logged, name=LM)
 
 # %%
-judged = {name: some if name == LM and recorded is None else split for name in systems}
+whole = split if PROFILE != "smoke" else split.sample_targets(300, seed=SEED)
+judged = {name: some if name == LM and recorded is None else whole for name in systems}
 reports = {name: audit(system, ds, judged[name], margins, seed=SEED) for name, system in systems.items()}
 report = reports["Transformer"]
 say(*report.problems or ["Nothing had to be left out."], f"Declared family: {'; '.join(report.family)}.")
@@ -380,7 +383,7 @@ hint("08-excess")
 # %%
 from tutorial_lib.audit.counterfactual import counterfactual_findings, list_similarity, wording_table
 
-few = {"smoke": 2, "quick": 12, "full": 60}[PROFILE]
+few = max(2, {"smoke": 2, "quick": 12, "full": 60}[PROFILE] // (share * 2 - 1))
 people = np.arange(min(few, len(live.users)))
 VALUES = [value for values in ATTRIBUTES.values() for value in values]
 
@@ -415,12 +418,31 @@ bars(
     quantity="1 - PRAG to the neutral list", caption=f"{len(users)} users. The first {len(VALUES)} name an attribute, the others do not.",
 )  # fmt: skip
 
+# %% [markdown]
+# Is a wording that moves the lists by a little more than the others *detected*? Try the test on the innocent: audit each paraphrase as if
+# it were an attribute, against the other paraphrases, with users as the sample.
+
 # %%
-prompts = []
+from tutorial_lib.audit.inference import mean_shift
+
+apart = {who: 1 - list_similarity(told[who], told[NEUTRAL]) for who in PARAPHRASES}
+caught = []
+for who in PARAPHRASES:
+    others = np.mean([apart[other] for other in PARAPHRASES if other != who], axis=0)
+    shift = mean_shift(apart[who] - others, rng=rng)
+    caught += [who] if shift.low > 0 or shift.high < 0 else []
+say(f"Convicted by their users: **{len(caught)} of {len(PARAPHRASES)}** paraphrases, none of which says anything about anybody.")
+
+# %% [markdown]
+# With enough users any wording differs from any other. So the **wordings are a sample, too**: the intervals below count how much
+# paraphrases differ among themselves. They are wider; more paraphrases, and several wordings of each attribute, narrow them.
+
+# %%
+neutral_wordings, prompts = [told[p] for p in PARAPHRASES], []
 for attribute, values in ATTRIBUTES.items():
-    prompts += counterfactual_findings(
-        told[NEUTRAL], {v: told[v] for v in values}, [told[p] for p in PARAPHRASES], wanted, margins={"similarity": 0.05}, seed=SEED
-    )
+    by_value = {value: told[value] for value in values}
+    for finding in counterfactual_findings(told[NEUTRAL], by_value, neutral_wordings, wanted, margins=margins, seed=SEED):
+        prompts.append(replace(finding, metric=f"{attribute}, {finding.metric}"))
 rows = [(f.metric, f.estimate, *f.ci, f.margin, f.verdict) for f in prompts]
 table(
     pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "margin", "verdict"]).set_index("metric"),
@@ -430,7 +452,7 @@ table(
 
 # %%
 above = moved[moved["names_value"]]["dissimilarity"].mean() - moved[~moved["names_value"]]["dissimilarity"].mean()
-worse = [f for f in prompts if f.metric.startswith("ndcg") and f.ci[1] < 0]
+worse = [f for f in prompts if "ndcg@10" in f.metric and f.ci[1] < 0]
 say(
     f"Naming an attribute moves the lists by {above:+.3f} more than rewording does, on average over wordings.",
     f"NDCG@10 falls detectably under {len(worse)} of {len(VALUES)} values: {', '.join(f.metric for f in worse) or 'none'}.",
@@ -477,7 +499,7 @@ explore(
 
 # %%
 longrun = longrun_findings(frame, checked_margins(None)[0])
-rows = [(f.metric, f.estimate, *f.ci, f.verdict) for f in longrun if f.metric.startswith(("coverage", "gini", "similarity"))]
+rows = [(f.metric, f.estimate, *f.ci, f.verdict) for f in longrun if f.metric.startswith("coverage")]
 longs = pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "verdict"]).set_index("metric")
 table(longs, caption="Change over the rounds, beyond that of random lists; five seeds, t interval", digits=3)
 
@@ -524,8 +546,8 @@ plain = mean_interval(looked.metrics, "ndcg@10")
 rows = []
 for (name, strength), seen in {("EASE alone", 0.0): looked, **mitigated}.items():
     frame = pd.DataFrame({"ndcg@10": seen.metrics["ndcg@10"], "tail": row_means(seen.lists, tail.astype(float))})
-    ndcg, share = mean_interval(frame, "ndcg@10"), mean_interval(frame, "tail")
-    rows.append((name, strength, ndcg.mean, ndcg.low, ndcg.high, share.mean, share.low, share.high))
+    ndcg, tails = mean_interval(frame, "ndcg@10"), mean_interval(frame, "tail")
+    rows.append((name, strength, ndcg.mean, ndcg.low, ndcg.high, tails.mean, tails.low, tails.high))
 columns = ["method", "strength", "ndcg@10", "ndcg@10_low", "ndcg@10_high", "tail", "tail_low", "tail_high"]
 front = frontier(pd.DataFrame(rows, columns=columns), "ndcg@10", "tail", better="high")
 show(
@@ -547,13 +569,17 @@ say(
 )
 
 # %% [markdown]
-# Now the user side. Does calibration close the gap between the groups? Compare the same users before and after, group by group.
+# Now the user side. Some users have **narrow** tastes, some **broad** ones: the halves below and above the median of the chance that two
+# items of a profile are of one kind. Nobody had to tell an attribute for that. Does calibration close the gap between them?
 
 # %%
 strongest = max(strengths)
-groups = pd.Series(looked.labels("gender"), index=looked.users, name="gender")
+narrowness = pd.Series(looked.concentration.mean(axis=1), index=looked.users)
+groups = pd.Series(np.where(narrowness > narrowness.median(), "narrow", "broad"), index=looked.users, name="taste")
 effect = before_after(looked.metrics, mitigated["calibrated", strongest].metrics, groups, seed=SEED)
-table(effect.groups, caption=f"Calibrated, strength {strongest:g}: NDCG@10 of the same users, before and after", digits=3)
+table(
+    effect.groups.set_index("group"), caption=f"Calibrated, strength {strongest:g}: NDCG@10 of the same users, before and after", digits=3
+)
 flag = "**levelling down**: the gap shrinks, nobody gained, somebody lost" if effect.levelling_down else "no levelling down"
 say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
 
