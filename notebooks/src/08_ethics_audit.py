@@ -280,8 +280,15 @@ from tutorial_lib.teaching.verdict_view import VerdictView
 MEASURES = ("ndcg@10", "recall@10")
 levels = {m: {name: r.descriptives.set_index("measure")["value"][f"{m}, mean over users"] for name, r in reports.items()} for m in MEASURES}
 found = {name: {f.metric: f for f in r.findings} for name, r in reports.items()}
+
+
+def contrast(measure, pair):
+    """The finding of each system; one that was asked for too few users may lack it."""
+    return {name: some[f"{measure}: {pair}"] for name, some in found.items() if f"{measure}: {pair}" in some}
+
+
 pairs = [metric.split(": ", 1)[1] for metric in report.family if metric.startswith("ndcg@10: ")]
-view = VerdictView({m: {pair: {n: found[n][f"{m}: {pair}"] for n in systems} for pair in pairs} for m in MEASURES}, levels)
+view = VerdictView({m: {pair: contrast(m, pair) for pair in pairs} for m in MEASURES}, levels)
 explore(
     view.draw,
     alt="Gap of one contrast between groups, with its 95 % interval, for each system, over the band of the chosen margin.",

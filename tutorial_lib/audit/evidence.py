@@ -127,12 +127,12 @@ def collect(recommender, dataset, split, *, k: int = 10, on: str = "test") -> Ev
     return Evidence(dataset, split, users, histories, [targets[i] for i in rows], raw, lists, faults.set_index(users))
 
 
-def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int) -> np.ndarray:
-    """[n, k] item codes, short lists filled up with -1, asked for in blocks of users."""
+def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int, **options) -> np.ndarray:
+    """[n, k] item codes, short lists filled up with -1, asked for in blocks of users; ``options`` go to `recommend` as they are."""
     out = np.full((len(users), k), -1, dtype=np.int64)
     for start in range(0, len(users), USERS_AT_ONCE):
         rows = slice(start, start + USERS_AT_ONCE)
-        lists = recommender.recommend(histories[rows], k, users=users[rows])
+        lists = recommender.recommend(histories[rows], k, users=users[rows], **options)
         n_lists = len(lists) if hasattr(lists, "__len__") and not isinstance(lists, (str, bytes, Mapping)) else "no"
         if n_lists != len(users[rows]):
             raise InputError(f"audit: recommend gave {n_lists} lists for {len(users[rows])} users; expected one list a user")

@@ -7,6 +7,7 @@ import os
 import platform
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -27,7 +28,7 @@ JOULES = 3.6e6  # a kWh
 
 @dataclass(frozen=True)
 class Footprint:
-    """seconds of wall time; kwh and gco2: (low, high) bands; recommendations: lists made; mode: what was assumed or metered, in words.
+    """seconds of wall time; kwh and gco2: (low, high) bands; recommendations: lists made; mode: what was assumed or metered.
 
     A single number would be a claim that nobody here can check: constants for processor, memory, building and grid decide most of it.
     """
@@ -52,11 +53,17 @@ class Footprint:
 
     def __str__(self) -> str:
         low, high = self.per_thousand()
-        return f"{low:.3g} to {high:.3g} gCO2e per 1,000 lists ({self.kwh[0]:.3g} to {self.kwh[1]:.3g} kWh in {self.seconds:.1f} s; {self.mode})"
+        energy = f"{self.kwh[0]:.3g} to {self.kwh[1]:.3g} kWh in {self.seconds:.1f} s"
+        return f"{low:.3g} to {high:.3g} gCO2e per 1,000 lists ({energy}; {self.mode})"
 
 
 def measure_footprint(
-    work: Callable[[], object], *, recommendations: int, country: str = "FRA", flops: float = float("nan"), tracker: bool = True
+    work: Callable[[], object],
+    *,
+    recommendations: int,
+    country: str = "FRA",
+    flops: float = float("nan"),
+    tracker: bool = True,
 ) -> Footprint:
     """Run ``work`` and give its energy as a band.
 
@@ -132,9 +139,10 @@ def _tracker(country: str):
     try:
         from codecarbon import OfflineEmissionsTracker
 
-        return OfflineEmissionsTracker(
-            country_iso_code=code, save_to_file=False, log_level="critical", output_dir=tempfile.gettempdir(), allow_multiple_runs=True
-        )
+        quiet = {"save_to_file": False, "log_level": "critical", "output_dir": tempfile.gettempdir(), "allow_multiple_runs": True}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # names of options that older releases know and newer ones will rename
+            return OfflineEmissionsTracker(country_iso_code=code, **quiet)
     except Exception as error:  # a meter that fails must not stop the audit
         logging.getLogger(__name__).debug("codecarbon did not start: %s", error)
         return None

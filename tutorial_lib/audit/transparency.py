@@ -56,7 +56,8 @@ def main_parameters(recommender, evidence: Evidence, *, parts: Mapping[str, Call
     rows, k = [], evidence.k
     for name, hide in parts.items():
         hidden = hide(evidence.histories, np.random.default_rng([seed, 103]))
-        lists = ask(recommender, hidden, evidence.users, min(k + max(map(len, evidence.histories)), evidence.dataset.n_items))
+        depth = min(k + max(map(len, evidence.histories)), evidence.dataset.n_items)
+        lists = ask(recommender, hidden, evidence.users, depth, exclude_seen=False)  # the true history is taken out below
         seen = [set(history.tolist()) for history in evidence.histories]
         kept = [[i for i in row if i >= 0 and i not in own][:k] for row, own in zip(lists.tolist(), seen, strict=True)]
         table = np.array([row + [-1] * (k - len(row)) for row in kept])

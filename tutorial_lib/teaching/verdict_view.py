@@ -71,7 +71,9 @@ class VerdictView:
     def describe(self, margin: int, measure: str, contrast: str) -> str:
         """The verdicts in words."""
         told = [
-            f"{system} {f.estimate:+.4f} [{f.ci[0]:+.4f}, {f.ci[1]:+.4f}], margin {absolute:.4f}: **{verdict}** ({MEANS[verdict]})"
+            f"{system}: too few users for an interval"
+            if f.ci[0] != f.ci[0]
+            else f"{system} {f.estimate:+.4f} [{f.ci[0]:+.4f}, {f.ci[1]:+.4f}], margin {absolute:.4f}: **{verdict}** ({MEANS[verdict]})"
             for system, f, absolute, verdict in self.rows(margin, measure, contrast)
         ]
         return f"{measure}, {contrast}, margin {margin} % of the mean. " + "; ".join(told) + "."
