@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.finding import MATERIAL, Finding, make_finding
@@ -124,8 +123,9 @@ def agreement(coder_a: Sequence[str], coder_b: Sequence[str]) -> float:
     if len(coder_a) != len(coder_b) or len(coder_a) < 2 or strange:
         wrong = f"unknown code {strange[0]!r}" if strange else f"{len(coder_a)} and {len(coder_b)} codes"
         raise InputError(f"agreement: {wrong}; expected two codings of the same statements, with the codes {', '.join(sorted(known))}")
-    kappa = cohen_kappa_score(list(coder_a), list(coder_b))
-    return 1.0 if np.isnan(kappa) else float(kappa)
+    if list(coder_a) == list(coder_b):
+        return 1.0  # also where only one code was used, for which kappa is not defined
+    return float(cohen_kappa_score(list(coder_a), list(coder_b), labels=sorted(known)))
 
 
 def catalogue_checks(dataset, margin: float = 0.01) -> list[Finding]:
