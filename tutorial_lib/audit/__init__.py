@@ -1,7 +1,13 @@
-"""The ethics audit: who may be harmed, measured with inference that holds, judged by margins declared beforehand."""
+"""The ethics audit: who may be harmed, measured with inference that holds, judged by margins declared beforehand.
+
+`audit` looks at the lists of any recommender. What needs more than lists stands in its own module, and its findings are added to the report:
+counterfactual (prompts), privacy, truth (invented items, explanations, contamination), manipulation, longrun, footprint, transparency,
+mitigation and mitigation_training, frontier, protocols. glassbox and validation audit the audit; register holds harms and interviews.
+"""
 
 from tutorial_lib.audit.auditing import audit
 from tutorial_lib.audit.finding import MARGINS, VERDICTS, Finding, judge, make_finding, verdict_of
-from tutorial_lib.audit.report import AuditReport
+from tutorial_lib.audit.logged import LoggedLists
+from tutorial_lib.audit.report import AuditReport, Opinion
 
-__all__ = ["MARGINS", "VERDICTS", "AuditReport", "Finding", "audit", "judge", "make_finding", "verdict_of"]
+__all__ = ["MARGINS", "VERDICTS", "AuditReport", "Finding", "LoggedLists", "Opinion", "audit", "judge", "make_finding", "verdict_of"]
