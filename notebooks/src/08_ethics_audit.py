@@ -231,8 +231,8 @@ quiz("08_ethics_audit", "null-worlds")
 systems = {"Popularity": Popularity().fit(split)}
 size = {"smoke": {"width": 16, "epochs": 1}, "quick": {"width": 32, "epochs": 20}, "full": {}}[PROFILE]
 systems["Transformer"] = SequenceRecommender(**size).fit(split, seed=SEED, progress=False)
-share = 1 if ds.truth is not None else 4  # real titles are slow to score: fewer users are asked
-asked = max(2, {"smoke": 3, "quick": 40, "full": 400}[PROFILE] // share)
+slower = 1 if ds.truth is not None else 8  # real titles are slow to score: fewer users are asked
+asked = max(2, {"smoke": 3, "quick": 40, "full": 400}[PROFILE] // slower)
 recorded = pd.read_csv(shipped("results/audit-lists.csv.gz")) if (LM, DATASET) == ("kit-gpt", "world-movies") else None
 
 # %%
@@ -390,9 +390,11 @@ hint("08-excess")
 # %%
 from tutorial_lib.audit.counterfactual import counterfactual_findings, list_similarity, wording_table
 
-few = max(2, {"smoke": 2, "quick": 12, "full": 60}[PROFILE] // (share * 2 - 1))
+few = max(2, {"smoke": 2, "quick": 12, "full": 60}[PROFILE] // slower)
+rewordings = PARAPHRASES if slower == 1 else PARAPHRASES[:2]
+attributes = ATTRIBUTES if slower == 1 else {"gender": ATTRIBUTES["gender"]}
 people = np.arange(min(few, len(live.users)))
-VALUES = [value for values in ATTRIBUTES.values() for value in values]
+VALUES = [value for values in attributes.values() for value in values]
 
 
 def lists_when_told(who):
@@ -400,8 +402,8 @@ def lists_when_told(who):
     return adapt(lm, split, "zero-shot", labels=0, template=about(who)).recommend([live.histories[i] for i in people], 10)
 
 
-told = {who: lists_when_told(who) for who in (NEUTRAL, *PARAPHRASES, *VALUES)}
-floor = np.column_stack([list_similarity(told[who], told[NEUTRAL]) for who in PARAPHRASES])
+told = {who: lists_when_told(who) for who in (NEUTRAL, *rewordings, *VALUES)}
+floor = np.column_stack([list_similarity(told[who], told[NEUTRAL]) for who in rewordings])
 beyond = {who: excess(list_similarity(told[who], told[NEUTRAL]), floor).mean() for who in VALUES}
 say(f"{len(people)} users, live. Change beyond the floor: " + "; ".join(f"*{who}* {value:+.3f}" for who, value in beyond.items()) + ".")
 
@@ -413,13 +415,13 @@ say(f"{len(people)} users, live. Change beyond the floor: " + "; ".join(f"*{who}
 if recorded is not None:
     words = {who: part.set_index("user")["items"] for who, part in recorded[recorded["system"] == LM].groupby("who")}
     users = words[VALUES[0]].index
-    told = {who: np.array([list(map(int, words[who][user].split())) for user in users]) for who in (NEUTRAL, *PARAPHRASES, *VALUES)}
+    told = {who: np.array([list(map(int, words[who][user].split())) for user in users]) for who in (NEUTRAL, *rewordings, *VALUES)}
     place = {user: row for row, user in enumerate(split.users)}
     wanted = [split.test_target[place[user]] for user in users]
 else:
     users, wanted = live.users[people], [live.targets[i] for i in people]
-moved = wording_table(told[NEUTRAL], {who: told[who] for who in VALUES}, [told[who] for who in PARAPHRASES])
-moved["wording"] = VALUES + list(PARAPHRASES)
+moved = wording_table(told[NEUTRAL], {who: told[who] for who in VALUES}, [told[who] for who in rewordings])
+moved["wording"] = VALUES + list(rewordings)
 bars(
     {row.wording: (row.dissimilarity, row.dissimilarity - 1.96 * row.se, row.dissimilarity + 1.96 * row.se) for row in moved.itertuples()},
     quantity="1 - PRAG to the neutral list", caption=f"{len(users)} users. The first {len(VALUES)} name an attribute, the others do not.",
@@ -432,21 +434,21 @@ bars(
 # %%
 from tutorial_lib.audit.inference import mean_shift
 
-apart = {who: 1 - list_similarity(told[who], told[NEUTRAL]) for who in PARAPHRASES}
+apart = {who: 1 - list_similarity(told[who], told[NEUTRAL]) for who in rewordings}
 caught = []
-for who in PARAPHRASES:
-    others = np.mean([apart[other] for other in PARAPHRASES if other != who], axis=0)
+for who in rewordings:
+    others = np.mean([apart[other] for other in rewordings if other != who], axis=0)
     shift = mean_shift(apart[who] - others, rng=rng)
     caught += [who] if shift.low > 0 or shift.high < 0 else []
-say(f"Convicted by their users: **{len(caught)} of {len(PARAPHRASES)}** paraphrases, none of which says anything about anybody.")
+say(f"Convicted by their users: **{len(caught)} of {len(rewordings)}** paraphrases, none of which says anything about anybody.")
 
 # %% [markdown]
 # With enough users any wording differs from any other. So the **wordings are a sample, too**: the intervals below count how much
 # paraphrases differ among themselves. They are wider; more paraphrases, and several wordings of each attribute, narrow them.
 
 # %%
-neutral_wordings, prompts = [told[p] for p in PARAPHRASES], []
-for attribute, values in ATTRIBUTES.items():
+neutral_wordings, prompts = [told[p] for p in rewordings], []
+for attribute, values in attributes.items():
     by_value = {value: told[value] for value in values}
     for finding in counterfactual_findings(told[NEUTRAL], by_value, neutral_wordings, wanted, margins=margins, seed=SEED):
         prompts.append(replace(finding, metric=f"{attribute}, {finding.metric}"))

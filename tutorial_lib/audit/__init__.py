@@ -1,8 +1,8 @@
 """The ethics audit: who may be harmed, measured with inference that holds, judged by margins declared beforehand.
 
-`audit` looks at the lists of any recommender. What needs more than lists stands in its own module, and its findings are added to the report:
+`audit` looks at the lists of any recommender. What needs more stands in its own module, and its findings are added to the report:
 counterfactual (prompts), privacy, truth (invented items, explanations, contamination), manipulation, longrun, footprint, transparency,
-mitigation and mitigation_training, frontier, protocols. glassbox and validation audit the audit; register holds harms and interviews.
+mitigation, mitigation_training, frontier, protocols. glassbox and validation audit the audit; register holds harms and interviews.
 """
 
 from tutorial_lib.audit.auditing import audit

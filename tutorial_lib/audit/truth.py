@@ -118,7 +118,8 @@ def contamination(
     answer: ids -> one text each, such as a prompted model; it must not have been shown these pairs. titles: the true ones.
     A recovered title is exact but for case and punctuation. Control: the same answers held against the titles of the other items, the
     exact mean over all shuffles, so a model that always names a famous film gains nothing. Interval: Wilson's of the recovered share,
-    minus the control; p: paired sign-flip. Margin "contaminated". A MovieLens score of a model that recovers titles is not a score on unseen data.
+    minus the control; p: paired sign-flip. Margin "contaminated".
+    A MovieLens score of a model that recovers titles is no score on unseen data.
     Returns the finding and columns item_id, title, answer, recovered, control, one row an item.
     Source: Di Palma et al. 2025, arXiv 2505.10212. Raises InputError unless there is one title and one answer an id.
     """
