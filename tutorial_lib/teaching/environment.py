@@ -14,7 +14,7 @@ from pathlib import Path
 from tutorial_lib.errors import InputError
 
 _DISTRIBUTION = "tutorial-lib"
-_IMPORT_NAME = {"pyyaml": "yaml"}  # where the name to import differs from the name to install
+_IMPORT_NAME = {"pyyaml": "yaml", "scikit-learn": "sklearn"}  # where the name to import differs from the name to install
 _LEAST_MEMORY_GB = 2.0
 
 
