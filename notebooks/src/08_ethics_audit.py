@@ -27,6 +27,7 @@ SEED = 0  # any whole number from 0; draws users, simulations and the secret wor
 # Weidinger et al. 2021 for language models, and the six concerns of Milano, Taddeo and Floridi 2020 for recommenders.
 
 # %%
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -667,7 +668,7 @@ quiz("08_ethics_audit", "job-board")
 
 # %%
 full = report.add(prompts)
-folder = Path("runs/audit-08")
+folder = Path(tempfile.mkdtemp(prefix="audit-"))  # name a folder of your own to keep the report
 files = full.save(folder)
 say(f"Opinion on {full.system}: **{full.opinion.word}**.", *full.opinion.reasons[:3], f"Written: {', '.join(str(f) for f in files)}.")
 

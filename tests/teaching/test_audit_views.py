@@ -47,6 +47,16 @@ def test_verdict_view_over_its_whole_grid():
         VIEW.draw(5, "ndcg@10", "nobody")
 
 
+def test_a_system_without_a_hit_is_named_and_not_drawn():
+    """A share of a mean of 0 is no number: it must not end in a division by zero, nor in a verdict."""
+    view = VerdictView({"ndcg@10": {"g a - b": {"none": finding(0.0, 0.0), "one": finding(0.02, 0.04)}}}, {"ndcg@10": {"none": 0.0, "one": 0.1}})
+    assert [row[3] for row in view.rows(5, "ndcg@10", "g a - b")] == ["no hit at all", MATERIAL]
+    assert "none: no hit at all, nothing to compare; one +0.0300" in view.describe(5, "ndcg@10", "g a - b")
+    figure = view.draw(5, "ndcg@10", "g a - b")
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["none\nno hit at all", "one\nMATERIAL"]
+    plt.close(figure)
+
+
 FRAME = pd.DataFrame(
     [
         (arm, seed, turn, metric, 0.1 * turn + 0.01 * seed + (arm == "random"))

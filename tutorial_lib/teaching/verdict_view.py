@@ -15,6 +15,7 @@ LOOKS = {  # verdict -> (colour, marker): never colour alone
     EQUIVALENT: (OKABE_ITO["green"], MARKERS[0]),
     INCONCLUSIVE: ("#777777", MARKERS[3]),
 }
+NO_HIT = "no hit at all"  # instead of a verdict: with a mean of 0 there is no share of it, and nothing to compare
 MEANS = {
     MATERIAL: "there is a difference, and all of the interval lies beyond the margin",
     WITHIN: "there is a difference, and all of the interval lies within the margin",
@@ -45,7 +46,8 @@ class VerdictView:
         rows = []
         for system, finding in self.findings[measure][contrast].items():
             absolute = margin / 100 * abs(self.levels[measure][system])
-            rows.append((system, finding, absolute, verdict_of(finding.ci, finding.p_adjusted, absolute)))
+            verdict = verdict_of(finding.ci, finding.p_adjusted, absolute) if absolute > 0 else NO_HIT
+            rows.append((system, finding, absolute, verdict))
         return rows
 
     def draw(self, margin: int, measure: str, contrast: str):
@@ -57,6 +59,8 @@ class VerdictView:
         ax.axvspan(-margin, margin, color="#DDDDDD", alpha=0.6, zorder=0)
         ax.axvline(0, color="black", linewidth=1)
         for place, (system, finding, _, verdict) in enumerate(rows):
+            if verdict == NO_HIT:
+                continue
             scale = 100 / abs(self.levels[measure][system])
             colour, marker = LOOKS[verdict]
             low, high = finding.ci
@@ -71,7 +75,9 @@ class VerdictView:
     def describe(self, margin: int, measure: str, contrast: str) -> str:
         """The verdicts in words."""
         told = [
-            f"{system}: too few users for an interval"
+            f"{system}: {NO_HIT}, nothing to compare"
+            if verdict == NO_HIT
+            else f"{system}: too few users for an interval"
             if f.ci[0] != f.ci[0]
             else f"{system} {f.estimate:+.4f} [{f.ci[0]:+.4f}, {f.ci[1]:+.4f}], margin {absolute:.4f}: **{verdict}** ({MEANS[verdict]})"
             for system, f, absolute, verdict in self.rows(margin, measure, contrast)
