@@ -17,7 +17,7 @@
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: small simulations, for structure | quick: minutes | full: more users and seeds
 DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-100k"
-LM = "kit-gpt"  # or a Hub id or folder of a causal or encoder-decoder model; it is prompted in sections 4 and 6
+LM = "kit-gpt"  # or a Hub id or folder of a causal or encoder-decoder model; it is prompted in sections 4, 6 and 7
 SEED = 0  # any whole number from 0; draws users, simulations and the secret world
 
 # %% [markdown]
@@ -29,6 +29,7 @@ SEED = 0  # any whole number from 0; draws users, simulations and the secret wor
 # %%
 import tempfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -63,7 +64,7 @@ show(
 # %% [markdown]
 # There are **four routes** to evidence. *Adverse indications* are metrics: most of this notebook. *Interviews* ask those concerned (the
 # library has a guide and a coding sheet). *External knowledge bases* check what a system says against a catalogue. And harm that builds up
-# is *simulated*: section 7. A metric never replaces asking the people it is about.
+# is *simulated*: section 8. A metric never replaces asking the people it is about.
 
 # %% [markdown]
 # ## 2. Declare margins before you look
@@ -447,18 +448,24 @@ say(f"Convicted by their users: **{len(caught)} of {len(rewordings)}** paraphras
 # With enough users any wording differs from any other. So the **wordings are a sample, too**: the intervals below count how much
 # paraphrases differ among themselves. They are wider; more paraphrases, and several wordings of each attribute, narrow them.
 
+
 # %%
+def findings_table(findings, caption):
+    """Estimate, interval, margin and verdict of each."""
+    rows = [(f.metric, f.estimate, *f.ci, f.margin, f.verdict) for f in findings]
+    table(
+        pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "margin", "verdict"]).set_index("metric"),
+        caption=caption,
+        digits=3,
+    )
+
+
 neutral_wordings, prompts = [told[p] for p in rewordings], []
 for attribute, values in attributes.items():
     by_value = {value: told[value] for value in values}
     for finding in counterfactual_findings(told[NEUTRAL], by_value, neutral_wordings, wanted, margins=margins, seed=SEED):
         prompts.append(replace(finding, metric=f"{attribute}, {finding.metric}"))
-rows = [(f.metric, f.estimate, *f.ci, f.margin, f.verdict) for f in prompts]
-table(
-    pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "margin", "verdict"]).set_index("metric"),
-    caption="Named against paraphrased",
-    digits=3,
-)
+findings_table(prompts, "Named against paraphrased")
 
 # %%
 above = moved[moved["names_value"]]["dissimilarity"].mean() - moved[~moved["names_value"]]["dissimilarity"].mean()
@@ -479,7 +486,129 @@ say(
 # paraphrases leave open, too: they differ among themselves, and an attribute that lies among them has shown nothing.
 
 # %% [markdown]
-# ## 7. What happens in the long run?
+# ## 7. Who else is harmed, and how?
+# Gaps are half of the register. Privacy, truth and manipulation have measures of their own, and each has a control that a careless audit
+# leaves out.
+#
+# **Privacy.** You told the system what you watched, not who you are. **Guess first:** from the one vector that the Transformer keeps of a
+# user, how often can a *probe* tell a woman from a man (.50 is chance)? And is that more than your history tells anyway?
+
+# %%
+from tutorial_lib.audit.privacy import attribute_leak, history_features, size_features
+
+model, leak = systems["Transformer"], margins.get("leak", MARGINS["leak"][0])
+seen = collect(model, ds, whole)
+states, gender = model.states(seen.histories), seen.labels("gender")
+features = {
+    "profile size": size_features(seen.histories),
+    "list": history_features([row[row >= 0] for row in seen.lists], ds.n_items),
+    "history": history_features(seen.histories, ds.n_items),
+    "state": states,
+}
+leaks = attribute_leak(features, gender, leak, seed=SEED)
+findings_table(leaks, "How well a probe tells gender, by what it is shown: AUC above chance")
+
+# %% [markdown]
+# The last row is the system's own doing. What the history tells, anyone tells who has the history; a system that *stores* less tells less.
+#
+# A known remedy trains a filter against an *adversary* that tries to read the attribute. When the adversary fails, is the attribute gone?
+# It may only have been fooled. Believe a **fresh probe**, which the filter has never met.
+
+# %%
+from tutorial_lib.audit.mitigation_learned import remove_attribute
+
+known = np.isin(gender, ["F", "M"])
+vectors = model.model.embedding.weight[: ds.n_items].detach().numpy()
+remedy = {}
+for steps in (50, 800):
+    cleared = remove_attribute(states[known], gender[known], vectors, steps=steps, seed=SEED)
+    (fresh,) = attribute_leak({"filtered state": cleared.states}, gender[known], leak, seed=SEED)
+    remedy[steps] = (cleared.adversary_auc, fresh.estimate + 0.5, cleared.scores_changed)
+table(
+    pd.DataFrame(remedy, index=["AUC of the adversary", "AUC of a fresh probe", "variance of the scores that it cost"]),
+    caption=f"After so many steps of adversarial training. Before: fresh probe {leaks[3].estimate + 0.5:.3f}", digits=3,
+)  # fmt: skip
+
+# %%
+quiz("08_ethics_audit", "privacy")
+
+# %% [markdown]
+# **Truth.** A language model that writes titles can write some that do not exist. That is seen only *before* its text is matched to the
+# catalogue: afterwards every answer is an item, and the invention has become a wrong recommendation. *Constrained decoding*, which follows
+# the catalogue while it writes, is the remedy of notebook 04.
+
+# %%
+from tutorial_lib.audit.truth import generated_titles_findings
+
+invented = []
+for way, held in (("free", False), ("constrained", True)):
+    texts = [prompted.write(history, beams=10, constrained=held).texts for history in live.histories]
+    finding = generated_titles_findings(texts, prompted.words.titles, margins, seed=SEED)[0]
+    invented.append(replace(finding, metric=f"{way}: {finding.metric}"))
+    say(f"{way.capitalize()}, the first user's first three: {', '.join(texts[0][:3])}.")
+findings_table(invented, f"{LM}, ten titles for each of {len(live.users)} users")
+
+# %% [markdown]
+# None seen is not none: with so few users, the interval of the constrained model still reaches far. Ask more users, or prove it: here the
+# trie allows nothing else.
+#
+# **Manipulation.** Somebody wants a film of theirs shown, and signs up with fake profiles, each with that film and some popular ones. The
+# control: films *as popular as it was*, which rise or fall without an attack. **Guess first:** how many profiles does it take?
+
+# %%
+from tutorial_lib.audit.manipulation import attack_findings, matched_controls, shilled
+from tutorial_lib.models import ItemKNN
+
+counts = np.bincount(np.concatenate(split.train), minlength=ds.n_items)
+attacked = int(np.argsort(counts, kind="stable")[ds.n_items // 5])  # a film that few know
+controls = matched_controls(counts, attacked, seed=SEED)
+FAKES = [max(1, round(share * ds.n_users)) for share in (0.005, 0.015, 0.05)]
+attacks = {}
+for kind in (ItemKNN, EASE):
+    before = collect(kind().fit(split), ds, whole)
+    for fakes in FAKES:
+        after = kind().fit(shilled(split, attacked, fakes, kind="bandwagon", seed=SEED)).recommend(before.histories, 10)
+        attacks[kind.__name__, fakes] = attack_findings(before.lists, after, attacked, controls, before.targets, margins=margins, seed=SEED)
+lifted_by = {name: [(f[0].estimate, *f[0].ci) for (n, _), f in attacks.items() if n == name] for name in ("ItemKNN", "EASE")}
+points(
+    [f"{fakes} profiles" for fakes in FAKES], lifted_by, quantity="rise in the share of users shown the film", zero="as its controls",
+    caption=f"{ds.name}, {ds.n_users:,} true users; the film had {counts[attacked]} interactions.",
+)  # fmt: skip
+
+# %%
+price = attacks["EASE", FAKES[-1]]
+say(f"EASE, {FAKES[-1]} profiles.", *(str(f) for f in price))
+
+# %% [markdown]
+# **Power.** Who decides what you see, you or the system? The Digital Services Act asks for the *main parameters* of a recommender (Art. 27)
+# and, of the very large platforms, for an option *without profiling* (Art. 38). Both can be measured: hide one input at a time, and compare
+# with what everybody would be shown.
+
+# %%
+from tutorial_lib.audit.transparency import main_parameters, non_profiling_cost
+
+table(main_parameters(model, seen, seed=SEED), caption="Transformer: hide one input, and see how the list and its NDCG@10 change", digits=3)
+plain = collect(systems["Popularity"], ds, whole)
+limit = margins["quality"] * seen.metrics["ndcg@10"].mean()
+option = non_profiling_cost(seen, plain, limit, attribute="gender", seed=SEED)
+findings_table(option, "Popularity in place of the Transformer: NDCG@10 lost by those who refuse to be profiled")
+
+# %% [markdown]
+# An option that costs this much is an option on paper. And the **environment** pays for every list. Energy is told as a band: most of it
+# are constants of processor, memory and grid that nobody here can check.
+
+# %%
+from tutorial_lib.audit.footprint import measure_footprint
+
+served_now = {"Popularity": (systems["Popularity"], seen.histories), "Transformer": (model, seen.histories), LM: (prompted, live.histories)}
+energy = {}
+for name, (system, rows) in served_now.items():
+    energy[name] = measure_footprint(partial(system.recommend, rows, 10), recommendations=len(rows))
+say(*(f"**{name}:** {band.per_thousand()[0]:.1g} to {band.per_thousand()[1]:.1g} gCO2e per 1,000 lists." for name, band in energy.items()))
+say(f"How the last one was measured: {energy[LM].mode}.")
+
+# %% [markdown]
+# ## 8. What happens in the long run?
 # An audit of one day misses what builds up. A list makes choices, choices are the next training data, and what was never shown is never
 # learned. The loop below shows ten items to every user, lets each pick one by a taste that **never changes**, and trains again. Two
 # controls run beside it: the same model **trained once**, and **random lists**, which show what the loop does by itself.
@@ -489,7 +618,6 @@ say(
 # %%
 from tutorial_lib.audit.finding import checked_margins
 from tutorial_lib.audit.longrun import longrun_findings, simulate
-from tutorial_lib.models import ItemKNN
 from tutorial_lib.teaching.feedback_view import FeedbackView
 
 town = ds if ds.truth is not None else load_dataset("world-movies")  # the true taste must be known
@@ -526,7 +654,7 @@ for name, consume in (("shown again", False), ("removed once chosen", True)):
 say(*(f"Popularity, trained once, items {name}: similarity {part.iloc[0]:.2f} → {part.iloc[-1]:.2f}." for name, part in removal.items()))
 
 # %% [markdown]
-# ## 8. Mitigate, and measure again
+# ## 9. Mitigate, and measure again
 # Three re-rankers work on the lists of any system: a **popularity penalty**, **calibration** (lists whose categories match the profile,
 # Steck 2018) and **xQuAD** (a share of places for the tail). Each has one knob, from 0, nothing, to 1, the rule alone.
 #
@@ -599,7 +727,7 @@ say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
 quiz("08_ethics_audit", "mitigation")
 
 # %% [markdown]
-# ## 9. A secret world
+# ## 10. A secret world
 # Who audits the auditor? In a **town of glass** everything is known: tastes, merits, and what was planted in the recommender. There the
 # audit of this notebook was itself tested, in hundreds of towns: do its intervals hold the truth, and does it keep silent where nothing is?
 
@@ -645,7 +773,7 @@ size = f", by {accused['low']:+.3f} to {accused['high']:+.3f} ({accused['metric'
 say(f"A town that neither of you has seen. Your auditor says: **{accused['harmed']}**{size}.", f"The truth: {secret.told()}")
 
 # %% [markdown]
-# ## 10. The same audit for a job board
+# ## 11. The same audit for a job board
 # Take your audit to a site that ranks vacancies. Go through it again, and change what has to change:
 #
 # - **Stakeholders.** Job seekers and employers, but also people who never registered because nothing was ever shown to them.
@@ -667,10 +795,11 @@ quiz("08_ethics_audit", "job-board")
 # scope, margins, everything that was tested and not only what fired, groups too small to judge, versions and checksums.
 
 # %%
-full = report.add(prompts)
-folder = Path(tempfile.mkdtemp(prefix="audit-"))  # name a folder of your own to keep the report
-files = full.save(folder)
-say(f"Opinion on {full.system}: **{full.opinion.word}**.", *full.opinion.reasons[:3], f"Written: {', '.join(str(f) for f in files)}.")
+full = {"Transformer": report.add([*leaks, *option]), LM: reports[LM].add([*prompts, *invented])}
+folder = Path(tempfile.mkdtemp(prefix="audit-"))  # name a folder of your own to keep the reports
+for name, one in full.items():
+    files = one.save(folder / name)
+    say(f"Opinion on {name}: **{one.opinion.word}**.", *one.opinion.reasons[:3], f"Written: {', '.join(str(f) for f in files)}.")
 
 # %% [markdown]
 # ## Recap

@@ -39,6 +39,14 @@ def test_no_leak_is_no_finding():
     assert sum(value < 0.05 for value in p) <= 1
 
 
+def test_a_probe_below_chance_counts_as_chance():
+    """Held-out labels of a feature that says nothing pull the other way: an interval that ends below .5 must not pass for a reading."""
+    noise = np.random.default_rng(0).normal(size=(4, 800, 1))
+    found = [attribute_leak({"state": one}, LABELS, 0.05)[0] for one in noise]
+    below = [f for f in found if "counts as .5" in " ".join(f.notes)]
+    assert below and all(f.estimate == 0 and f.ci[0] < 0 < f.ci[1] for f in below)
+
+
 def test_amplification_compares_state_with_history():
     """What a state adds to the history is the harm of the system, not of the data."""
     strong, weak = leaking_states(LABELS == "F", 2.0, seed=2), leaking_states(LABELS == "F", 0.3, seed=3)

@@ -42,7 +42,8 @@ def test_values_intervals_and_front(pair):
     value = card.table["value"]
     assert value["a", "ndcg@10"] == pytest.approx(ranking["a"]["ndcg@10"].mean())
     assert value["a", "rougeL"] == pytest.approx(texts["a"]["rougeL"].groupby(level=0).mean().mean())
-    assert (card.table["low"] <= value).all() and (value <= card.table["high"]).all()
+    slack = 1e-12  # where all users have the same value, sums of resamples differ from the mean in the last digit
+    assert (card.table["low"] <= value + slack * value).all() and (value <= card.table["high"] + slack * value).all()
     assert card.table["n"].eq(40).all() and card.table["side"].tolist() == ["accuracy", "language", "language"] * 3
     assert not any(line.startswith("By ndcg@10") for line in card.limits)  # constant shifts: all pairs are told apart
     assert card.wide(2).loc["a", "ndcg@10"].startswith(f"{value['a', 'ndcg@10']:.2f} [")

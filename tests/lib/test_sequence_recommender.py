@@ -107,6 +107,15 @@ def test_a_score_depends_on_its_own_history_alone(name, models, split, monkeypat
 
 
 @each
+def test_states_are_what_scores_are_read_from(name, models, split):
+    """A probe of privacy reads them: another layer, or another row's state, would say nothing of the system in use."""
+    model, histories = models[name], [[5], *split.test_history[:4]]
+    states = torch.from_numpy(model.states(histories))
+    assert states.shape == (5, model.shape["width"])
+    assert np.allclose(model.model.item_scores(states).detach().numpy(), model.score(histories), atol=1e-5)
+
+
+@each
 def test_of_a_long_history_the_newest_items_are_read(name, models):
     model, long = models[name], list(range(25))
     assert np.allclose(model.score([long]), model.score([long[-LENGTH:]]), atol=1e-6)

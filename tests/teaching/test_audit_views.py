@@ -49,7 +49,8 @@ def test_verdict_view_over_its_whole_grid():
 
 def test_a_system_without_a_hit_is_named_and_not_drawn():
     """A share of a mean of 0 is no number: it must not end in a division by zero, nor in a verdict."""
-    view = VerdictView({"ndcg@10": {"g a - b": {"none": finding(0.0, 0.0), "one": finding(0.02, 0.04)}}}, {"ndcg@10": {"none": 0.0, "one": 0.1}})
+    gaps = {"none": finding(0.0, 0.0), "one": finding(0.02, 0.04)}
+    view = VerdictView({"ndcg@10": {"g a - b": gaps}}, {"ndcg@10": {"none": 0.0, "one": 0.1}})
     assert [row[3] for row in view.rows(5, "ndcg@10", "g a - b")] == ["no hit at all", MATERIAL]
     assert "none: no hit at all, nothing to compare; one +0.0300" in view.describe(5, "ndcg@10", "g a - b")
     figure = view.draw(5, "ndcg@10", "g a - b")

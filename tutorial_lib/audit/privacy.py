@@ -40,7 +40,8 @@ def attribute_leak(features: Mapping[str, object], labels: np.ndarray, margin: f
 
     features: name -> [n, d] array or sparse matrix, such as user states, the lists alone (what an outsider sees), histories (what the
     system was told) and the profile size. labels: [n] group names; users of unknown group are left out. With more than two groups the
-    AUC is the mean of one group against the rest. Interval: bootstrap over users. p: labels shuffled 199 times, a linear probe refitted
+    AUC is the mean of one group against the rest. Interval: bootstrap over users; an AUC below .5, where the labels that a probe trained
+    on and those it is tried on pull apart by chance, counts as .5. p: labels shuffled 199 times, a linear probe refitted
     each time. A probe gives a lower bound: another one might read more. With "state" and "history" given, the last finding is the *leak
     amplification*, the AUC of the state minus that of the history, paired over users.
     Raises InputError for fewer than two groups, or rows that do not match. Source: Li et al. 2023 (UP5), arXiv 2305.12090, for the set-up.
@@ -78,8 +79,11 @@ def attribute_leak(features: Mapping[str, object], labels: np.ndarray, margin: f
 def _leak_estimate(value: float, boot: np.ndarray, p: float, smallest: int) -> tuple[Estimate, list[str]]:
     if smallest < FEWEST:
         return Estimate.nothing(value - 0.5), [f"A group has {smallest} users: no interval below {FEWEST}."]
-    low, high = np.nanquantile(boot, [0.025, 0.975])
-    return Estimate(value - 0.5, float(low - 0.5), float(high - 0.5), p, float(np.nanstd(boot))), []
+    low, high = np.nanquantile(boot, [0.025, 0.975]) - 0.5
+    below = max(0.0, 0.5 - value)
+    told = f"AUC {value:.3f} is below chance and counts as .5: a probe that learned nothing falls below it on new users."
+    notes = [told] if below else []
+    return Estimate(value - 0.5 + below, float(low + below), float(high + below), p, float(np.nanstd(boot))), notes
 
 
 def _amplification(boot: np.ndarray, findings: list[Finding], names: list[str], sizes: Mapping[str, int], margin: float) -> Finding:

@@ -122,10 +122,19 @@ class SequenceRecommender(ScoreRecommender):
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
         """float32 [n, n_items]: the newest ``plan.length`` items of each history are read, an empty one included."""
-        check_histories(histories, fitted(self).n_items)
+        return self._read(histories, fitted(self).n_items, self.model.item_scores)
+
+    def states(self, histories: Histories) -> np.ndarray:
+        """float32 [n, width]: the hidden state from which `score` predicts, all that the model keeps of a user."""
+        fitted(self)
+        return self._read(histories, self.shape["width"], lambda hidden: hidden)
+
+    def _read(self, histories: Histories, columns: int, read_out: Callable[[torch.Tensor], torch.Tensor]) -> np.ndarray:
+        """[n, columns]: what ``read_out`` makes of the state that each history ends in, in batches of similar lengths."""
+        check_histories(histories, self.n_items)
         pieces = [np.asarray(history, dtype=np.int64)[-self.plan.length :] for history in histories]
         order = np.argsort([len(piece) for piece in pieces], kind="stable")  # similar lengths together: little padding
-        out = np.empty((len(pieces), self.n_items), dtype=np.float32)
+        out = np.empty((len(pieces), columns), dtype=np.float32)
         device = self.model.bias.device
         self.model.eval()
         start = 0
@@ -134,7 +143,7 @@ class SequenceRecommender(ScoreRecommender):
                 longest = len(pieces[order[min(start + SCORED_AT_ONCE // (len(pieces[order[start]]) + 2), len(order)) - 1]]) + 2
                 rows = order[start : start + max(1, SCORED_AT_ONCE // longest)]
                 batch = self.objective.query(padded([pieces[row] for row in rows], self.model.vocabulary.pad), self.model.vocabulary)
-                out[rows] = self.model.item_scores(self.model.predictions(batch.to(device))).float().cpu().numpy()
+                out[rows] = read_out(self.model.predictions(batch.to(device))).float().cpu().numpy()
                 start += len(rows)
         return out
 
