@@ -29,13 +29,14 @@ def audit_model(
 ) -> int:
     """Audit, print the findings and the opinion, write the report (`AuditReport.save`) to ``out``; returns 0.
 
-    model: one of `comparison.MODELS`, in any case, which is fitted first, or a folder that `SequenceRecommender.save` wrote.
+    model: one of `comparison.MODELS`, in any case, which is fitted first, a folder that `SequenceRecommender.save` wrote, or a .csv file of
+    lists that any system has shown (`LoggedLists.from_frame`: user, items; codes of the dataset).
     dataset: a name for `load_dataset`; real data is cut to its ``core``-core. split: see `SPLITS`; default: hold-out-5, and leave-last-out
     for a saved model, which has been trained so by ``tutorial train``. attributes: user columns (default: all that can be compared).
     margins: "name=value" each. All input is checked before anything is fitted or written; raises InputError.
     """
     chosen, given = _known_model(model), parsed_margins(margins)
-    saved = chosen is None
+    saved = chosen is None and Path(model).is_dir()
     from tutorial_lib.audit import audit
     from tutorial_lib.data import load_dataset
 
@@ -49,7 +50,7 @@ def audit_model(
     if not 1 <= k <= ds.n_items:
         raise InputError(f"--k {k}: expected 1..{ds.n_items}, the size of the catalogue of {dataset}")
     parts = _split(ds, kind, held, seed)
-    recommender = _loaded(model, ds) if saved else None
+    recommender = None if chosen else _loaded(model, ds) if saved else _logged(model)
     Path(out).mkdir(parents=True, exist_ok=True)  # a place that cannot be written is told now, not after the training
     print(parts, flush=True)
     if saved and kind != "leave-last-out":
@@ -109,13 +110,13 @@ def parsed_margins(given: Sequence[str]) -> dict[str, float]:
 
 
 def _known_model(name: str) -> str | None:
-    """Name of a class in `tutorial_lib.models`, or None for a folder."""
+    """Name of a class in `tutorial_lib.models`, or None for a folder or a log."""
     known = {model.lower(): model for model in MODELS}
     if name.lower() in known:
         return known[name.lower()]
-    if Path(name).is_dir():
+    if Path(name).is_dir() or (name.lower().endswith((".csv", ".csv.gz")) and Path(name).is_file()):
         return None
-    raise InputError(f"{unknown_name('model', name, MODELS)}; or the folder of a model saved by tutorial train")
+    raise InputError(f"{unknown_name('model', name, MODELS)}; or the folder of a model saved by tutorial train, or a .csv of lists")
 
 
 def _parsed_split(name: str) -> tuple[str, int]:
@@ -148,6 +149,17 @@ def _loaded(folder: str, ds):
     if model.n_items != ds.n_items:
         raise InputError(f"{folder}: the model knows {model.n_items} items, {ds.name} has {ds.n_items}; name the dataset it was trained on")
     return model
+
+
+def _logged(path: str):
+    from tutorial_lib.audit.logged import LoggedLists
+
+    try:
+        frame = pd.read_csv(path)
+    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
+        first = str(error).strip().splitlines()[0]
+        raise InputError(f"{path}: {first}; expected a table with the columns user and items (codes, separated by spaces)") from None
+    return LoggedLists.from_frame(frame, name=Path(path).name)
 
 
 def validate_audit(replications: int = 30, *, seed: int = 0, jobs: int = 1) -> int:

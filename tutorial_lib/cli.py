@@ -122,7 +122,9 @@ def _add_grid(grid: argparse.ArgumentParser) -> None:
 
 
 def _add_audit(audit: argparse.ArgumentParser) -> None:
-    audit.add_argument("model", metavar="MODEL", nargs="?", help="a name that tutorial compare knows, or the folder of a saved model")
+    audit.add_argument(
+        "model", metavar="MODEL", nargs="?", help="a name that tutorial compare knows, a saved model's folder, or a .csv of lists"
+    )
     audit.add_argument("--dataset", metavar="NAME", default="world-movies")
     audit.add_argument(
         "--split", metavar="NAME", help="leave-last-out, hold-out-N or random-N; default: hold-out-5 (saved: leave-last-out)"
@@ -145,7 +147,7 @@ def _audit(args) -> int:
     if args.validate:
         return validate_audit(args.replications, seed=args.seed, jobs=args.jobs)
     _known_dataset(args.dataset)
-    out = args.out or Path("runs", f"audit-{Path(args.model).name}-{args.dataset}")
+    out = args.out or Path("runs", f"audit-{Path(args.model).name.removesuffix('.gz').removesuffix('.csv')}-{args.dataset}")
     options = {"split": args.split, "k": args.k, "attributes": args.attribute, "margins": args.margin, "seed": args.seed}
     return audit_model(args.model, args.dataset, out, **options)
 

@@ -511,8 +511,9 @@ findings_table(leaks, "How well a probe tells gender, by what it is shown: AUC a
 # %% [markdown]
 # The last row is the system's own doing. What the history tells, anyone tells who has the history; a system that *stores* less tells less.
 #
-# A known remedy trains a filter against an *adversary* that tries to read the attribute. When the adversary fails, is the attribute gone?
-# It may only have been fooled. Believe a **fresh probe**, which the filter has never met.
+# A known remedy trains a filter on the states against an *adversary* that tries to read the attribute from what is left. Does the
+# adversary's own AUC tell when the attribute is gone? It judges users it was trained on, and the filter was trained to fool it. Believe a
+# **fresh probe** that has met neither the filter nor the users it judges.
 
 # %%
 from tutorial_lib.audit.mitigation_learned import remove_attribute
@@ -594,7 +595,7 @@ option = non_profiling_cost(seen, plain, limit, attribute="gender", seed=SEED)
 findings_table(option, "Popularity in place of the Transformer: NDCG@10 lost by those who refuse to be profiled")
 
 # %% [markdown]
-# An option that costs this much is an option on paper. And the **environment** pays for every list. Energy is told as a band: most of it
+# The dearer it is to refuse, the less an option is one. And the **environment** pays for every list. Energy is told as a band: most of it
 # are constants of processor, memory and grid that nobody here can check.
 
 # %%
@@ -813,7 +814,9 @@ shrunk = next(f for f in longrun if f.metric.startswith("coverage: retrained - r
 rows = [(f"{name} of {len(alarms['plain'])} null worlds", i.mean, i.low, i.high) for name, i in false.items()]
 rows += [("gap of the Transformer, " + gap.metric, gap.estimate, *gap.ci), ("Popularity, lift", lifted.estimate, *lifted.ci)]
 rows += [("EASE on MovieLens-100K, women - men, " + p, *ease.loc[p, ["gap", "low", "high"]]) for p in ease.index[:3]]
-rows += [(f.metric, f.estimate, *f.ci) for f in (*prompts[:1], loss)] + [("loop, coverage beyond random", shrunk.estimate, *shrunk.ci)]
+rows += [(f.metric, f.estimate, *f.ci) for f in (*prompts[:1], leaks[3], invented[0], price[0], option[0], loss)] + [
+    ("loop, coverage beyond random", shrunk.estimate, *shrunk.ci)
+]
 recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"]).set_index("quantity")
 table(recap, caption=f"{ds.name}, {LM}, seed {SEED}", digits=3)
 
@@ -821,6 +824,8 @@ table(recap, caption=f"{ds.name}, {LM}, seed {SEED}", digits=3)
 golden("08.null.plain-permutation", false["plain"].mean, trivial=0.05)
 golden("08.null.four-fifths", fifths[7, 100], trivial=0.05)
 golden("08.popularity.lift", lifted.estimate)
+golden("08.free.invented", invented[0].estimate)
+golden("08.attack.lift", price[0].estimate)
 golden("08.loop.coverage", shrunk.estimate)
 golden("08.calibrated.loss", loss.estimate)
 

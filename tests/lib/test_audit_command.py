@@ -9,8 +9,8 @@ import pytest
 from tutorial_lib import audit_command
 from tutorial_lib.audit import validation
 from tutorial_lib.cli import main
-from tutorial_lib.data import leave_last_out, load_dataset
-from tutorial_lib.models import SequenceRecommender
+from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
+from tutorial_lib.models import Popularity, SequenceRecommender
 
 NEWS = ["audit", "Popularity", "--dataset", "world-news"]
 
@@ -76,6 +76,24 @@ def test_a_saved_model_is_audited_on_the_split_it_was_trained_for(tmp_path, caps
     assert "may have seen these targets" in capsys.readouterr().out
     assert main(["audit", str(folder), "--dataset", "world-movies", "--out", str(tmp_path / "none")]) == 2
     assert "name the dataset it was trained on" in capsys.readouterr().err
+
+
+def test_a_log_is_audited_without_the_system(tmp_path, capsys):
+    """A shop hands over lists, not its recommender: same findings as the model that made them, and a broken file is one line."""
+    ds = load_dataset("world-news")
+    split = hold_out_k(ds, 5)
+    lists = Popularity().fit(split).recommend(split.test_history, 10)
+    log = tmp_path / "shown.csv"
+    pd.DataFrame({"user": split.users, "items": [" ".join(map(str, row)) for row in lists]}).to_csv(log, index=False)
+    for name, folder in ((str(log), "log"), ("popularity", "model")):
+        assert main(["audit", name, "--dataset", "world-news", "--out", str(tmp_path / folder)]) == 0
+    told = [(tmp_path / folder / "findings.csv").read_text() for folder in ("log", "model")]
+    assert told[0] == told[1] and "shown.csv" in (tmp_path / "log" / "report.md").read_text()
+    capsys.readouterr()
+    for text, said in (("a,b\n1,2\n", "lack the column 'user'"), ("", "expected a table with the columns user and items")):
+        log.write_text(text)
+        assert main(["audit", str(log), "--dataset", "world-news", "--out", str(tmp_path / "none")]) == 2
+        assert said in capsys.readouterr().err and not (tmp_path / "none").exists()
 
 
 @pytest.mark.parametrize(("value", "status"), [(1.0, 0), (0.0, 1)])
