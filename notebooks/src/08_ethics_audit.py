@@ -534,6 +534,27 @@ table(
 quiz("08_ethics_audit", "privacy")
 
 # %% [markdown]
+# A model can also **memorise**. The test is a *canary*: a sequence that nobody would choose, planted in the training data 0, 1, 4 or 16
+# times. Show the trained model all but its last item: where does that item rank? **Guess first:** after how many copies is it told?
+# The canaries planted 0 times are the control.
+
+# %%
+from tutorial_lib.audit.privacy import canary_ranks, memorisation, plant_canaries
+
+grown, canaries = plant_canaries(split, (0, 1, 4, 16), seed=SEED)
+remembering = SequenceRecommender(**size).fit(grown, seed=SEED, progress=False)
+left = ds.n_items - canaries[0].shape[1] + 1  # items that could come last
+memory = {often: memorisation(canary_ranks(remembering, some), left, planted=often, seed=SEED) for often, some in canaries.items()}
+bars(
+    {f"planted {often} times": (f.estimate, *f.ci) for often, f in memory.items()}, quantity="exposure beyond chance, bits",
+    caption=f"{len(canaries[0])} canaries each; a last item that always ranks first would have {np.log2(left) - 1.44:.1f} bits.",
+)  # fmt: skip
+
+# %% [markdown]
+# What one person did once is hardly told; what is repeated is. So duplicates in the data are a privacy risk, and removing them is the
+# cheapest remedy; *DP-SGD* (`private_training` in the library) is the dear one.
+
+# %% [markdown]
 # **Truth.** A language model that writes titles can write some that do not exist. That is seen only *before* its text is matched to the
 # catalogue: afterwards every answer is an item, and the invention has become a wrong recommendation. *Constrained decoding*, which follows
 # the catalogue while it writes, is the remedy of notebook 04.
@@ -796,7 +817,7 @@ quiz("08_ethics_audit", "job-board")
 # scope, margins, everything that was tested and not only what fired, groups too small to judge, versions and checksums.
 
 # %%
-full = {"Transformer": report.add([*leaks, *option]), LM: reports[LM].add([*prompts, *invented])}
+full = {"Transformer": report.add([*leaks, *memory.values(), *option]), LM: reports[LM].add([*prompts, *invented])}
 folder = Path(tempfile.mkdtemp(prefix="audit-"))  # name a folder of your own to keep the reports
 for name, one in full.items():
     files = one.save(folder / name)
@@ -814,7 +835,7 @@ shrunk = next(f for f in longrun if f.metric.startswith("coverage: retrained - r
 rows = [(f"{name} of {len(alarms['plain'])} null worlds", i.mean, i.low, i.high) for name, i in false.items()]
 rows += [("gap of the Transformer, " + gap.metric, gap.estimate, *gap.ci), ("Popularity, lift", lifted.estimate, *lifted.ci)]
 rows += [("EASE on MovieLens-100K, women - men, " + p, *ease.loc[p, ["gap", "low", "high"]]) for p in ease.index[:3]]
-rows += [(f.metric, f.estimate, *f.ci) for f in (*prompts[:1], leaks[3], invented[0], price[0], option[0], loss)] + [
+rows += [(f.metric, f.estimate, *f.ci) for f in (*prompts[:1], leaks[3], memory[16], invented[0], price[0], option[0], loss)] + [
     ("loop, coverage beyond random", shrunk.estimate, *shrunk.ci)
 ]
 recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"]).set_index("quantity")

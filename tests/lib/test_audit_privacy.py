@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -13,13 +15,18 @@ from tutorial_lib.audit.privacy import (
     attribute_leak,
     auc_of,
     canary_exposure,
+    canary_ranks,
     history_features,
     mean_auc,
     membership,
     memorisation,
+    plant_canaries,
     size_features,
 )
+from tutorial_lib.data import leave_last_out
+from tutorial_lib.data.worlds import make_world
 from tutorial_lib.errors import InputError
+from tutorial_lib.models import SequenceRecommender
 
 LABELS = np.where(np.random.default_rng(5).random(800) < 0.4, "F", "M")
 
@@ -89,6 +96,35 @@ def test_canaries():
     assert np.isnan(memorisation(np.ones(5, dtype=int), 1024).ci[0])
     with pytest.raises(InputError, match="ranks must lie"):
         canary_exposure(np.array([0]), 10)
+
+
+def test_planted_canaries_are_in_the_data_as_often_as_said():
+    split = leave_last_out(make_world("movies", n_users=60, n_items=50))
+    grown, canaries = plant_canaries(split, (0, 1, 3), n=5, size=4)
+    assert {often: some.shape for often, some in canaries.items()} == {0: (5, 4), 1: (5, 4), 3: (5, 4)}
+    added = [tuple(row) for row in grown.train[60:]]
+    assert len(added) == 20 and all(added.count(tuple(row)) == often for often, some in canaries.items() for row in some)
+    assert all(len(set(row)) == 4 for some in canaries.values() for row in some.tolist()) and grown.train[:60] == split.train
+    assert grown.dataset.users["user_id"].iloc[-1] == "canary-19" and grown.dataset.truth is None
+    for wrong in ({"times": (0,)}, {"times": (2, 2)}, {"times": (1,), "n": 1}, {"times": (1,), "size": 51}):
+        with pytest.raises(InputError, match="plant_canaries: got"):
+            plant_canaries(split, **wrong)
+
+
+def test_the_rank_of_a_canary_leaves_its_own_beginning_out():
+    """With the known items in the running, a model that repeats itself would hide what it memorised; ties are no memory."""
+    scores = np.array([[9.0, 8, 7, 6, 5], [0, 0, 0, 0, 0]])
+    model = SimpleNamespace(score=lambda histories: scores)
+    assert canary_ranks(model, np.array([[0, 1, 3], [0, 1, 3]])).tolist() == [2, 2]
+
+
+def test_a_trained_model_remembers_what_was_repeated_and_nothing_it_never_saw():
+    split = leave_last_out(make_world("movies", n_users=300, n_items=120))
+    grown, canaries = plant_canaries(split, (0, 12), n=30, seed=1)
+    model = SequenceRecommender(width=32, epochs=12, dropout=0.1).fit(grown, progress=False)
+    unseen, repeated = (memorisation(canary_ranks(model, some), 120 - 5, planted=often) for often, some in canaries.items())
+    assert repeated.verdict == MATERIAL and repeated.estimate > 2, repeated
+    assert unseen.verdict != MATERIAL and unseen.p > 0.01 and abs(unseen.estimate) < 0.8, unseen
 
 
 def test_membership_has_its_analytic_size():

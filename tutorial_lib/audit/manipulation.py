@@ -6,7 +6,6 @@ Attacks are shown on the kit's own models and catalogues, to measure how much a 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +14,8 @@ from scipy import stats
 from tutorial_lib.audit.finding import Finding, checked_margins, make_finding
 from tutorial_lib.audit.inference import Estimate
 from tutorial_lib.audit.paired import FEWEST, int_lists, paired_finding, quality_changes, size_estimate, size_reach
-from tutorial_lib.data.splits import EMPTY, Split
+from tutorial_lib.audit.planting import with_users
+from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.evaluation import ranking_metrics
 from tutorial_lib.recommender import flatten
@@ -202,11 +202,10 @@ def shilled(split: Split, target: int, profiles: int, size: int = 20, *, kind: s
     """The split with fake users added, each with ``size`` interactions of which one is the target, in random order: any `fit` takes it.
 
     kind: "random", the other items drawn from the whole catalogue; "bandwagon", half of them the most popular, to be near many.
-    The fakes come after the true users in ``dataset.users`` (user_id "fake-0", no attributes), train and histories; they have no targets,
-    so evaluation leaves them out, and the highest rating there is. The planted truth, which knows nothing of them, is dropped.
+    The fakes are added by `with_users`, as "fake-0" and so on.
     Source: Lam & Riedl 2004; Mobasher et al. 2007 (bandwagon). Raises InputError for an item, number or size that cannot be.
     """
-    n_items, n_users = split.dataset.n_items, split.dataset.n_users
+    n_items = split.dataset.n_items
     if kind not in KINDS:
         raise unknown_name("kind of profiles", kind, KINDS)
     if not (0 <= target < n_items and profiles >= 1 and 1 <= size <= n_items):
@@ -219,24 +218,4 @@ def shilled(split: Split, target: int, profiles: int, size: int = 20, *, kind: s
         wanted[:, np.argsort(-counts, kind="stable")[: (size - 1) // 2]] = -1
     wanted[:, target] = -2
     fakes = rng.permuted(np.argsort(wanted, axis=1)[:, :size], axis=1)
-    rows, empty = list(fakes), [EMPTY] * profiles
-    parts = {name: getattr(split, name) + rows for name in ("train", "valid_history", "test_history")}
-    parts |= {name: getattr(split, name) + empty for name in ("valid_target", "test_target")}
-    dataset = _with_users(split.dataset, fakes)
-    return replace(split, dataset=dataset, name=f"{split.name}, {profiles} fake profiles", users=np.arange(n_users + profiles), **parts)
-
-
-def _with_users(dataset, fakes: np.ndarray):
-    """The dataset with one more user for each row of item codes, active after everybody else."""
-    profiles, size = fakes.shape
-    old, known = dataset.interactions, dataset.interactions["rating"].notna().any()
-    added = pd.DataFrame(
-        {
-            "user": np.repeat(np.arange(dataset.n_users, dataset.n_users + profiles), size),
-            "item": fakes.ravel(),
-            "rating": old["rating"].max() if known else np.nan,
-            "timestamp": old["timestamp"].max() + 1 + np.tile(np.arange(size), profiles),
-        }
-    )
-    users = pd.concat([dataset.users, pd.DataFrame({"user_id": [f"fake-{i}" for i in range(profiles)]})], ignore_index=True)
-    return replace(dataset, interactions=pd.concat([old, added], ignore_index=True), users=users, truth=None)
+    return with_users(split, fakes, f"{profiles} fake profiles", prefix="fake")

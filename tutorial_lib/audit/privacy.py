@@ -12,6 +12,8 @@ from tutorial_lib.audit.categories import list_matrix
 from tutorial_lib.audit.evidence import MISSING
 from tutorial_lib.audit.finding import Finding, make_finding
 from tutorial_lib.audit.inference import Estimate
+from tutorial_lib.audit.planting import with_users
+from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import auc
 
@@ -147,6 +149,32 @@ def _shuffled_p(x, truth: np.ndarray, rng: np.random.Generator) -> float:
         guesses[test] = kernel[np.ix_(test, train)] @ np.linalg.solve(kernel[np.ix_(train, train)], targets[train] - middle)
     found = [mean_auc(labels, guesses[:, groups * i : groups * (i + 1)]) for i, labels in enumerate(shuffled)]
     return float((1 + np.sum(np.array(found[1:]) >= found[0] - 1e-12)) / (1 + PERMUTATIONS))
+
+
+def plant_canaries(split: Split, times: Sequence[int], n: int = 40, size: int = 6, *, seed: int = 0) -> tuple[Split, dict[int, np.ndarray]]:
+    """Sequences that nobody would choose, planted in the training data: the split with them, and for each of ``times`` its own
+    ``n`` canaries, int [n, size], of which each was planted so often. 0 times is the control, which the model never sees.
+
+    Items are drawn evenly over the catalogue, so that no canary follows from what other users do.
+    Raises InputError for a number below 0 or none above it, fewer than 2 canaries, or a size that cannot be.
+    """
+    n_items = split.dataset.n_items
+    if n < 2 or not 2 <= size <= n_items or not any(times) or min(times) < 0 or len(set(times)) < len(times):
+        given = f"times={list(times)}, n={n}, size={size}"
+        raise InputError(f"plant_canaries: got {given}; expected different times from 0, one above 0, n from 2, size 2..{n_items}")
+    rng = np.random.default_rng([seed, 67])
+    canaries = {often: rng.permuted(np.tile(np.arange(n_items), (n, 1)), axis=1)[:, :size] for often in times}
+    rows = np.concatenate([np.repeat(some, often, axis=0) for often, some in canaries.items()])
+    return with_users(split, rows, f"{len(rows)} canaries", prefix="canary"), canaries
+
+
+def canary_ranks(recommender, canaries: np.ndarray) -> np.ndarray:
+    """1-based place of each canary's last item after its others, among all items but those: int [n]; ties count half, rounded up."""
+    canaries = np.asarray(canaries)
+    scores, rows = np.array(recommender.score(list(canaries[:, :-1])), dtype=float), np.arange(len(canaries))
+    np.put_along_axis(scores, canaries[:, :-1], -np.inf, axis=1)
+    own = scores[rows, canaries[:, -1]][:, None]
+    return 1 + (scores > own).sum(axis=1) + (scores == own).sum(axis=1) // 2
 
 
 def canary_exposure(ranks: np.ndarray, candidates: int) -> np.ndarray:
