@@ -314,7 +314,8 @@ say(*(f"**{name}:** opinion **{opinion.word}**. {opinion.reasons[0]}" for name, 
 
 # %%
 lifts = {name: found[name]["popularity lift of lists over profiles"].estimate for name in systems}
-say("Lists against the same users' own histories, in mean popularity: " + "; ".join(f"{n} **{v:+.0%}**" for n, v in lifts.items()) + ".")
+told = "; ".join(f"{n} **{v:+.0%}**" if np.isfinite(v) else f"{n} not measured, too few users" for n, v in lifts.items())
+say(f"Lists against the same users' own histories, in mean popularity: {told}.")
 wide = pd.DataFrame({name: r.descriptives.set_index("measure")["value"] for name, r in reports.items()}).rename_axis("measure")
 table(wide, caption="Described, not judged", digits=3)
 
@@ -575,16 +576,17 @@ findings_table(invented, f"{LM}, ten titles for each of {len(live.users)} users"
 # trie allows nothing else.
 #
 # **Manipulation.** Somebody wants a film of theirs shown, and signs up with fake profiles, each with that film and some popular ones. The
-# control: films *as popular as it was*, which rise or fall without an attack. **Guess first:** how many profiles does it take?
+# control: films *as popular as it was*, which rise or fall without an attack. **Guess first:** how many profiles does it take, and is the
+# model with the better NDCG the safer one?
 
 # %%
 from tutorial_lib.audit.manipulation import attack_findings, matched_controls, shilled
 from tutorial_lib.models import ItemKNN
 
 counts = np.bincount(np.concatenate(split.train), minlength=ds.n_items)
-attacked = int(np.argsort(counts, kind="stable")[ds.n_items // 5])  # a film that few know
+attacked = int(np.argsort(counts, kind="stable")[ds.n_items // 2])  # neither known nor unknown
 controls = matched_controls(counts, attacked, seed=SEED)
-FAKES = [max(1, round(share * ds.n_users)) for share in (0.005, 0.015, 0.05)]
+FAKES = [max(1, round(share * ds.n_users)) for share in (0.01, 0.05, 0.1)]
 attacks = {}
 for kind in (ItemKNN, EASE):
     before = collect(kind().fit(split), ds, whole)
@@ -599,7 +601,7 @@ points(
 
 # %%
 price = attacks["EASE", FAKES[-1]]
-say(f"EASE, {FAKES[-1]} profiles.", *(str(f) for f in price))
+say(f"EASE, {FAKES[-1]} profiles. The last two lines: what everybody else pays.", *(str(f) for f in price))
 
 # %% [markdown]
 # **Power.** Who decides what you see, you or the system? The Digital Services Act asks for the *main parameters* of a recommender (Art. 27)
@@ -817,7 +819,8 @@ quiz("08_ethics_audit", "job-board")
 # scope, margins, everything that was tested and not only what fired, groups too small to judge, versions and checksums.
 
 # %%
-full = {"Transformer": report.add([*leaks, *memory.values(), *option]), LM: reports[LM].add([*prompts, *invented])}
+own = [f for f in leaks if f.metric != leaks[2].metric]  # what the history tells is the data's doing, not the system's
+full = {"Transformer": report.add([*own, *memory.values(), *option]), LM: reports[LM].add([*prompts, *invented])}
 folder = Path(tempfile.mkdtemp(prefix="audit-"))  # name a folder of your own to keep the reports
 for name, one in full.items():
     files = one.save(folder / name)

@@ -26,6 +26,8 @@ from tutorial_lib.audit.exposure import (
     tail_items,
     tail_shift,
 )
+from tutorial_lib.audit.finding import make_finding
+from tutorial_lib.audit.inference import Estimate
 from tutorial_lib.audit.quality import adjusted_gaps, cells, group_gaps, js_distance, miscalibration, worst_group, worst_users
 from tutorial_lib.data import Dataset, DatasetCard, hold_out_k, leave_last_out, random_hold_out
 from tutorial_lib.errors import InputError
@@ -98,6 +100,14 @@ def finding(report_or_findings, metric):
 
 
 # --- measures by hand ---
+
+
+def test_a_finding_reads_without_nan():
+    """Opinions quote findings: a group of five users must read as such, not as +nan [+nan, +nan]."""
+    few = make_finding("H1", "users", "gap", Estimate.nothing(0.2), n_by_group={"F": 5, "M": 90}, margin=0.1)
+    none = make_finding("H1", "users", "gap", Estimate.nothing(float("nan")), n_by_group={"F": 0}, margin=float("nan"))
+    assert str(few) == "INCONCLUSIVE: gap +0.2000, too few for an interval, margin 0.1000 (n: F 5, M 90)"
+    assert str(none) == "INCONCLUSIVE: gap not measured (n: F 0)"
 
 
 def test_exposure_minus_merit_by_hand(evidence):

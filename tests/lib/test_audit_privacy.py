@@ -59,6 +59,8 @@ def test_amplification_compares_state_with_history():
     strong, weak = leaking_states(LABELS == "F", 2.0, seed=2), leaking_states(LABELS == "F", 0.3, seed=3)
     *_, last = attribute_leak({"state": strong, "history": weak}, LABELS, 0.05)
     assert last.metric.startswith("leak amplification") and last.verdict == MATERIAL and last.estimate > 0.15
+    *_, less = attribute_leak({"state": weak, "history": strong}, LABELS, 0.05)  # no harm, so no material one either
+    assert less.estimate == 0 and less.verdict == EQUIVALENT and "tells less than the history" in less.notes[0]
 
 
 def test_unknown_users_are_left_out_and_odd_input_is_refused():

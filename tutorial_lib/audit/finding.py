@@ -68,8 +68,11 @@ class Finding:
         low, high = self.ci
         groups = ", ".join(f"{name} {n:,}" for name, n in self.n_by_group.items())
         adjusted = "" if math.isnan(self.p_adjusted) else f", adjusted p {self.p_adjusted:.3f}"
-        interval = f"{self.estimate:+.4f} [{low:+.4f}, {high:+.4f}]"
-        return f"{self.verdict}: {self.metric} {interval}, margin {self.margin:.4f}{adjusted} (n: {groups})"
+        value = f"{self.estimate:+.4f} [{low:+.4f}, {high:+.4f}]"
+        if math.isnan(low):
+            value = "not measured" if math.isnan(self.estimate) else f"{self.estimate:+.4f}, too few for an interval"
+        margin = "" if math.isnan(self.margin) else f", margin {self.margin:.4f}"
+        return f"{self.verdict}: {self.metric} {value}{margin}{adjusted} (n: {groups})"
 
 
 def make_finding(

@@ -45,7 +45,7 @@ def attribute_leak(features: Mapping[str, object], labels: np.ndarray, margin: f
     AUC is the mean of one group against the rest. Interval: bootstrap over users; an AUC below .5, where the labels that a probe trained
     on and those it is tried on pull apart by chance, counts as .5. p: labels shuffled 199 times, a linear probe refitted
     each time. A probe gives a lower bound: another one might read more. With "state" and "history" given, the last finding is the *leak
-    amplification*, the AUC of the state minus that of the history, paired over users.
+    amplification*, the AUC of the state minus that of the history, paired over users; a state that tells less amplifies by 0.
     Raises InputError for fewer than two groups, or rows that do not match. Source: Li et al. 2023 (UP5), arXiv 2305.12090, for the set-up.
     """
     labels = np.asarray(labels).astype(str)
@@ -92,8 +92,10 @@ def _amplification(boot: np.ndarray, findings: list[Finding], names: list[str], 
     value = findings[names.index("state")].estimate - findings[names.index("history")].estimate
     low, high = np.nanquantile(boot, [0.025, 0.975])
     p = min(1.0, 2 * (1 + min((boot <= 0).sum(), (boot >= 0).sum())) / (1 + len(boot)))
-    estimate = Estimate(value, float(low), float(high), float(p), float(np.nanstd(boot)))
-    return make_finding("H3", "users", "leak amplification: AUC of state - history", estimate, n_by_group=sizes, margin=margin)
+    below = max(0.0, -value)
+    notes = [f"The state tells less than the history, by {below:.3f} [{-high:.3f}, {-low:.3f}]: no amplification."] if below else []
+    estimate = Estimate(value + below, float(low + below), float(high + below), 1.0 if below else float(p), float(np.nanstd(boot)))
+    return make_finding("H3", "users", "leak amplification: AUC of state - history", estimate, n_by_group=sizes, margin=margin, notes=notes)
 
 
 def cross_fitted(x, truth: np.ndarray, probe: str, seed: int) -> np.ndarray:
