@@ -8,11 +8,12 @@
 # > - *show* that three usual methods raise false alarms where nothing is wrong (question 2)
 # > - *audit* a popularity counter, an item Transformer and a prompted language model by one call, and *read* verdicts (question 3)
 # > - *separate* what an attribute in a prompt changes from what any rewording changes (exercise 08-excess)
-# > - *mend* a system, *re-measure* it, and *say* who paid (question 4)
+# > - *measure* privacy, memory, invention and manipulation, each beside its control (question 4)
+# > - *mend* a system, *re-measure* it, and *say* who paid (question 5)
 # > - *find* what was planted in a secret world, and keep silent where nothing was (exercise 08-auditor)
 # >
-# > **You need:** notebooks 01 and 04. **Time:** 50 minutes, 90 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > training and prompting take about two minutes in all. No GPU.
+# > **You need:** notebooks 01 and 04. **Time:** 75 minutes, 110 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
+# > training and prompting take about three minutes in all. No GPU.
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: small simulations, for structure | quick: minutes | full: more users and seeds
@@ -746,6 +747,24 @@ table(
 )
 flag = "**levelling down**: the gap shrinks, nobody gained, somebody lost" if effect.levelling_down else "no levelling down"
 say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
+
+# %% [markdown]
+# Re-ranking mends lists. Other remedies change the training data, the training, the prompt or the decoding. **Recorded:** each against the
+# same system without it, with one strength, chosen beforehand. **Guess first:** which remedy costs most quality, and which costs none?
+
+# %%
+remedies = pd.read_csv(shipped("results/audit-mitigations.csv")).set_index("mitigation")
+change = [f"{r.quality_low:+.3f} to {r.quality_high:+.3f}" for r in remedies.itertuples()]
+table(
+    remedies.assign(change=change)[["system", "harm", "before", "after", "quality", "quality_before", "quality_after", "change"]],
+    caption="What each remedy changes, and its price: 95 % interval of the paired change in quality", digits=3,
+)  # fmt: skip
+paid, lower = remedies["quality_high"] < 0, (remedies["high"] < 0)
+say(
+    f"**{lower.sum()} of {len(remedies)}** lower their harm beyond chance. Of these, quality fell detectably under "
+    f"{', '.join(remedies.index[lower & paid])}; no loss was seen under {', '.join(remedies.index[lower & ~paid])}.",
+    "No loss seen is not no loss: read the interval.",
+)
 
 # %%
 quiz("08_ethics_audit", "mitigation")
