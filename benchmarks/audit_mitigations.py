@@ -189,7 +189,6 @@ def augmented() -> dict:
     for shown in (texts, swap_attribute(texts, [WOMAN, MAN], seed=SEED)):
         pairs = [text.split("\t") for text in shown]
         model = tuned(lm, [a for a, _ in pairs], [b for _, b in pairs], steps=120)
-        print(f"    tuned on {len(pairs)} prompts", flush=True)
         told = {w: adapt(model, split, "zero-shot", labels=0, template=about(w)).recommend(histories, 10) for w in (WOMAN, MAN)}
         apart.append([1 - len(set(a) & set(b)) / len(set(a) | set(b)) for a, b in zip(told[WOMAN], told[MAN], strict=True)])
         ndcg.append(np.mean([ranking_metrics(lists, wanted, 10)["ndcg@10"].to_numpy() for lists in told.values()], axis=0))
@@ -235,8 +234,7 @@ def private(epochs: int = 15) -> dict:
         data = torch.utils.data.TensorDataset(gpt.tokens(grown.train))
         loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True, generator=torch.Generator().manual_seed(SEED))
         if epsilon:
-            told = private_training(gpt.model, loader, gpt.loss, epsilon=epsilon, epochs=epochs, lr=3e-3, seed=SEED)
-            print(f"    DP-SGD: epsilon {told.epsilon:.2f}, noise {told.noise_multiplier:.2f}, weights moved by {told.moved:.1f}")
+            private_training(gpt.model, loader, gpt.loss, epsilon=epsilon, epochs=epochs, lr=3e-3, seed=SEED)
         else:
             optimiser = torch.optim.Adam(gpt.model.parameters(), lr=3e-3)
             for batch in (batch for _ in range(epochs) for batch in loader):
@@ -258,13 +256,8 @@ def explored() -> dict:
     arms = [arm for arm in last["coverage"].columns if arm.startswith("retrained")]
     plain, mixed = min(arms, key=len), max(arms, key=len)
     lost = [1 - last["coverage"][arm].to_numpy() for arm in (plain, mixed)]
-    return row(
-        "ItemKNN in the loop",
-        "catalogue shown to nobody, round 10",
-        *lost,
-        "served",
-        *(last["served"][a].to_numpy() for a in (plain, mixed)),
-    )
+    served = [last["served"][arm].to_numpy() for arm in (plain, mixed)]
+    return row("ItemKNN in the loop", "catalogue shown to nobody, round 10", *lost, "served", *served)
 
 
 CASES: dict[str, Callable[[], dict]] = {

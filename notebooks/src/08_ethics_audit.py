@@ -759,11 +759,13 @@ table(
     remedies.assign(change=change)[["system", "harm", "before", "after", "quality", "quality_before", "quality_after", "change"]],
     caption="What each remedy changes, and its price: 95 % interval of the paired change in quality", digits=3,
 )  # fmt: skip
-paid, lower = remedies["quality_high"] < 0, (remedies["high"] < 0)
+paid, lower = remedies["quality_high"] < 0, remedies["high"] < 0
+past = remedies.index[(remedies["before"] > 0) & (remedies["after"] < 0)]
 say(
     f"**{lower.sum()} of {len(remedies)}** lower their harm beyond chance. Of these, quality fell detectably under "
-    f"{', '.join(remedies.index[lower & paid])}; no loss was seen under {', '.join(remedies.index[lower & ~paid])}.",
-    "No loss seen is not no loss: read the interval.",
+    f"{'; '.join(remedies.index[lower & paid])}.",
+    f"No loss was seen under {'; '.join(remedies.index[lower & ~paid])}. That is not no loss: read the interval.",
+    *(f"{name} went past 0: too much of a remedy is another bias." for name in past),
 )
 
 # %%
