@@ -576,6 +576,36 @@ findings_table(invented, f"{LM}, ten titles for each of {len(live.users)} users"
 # None seen is not none: with so few users, the interval of the constrained model still reaches far. Ask more users, or prove it: here the
 # trie allows nothing else.
 #
+# A score can be untrue, too: a model downloaded from the web may have read your **test data**. Ask it for the title behind an item's number
+# in the data set, which only that file tells. The control: the same answers held against shuffled numbers, so that naming one famous film
+# earns nothing. A made-up model that remembers one title in ten shows that the test can see.
+
+# %%
+from tutorial_lib.audit.truth import contamination
+from tutorial_lib.models.writing import write_texts
+
+numbers = rng.permutation(ds.n_items)[:200]
+ids, titles = ds.items["item_id"].iloc[numbers].tolist(), [prompted.words.titles[item] for item in numbers]
+
+
+def answers(ids):
+    """What the language model writes when it is asked for titles by id."""
+    return write_texts(lm, [f"The title of the {prompted.words.noun} with the id {one} is" for one in ids], longest=12)
+
+
+def remembers(ids):
+    """A tenth of the true titles, else the first one."""
+    return [titles[row] if row % 10 == 0 else titles[0] for row in range(len(ids))]
+
+
+recovered = [contamination(ask, ids, titles, margins, seed=SEED)[0] for ask in (answers, remembers)]
+names = (LM, "remembers one in ten")
+findings_table([replace(f, metric=f"{name}: {f.metric}") for name, f in zip(names, recovered)], f"{len(ids)} items of {ds.name}")
+
+# %% [markdown]
+# On MovieLens-1M, GPT and Llama models recovered a part of the titles this way (Di Palma et al. 2025), so a MovieLens score of theirs is no
+# score on unseen data. The kit's models were trained on planted worlds alone.
+#
 # **Manipulation.** Somebody wants a film of theirs shown, and signs up with fake profiles, each with that film and some popular ones. The
 # control: films *as popular as it was*, which rise or fall without an attack. **Guess first:** how many profiles does it take, and is the
 # model with the better NDCG the safer one?
@@ -841,7 +871,7 @@ quiz("08_ethics_audit", "job-board")
 
 # %%
 own = [f for f in leaks if f.metric != leaks[2].metric]  # what the history tells is the data's doing, not the system's
-full = {"Transformer": report.add([*own, *memory.values(), *option]), LM: reports[LM].add([*prompts, *invented])}
+full = {"Transformer": report.add([*own, *memory.values(), *option]), LM: reports[LM].add([*prompts, *invented, recovered[0]])}
 folder = Path(tempfile.mkdtemp(prefix="audit-"))  # name a folder of your own to keep the reports
 for name, one in full.items():
     files = one.save(folder / name)
@@ -897,6 +927,13 @@ golden("08.calibrated.loss", loss.estimate)
 # - Zhang et al. 2023. Is ChatGPT fair for recommendation? (FaiRLLM). RecSys. [arXiv 2305.07609](https://arxiv.org/abs/2305.07609)
 # - Deldjoo, Di Noia 2024. CFaiRLLM. [arXiv 2403.05668](https://arxiv.org/abs/2403.05668)
 # - Abdollahpouri et al. 2019. The unfairness of popularity bias in recommendation. [arXiv 1907.13286](https://arxiv.org/abs/1907.13286)
+# - Elazar, Goldberg 2018. Adversarial removal of demographic attributes from text data. EMNLP.
+#   [arXiv 1808.06640](https://arxiv.org/abs/1808.06640)
+# - Carlini et al. 2019. The secret sharer: evaluating and testing unintended memorization in neural networks. USENIX Security.
+#   [arXiv 1802.08232](https://arxiv.org/abs/1802.08232)
+# - Di Palma et al. 2025. Do LLMs memorize recommendation datasets? A preliminary study on MovieLens-1M. SIGIR.
+#   [arXiv 2505.10212](https://arxiv.org/abs/2505.10212)
+# - Lam, Riedl 2004. Shilling recommender systems for fun and profit. WWW. [doi 10.1145/988672.988726](https://doi.org/10.1145/988672.988726)
 # - Steck 2018. Calibrated recommendations. RecSys. [doi 10.1145/3240323.3240372](https://doi.org/10.1145/3240323.3240372)
 # - Mansoury et al. 2020. Feedback loop and bias amplification in recommender systems. CIKM. [arXiv 2007.13019](https://arxiv.org/abs/2007.13019)
 # - Mitchell et al. 2019. Model cards for model reporting. [arXiv 1810.03993](https://arxiv.org/abs/1810.03993)
