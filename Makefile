@@ -7,7 +7,7 @@
 #
 # Variables: PYTHON=python3.12        the interpreter to build on (3.11 or newer)
 #            TORCH_INDEX=URL          an extra package index, for a CPU-only torch
-#            PROFILE=smoke|quick|full DATASET=NAME  NOTEBOOKS="00 01"   what make run executes
+#            PROFILE=smoke|quick|full DATASET=NAME  NOTEBOOKS="00 01"   what make run executes, and of make colab
 PYTHON ?= python3
 PROFILE ?= quick
 DATASET ?=
@@ -36,7 +36,7 @@ test-full: $(STAMP)
 	$(PYTEST) -m "full or real or browser"
 
 colab: $(STAMP)
-	$(BIN)/python .ci/colab.py
+	$(BIN)/python .ci/colab.py $(NOTEBOOKS)
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks

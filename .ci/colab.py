@@ -2,6 +2,7 @@
 
     python .ci/colab.py              # make colab; the first call takes minutes, it installs the recorded versions into .venv-colab
     python .ci/colab.py --install    # only that
+    python .ci/colab.py 08 03        # these notebooks
 
 What differs from Colab: this machine's Python and torch, and no front end (widgets are created, not drawn). The address in the set-up
 cell is replaced by the wheel of this clone, installed without any package index: were a dependency not met by what Colab has, or by the
@@ -86,7 +87,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as wheels:
         subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, str(ROOT)], check=True)
         subprocess.run([sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", wheels, *FETCHED], check=True)
-        notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+        named = tuple(sys.argv[1:]) or ("",)
+        notebooks = [path for path in sorted((ROOT / "notebooks").glob("*.ipynb")) if path.name.startswith(named)]
+        if not notebooks:
+            sys.exit(f"no notebook begins with {' or '.join(named)}; expected numbers such as 08")
         with ThreadPoolExecutor(2) as pool:
             for notebook, seconds in zip(notebooks, pool.map(lambda path: run(path, python, Path(wheels)), notebooks), strict=True):
                 print(f"{notebook.stem}: {seconds:.1f} s with Colab's versions", flush=True)

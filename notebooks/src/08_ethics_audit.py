@@ -784,11 +784,11 @@ say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
 
 # %%
 remedies = pd.read_csv(shipped("results/audit-mitigations.csv")).set_index("mitigation")
-change = [f"{r.quality_low:+.3f} to {r.quality_high:+.3f}" for r in remedies.itertuples()]
-table(
-    remedies.assign(change=change)[["system", "harm", "before", "after", "quality", "quality_before", "quality_after", "change"]],
-    caption="What each remedy changes, and its price: 95 % interval of the paired change in quality", digits=3,
-)  # fmt: skip
+rows = remedies[["system", "harm", "before", "after", "quality"]].assign(
+    **{"from": remedies["quality_before"], "to": remedies["quality_after"]},
+    change=[f"{r.quality_low:+.3f} to {r.quality_high:+.3f}" for r in remedies.itertuples()],
+)
+table(rows, caption="What each remedy changes, and its price: quality from, to, and the 95 % interval of its paired change", digits=3)
 paid, lower = remedies["quality_high"] < 0, remedies["high"] < 0
 past = remedies.index[(remedies["before"] > 0) & (remedies["after"] < 0)]
 say(
@@ -910,6 +910,8 @@ golden("08.calibrated.loss", loss.estimate)
 # - **No difference found, so all is well.** Look at the smallest detectable gap before you say anything.
 # - **One held-out item.** Hardly any gap can be seen with it. Hold out several, the same number for everybody.
 # - **A changed list is a biased list.** Rewording changes lists, too. Measure that first, then quality, then direction.
+# - **A fooled adversary.** What one probe cannot read, a fresh one may. And the other way round: a probe reads noise in its own users.
+# - **An effect without its control.** A canary never planted, a film never attacked, random lists: what do they do by themselves?
 # - **A gap that closed.** Look who paid for it: levelling down helps nobody.
 # - **Small groups left out.** List them. Their absence is a finding.
 # - **The word fair.** Four verdicts, each about one measure and one margin. None says it.

@@ -67,7 +67,8 @@ class Finding:
     def __str__(self) -> str:
         low, high = self.ci
         groups = ", ".join(f"{name} {n:,}" for name, n in self.n_by_group.items())
-        adjusted = "" if math.isnan(self.p_adjusted) else f", adjusted p {self.p_adjusted:.3f}"
+        p = f"{self.p_adjusted:.3f}" if self.p_adjusted >= 0.001 else "< 0.001"
+        adjusted = "" if math.isnan(self.p_adjusted) else f", adjusted p {p}"
         value = f"{self.estimate:+.4f} [{low:+.4f}, {high:+.4f}]"
         if math.isnan(low):
             value = "not measured" if math.isnan(self.estimate) else f"{self.estimate:+.4f}, too few for an interval"
