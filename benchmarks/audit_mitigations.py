@@ -39,7 +39,7 @@ from tutorial_lib.language.prompts import templates
 from tutorial_lib.models import EASE, ItemKNN, SequenceRecommender
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import load_language_model
-from tutorial_lib.recommender import ScoreRecommender
+from tutorial_lib.recommender import ScoreRecommender, top_k
 from tutorial_lib.strategies import adapt
 from tutorial_lib.training import padded
 
@@ -110,10 +110,7 @@ def adversarial() -> dict:
     shifts = [mean_auc(truth[d], guesses[1][d]) - mean_auc(truth[d], guesses[0][d]) for d in draws]
     with torch.inference_mode():
         scores = model.model.item_scores(torch.from_numpy(filtered)).numpy()
-    for user, history in enumerate(seen.histories):
-        scores[user, history] = -np.inf
-    lists = np.argsort(-scores, axis=1, kind="stable")[:, :10]
-    after = ranking_metrics(lists, seen.targets, 10)["ndcg@10"]
+    after = ranking_metrics(top_k(scores, 10, exclude=seen.histories), seen.targets, 10)["ndcg@10"]
     change = (auc[1] - auc[0], *np.quantile(shifts, [0.025, 0.975]))
     return row("Transformer", "AUC of gender by a fresh probe", *auc, "ndcg@10", seen.metrics["ndcg@10"], after, change=change)
 

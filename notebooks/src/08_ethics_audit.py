@@ -452,14 +452,13 @@ say(f"Convicted by their users: **{len(caught)} of {len(rewordings)}** paraphras
 
 
 # %%
+from tutorial_lib.audit.finding import findings_frame
+
+
 def findings_table(findings, caption):
     """Estimate, interval, margin and verdict of each."""
-    rows = [(f.metric, f.estimate, *f.ci, f.margin, f.verdict) for f in findings]
-    table(
-        pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "margin", "verdict"]).set_index("metric"),
-        caption=caption,
-        digits=3,
-    )
+    frame = findings_frame(findings).set_index("metric")
+    table(frame[["estimate", "low", "high", "margin", "verdict"]], caption=caption, digits=3)
 
 
 neutral_wordings, prompts = [told[p] for p in rewordings], []
@@ -692,9 +691,8 @@ explore(
 
 # %%
 longrun = longrun_findings(frame, checked_margins(None)[0])
-rows = [(f.metric, f.estimate, *f.ci, f.verdict) for f in longrun if f.metric.startswith("coverage")]
-longs = pd.DataFrame(rows, columns=["metric", "estimate", "low", "high", "verdict"]).set_index("metric")
-table(longs, caption="Change over the rounds, beyond that of random lists; five seeds, t interval", digits=3)
+coverage = [f for f in longrun if f.metric.startswith("coverage")]
+findings_table(coverage, "Change over the rounds, beyond that of random lists; five seeds, t interval")
 
 # %% [markdown]
 # *Served* is the price: random places are mostly bad places. And a **trap**. Let chosen items leave the lists, and everybody's lists become

@@ -76,10 +76,10 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium)
     folder.mkdir()
     photos = os.environ.get("TUTORIAL_SCREENSHOTS")
     text = notebook.read_text()  # Lab saves by itself: a copy is opened
-    quick = r'PROFILE = \"quick\"'
+    quick = r"PROFILE = \"quick\""
     assert text.count(quick) == 1
     # what is tested here is the page; quick numbers are checked by test_notebooks.py and run by make colab, but people look at them
-    (folder / notebook.name).write_text(text if photos else text.replace(quick, r'PROFILE = \"smoke\"'))
+    (folder / notebook.name).write_text(text if photos else text.replace(quick, r"PROFILE = \"smoke\""))
     if (NOTEBOOKS / "figures").exists():
         shutil.copytree(NOTEBOOKS / "figures", folder / "figures")
     with lab(folder, tmp_path) as address:

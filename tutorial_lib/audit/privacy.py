@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse, stats
@@ -15,7 +16,7 @@ from tutorial_lib.audit.inference import Estimate
 from tutorial_lib.audit.planting import with_users
 from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation import auc
+from tutorial_lib.evaluation import auc, target_ranks
 
 FOLDS, PERMUTATIONS, RESAMPLES = 5, 199, 999
 MOST_USERS = 4_000  # of a probe: more are drawn at random, since the null needs a kernel of users x users
@@ -82,19 +83,23 @@ def _leak_estimate(value: float, boot: np.ndarray, p: float, smallest: int) -> t
     if smallest < FEWEST:
         return Estimate.nothing(value - 0.5), [f"A group has {smallest} users: no interval below {FEWEST}."]
     low, high = np.nanquantile(boot, [0.025, 0.975]) - 0.5
-    below = max(0.0, 0.5 - value)
     told = f"AUC {value:.3f} is below chance and counts as .5: a probe that learned nothing falls below it on new users."
-    notes = [told] if below else []
-    return Estimate(value - 0.5 + below, float(low + below), float(high + below), p, float(np.nanstd(boot))), notes
+    return _from_zero(Estimate(value - 0.5, float(low), float(high), p, float(np.nanstd(boot)))), [told] if value < 0.5 else []
+
+
+def _from_zero(estimate: Estimate) -> Estimate:
+    """A negative value counts as 0, its interval moved along."""
+    below = max(0.0, -estimate.value)
+    return replace(estimate, value=estimate.value + below, low=estimate.low + below, high=estimate.high + below)
 
 
 def _amplification(boot: np.ndarray, findings: list[Finding], names: list[str], sizes: Mapping[str, int], margin: float) -> Finding:
     value = findings[names.index("state")].estimate - findings[names.index("history")].estimate
     low, high = np.nanquantile(boot, [0.025, 0.975])
     p = min(1.0, 2 * (1 + min((boot <= 0).sum(), (boot >= 0).sum())) / (1 + len(boot)))
-    below = max(0.0, -value)
-    notes = [f"The state tells less than the history, by {below:.3f} [{-high:.3f}, {-low:.3f}]: no amplification."] if below else []
-    estimate = Estimate(value + below, float(low + below), float(high + below), 1.0 if below else float(p), float(np.nanstd(boot)))
+    told = f"The state tells less than the history, by {-value:.3f} [{-high:.3f}, {-low:.3f}]: no amplification."
+    notes = [told] if value < 0 else []
+    estimate = _from_zero(Estimate(value, float(low), float(high), 1.0 if notes else float(p), float(np.nanstd(boot))))
     return make_finding("H3", "users", "leak amplification: AUC of state - history", estimate, n_by_group=sizes, margin=margin, notes=notes)
 
 
@@ -173,10 +178,9 @@ def plant_canaries(split: Split, times: Sequence[int], n: int = 40, size: int = 
 def canary_ranks(recommender, canaries: np.ndarray) -> np.ndarray:
     """1-based place of each canary's last item after its others, among all items but those: int [n]; ties count half, rounded up."""
     canaries = np.asarray(canaries)
-    scores, rows = np.array(recommender.score(list(canaries[:, :-1])), dtype=float), np.arange(len(canaries))
+    scores = np.array(recommender.score(list(canaries[:, :-1])), dtype=float)
     np.put_along_axis(scores, canaries[:, :-1], -np.inf, axis=1)
-    own = scores[rows, canaries[:, -1]][:, None]
-    return 1 + (scores > own).sum(axis=1) + (scores == own).sum(axis=1) // 2
+    return np.ceil(target_ranks(scores, canaries[:, -1])).astype(int)
 
 
 def canary_exposure(ranks: np.ndarray, candidates: int) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import isnan
 
 from tutorial_lib.audit.finding import EQUIVALENT, INCONCLUSIVE, MATERIAL, WITHIN, Finding, verdict_of
 from tutorial_lib.errors import unknown_name
@@ -74,12 +75,14 @@ class VerdictView:
 
     def describe(self, margin: int, measure: str, contrast: str) -> str:
         """The verdicts in words."""
-        told = [
-            f"{system}: {NO_HIT}, nothing to compare"
-            if verdict == NO_HIT
-            else f"{system}: too few users for an interval"
-            if f.ci[0] != f.ci[0]
-            else f"{system} {f.estimate:+.4f} [{f.ci[0]:+.4f}, {f.ci[1]:+.4f}], margin {absolute:.4f}: **{verdict}** ({MEANS[verdict]})"
-            for system, f, absolute, verdict in self.rows(margin, measure, contrast)
-        ]
+        told = [_in_words(*row) for row in self.rows(margin, measure, contrast)]
         return f"{measure}, {contrast}, margin {margin} % of the mean. " + "; ".join(told) + "."
+
+
+def _in_words(system: str, f: Finding, absolute: float, verdict: str) -> str:
+    if verdict == NO_HIT:
+        return f"{system}: {NO_HIT}, nothing to compare"
+    low, high = f.ci
+    if isnan(low):
+        return f"{system}: too few users for an interval"
+    return f"{system} {f.estimate:+.4f} [{low:+.4f}, {high:+.4f}], margin {absolute:.4f}: **{verdict}** ({MEANS[verdict]})"
