@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 from kernel import kernel, shown
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.teaching import quiz
-from tutorial_lib.teaching.questions import FOLDER, feedback_html, get_question, load_questions, question_box, question_html
+from tutorial_lib.teaching.display import inline_html
+from tutorial_lib.teaching.questions import (
+    FOLDER,
+    feedback_html,
+    get_question,
+    load_questions,
+    question_box,
+    question_html,
+    question_text,
+)
 
 FILES = sorted(FOLDER.glob("*.yaml"))
 GOOD = """
@@ -34,7 +45,7 @@ def test_every_quiz_file_is_sound(path):
         (("why: Not this.", "why: Not this., correct: true"), "2 correct choices with several: False"),
         (("question: Which?", "question: Which?\n    several: true"), "1 correct choices with several: True"),
         ((", why: Not this.", ""), "missing why"),
-        (("why: Not this.", "why: ''"), "choice B: expected a text"),
+        (("why: Not this.", "why: ''"), "choice 2: expected a text"),
         (("why: Not this.", "why: No, wy: x"), "unknown wy"),
         (("text: B", "text: A"), "read the same"),
         (("text: B", "text: " + "B" * 101), "101 characters"),
@@ -70,18 +81,85 @@ def test_each_choice_has_its_own_answer_in_the_text_version():
     assert "<script" not in page and "style=" not in page
 
 
+def places(question, correct):
+    """Where the right (or the wrong) choices stand, as they are shown."""
+    return [place for place, choice in enumerate(question.choices) if choice.correct == correct]
+
+
 def test_feedback_says_in_words_what_is_right():
     question = get_question("demo", "position-aware")
-    assert "<strong>Correct.</strong>" in feedback_html(question, {0, 2})
-    assert "not all of them" in feedback_html(question, {0})
-    assert "Not quite" in feedback_html(question, {0, 1})
+    right, wrong = places(question, True), places(question, False)
+    assert len(right) == 2 and len(wrong) == 1
+    assert "<strong>Correct.</strong>" in feedback_html(question, set(right))
+    assert "not all of them" in feedback_html(question, {right[0]})
+    assert "Not quite" in feedback_html(question, {right[0], wrong[0]})
     assert "Not quite" in feedback_html(question, {0, 1, 2})
+
+
+SINGLE = [q for path in FILES for q in load_questions(path).values() if not q.several]
+
+
+def test_the_order_is_shuffled_and_the_same_every_time(tmp_path):
+    """Else the right answer stands where its author wrote it, or moves between two readings."""
+    path = tmp_path / "q.yaml"
+    choices = "".join(f"      - {{text: t{n}, why: w}}\n" for n in range(4))
+    text = f"questions:\n  - id: {{}}\n    question: Which?\n    choices:\n{choices}"
+    text = text.replace("t0, why: w", "t0, why: w, correct: true")
+    orders = {}
+    for number in range(40):
+        path.write_text(text.replace("NAME", f"q{number}"), encoding="utf-8")
+        read = [next(iter(load_questions(path).values())) for _ in range(2)]
+        assert read[0] == read[1]
+        orders[number] = tuple(choice.text for choice in read[0].choices)
+    assert len(set(orders.values())) > 10 and {order.index("t0") for order in orders.values()} == {0, 1, 2, 3}
+    assert orders[0] == ("t2", "t0", "t3", "t1"), "the order of a question changed: letters in notes are wrong now"
+
+
+@pytest.mark.parametrize("question", SINGLE, ids=lambda question: question.id)
+def test_letters_agree_wherever_a_question_is_drawn(question):
+    """Else "who took B?" means one choice in the widget and another one in the text version."""
+    boxes = question_box(question).children[1].children
+    page, text = question_html(question), question_text(question)
+    for letter, choice, box in zip("ABCDE", question.choices, boxes, strict=False):
+        assert box.description == f"{letter}. {choice.text}"
+        assert f"  {letter}. {choice.text}" in text.splitlines()
+        said = inline_html(f"{letter}. {choice.text.rstrip('.')}")
+        assert said in feedback_html(question, {question.choices.index(choice)}) and said in page
+
+
+def test_the_right_choice_is_told_neither_by_its_length_nor_by_its_letter():
+    """Else a learner who picks the longest line, or always B, passes without reading."""
+    longest, shortest, found, expected = 0, 0, Counter(), Counter()
+    for question in SINGLE:
+        right = places(question, True)[0]
+        others = [len(c.text) for c in question.choices if not c.correct]
+        longest += len(question.choices[right].text) >= max(others)
+        shortest += len(question.choices[right].text) <= min(others)
+        found["ABCDE"[right]] += 1
+        expected.update({letter: 1 / len(question.choices) for letter in "ABCDE"[: len(question.choices)]})
+    assert longest <= 0.35 * len(SINGLE), f"the right choice is the longest in {longest} of {len(SINGLE)}"
+    assert shortest <= 0.35 * len(SINGLE), f"the right choice is the shortest in {shortest} of {len(SINGLE)}"
+    for letter, share in expected.items():
+        assert abs(found[letter] - share) <= 2, f"{letter} is right {found[letter]} times, by chance {share:.1f}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_no_text_speaks_of_a_place_or_a_letter(path):
+    """Choices are shuffled: "the first choice" or "as in B" would point at a different one."""
+    import re
+
+    place = r"\b(first|second|third|last|next|previous|former|latter|other|upper|lower) (choice|answer|option)s?\b"
+    letter = r"\b(choice|answer|option) [A-E]\b|\b(all|none|both) of (the above|these choices|them are right)\b"
+    for question in load_questions(path).values():
+        for text in [question.text, *(t for c in question.choices for t in (c.text, c.why))]:
+            assert not re.search(f"{place}|{letter}", text, re.I), f"{question.id}: {text}"
 
 
 def test_boxes_start_empty_and_one_clears_the_other():
     """A choice made beforehand would count as an answer; two ticks where one is right would be no answer."""
-    head, choices, button, feedback = question_box(get_question("demo", "log-base")).children
-    first, second = choices.children
+    question = get_question("demo", "log-base")
+    head, choices, button, feedback = question_box(question).children
+    first, second = (choices.children[places(question, correct)[0]] for correct in (False, True))
     button.click()
     assert "Tick an answer first" in feedback.value
     first.value = True
@@ -94,8 +172,9 @@ def test_boxes_start_empty_and_one_clears_the_other():
 
 
 def test_tick_boxes():
-    head, choices, button, feedback = question_box(get_question("demo", "position-aware")).children
-    for number in (0, 2):
+    question = get_question("demo", "position-aware")
+    head, choices, button, feedback = question_box(question).children
+    for number in places(question, True):
         choices.children[number].value = True
     button.click()
     assert "<strong>Correct.</strong>" in feedback.value

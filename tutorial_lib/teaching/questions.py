@@ -13,11 +13,14 @@ A file ``quizzes/<notebook>.yaml`` holds::
             why: Base 2 is the custom. The ratio does not change with the base.
         several: false                    # optional; true: more than one choice is right, and all must be ticked
 
-``backticks`` and ``**stars**`` work in all texts.
+``backticks`` and ``**stars**`` work in all texts. The order of the choices in the file does not matter:
+they are shuffled by a fixed seed and the question's id, so a question looks the same on every page and
+on every day, and its letters agree wherever it is drawn. So no text may speak of "the first choice".
 """
 
 from __future__ import annotations
 
+import random
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +30,8 @@ from tutorial_lib.teaching.display import display_html, folded, inline_html
 
 FOLDER = Path(__file__).parent / "quizzes"
 _LONGEST_CHOICE = 100  # characters: the label of a tick box does not wrap
+_LETTERS = "ABCDE"
+_SEED = 0  # of the shuffles; a test checks that the right choices spread evenly over the letters
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Question:
-    """One question with two to five choices."""
+    """One question with two to five choices, in the order in which they are shown."""
 
     id: str
     text: str
@@ -103,8 +108,8 @@ def _parse(raw: object, where: str) -> Question:
     if not isinstance(raw["choices"], list) or not 2 <= len(raw["choices"]) <= 5:
         raise InputError(f"{where}: give 2 to 5 choices")
     choices = []
-    for letter, item in zip("ABCDE", raw["choices"], strict=False):
-        place = f"{where}, choice {letter}"
+    for number, item in enumerate(raw["choices"], start=1):
+        place = f"{where}, choice {number}"
         item = _keys(item, {"text", "why"}, {"correct"}, place)
         if not isinstance(item.get("correct", False), bool):
             raise InputError(f"{place}: correct is {item['correct']!r}; write true or leave it out")
@@ -120,7 +125,13 @@ def _parse(raw: object, where: str) -> Question:
     if not isinstance(several, bool) or (right != 1 and not several) or (several and right < 2):
         expected = "mark exactly one, or two and more with 'several: true'"
         raise InputError(f"{where}: {right} correct choices with several: {several}; {expected}")
-    return Question(identifier, _text(raw["question"], where), tuple(choices), several)
+    return Question(identifier, _text(raw["question"], where), _shuffled(choices, identifier), several)
+
+
+def _shuffled(choices: list[Choice], identifier: str) -> tuple[Choice, ...]:
+    """The choices in the order in which they are shown: the same for the same id, on every machine."""
+    places = random.Random(f"{_SEED} {identifier}").sample(range(len(choices)), len(choices))
+    return tuple(choices[place] for place in places)
 
 
 def get_question(notebook: str, question: str) -> Question:
@@ -143,11 +154,12 @@ def feedback_html(question: Question, chosen: set[int]) -> str:
         verdict = "Right so far, but not all of them. Tick the others too."
     else:
         verdict = "Not this one. Read why, then try again." if not question.several else "Not quite. Read why, then try again."
-    lines = "".join(
-        f"<li><strong>{'Right' if question.choices[i].correct else 'Wrong'}:</strong> {inline_html(question.choices[i].text.rstrip('.'))}. "
-        f"{inline_html(question.choices[i].why)}</li>"
-        for i in sorted(chosen)
-    )
+    lines = ""
+    for place in sorted(chosen):
+        choice = question.choices[place]
+        said = inline_html(f"{_LETTERS[place]}. {choice.text.rstrip('.')}")
+        lines += f"<li><strong>{'Right' if choice.correct else 'Wrong'}:</strong> {said}. "
+        lines += f"{inline_html(choice.why)}</li>"
     return f'<div role="status" aria-live="polite"><strong>{verdict}</strong><ul>{lines}</ul></div>'
 
 
@@ -155,7 +167,7 @@ def question_html(question: Question) -> str:
     """The whole question as plain HTML: every choice folds open to its explanation. Needs no kernel and no script."""
     several = " (more than one is right)" if question.several else ""
     parts = [f"<p><strong>Question.</strong> {inline_html(question.text)}{several}</p>"]
-    for letter, choice in zip("ABCDE", question.choices, strict=False):
+    for letter, choice in zip(_LETTERS, question.choices, strict=False):
         answer = f"<p><strong>{'Right' if choice.correct else 'Wrong'}.</strong> {inline_html(choice.why)}</p>"
         parts.append(folded(f"{letter}. {choice.text}", answer))
     return "\n".join(parts)
@@ -163,7 +175,7 @@ def question_html(question: Question) -> str:
 
 def question_text(question: Question) -> str:
     """Question and choices as plain text, without the answers (for terminals and logs)."""
-    return "\n".join([f"Question: {question.text}", *(f"  {a}. {c.text}" for a, c in zip("ABCDE", question.choices, strict=False))])
+    return "\n".join([f"Question: {question.text}", *(f"  {a}. {c.text}" for a, c in zip(_LETTERS, question.choices, strict=False))])
 
 
 def question_box(question: Question):
@@ -180,7 +192,15 @@ def question_box(question: Question):
     wide = {"width": "max-content", "max_width": "100%"}
     task = "Tick all that are right." if question.several else "Tick one."
     head = widgets.HTML(f"<strong>Question.</strong> {inline_html(question.text)} {task}")
-    boxes = [widgets.Checkbox(value=False, description=choice.text, indent=False, layout=wide) for choice in question.choices]
+    boxes = [
+        widgets.Checkbox(
+            value=False,
+            description=f"{letter}. {choice.text}",
+            indent=False,
+            layout=wide,
+        )
+        for letter, choice in zip(_LETTERS, question.choices, strict=False)
+    ]
     button, feedback = widgets.Button(description="Check"), widgets.HTML("")
 
     def check(_button) -> None:
