@@ -22,8 +22,10 @@ from torch import Tensor
 
 from tutorial_lib.batching import batches, padded, windows
 from tutorial_lib.checkpoints import Checkpoint, fingerprint
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
 from tutorial_lib.objectives.batch import Batch, Objective, parts_of
+
+MOST_EPOCHS, MOST_TOKENS = 1_000_000, 1 << 24  # beyond these a number is a slip of the pen
 
 
 @dataclass(frozen=True)
@@ -47,12 +49,13 @@ class Plan:
     evaluate_every: int = 5
 
     def __post_init__(self) -> None:
-        whole = ("epochs", "batch_tokens", "length", "evaluate_every")
-        bad = [name for name in whole if int(getattr(self, name)) < 1] + [
-            name for name in ("learning_rate", "clip") if getattr(self, name) <= 0
-        ]
-        if bad or not 0 <= self.warm_up < 1 or self.weight_decay < 0 or self.patience < 0:
-            raise InputError(f"{self}: sizes at least 1, rates above 0, warm_up in [0, 1), weight_decay and patience at least 0")
+        check_whole("Plan", 1, MOST_EPOCHS, epochs=self.epochs, evaluate_every=self.evaluate_every)
+        check_whole("Plan", 1, MOST_TOKENS, batch_tokens=self.batch_tokens, length=self.length)
+        check_whole("Plan", 0, MOST_EPOCHS, patience=self.patience)
+        check_number("Plan", "(0, inf)", learning_rate=self.learning_rate)
+        check_number("Plan", "(0, inf]", clip=self.clip)
+        check_number("Plan", "[0, 1)", warm_up=self.warm_up)
+        check_number("Plan", "[0, inf)", weight_decay=self.weight_decay)
 
 
 @dataclass(frozen=True)
@@ -125,6 +128,7 @@ def train(
     """
     from accelerate import Accelerator
 
+    check_seed("train", seed)
     if not any(len(sequence) for sequence in sequences):
         raise InputError("training: all sequences are empty; expected at least one interaction")
     accelerator = Accelerator(mixed_precision=_precision())

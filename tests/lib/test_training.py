@@ -325,10 +325,19 @@ def test_a_loss_that_is_no_number_names_the_learning_rate(objective, learning_ra
 WRONG = [("epochs", 0), ("batch_tokens", 0), ("length", 0), ("evaluate_every", 0), ("learning_rate", 0.0), ("clip", 0.0), ("warm_up", 1.0)]
 
 
-@pytest.mark.parametrize("name, value", [*WRONG, ("weight_decay", -0.1), ("patience", -1)])
+UNREAL = [("epochs", 2.5), ("learning_rate", math.nan), ("learning_rate", math.inf), ("warm_up", math.nan), ("length", 10**12)]
+
+
+@pytest.mark.parametrize("name, value", [*WRONG, *UNREAL, ("weight_decay", -0.1), ("patience", -1)])
 def test_a_plan_that_cannot_work_is_refused(name, value):
-    with pytest.raises(InputError, match=rf"{name}={value}.*: sizes at least 1, rates above 0, warm_up in \[0, 1\)"):
+    with pytest.raises(InputError, match=rf"Plan\({name}={value}\): expected a (whole )?number"):
         plan(**{name: value})
+
+
+@pytest.mark.parametrize("seed", [-1, 2**64, 1.0, "0", None])
+def test_a_seed_that_no_generator_takes_is_refused(seed):
+    with pytest.raises(InputError, match=r"train\(seed=.*\): expected a whole number from 0"):
+        train(network(), AM, sequences(), plan(), seed=seed)
 
 
 # --- checkpoints -------------------------------------------------------------------------------------------------------------------------

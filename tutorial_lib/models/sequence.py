@@ -10,8 +10,8 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from tutorial_lib.errors import InputError
-from tutorial_lib.objectives.batch import Batch, Vocabulary
+from tutorial_lib.errors import InputError, check_number, check_whole
+from tutorial_lib.objectives.batch import SPECIAL, Batch, Vocabulary
 
 ROTARY_BASE = 10_000.0
 
@@ -85,6 +85,20 @@ class Block(nn.Module):
         return x + self.dropout(self.narrow(F.gelu(self.widen(self.norm_feed(x)))))
 
 
+def _refuse_too_large(n_items: int, width: int, layers: int, expansion: int) -> None:
+    """InputError where weights, gradients and Adam's two moments would not fit into this machine's memory."""
+    import psutil
+
+    numbers = (n_items + len(SPECIAL)) * width + layers * (4 + 2 * expansion) * width**2
+    needed, there = 16 * numbers, psutil.virtual_memory().total
+    if needed > there:
+        raise InputError(
+            f"ItemTransformer(width={width}, layers={layers}, expansion={expansion}): training takes about "
+            f"{needed >> 30:,} GB of memory, this machine has {there >> 30:,} GB; expected smaller sizes, such as "
+            "width=64, layers=2"
+        )
+
+
 class ItemTransformer(nn.Module):
     """Tokens in, one hidden state a token out; items are scored by their own embedding vectors (tied) plus a bias.
 
@@ -105,9 +119,13 @@ class ItemTransformer(nn.Module):
         questions: Iterable[str] = (),
     ):
         super().__init__()
-        if min(width, heads, layers, expansion) < 1 or width % (2 * heads) or not 0 <= dropout < 1:
-            given = f"width={width}, heads={heads}, layers={layers}, expansion={expansion}, dropout={dropout}"
-            raise InputError(f"ItemTransformer({given}): width must be a multiple of 2 * heads, sizes at least 1, dropout in [0, 1)")
+        check_whole("ItemTransformer", 1, 1 << 20, width=width, heads=heads)
+        check_whole("ItemTransformer", 1, 1024, layers=layers, expansion=expansion)
+        check_number("ItemTransformer", "[0, 1)", dropout=dropout)
+        if width % (2 * heads):
+            given = f"width={width}, heads={heads}"
+            raise InputError(f"ItemTransformer({given}): width must be a multiple of 2 * heads")
+        _refuse_too_large(n_items, width, layers, expansion)
         self.vocabulary, self.head_size = Vocabulary(n_items), width // heads
         self.embedding = nn.Embedding(self.vocabulary.size, width)
         self.bias = nn.Parameter(torch.zeros(self.vocabulary.size))

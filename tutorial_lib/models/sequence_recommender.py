@@ -13,7 +13,7 @@ import torch
 
 from tutorial_lib import objectives
 from tutorial_lib.data.shipped import write_whole
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import InputError, check_seed, unknown_name
 from tutorial_lib.models.sequence import ItemTransformer
 from tutorial_lib.objectives.batch import Objective, parts_of
 from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted, flatten
@@ -26,6 +26,7 @@ BY_NAME = {
     "permuted": objectives.Permuted,
     "gap filling": objectives.GapFilling,
 }
+CHOSEN = {objectives.Masked: {"epochs": 40, "dropout": 0.1}}  # where an objective needs other settings than the rest
 FORMAT = "tutorial_lib.SequenceRecommender/1"
 SCORED_AT_ONCE = 1 << 15  # tokens read at a time while scoring
 
@@ -42,7 +43,9 @@ class SequenceRecommender(ScoreRecommender):
     objective: "autoregressive" (default), "masked", another name of `BY_NAME`, or an `Objective`, such as
     ``Masked(ratio=0.2, loss=BinaryCrossEntropy())`` or ``Joint(Masked(), (Rearranged(),), (0.1,))``.
     width, heads, layers, expansion, dropout: see `ItemTransformer`. plan: see `training.Plan`; its fields may be given by name, as in
-    ``SequenceRecommender(epochs=10)``. on_epoch: called with an `Epoch` after each epoch, in place of the printed line.
+    ``SequenceRecommender(epochs=10)``. What is not given: 20 epochs and dropout 0.3, but 40 epochs and dropout 0.1 with `Masked`, which
+    hides a part of each history and so learns more slowly; benchmarks/RESULTS.md shows what these calls give.
+    on_epoch: called with an `Epoch` after each epoch, in place of the printed line.
     checkpoint: a file from which a killed `fit` goes on.
 
     `fit` trains on ``split.train`` and keeps the weights of the best validation NDCG@10; a split without validation targets
@@ -63,7 +66,7 @@ class SequenceRecommender(ScoreRecommender):
         heads: int = 2,
         layers: int = 2,
         expansion: int = 4,
-        dropout: float = 0.3,
+        dropout: float | None = None,
         plan: Plan | None = None,
         on_epoch: Callable[[Epoch], None] | None = None,
         checkpoint: str | Path | None = None,
@@ -84,7 +87,10 @@ class SequenceRecommender(ScoreRecommender):
                 raise unknown_name(
                     "argument of SequenceRecommender", name, sorted(known | {"width", "heads", "layers", "expansion", "dropout"})
                 )
-        self.objective, self.plan = objective, dataclasses.replace(plan or Plan(), **of_plan)
+        chosen = {"dropout": 0.3, "epochs": Plan.epochs} | CHOSEN.get(type(getattr(objective, "main", objective)), {})
+        dropout = chosen["dropout"] if dropout is None else dropout
+        self.objective = objective
+        self.plan = dataclasses.replace(plan or Plan(epochs=chosen["epochs"]), **of_plan)
         self.shape = {"width": width, "heads": heads, "layers": layers, "expansion": expansion, "dropout": dropout}
         self.on_epoch, self.checkpoint = on_epoch, checkpoint
         self._build(n_items=1)  # a wrong size is refused here, not in the middle of fit
@@ -96,6 +102,7 @@ class SequenceRecommender(ScoreRecommender):
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> SequenceRecommender:
         from tutorial_lib.evaluation import evaluate
 
+        check_seed("SequenceRecommender.fit", seed)
         self.n_items = split.dataset.n_items
         with torch.random.fork_rng():
             torch.manual_seed(seed)
