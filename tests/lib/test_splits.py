@@ -131,3 +131,40 @@ def test_empty_and_impossible_splits_are_refused_in_one_line():
         hold_out_k(ds, 0)
     with pytest.raises(InputError, match="valid \\+ test < 1"):
         temporal_split(ds, valid=0.6, test=0.5)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a", True, 2**70])
+def test_seeds_that_are_none_are_refused_in_one_line(seed):
+    ds = random_dataset()
+    for split in (
+        lambda: leave_last_out(ds, tie_seed=seed),
+        lambda: hold_out_k(ds, 2, tie_seed=seed),
+        lambda: temporal_split(ds, tie_seed=seed),
+        lambda: random_hold_out(ds, 2, seed=seed),
+        lambda: leave_last_out(ds).sample_targets(3, seed=seed),
+    ):
+        with pytest.raises(InputError, match="expected a whole number from 0"):
+            split()
+
+
+@pytest.mark.parametrize("wrong", [2.5, "3", True, None, float("nan")])
+def test_amounts_that_are_no_whole_numbers_are_refused_in_one_line(wrong):
+    """True would hold out one target, 2.5 and "3" would fail somewhere inside numpy."""
+    ds = random_dataset()
+    with pytest.raises(InputError, match="k must be at least 1"):
+        hold_out_k(ds, wrong)
+    with pytest.raises(InputError, match="give either k, at least 1"):
+        random_hold_out(ds, wrong)
+    with pytest.raises(InputError, match="expected 1..40"):
+        leave_last_out(ds).sample_targets(wrong)
+
+
+@pytest.mark.parametrize("shares", [{"test": "0.1"}, {"valid": None}, {"test": True}, {"test": float("nan")}])
+def test_shares_that_are_no_numbers_are_refused_in_one_line(shares):
+    with pytest.raises(InputError, match="both are shares"):
+        temporal_split(random_dataset(), **shares)
+
+
+def test_a_share_of_less_than_one_event_tests_on_the_last_event():
+    split = temporal_split(random_dataset(distinct_times=True), valid=0.0, test=1e-9)
+    assert 0 < sum(map(len, split.test_target)) <= 40  # one time, at most an event a user

@@ -6,14 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from html import escape
+from numbers import Integral
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.errors import InputError
-
-INTERACTION_COLUMNS = ("user", "item", "rating", "timestamp")
+from tutorial_lib.data.checks import check_columns, check_ids, check_texts, checked_interactions, codes
+from tutorial_lib.errors import InputError, check_seed
 
 
 @dataclass(frozen=True)
@@ -52,12 +52,24 @@ class Dataset:
     """A recommendation data set; item and user codes are row numbers of ``items`` and ``users``.
 
     interactions: columns user, item (int codes), rating (float, NaN if the source has none), timestamp (int seconds);
-        rows stay in the order of the source file, which is what breaks ties in time.
+        rows stay in the order of the source file, which is what breaks ties in time. A datetime64 timestamp becomes
+        seconds since 1970 in UTC; fractions of a second are dropped, or refused where they alone give a user's order.
     items: one row an item: item_id (as in the source), title, text, categories (tuple of str), provider, then extras.
     users: one row a user: user_id (as in the source), then attributes such as gender and age_group where known.
     graph: knowledge-graph triples: head (item code), relation (str), tail (str).
     reviews: columns user, item, rating, text, then extras; may be empty.
     truth: planted worlds only: the exact next-item distributions (see `worlds.Truth`); None for real data.
+
+    Raises InputError, naming table, column and first row, for what could only be read by a guess: ids or text
+    where codes belong, missing or mixed times, an id that stands twice, rows whose labels are not 0, 1, 2, ...
+
+    >>> log = pd.DataFrame({"who": ["ann", "bob"], "what": ["tea", "tea"], "when": ["2024-05-01", "2024-05-02"]})
+    >>> user, names = pd.factorize(log["who"])
+    >>> item, things = pd.factorize(log["what"])
+    >>> events = pd.DataFrame({"user": user, "item": item, "rating": np.nan, "timestamp": pd.to_datetime(log["when"])})
+    >>> card = DatasetCard("tea", "Who drank what", "made up", "CC0")
+    >>> Dataset("tea", events, pd.DataFrame({"item_id": things}), pd.DataFrame({"user_id": names}), card)
+    Dataset(tea: 2 users, 1 items, 2 interactions)
     """
 
     name: str
@@ -70,13 +82,21 @@ class Dataset:
     truth: Any = None
 
     def __post_init__(self) -> None:
-        missing = [c for c in INTERACTION_COLUMNS if c not in self.interactions]
-        if missing:
-            raise InputError(f"dataset {self.name!r}: interactions lack column {missing[0]!r}; expected {', '.join(INTERACTION_COLUMNS)}")
-        for column, size in (("user", self.n_users), ("item", self.n_items)):
-            codes = self.interactions[column].to_numpy()
-            if len(codes) and (codes.min() < 0 or codes.max() >= size):
-                raise InputError(f"dataset {self.name!r}: {column} codes must lie in 0..{size - 1}, found {codes.min()}..{codes.max()}")
+        of = f"dataset {self.name!r}:"
+        if not isinstance(self.card, DatasetCard):
+            raise InputError(f"{of} expected a DatasetCard as card, found {type(self.card).__name__}")
+        check_ids(f"{of} items", self.items, "item_id")
+        check_ids(f"{of} users", self.users, "user_id")
+        check_texts(f"{of} items", self.items)
+        interactions = checked_interactions(
+            f"{of} interactions", self.interactions, self.n_users, self.n_items
+        )
+        object.__setattr__(self, "interactions", interactions)  # frozen: the one place that sets it
+        check_columns(f"{of} reviews", self.reviews, ("user", "item", "rating", "text"))
+        check_columns(f"{of} graph", self.graph, ("head", "relation", "tail"))
+        codes(f"{of} reviews", self.reviews["user"], self.n_users)
+        codes(f"{of} reviews", self.reviews["item"], self.n_items)
+        codes(f"{of} graph", self.graph["head"].rename("item"), self.n_items)
 
     @property
     def n_users(self) -> int:
@@ -99,6 +119,8 @@ class Dataset:
 
         Ties are never broken by item id: on MovieLens-100K that rule alone moves EASE from .091 to .186 HR@10.
         """
+        if seed is not None:
+            check_seed("shuffling ties", seed)
         user, time = self.interactions["user"].to_numpy(), self.interactions["timestamp"].to_numpy()
         order = np.arange(len(user)) if seed is None else np.random.default_rng(seed).permutation(len(user))
         return order[np.lexsort((time[order], user[order]))]  # lexsort is stable: `order` decides between equal keys
@@ -107,7 +129,7 @@ class Dataset:
         """Item codes of every user in time order: one int array a user, possibly empty. ``seed`` as in `sorted_rows`."""
         rows = self.sorted_rows(seed)
         sizes = np.bincount(self.interactions["user"].to_numpy(), minlength=self.n_users)
-        return np.split(self.interactions["item"].to_numpy()[rows], np.cumsum(sizes)[:-1])
+        return np.split(self.interactions["item"].to_numpy()[rows], np.cumsum(sizes))[:-1]
 
     def k_core(self, k: int) -> Dataset:
         """The largest part in which every user and every item has at least ``k`` interactions, with new codes.
@@ -116,8 +138,8 @@ class Dataset:
 
         Raises InputError if k < 1 or nothing is left.
         """
-        if k < 1:
-            raise InputError(f"k_core(k={k}): k must be at least 1")
+        if isinstance(k, bool) or not isinstance(k, Integral) or k < 1:
+            raise InputError(f"k_core(k={k!r}): k must be at least 1, a whole number")
         user, item = self.interactions["user"].to_numpy(), self.interactions["item"].to_numpy()
         keep = np.ones(len(user), dtype=bool)
         while True:
@@ -134,9 +156,13 @@ class Dataset:
 
     def subset_users(self, users: Sequence[int]) -> Dataset:
         """Only these users (codes), renumbered in ascending order; the catalogue stays whole, and so does `truth` (without user types)."""
-        chosen = np.unique(np.asarray(users, dtype=np.int64))
-        if not len(chosen) or chosen[0] < 0 or chosen[-1] >= self.n_users:
-            raise InputError(f"subset_users: expected user codes in 0..{self.n_users - 1}")
+        given = pd.Series(np.asarray(users).ravel(), name="user")
+        try:
+            chosen = np.unique(codes("users", given, self.n_users))
+        except InputError as error:
+            raise InputError(f"subset_users: expected user codes in 0..{self.n_users - 1}; {error}") from None
+        if not len(chosen):
+            raise InputError(f"subset_users: expected user codes in 0..{self.n_users - 1}, found none")
         rows = np.flatnonzero(np.isin(self.interactions["user"].to_numpy(), chosen))
         return self._restrict(rows, chosen, np.arange(self.n_items), f"{len(chosen)} of {self.n_users} users")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 
 import numpy as np
 
 from tutorial_lib.data.dataset import Dataset
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_seed
 
 EMPTY = np.empty(0, dtype=np.int64)
 
@@ -50,8 +51,9 @@ class Split:
         >>> sum(len(t) for t in leave_last_out(load_dataset("world-news")).sample_targets(50).test_target)
         50
         """
+        check_seed("sample_targets", seed)
         able = np.flatnonzero([len(target) > 0 for target in self.test_target])
-        if not 1 <= n <= len(able):
+        if not _whole(n) or not 1 <= n <= len(able):
             raise InputError(f"sample_targets(n={n}): expected 1..{len(able)}, the users with test targets")
         kept = set(np.random.default_rng([seed, 9]).permutation(able)[:n].tolist())
         parts = {p: [t if i in kept else EMPTY for i, t in enumerate(getattr(self, p))] for p in ("valid_target", "test_target")}
@@ -87,8 +89,10 @@ def hold_out_k(dataset: Dataset, k: int = 5, *, valid_k: int | None = None, tie_
     Users with k + valid_k interactions or fewer stay in training and get no targets.
     """
     valid_k = k if valid_k is None else valid_k
-    if k < 1 or valid_k < 0:
-        raise InputError(f"hold_out_k(k={k}, valid_k={valid_k}): k must be at least 1 and valid_k at least 0")
+    if not (_whole(k) and _whole(valid_k)) or k < 1 or valid_k < 0:
+        raise InputError(
+            f"hold_out_k(k={k!r}, valid_k={valid_k!r}): k must be at least 1 and valid_k at least 0, both whole numbers"
+        )
     return _hold_out(dataset, k, valid_k, tie_seed, f"hold-out-{k}", minimum=k + valid_k + 1)
 
 
@@ -99,13 +103,16 @@ def temporal_split(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1, t
     Both cuts move back to a timestamp's first event, so that equal timestamps are never divided.
     Users without an event before a cut have no history there; they get no target for it.
     """
-    if not (0 < test < 1 and 0 <= valid < 1 and valid + test < 1):
-        raise InputError(f"temporal_split(valid={valid}, test={test}): both are shares of the interactions, test > 0 and valid + test < 1")
+    if not (_number(test) and _number(valid) and 0 < test < 1 and 0 <= valid < 1 and valid + test < 1):
+        raise InputError(
+            f"temporal_split(valid={valid!r}, test={test!r}): both are shares of the interactions, test > 0 and valid + test < 1"
+        )
     times = np.sort(dataset.interactions["timestamp"].to_numpy())
     if not len(times):
         raise InputError(f"temporal_split: dataset {dataset.name!r} has no interactions")
-    test_start = times[int(round(len(times) * (1 - test)))]
-    valid_start = times[int(round(len(times) * (1 - test - valid)))]
+    last = len(times) - 1  # a share of less than one event is one event
+    test_start = times[min(int(round(len(times) * (1 - test))), last)]
+    valid_start = times[min(int(round(len(times) * (1 - test - valid))), last)]
     sequences, seconds = _sequences_with_time(dataset, tie_seed)
     parts = []
     for sequence, when in zip(sequences, seconds, strict=True):
@@ -128,8 +135,11 @@ def random_hold_out(dataset: Dataset, k: int | None = None, *, share: float | No
     >>> set(map(len, random_hold_out(load_dataset("world-news"), 5).test_target)) <= {0, 5}
     True
     """
-    if (k is None) == (share is None) or (k is not None and k < 1) or (share is not None and not 0 < share < 1):
-        raise InputError(f"random_hold_out(k={k}, share={share}): give either k, at least 1, or share, between 0 and 1")
+    by_count = share is None and _whole(k) and k >= 1
+    by_share = k is None and _number(share) and 0 < share < 1
+    if not (by_count or by_share):
+        raise InputError(f"random_hold_out(k={k!r}, share={share!r}): give either k, at least 1, or share, between 0 and 1")
+    check_seed("random_hold_out", seed)
     rng = np.random.default_rng([seed, 23])
     parts = []
     for sequence in dataset.sequences():
@@ -143,6 +153,14 @@ def random_hold_out(dataset: Dataset, k: int | None = None, *, share: float | No
         rest = sequence[~chosen]
         parts.append((rest, rest, EMPTY, rest, sequence[chosen]))
     return _checked(dataset, f"random {k} a user" if k is not None else f"random {share:.0%}", parts, 0.0)
+
+
+def _whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def _hold_out(dataset: Dataset, k: int, valid_k: int, tie_seed: int | None, name: str, minimum: int) -> Split:

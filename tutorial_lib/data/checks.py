@@ -1,0 +1,182 @@
+"""What `Dataset` asks of its tables: codes that are codes, times that sort as time, one row an id.
+
+A row number in a message counts from 0, as ``frame.iloc`` does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+from pandas.api import types
+
+from tutorial_lib.errors import InputError
+
+LATEST = 10**11  # seconds: the year 5138, or 1973 where somebody counts milliseconds
+EXACT = 2**24  # largest whole number up to which float32 holds every one
+CODES = "turn ids into codes with codes, ids = pd.factorize(log[{0!r}])"
+TIMES = "turn dates into times with pd.to_datetime(log[{0!r}]), numbers kept as text into numbers with pd.to_numeric(log[{0!r}])"
+RATINGS = "turn it into numbers with pd.to_numeric(log[{0!r}], errors='coerce')"
+
+
+def check_columns(where: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> None:
+    """InputError unless ``frame`` is a DataFrame that has each of these columns once."""
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(f"{where}: expected a pandas DataFrame, found {type(frame).__name__}")
+    for column in columns:
+        found = int((frame.columns == column).sum())
+        if not found:
+            raise InputError(f"{where} lack column {column!r}; expected {', '.join(columns)}")
+        if found > 1:
+            raise InputError(f"{where} have {found} columns {column!r}; expected one")
+
+
+def checked_interactions(where: str, frame: pd.DataFrame, n_users: int, n_items: int) -> pd.DataFrame:
+    """The interactions with rows numbered from 0, codes and seconds as int64, ratings as float64.
+
+    Columns may be of any numeric dtype; ``timestamp`` may also be datetime64, with or without a time
+    zone. Raises InputError naming the column and the first row that cannot be read without a guess.
+    """
+    check_columns(where, frame, ("user", "item", "rating", "timestamp"))
+    user = codes(where, frame["user"], n_users)
+    item = codes(where, frame["item"], n_items)
+    rating = _ratings(where, frame["rating"])
+    timestamp = _seconds(where, frame["timestamp"], user)
+    read = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
+    changed = {name: values for name, values in read.items() if frame[name].dtype != values.dtype}
+    if not _numbered(frame):
+        frame = frame.reset_index(drop=True)
+    return frame.assign(**changed) if changed else frame
+
+
+def check_ids(where: str, frame: pd.DataFrame, column: str) -> None:
+    """InputError unless row i of a table of users or items can be found by its number i and its id."""
+    check_columns(where, frame, (column,))
+    if not _numbered(frame):
+        raise InputError(
+            f"{where}: row labels must be 0..{len(frame) - 1} in order, because a code is a row's "
+            "number; bring the rows into the order of the codes, then reset_index(drop=True)"
+        )
+    ids = frame[column]
+    _refuse(where, ids, ids.isna(), "is missing", "an id in every row")
+    unhashable = [not isinstance(value, Hashable) for value in ids]
+    _refuse(where, ids, unhashable, "is no id", "ids must be text or numbers")
+    _refuse(where, ids, ids.duplicated(), "is there already", "each id once, drop_duplicates removes others")
+
+
+def check_texts(where: str, items: pd.DataFrame) -> None:
+    """InputError for titles that are no text, and for categories that are one text, read by letters."""
+    if "title" in items:
+        check_columns(where, items, ("title",))
+        titles = items["title"]
+        wrong = titles.map(lambda title: not isinstance(title, str)).astype(bool)
+        mend = "text in every row: items['title'].fillna('').astype(str)"
+        _refuse(where, titles, wrong, "is no text", mend)
+    if "categories" in items:
+        check_columns(where, items, ("categories",))
+        kinds = items["categories"]
+        wrong = kinds.map(lambda names: isinstance(names, str)).astype(bool)
+        mend = "a tuple of names, as items['categories'].str.split('|').map(tuple) gives"
+        _refuse(where, kinds, wrong, "is one text", mend)
+
+
+def codes(where: str, column: pd.Series, size: int) -> np.ndarray:
+    """The column as int64 codes in 0..size-1, shape [rows]."""
+    mend = f"codes 0..{size - 1}; {CODES.format(column.name)}"
+    values = _numbers(where, column, mend)
+    _refuse(where, column, np.isnan(values), "is missing", mend)
+    with np.errstate(invalid="ignore"):  # inf % 1 is NaN
+        _refuse(where, column, values % 1 != 0, "is not a whole number", mend)
+    outside = (values < 0) | (values >= size)
+    if outside.any():
+        mend = (
+            f"{column.name} codes must lie in 0..{size - 1}, found {values.min():.0f}.."
+            f"{values.max():.0f}; a code is a row number of {column.name}s, so either rows are "
+            f"missing there or these are ids: {CODES.format(column.name)}"
+        )
+        raise InputError(f"{where}, row {int(np.argmax(outside))}: {mend}")
+    return values.astype(np.int64, copy=False)
+
+
+def _ratings(where: str, column: pd.Series) -> np.ndarray:
+    mend = f"a finite number, or NaN where there is none; {RATINGS.format(column.name)}"
+    values = _numbers(where, column, mend).astype(np.float64, copy=False)
+    _refuse(where, column, np.isinf(values), "is not finite", mend)
+    return values
+
+
+def _seconds(where: str, column: pd.Series, user: np.ndarray) -> np.ndarray:
+    """Whole seconds since 1970. Fractions are dropped where that leaves each user's order as it is."""
+    mend = f"seconds since 1970 or datetime64; {TIMES.format(column.name)}"
+    dates = getattr(column.dtype, "kind", "") == "M"
+    missing = column.isna().to_numpy(dtype=bool)
+    drop = f"a time in every row; leave such rows out with log.dropna(subset=[{column.name!r}])"
+    _refuse(where, column, missing, "is missing", drop)
+    if dates:
+        index = pd.DatetimeIndex(column)
+        index = index.tz_convert(None) if index.tz is not None else index
+        exact = index.asi8
+        seconds = exact // {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[index.unit]
+    else:
+        exact = _numbers(where, column, mend)
+        _refuse(where, column, ~np.isfinite(exact), "is not finite", mend)
+        if exact.dtype.kind == "f" and column.dtype.itemsize < 8:
+            narrow = "64 bits: float32 holds today's seconds only to the minute"
+            _refuse(where, column, exact >= EXACT, "is rounded", narrow)
+        seconds = np.floor(exact) if exact.dtype.kind == "f" else exact
+    small = f"a time from 1970 on (0..{LATEST:,} seconds); where times are relative, subtract the least"
+    _refuse(where, column, seconds < 0, "is negative", small)
+    large = f"at most {LATEST:,}; are these milli-, micro- or nanoseconds? divide to get seconds"
+    _refuse(where, column, seconds >= LATEST, "is too large for seconds", large)
+    if (dates or (seconds != exact).any()) and not _same_order(exact, seconds, user):
+        raise InputError(
+            f"{where}, column {column.name!r}: only fractions of a second tell which of a user's events "
+            f"came first, and whole seconds are kept; log.sort_values({column.name!r}, kind='stable') "
+            "first: events of the same second keep the order of the rows"
+        )
+    return seconds.astype(np.int64, copy=False)
+
+
+def _same_order(exact: np.ndarray, seconds: np.ndarray, user: np.ndarray) -> bool:
+    return bool((np.lexsort((exact, user)) == np.lexsort((seconds, user))).all())
+
+
+def _numbers(where: str, column: pd.Series, expected: str) -> np.ndarray:
+    """The column as an int64, uint64 or float64 array (missing: NaN); anything but numbers is refused."""
+    if not len(column):
+        return np.empty(0, dtype=np.int64)
+    if column.dtype == object:
+        real = [isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in column]
+        missing = column.isna().to_numpy(dtype=bool)
+        _refuse(where, column, ~(np.array(real) | missing), "is no number", expected)
+        try:
+            column = column.astype(np.float64 if missing.any() else np.int64)
+        except (ValueError, TypeError, OverflowError):
+            column = column.astype(np.float64)
+        return column.to_numpy()
+    plain = types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype)
+    if not plain or types.is_complex_dtype(column.dtype):
+        everywhere = np.ones(len(column), dtype=bool)
+        _refuse(where, column, everywhere, f"is {column.dtype}, no number", expected)
+    if column.isna().any() or types.is_float_dtype(column.dtype):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan)
+    return column.to_numpy(dtype=np.uint64 if column.max() > 2**63 - 1 else np.int64)
+
+
+def _numbered(frame: pd.DataFrame) -> bool:
+    """Are the row labels 0, 1, 2, ...?"""
+    return frame.index.equals(pd.RangeIndex(len(frame)))
+
+
+def _refuse(where: str, column: pd.Series, bad, why: str, expected: str) -> None:
+    """InputError that names the first row in ``bad`` (bool, one a row); nothing if there is none."""
+    bad = np.asarray(bad)
+    if bad.any():
+        row = int(np.argmax(bad))
+        value = column.iloc[row]
+        shown = repr(value.item() if isinstance(value, np.generic) else value)
+        shown = shown if len(shown) <= 40 else f"{shown[:37]}..."
+        place = f"{where}, column {column.name!r}, row {row}"
+        raise InputError(f"{place}: {shown} {why}; expected {expected}")
