@@ -33,7 +33,9 @@ def check_columns(where: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> 
             raise InputError(f"{where} have {found} columns {column!r}; expected one")
 
 
-def checked_interactions(where: str, frame: pd.DataFrame, n_users: int, n_items: int) -> pd.DataFrame:
+def checked_interactions(
+    where: str, frame: pd.DataFrame, n_users: int, n_items: int
+) -> pd.DataFrame:
     """The interactions with rows numbered from 0, codes and seconds as int64, ratings as float64.
 
     Columns may be of any numeric dtype; ``timestamp`` may also be datetime64, with or without a time
@@ -63,7 +65,13 @@ def check_ids(where: str, frame: pd.DataFrame, column: str) -> None:
     _refuse(where, ids, ids.isna(), "is missing", "an id in every row")
     unhashable = [not isinstance(value, Hashable) for value in ids]
     _refuse(where, ids, unhashable, "is no id", "ids must be text or numbers")
-    _refuse(where, ids, ids.duplicated(), "is there already", "each id once, drop_duplicates removes others")
+    _refuse(
+        where,
+        ids,
+        ids.duplicated(),
+        "is there already",
+        "each id once, drop_duplicates removes others",
+    )
 
 
 def check_texts(where: str, items: pd.DataFrame) -> None:
@@ -126,7 +134,9 @@ def _seconds(where: str, column: pd.Series, user: np.ndarray) -> np.ndarray:
             narrow = "64 bits: float32 holds today's seconds only to the minute"
             _refuse(where, column, exact >= EXACT, "is rounded", narrow)
         seconds = np.floor(exact) if exact.dtype.kind == "f" else exact
-    small = f"a time from 1970 on (0..{LATEST:,} seconds); where times are relative, subtract the least"
+    small = (
+        f"a time from 1970 on (0..{LATEST:,} seconds); where times are relative, subtract the least"
+    )
     _refuse(where, column, seconds < 0, "is negative", small)
     large = f"at most {LATEST:,}; are these milli-, micro- or nanoseconds? divide to get seconds"
     _refuse(where, column, seconds >= LATEST, "is too large for seconds", large)

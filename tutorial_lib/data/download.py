@@ -16,8 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from tutorial_lib.errors import InputError
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
 
 CHUNK = 1 << 16
 MOST_ATTEMPTS = 50  # at one mirror, however much each of them brings
@@ -47,14 +53,47 @@ def download(
     timeout: seconds without an answer, or between two packets, after which a mirror counts as silent.
     retries: how often a mirror that breaks off or answers 5xx is asked again; every new byte starts the count afresh.
     The file grows under ``target`` + ".part", kept for the next call if all mirrors fail and removed if its checksum is wrong.
+    While another process is at that file, this one fetches its own copy under a name of its own, and keeps nothing of it.
     Returns ``target``. Raises InputError (one line, the reason for each mirror).
     """
-    part = target.with_name(target.name + ".part")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        part.open("ab").close()
+        with _own_part(target.with_name(target.name + ".part")) as part:
+            return _from_mirrors(urls, part, target, sha256, timeout, retries, pause, progress)
     except OSError as error:
-        raise _unwritable(part, error) from None
+        raise _unwritable(target, error) from None
+
+
+@contextmanager
+def _own_part(part: Path) -> Iterator[Path]:
+    """``part``, locked for this process; a new name, removed in the end, where another process holds it."""
+    if fcntl is None:  # Windows: nobody can rename a file that another process has open
+        part.touch()
+        yield part
+        return
+    with open(part, "ab") as file:
+        if _locked(file) and os.path.exists(part) and os.path.samestat(os.fstat(file.fileno()), os.stat(part)):
+            yield part  # and not a file that another process has just renamed
+            return
+    own = part.with_name(f"{part.name}.{uuid4().hex[:12]}")
+    try:
+        own.touch()
+        yield own
+    finally:
+        own.unlink(missing_ok=True)
+
+
+def _locked(file) -> bool:
+    """Take the lock of an open file, without waiting; it ends with the process, however that ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
+
+
+def _from_mirrors(urls, part: Path, target: Path, sha256: str, timeout: float, retries: int, pause: float, progress: bool) -> Path:
+    """The body of `download`: ``part``, filled and checked, becomes ``target``."""
     reasons: dict[str, None] = {}
     with _progress_bar(target.name, progress) as report:
         for url in urls:
@@ -65,7 +104,7 @@ def download(
                 continue
             os.replace(part, target)
             return target
-    kept = part.stat().st_size if part.exists() else 0
+    kept = part.stat().st_size if part.exists() and part.suffix == ".part" else 0
     if not kept:
         part.unlink(missing_ok=True)
     rest = f" ({kept:,} bytes are kept; the next try goes on from there)" if kept else ""

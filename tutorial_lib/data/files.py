@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tutorial_lib.data.archives import MOST_BYTES, read_zipped, too_large, zipped_names
 from tutorial_lib.data.download import download as download_file
 from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.home import home_folder
 
 
 @dataclass(frozen=True)
@@ -98,15 +98,15 @@ class Source:
     prefix: str = ""
 
     def read(self, member: str) -> bytes:
-        """The bytes of one file. Raises InputError where it is missing, unreadable or damaged inside a zip."""
+        """The bytes of one file. Raises InputError where it is missing, unreadable, too large, or damaged inside a zip."""
+        if not self.path.is_dir():
+            return read_zipped(self.path, self.prefix + member)
+        path = self.path / self.prefix / member
         try:
-            if self.path.is_dir():
-                return (self.path / self.prefix / member).read_bytes()
-            with zipfile.ZipFile(self.path) as archive:
-                return archive.read(self.prefix + member)
-        except (zipfile.BadZipFile, zlib.error, EOFError):
-            raise _damaged(self.path) from None
-        except (KeyError, FileNotFoundError):
+            if path.stat().st_size > MOST_BYTES:
+                raise too_large(self.where(member))
+            return path.read_bytes()
+        except FileNotFoundError:
             raise InputError(f"{self.path} lacks {member}: put the original file there") from None
         except OSError as error:
             raise InputError(f"cannot read {self.where(member)}: {error.strerror or error}") from None
@@ -118,7 +118,7 @@ class Source:
     def beside(self, name: str, members: tuple[str, ...]) -> Source | None:
         """Another folder or zip next to this one, if it holds all ``members``."""
         for path in (self.path.parent / name, self.path.parent / f"{name}.zip"):
-            source = _open(path, members) if path.exists() else None
+            source = _open(path, members) if os.path.exists(path) else None
             if source:
                 return source
         return None
@@ -126,7 +126,21 @@ class Source:
 
 def cache_folder() -> Path:
     """``$TUTORIAL_CACHE``, or ~/.cache/tutorial_lib; created by the first download."""
-    return Path(os.environ.get("TUTORIAL_CACHE") or Path.home() / ".cache" / "tutorial_lib").expanduser()
+    return named_folder("TUTORIAL_CACHE") or home_folder() / ".cache" / "tutorial_lib"
+
+
+def named_folder(variable: str) -> Path | None:
+    """The folder that an environment variable names, as `absolute` gives it; None where it is not set."""
+    value = os.environ.get(variable)
+    return absolute(value, f"${variable}") if value else None
+
+
+def absolute(path: str | Path, label: str) -> Path:
+    """A path as somebody gave it, with ~ expanded and seen from here; ``label`` names it in the InputError for an unknown ~."""
+    try:
+        return Path(path).expanduser().absolute()
+    except RuntimeError:
+        raise InputError(f"{label} names {str(path)!r}, but no home folder is known for it: give the whole path") from None
 
 
 def locate(name: str, *, root: str | Path | None = None, download: bool = True) -> Source:
@@ -137,9 +151,10 @@ def locate(name: str, *, root: str | Path | None = None, download: bool = True) 
     """
     source = find(name, root)
     if source is None:
-        source = _open(_download(name, cache_folder(), download, root), ORIGINS[name].members)
+        origin = ORIGINS[name]
+        source = _open(_download(name, cache_folder(), download, root), origin.members, origin.folders)
         if source is None:
-            raise InputError(f"the downloaded {ORIGINS[name].archives[0]} lacks {' or '.join(ORIGINS[name].members)}: report this mirror")
+            raise InputError(f"the downloaded {origin.archives[0]} lacks {' or '.join(origin.members)}: report this mirror")
     return source
 
 
@@ -150,7 +165,7 @@ def fetch(name: str, root: str | Path | None = None) -> Path:
     """
     if name.startswith("world-"):
         raise InputError(f"{name!r} ships with the kit: nothing to fetch, use load_dataset({name!r})")
-    folder = Path(root).expanduser() if root is not None else None
+    folder = absolute(root, "root") if root is not None else None
     found = find(name, folder if folder is not None and folder.exists() else None)
     return found.path if found else _download(name, folder or cache_folder(), True, root)
 
@@ -162,7 +177,7 @@ def find(name: str, root: str | Path | None = None) -> Source | None:
     origin = ORIGINS[name]
     for base in _bases(root):
         for path in _candidates(base, origin):
-            source = _open(path, origin.members)
+            source = _open(path, origin.members, origin.folders)
             if source:
                 return source
     return None
@@ -180,12 +195,11 @@ def checksum_notes(name: str, checksums: Mapping[str, str]) -> list[str]:
 
 
 def _bases(root: str | Path | None) -> Iterator[Path]:
-    named = (("root", root), ("$TUTORIAL_DATA", os.environ.get("TUTORIAL_DATA")))
-    for label, value in named:
-        if value:
-            base = Path(value).expanduser()
-            if not base.exists():
-                raise InputError(f"{label} names {str(base)!r}, which does not exist (seen from {Path.cwd()}): correct the path")
+    named = (("root", absolute(root, "root") if root else None), ("$TUTORIAL_DATA", named_folder("TUTORIAL_DATA")))
+    for label, base in named:
+        if base and not os.path.exists(base):
+            raise InputError(f"{label} names {str(base)!r}, which does not exist: correct the path")
+        if base:
             yield base
     yield cache_folder()
 
@@ -197,38 +211,45 @@ def _candidates(base: Path, origin: Origin) -> Iterator[Path]:
     yield from (path for path in inside if os.path.exists(path))
     # Any folder may be a base, so one with only some of these (common) file names is not a damaged copy of this data set.
     if base.suffix == ".zip" or base.name in origin.folders or all(os.path.isfile(base / member) for member in origin.members):
-        yield from [base] if base.exists() else []
+        yield from [base] if os.path.exists(base) else []
 
 
-def _open(path: Path, members: tuple[str, ...]) -> Source | None:
-    """A source with all members; None if it has none of them; InputError if some are missing or the zip is damaged."""
-    names = _names(path)
-    prefixes = ["", *sorted({name[: name.index("/") + 1] for name in names if "/" in name})]
-    for prefix in prefixes:
-        present = [member for member in members if prefix + member in names]
-        if len(present) == len(members):
-            return Source(path, prefix)
-        if present:
-            missing = next(member for member in members if member not in present)
-            raise InputError(f"{path / prefix} lacks {missing} (it has {', '.join(present)}): put the original there, or remove {path}")
+def _open(path: Path, members: tuple[str, ...], folders: tuple[str, ...] = ()) -> Source | None:
+    """A source with all members; None if it has none of them; InputError if some are missing or the zip is damaged.
+
+    folders: names that tell which of several folders with all members is meant; without one of them several are refused.
+    """
+    names = _names(path) if path.is_dir() else zipped_names(path)
+    inside: dict[str, list[str]] = {}
+    for name in names:
+        folder, slash, last = name.rpartition("/")
+        if last in members:
+            inside.setdefault(folder + slash, []).append(last)
+    whole = sorted((prefix for prefix, present in inside.items() if len(present) == len(members)), key=_depth)
+    whole = [prefix for prefix in whole if _depth(prefix)[0] == _depth(whole[0])[0]]
+    named = [prefix for prefix in whole if prefix.rstrip("/").rpartition("/")[2] in folders]
+    if len(named or whole) > 1:
+        raise InputError(f"{path} holds several copies ({', '.join(named or whole)}): unpack the one you mean and name its folder")
+    if whole:
+        return Source(path, (named or whole)[0])
+    if inside:
+        prefix = min(inside, key=_depth)
+        present = sorted(inside[prefix], key=members.index)
+        missing = next(member for member in members if member not in present)
+        raise InputError(f"{path / prefix} lacks {missing} (it has {', '.join(present)}): put the original there, or remove {path}")
     return None
 
 
-def _names(path: Path) -> set[str]:
-    """Names of the files in a folder (and one folder down) or in a zip."""
+def _depth(prefix: str) -> tuple[int, str]:
+    return prefix.count("/"), prefix
+
+
+def _names(folder: Path) -> set[str]:
+    """Names of the files in a folder, and one folder down."""
     try:
-        if path.is_dir():
-            return {file.relative_to(path).as_posix() for pattern in ("*", "*/*") for file in path.glob(pattern) if file.is_file()}
-        with zipfile.ZipFile(path) as archive:
-            return set(archive.namelist())
-    except (zipfile.BadZipFile, EOFError):
-        raise _damaged(path) from None
+        return {file.relative_to(folder).as_posix() for pattern in ("*", "*/*") for file in folder.glob(pattern) if file.is_file()}
     except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror or error}") from None
-
-
-def _damaged(path: Path) -> InputError:
-    return InputError(f"{path} is not a complete zip file (cut short while copying or downloading?): delete it and fetch it again")
+        raise InputError(f"cannot read {folder}: {error.strerror or error}") from None
 
 
 def _download(name: str, folder: Path, allowed: bool, root: str | Path | None) -> Path:
@@ -238,7 +259,7 @@ def _download(name: str, folder: Path, allowed: bool, root: str | Path | None) -
     if not os.environ.get("TUTORIAL_DATA"):
         mend += " or into the folder that $TUTORIAL_DATA names"
     if not origin.urls or not allowed:
-        looked = ", ".join(str(base) for base in _bases(root if root and Path(root).expanduser().exists() else None))
+        looked = ", ".join(str(base) for base in _bases(root if root and os.path.exists(absolute(root, "root")) else None))
         why = "its terms do not allow an automatic download" if not origin.urls else "downloading was switched off"
         raise InputError(f"dataset {name!r} not found in {looked}, and {why}: {mend}")
     try:

@@ -18,6 +18,7 @@ ABOUT = {
 }
 IMPRESSIONS, NEWS = 156_965, 51_282  # of MINDsmall_train as published
 BEHAVIOURS = {"impression": str, "user_id": str, "time": str, "history": str, "shown": str}
+POSSIBLE = ("1990-01-01", "2100-01-01")  # times of clicks on news
 ARTICLES = "item_id category subcategory title text url title_entities text_entities".split()
 
 
@@ -55,11 +56,12 @@ def _impressions(reader: TableReader) -> pd.DataFrame:
     """`behaviors.tsv` with ``time`` in seconds; a line with an unreadable time or impression list is malformed."""
     rows = reader.table("behaviors.tsv", BEHAVIOURS)
     when = pd.to_datetime(rows["time"], format="%m/%d/%Y %I:%M:%S %p", errors="coerce")
+    when = when.where(when.between(*POSSIBLE))  # pandas' own limits depend on its version and unit
     bad = {line: f"time {rows.at[line, 'time']!r}" for line in rows.index[when.isna()]}
     shown_well = rows["shown"].str.fullmatch(r"\S+-[01]( +\S+-[01])* *")
     bad |= {line: f"impressions {rows.at[line, 'shown'][:40]!r}" for line in rows.index[~shown_well]}
     seconds = (when - pd.Timestamp(0)) // pd.Timedelta(seconds=1)
-    expected = "a time like 11/15/2019 8:55:22 AM, and news ids that end in -0 or -1"
+    expected = f"a time like 11/15/2019 8:55:22 AM, from {POSSIBLE[0]} to {POSSIBLE[1]}, and news ids that end in -0 or -1"
     rows = reader.reject("behaviors.tsv", rows.assign(time=seconds), bad, expected)
     return rows.assign(time=rows["time"].astype(np.int64))
 

@@ -66,7 +66,7 @@ def _read_100k(reader: TableReader) -> Dataset:
     columns = {"item_id": int, "title": str, "release_date": str, "video_date": str, "imdb_url": str, **flags}
     limits = {flag: (0, 1) for flag in flags}
     films = reader.table("u.item", columns, separator="|", encoding="latin-1", limits=limits)
-    films = reader.unique("u.item", films, "item_id")
+    films = _legible(reader, "u.item", reader.unique("u.item", films, "item_id"))
     genres = np.array(GENRES, dtype=object)
     films = films.assign(categories=[tuple(genres[row]) for row in films[list(flags)].to_numpy(dtype=bool)])
     columns = {"user_id": int, "age": int, "gender": str, "occupation": str, "zip_code": str}
@@ -83,7 +83,7 @@ def _read_100k(reader: TableReader) -> Dataset:
 
 def _read_1m(reader: TableReader) -> Dataset:
     films = reader.table("movies.dat", {"item_id": int, "title": str, "genres": str}, separator="::", encoding="latin-1")
-    films = reader.unique("movies.dat", films, "item_id")
+    films = _legible(reader, "movies.dat", reader.unique("movies.dat", films, "item_id"))
     films = films.assign(categories=[tuple(genres.split("|")) for genres in films["genres"]])
     columns = {"user_id": int, "gender": str, "age": int, "occupation": int, "zip_code": str}
     people = reader.table("users.dat", columns, separator="::", limits={"age": (0, 120), "occupation": (0, len(OCCUPATIONS) - 1)})
@@ -96,7 +96,7 @@ def _read_1m(reader: TableReader) -> Dataset:
 def _read_latest_small(reader: TableReader) -> Dataset:
     columns = {"item_id": int, "title": str, "genres": str}
     films = reader.table("movies.csv", columns, separator=",", header="movieId,title,genres", quoted=True)
-    films = reader.unique("movies.csv", films, "item_id")
+    films = _legible(reader, "movies.csv", reader.unique("movies.csv", films, "item_id"))
     films = films.assign(categories=[() if g == "(no genres listed)" else tuple(g.split("|")) for g in films["genres"]])
     limits = {"rating": (0.5, 5), "timestamp": (0, 2**40)}
     ratings = reader.table("ratings.csv", RATINGS, separator=",", header="userId,movieId,rating,timestamp", limits=limits)
@@ -122,6 +122,23 @@ def _finish(
         reader.notes.append(f"{unrated:,} of {len(items):,} items have no rating and stay in the catalogue")
     reader.note_repeated_titles(items)
     return reader.dataset(ratings, items, users, about, **tables)
+
+
+def _legible(reader: TableReader, member: str, films: pd.DataFrame) -> pd.DataFrame:
+    """The films without those whose title went through a wrong encoding, such as "BlÃ¥bÃ¦r"; these are malformed."""
+    bad = {line: f"title {title!r} is UTF-8 read as another encoding" for line, title in films["title"].items() if _garbled(title)}
+    return reader.reject(member, films, bad, "letters as published; download the file again, or save it as UTF-8")
+
+
+def _garbled(title: str) -> bool:
+    """Was this text UTF-8, taken for cp1252 or latin-1, and saved as that?"""
+    for encoding in () if title.isascii() else ("cp1252", "latin-1"):
+        try:
+            title.encode(encoding).decode("utf-8")
+        except UnicodeError:
+            continue
+        return True
+    return False
 
 
 def _items(films: pd.DataFrame, extras: list[str] | None = None) -> pd.DataFrame:

@@ -6,7 +6,9 @@ import hashlib
 import json
 import os
 import subprocess
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 from tutorial_lib.errors import InputError
 
@@ -47,14 +49,20 @@ def ship(files: dict[str, bytes], made_by: str, folder: Path | None = None, lice
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it: no reader ever sees a half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
+    """Write a file under a temporary name of its own, then rename it: no reader ever sees a half of it.
+
+    Raises OSError that names ``path``, such as "No space left on device"; what was there before is left as it was.
+    """
+    part = path.with_name(f"{path.name}.{uuid4().hex[:12]}.part")  # two writers never share one
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         part.write_bytes(content)
         os.replace(part, path)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from None
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
 
 
 def clone_commit(mark_changes: bool = True) -> str:

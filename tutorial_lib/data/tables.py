@@ -14,6 +14,7 @@ from tutorial_lib.data.dataset import Dataset, DatasetCard
 from tutorial_lib.data.files import Source, checksum_notes
 from tutorial_lib.errors import InputError
 
+BOM = b"\xef\xbb\xbf"  # which some editors put before UTF-8
 LISTED = 20  # skipped rows named one by one in a note
 
 
@@ -43,10 +44,17 @@ class TableReader:
 
         columns: name -> int, float or str, in file order; every line must have exactly these fields.
         header: the first line as published, or None for a file without one; limits: column -> lowest and highest value.
+        encoding: as published; a copy of a latin-1 file that was saved again as UTF-8 or cp1252 is read as what it is now.
         """
         data = self.source.read(member)
         self.sha256[member] = hashlib.sha256(data).hexdigest()
-        data = data.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n")
+        if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+            raise InputError(f"{self.source.where(member)} was saved as UTF-16 ('Unicode'); expected {encoding}: save it again as UTF-8")
+        resaved = encoding == "latin-1" and checksum_notes(self.name, {member: self.sha256[member]})
+        if resaved and (found := _encoding_now(data)) != encoding:
+            self.notes.append(f"{member} was saved again as {found} (published as latin-1) and is read as such")
+            encoding = found
+        data = data.removeprefix(BOM).replace(b"\r\n", b"\n")
         shape = f"{len(columns)} fields split by {separator!r}: {' '.join(columns)}"
         if header is not None:
             first, _, data = data.partition(b"\n")
@@ -148,6 +156,24 @@ def _parse_whole(data: bytes, columns: Mapping[str, type], separator: str, encod
     if any(kind is float and not np.isfinite(frame[column]).all() for column, kind in columns.items()):
         return None
     return frame.set_axis(range(start, start + len(frame)))
+
+
+def _encoding_now(data: bytes) -> str:
+    """What a file published as latin-1 is now: utf-8 if any line with an accent is (the others are then malformed), cp1252 or latin-1."""
+    if data.isascii():
+        return "latin-1"
+    accented = [line for line in data.split(b"\n") if not line.isascii()]
+    if data.startswith(BOM) or any(map(_is_utf8, accented)):
+        return "utf-8"
+    return "cp1252" if any(0x80 <= byte < 0xA0 for byte in data) else "latin-1"  # control characters in latin-1, letters in cp1252
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _field_counts(data: bytes, separator: str) -> np.ndarray:
