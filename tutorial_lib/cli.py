@@ -2,146 +2,115 @@
 
 from __future__ import annotations
 
-import argparse
+import contextlib
 import os
+import re
 import signal
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import tutorial_lib
+from tutorial_lib.arguments import check_text, shortened
+from tutorial_lib.command_parser import build_parser
+from tutorial_lib.console import forget_stdout, show_any_text
 from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.home import ensure_home
 
-PROFILES = ("smoke", "quick", "full")
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what was wrong in one line, without the usage text before it."""
-
-    def error(self, message: str):
-        self.exit(2, f"{self.prog}: {' '.join(message.split())} (see {self.prog} --help)\n")
+PATIENCE = 10  # seconds that tidying up may take before a second signal ends it
+NOTEBOOK_GB = 1.5  # memory that a notebook takes at most
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status: 0 done, 1 a check or a notebook failed, 2 wrong input, 130 interrupted."""
-    # a shell that starts a job in the background makes it deaf to Ctrl-C; a notebook run must always be stoppable
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, signal.default_int_handler)
+    """Run the command line.
+
+    Returns:
+        The exit status: 0 done, 1 a check or a notebook failed, 2 wrong input, 128 + the number of
+        the signal that ended it (130: Ctrl-C).
+    """
+    show_any_text()
+    ensure_home()
+    stopped = _stop_on_signals()
     try:
-        args = _parser().parse_args(argv)
-        return args.action(args)
+        argv = sys.argv[1:] if argv is None else list(argv)
+        check_text(argv)
+        args = build_parser(ACTIONS).parse_args(argv)
+        status = args.action(args)
+        if sys.stdout:
+            sys.stdout.flush()  # a full disk behind a redirection is told now
+        return status
     except InputError as error:
         return _complain(str(error), 2)
-    except KeyboardInterrupt:
-        return _complain("interrupted: nothing half-written was left behind", 130)
+    except KeyboardInterrupt as error:
+        told = str(error) or "interrupted: nothing half-written was left behind"
+        return _complain(told, 128 + (stopped[0] if stopped else signal.SIGINT))
     except BrokenPipeError:  # the reader, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        forget_stdout()
         return 0
     except ModuleNotFoundError as error:
         return _complain(f"package {error.name} is missing: pip install 'tutorial-lib[lab]', or make lab in a clone", 2)
     except OSError as error:
+        if error.filename is None and sys.stdout and not _writable(sys.stdout):
+            forget_stdout()
+            return _complain(f"{error.strerror or error}: standard output", 2)
         return _complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
+    except (MemoryError, RuntimeError) as error:
+        if not isinstance(error, MemoryError) and not re.search("allocate memory|out of memory", str(error)):
+            raise
+        return _complain("not enough memory: take a smaller model, fewer items or a larger machine", 2)
+
+
+def _stop_on_signals() -> list[int]:
+    """Turn the first signal that asks to stop into KeyboardInterrupt; the list then holds its number.
+
+    A shell that starts a job in the background makes it deaf to Ctrl-C; a run must always be stoppable.
+    """
+    stopped: list[int] = []
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else nohup
+        wanted.append(signal.SIGHUP)
+
+    def stop(number: int, frame) -> None:
+        if stopped:  # a second Ctrl-C must not break off the tidying up that the first one began ...
+            if time.monotonic() - start[0] > PATIENCE:  # ... unless that hangs
+                os._exit(128 + number)
+            return
+        stopped.append(number)
+        start.append(time.monotonic())
+        raise KeyboardInterrupt
+
+    start: list[float] = []
+    if threading.current_thread() is threading.main_thread():
+        for name in wanted:
+            signal.signal(name, stop)
+    return stopped
+
+
+def _writable(stream) -> bool:
+    try:
+        stream.flush()
+    except OSError:
+        return False
+    return True
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"tutorial: {message}", file=sys.stderr)
+    """One line on stderr, without control characters, whatever a name held."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(message.split()))
+    with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
+        print(f"tutorial: {line}", file=sys.stderr, flush=True)
     return status
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="tutorial", description="Language-modelling paradigms in recommender systems: notebooks, data and comparisons.")
-    parser.add_argument("--version", action="version", version=f"tutorial {tutorial_lib.__version__}")
-    parser.set_defaults(action=lambda args: parser.print_help() or 0)
-    commands = parser.add_subparsers(metavar="COMMAND", parser_class=_Parser)
-
-    def command(name: str, action, summary: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(name, help=summary, description=summary)
-        added.set_defaults(action=action)
-        return added
-
-    command("check", _check, "check the environment, with a fix for what is missing")
-    command("datasets", _datasets, "list the datasets and where each one is")
-    fetch = command("fetch", _fetch, "get a real dataset: from $TUTORIAL_DATA, the cache, or by download")
-    fetch.add_argument("name", metavar="NAME")
-    _add_run(command("run", _run, "execute notebooks; write them as HTML with a table of results"))
-    _add_train(command("train", _train, "train an item Transformer and save it; also under accelerate launch -m tutorial_lib train ..."))
-    pretrain = command("pretrain", _pretrain, "train one of the kit's own language models from nothing: kit-gpt, kit-bert or kit-t5")
-    pretrain.add_argument("name", metavar="NAME", help="kit-gpt, kit-bert or kit-t5")
-    pretrain.add_argument("--documents", type=int, metavar="N", help="texts to read; default: the kit's recipe, up to an hour on two cores")
-    pretrain.add_argument("--seed", type=int, default=0)
-    pretrain.add_argument("--out", metavar="DIR", type=Path, help="default: runs/NAME")
-    pretrain.add_argument("--ship", action="store_true", help="also replace the copy under data/checkpoints/ that ships with the kit")
-    compare = command("compare", _compare, "compare recommenders on one dataset, with intervals and paired tests")
-    compare.add_argument("names", metavar="MODEL", nargs="*", help="two or more; the first is what the others are compared with")
-    compare.add_argument("--dataset", metavar="NAME", default="world-movies")
-    compare.add_argument("--metric", metavar="NAME@K", default="ndcg@10")
-    compare.add_argument("--seed", type=int, default=0)
-    _add_grid(command("grid", _grid, "run strategies and baselines over label budgets and seeds; goes on where a killed run stood"))
-    _add_audit(command("audit", _audit, "audit a recommender for harms, by margins declared beforehand; or the audit itself"))
-    command("slides", _slides, "say where the slides are")
-    solutions = command("solutions", _solutions, "say where the solution notebooks are")
-    solutions.add_argument("--build", action="store_true", help="build exercises and solutions from notebooks/src first")
-    return parser
-
-
-def _add_run(run: argparse.ArgumentParser) -> None:
-    run.add_argument("notebooks", metavar="NOTEBOOK", nargs="*", help="name, number or path; all notebooks if none is given")
-    run.add_argument(
-        "--profile", choices=PROFILES, default="quick", help="smoke: seconds; quick: minutes (default); full: several seeds, full grids"
-    )
-    run.add_argument("--dataset", metavar="NAME", help="see tutorial datasets; each notebook's own default if not given")
-    run.add_argument("--lm", metavar="NAME", help="language model: a kit model, a Hub id or a folder")
-    run.add_argument("--seed", type=int)
-    run.add_argument("--out", metavar="DIR", type=Path, help="default: runs/DATASET-PROFILE")
-    run.add_argument("--solutions", action="store_true", help="the solution variants instead of the exercises")
-    run.add_argument("--notebooks-folder", metavar="DIR", type=Path, help=argparse.SUPPRESS)
-
-
-def _add_train(train: argparse.ArgumentParser) -> None:
-    train.add_argument("--dataset", metavar="NAME", default="world-movies")
-    train.add_argument("--objective", metavar="NAME", default="autoregressive", help="autoregressive (default), masked, permuted, ...")
-    for name, kind in (("width", int), ("layers", int), ("heads", int), ("dropout", float), ("epochs", int), ("length", int)):
-        train.add_argument(f"--{name}", type=kind, metavar="N", help="default: that of SequenceRecommender")
-    train.add_argument("--learning-rate", type=float, metavar="RATE")
-    train.add_argument("--refit", action="store_true", help="train on the validation items too, once all choices are made")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--out", metavar="DIR", type=Path, help="default: runs/OBJECTIVE-DATASET; a run that was killed goes on from there")
-
-
-def _add_grid(grid: argparse.ArgumentParser) -> None:
-    grid.add_argument("strategies", metavar="STRATEGY", nargs="*", help="of adapt, and baselines; default: all that fit dataset and model")
-    grid.add_argument("--dataset", metavar="NAME", default="world-movies")
-    grid.add_argument("--lm", metavar="NAME", default="kit-gpt")
-    grid.add_argument("--task", choices=("next", "like"), default="next", help="the next item, or liked against disliked ratings")
-    grid.add_argument("--labels", metavar="N", nargs="+", default=[0, 8, 16, 64, 256, "all"], help="labelled users; all: every user")
-    grid.add_argument("--seeds", type=int, metavar="N", nargs="+", default=[0, 1, 2, 3, 4])
-    grid.add_argument("--users", type=int, metavar="N", default=60, help="test users of a cell")
-    grid.add_argument("--jobs", type=int, metavar="N", default=1, help="processes")
-    grid.add_argument("--dask", metavar="ADDRESS", help="a Dask scheduler, tcp://HOST:PORT, or local: a cluster of --jobs processes here")
-    grid.add_argument("--out", metavar="DIR", type=Path, help="default: runs/grid-DATASET-LM-TASK")
-
-
-def _add_audit(audit: argparse.ArgumentParser) -> None:
-    audit.add_argument(
-        "model", metavar="MODEL", nargs="?", help="a name that tutorial compare knows, a saved model's folder, or a .csv of lists"
-    )
-    audit.add_argument("--dataset", metavar="NAME", default="world-movies")
-    audit.add_argument(
-        "--split", metavar="NAME", help="leave-last-out, hold-out-N or random-N; default: hold-out-5 (saved: leave-last-out)"
-    )
-    audit.add_argument("--k", type=int, metavar="N", default=10, help="length of the lists")
-    audit.add_argument("--attribute", metavar="NAME", nargs="+", action="extend", help="user columns to compare; default: all that can be")
-    audit.add_argument("--margin", metavar="NAME=VALUE", nargs="+", action="extend", default=[], help="in place of a default margin")
-    audit.add_argument("--seed", type=int, default=0)
-    audit.add_argument("--out", metavar="DIR", type=Path, help="default: runs/audit-MODEL-DATASET")
-    audit.add_argument("--validate", action="store_true", help="audit the audit: planted harms of known size, and worlds without any")
-    audit.add_argument("--replications", type=int, metavar="N", default=30, help="of --validate, about 4 s each (default 30)")
-    audit.add_argument("--jobs", type=int, metavar="N", default=1, help="processes of --validate")
-
-
 def _audit(args) -> int:
-    from tutorial_lib.audit_command import audit_model, validate_audit
+    from tutorial_lib.audit_command import audit_model, export_ids, validate_audit
 
+    if args.export_ids and not args.validate:
+        _known_dataset(args.dataset)
+        export_ids(args.dataset, args.export_ids)
+        if args.model is None:
+            return 0
     if args.validate == (args.model is not None):
         raise InputError("audit needs a model or --validate (not both), as in: tutorial audit EASE --dataset world-movies")
     if args.validate:
@@ -156,9 +125,8 @@ def _grid(args) -> int:
     from tutorial_lib.experiments import cells_of, default_strategies, run_grid
 
     _known_dataset(args.dataset)
-    labels = [int(label) if str(label).isdigit() else label for label in args.labels]
     chosen = args.strategies or default_strategies(args.dataset, args.lm, args.task)
-    cells = cells_of(args.dataset, args.lm, chosen, labels, args.seeds, users=args.users, task=args.task)
+    cells = cells_of(args.dataset, args.lm, chosen, args.labels, args.seeds, users=args.users, task=args.task)
     out = args.out or Path("runs", f"grid-{args.dataset}-{Path(args.lm).name}-{args.task}")
     run_grid(cells, out, jobs=args.jobs, dask=args.dask, tell=lambda line: print(line, flush=True))
     print(f"table: {out / 'grid.csv.gz'}")
