@@ -30,7 +30,7 @@ def audit_model(
     """Audit, print the findings and the opinion, write the report (`AuditReport.save`) to ``out``; returns 0.
 
     model: one of `comparison.MODELS`, in any case, which is fitted first, a folder that `SequenceRecommender.save` wrote, or a .csv file of
-    lists that any system has shown (`LoggedLists.from_frame`: user, items; codes of the dataset).
+    lists that any system has shown (`LoggedLists.from_frame`: user and items, as codes, or user_id and item_ids).
     dataset: a name for `load_dataset`; real data is cut to its ``core``-core. split: see `SPLITS`; default: hold-out-5, and leave-last-out
     for a saved model, which has been trained so by ``tutorial train``. attributes: user columns (default: all that can be compared).
     margins: "name=value" each. All input is checked before anything is fitted or written; raises InputError.
@@ -41,8 +41,7 @@ def audit_model(
     from tutorial_lib.data import load_dataset
 
     kind, held = _parsed_split(split or ("leave-last-out" if saved else "hold-out-5"))
-    ds = load_dataset(dataset)
-    ds = ds if ds.truth is not None else ds.k_core(core)
+    whole, ds = _audited(load_dataset(dataset), core)
     columns = [name for name in ds.users.columns if name != "user_id"]
     for name in attributes or ():
         if name not in columns:
@@ -50,7 +49,7 @@ def audit_model(
     if not 1 <= k <= ds.n_items:
         raise InputError(f"--k {k}: expected 1..{ds.n_items}, the size of the catalogue of {dataset}")
     parts = _split(ds, kind, held, seed)
-    recommender = None if chosen else _loaded(model, ds) if saved else _logged(model)
+    recommender = None if chosen else _loaded(model, ds) if saved else _logged(model, ds, whole)
     Path(out).mkdir(parents=True, exist_ok=True)  # a place that cannot be written is told now, not after the training
     print(parts, flush=True)
     if saved and kind != "leave-last-out":
@@ -151,15 +150,40 @@ def _loaded(folder: str, ds):
     return model
 
 
-def _logged(path: str):
+def _logged(path: str, ds, whole):
+    """The log at ``path``; one that matches nobody is refused before anything is written."""
+    from tutorial_lib.audit.log_file import read_log
     from tutorial_lib.audit.logged import LoggedLists
 
-    try:
-        frame = pd.read_csv(path)
-    except (ValueError, OSError) as error:  # pandas' parser errors are ValueErrors
-        first = str(error).strip().splitlines()[0]
-        raise InputError(f"{path}: {first}; expected a table with the columns user and items (codes, separated by spaces)") from None
-    return LoggedLists.from_frame(frame, name=Path(path).name)
+    log = LoggedLists.from_frame(read_log(path), dataset=ds, whole=whole, name=Path(path).name)
+    log.strangers(ds)
+    return log
+
+
+def export_ids(dataset: str, folder: Path, *, core: int = 5) -> tuple[Path, Path]:
+    """Write users.csv and items.csv, which say what a code of `audit_model` stands for; their paths.
+
+    Columns: code, user_id; and code, item_id, title. Existing files are replaced.
+    """
+    from tutorial_lib.data import load_dataset
+    from tutorial_lib.data.shipped import write_whole
+
+    _, ds = _audited(load_dataset(dataset), core)
+    tables = {
+        "users.csv": ds.users[["user_id"]],
+        "items.csv": ds.items[["item_id", "title"]],
+    }
+    for name, table in tables.items():
+        text = table.to_csv(index_label="code")
+        write_whole(Path(folder) / name, text.encode())
+    users, items = (Path(folder) / name for name in tables)
+    print(f"{ds}: ids of users in {users}, of items in {items}")
+    return users, items
+
+
+def _audited(whole, core: int):
+    """The data set as it was loaded, and as it is audited."""
+    return whole, whole if whole.truth is not None else whole.k_core(core)
 
 
 def validate_audit(replications: int = 30, *, seed: int = 0, jobs: int = 1) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from numbers import Real
 
@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.categories import category_shares, row_means
+from tutorial_lib.audit.log_checks import coverage_lines, doubts, log_coverage
+from tutorial_lib.audit.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.evaluation.ranking import ranking_metrics
 
@@ -27,6 +29,10 @@ class Evidence:
 
     lists: int [n, k], what may be judged: unknown items and repeats are -1. raw: the same before cleaning. histories, targets: one int
     array a user. faults: [n] columns unknown, repeated, consumed, too_few: the share of the k places lost in each way.
+
+    Of a log only (`LoggedLists`), where the n users are those that were logged:
+    problems: one line each. scope: name -> text, for the report.
+    log_coverage: columns attribute, group, logged, users (with targets), share; nan below 10 users.
     """
 
     dataset: object
@@ -37,6 +43,9 @@ class Evidence:
     raw: np.ndarray
     lists: np.ndarray
     faults: pd.DataFrame
+    problems: tuple[str, ...] = ()
+    scope: Mapping[str, str] = field(default_factory=dict)
+    log_coverage: pd.DataFrame | None = None
 
     @property
     def k(self) -> int:
@@ -106,10 +115,12 @@ def group_names(column: pd.Series) -> np.ndarray:
     return np.where(column.isna().to_numpy(dtype=bool) | (names == ""), MISSING, names)
 
 
-def collect(recommender, dataset, split, *, k: int = 10, on: str = "test") -> Evidence:
-    """Ask the recommender for k items for every user of the split with targets, and note what breaks the contract.
+def judged_rows(
+    dataset, split, *, k: int, on: str
+) -> tuple[np.ndarray, np.ndarray, list[np.ndarray]]:
+    """Rows of the split with targets, their users, and their targets: all that can be known before a list is asked for.
 
-    Raises InputError if there is no such user, k is out of range, or the answer is not one list of item codes a user.
+    Raises InputError for another ``on`` than test or valid, a split of other data, a k out of range, or a split without targets.
     """
     if on not in ("test", "valid"):
         raise InputError(f"audit(on={on!r}): expected 'test' or 'valid'")
@@ -121,10 +132,55 @@ def collect(recommender, dataset, split, *, k: int = 10, on: str = "test") -> Ev
     rows = np.flatnonzero([len(target) > 0 for target in targets])
     if not len(rows):
         raise InputError(f"audit: no user of {split!r} has {on} targets; choose a split that holds items out")
-    histories, users = [getattr(split, f"{on}_history")[i] for i in rows], np.asarray(split.users)[rows]
+    return rows, np.asarray(split.users)[rows], [targets[i] for i in rows]
+
+
+def collect(
+    recommender, dataset, split, *, k: int = 10, on: str = "test", attributes: Sequence[str] | None = None
+) -> Evidence:
+    """Ask the recommender for k items for every user of the split with targets, and note what breaks the contract.
+
+    Of a log, only the logged users are judged; ``attributes``: user columns by which to count them
+    (default: all that can be compared).
+    Raises InputError if there is no such user, k is out of range, or the answer is not one list of item codes a user.
+    """
+    rows, users, held_out = judged_rows(dataset, split, k=k, on=on)
+    log, notes = _log_within(recommender), {}
+    if log is not None:
+        rows, notes = _logged_rows(log, dataset, np.asarray(split.users), rows, attributes)
+        users, held_out = np.asarray(split.users)[rows], [getattr(split, f"{on}_target")[i] for i in rows]
+    histories = [getattr(split, f"{on}_history")[i] for i in rows]
     raw = ask(recommender, histories, users, k)
     lists, faults = cleaned(raw, dataset.n_items, histories)
-    return Evidence(dataset, split, users, histories, [targets[i] for i in rows], raw, lists, faults.set_index(users))
+    if log is not None:
+        notes["problems"] += doubts(dataset, users, histories, held_out, lists, ids=log.ids)
+    return Evidence(dataset, split, users, histories, held_out, raw, lists, faults.set_index(users), **notes)
+
+
+def _log_within(recommender) -> LoggedLists | None:
+    """The log that is audited, also under an injector or another layer that keeps it as ``inner``."""
+    while not isinstance(recommender, LoggedLists) and hasattr(recommender, "inner"):
+        recommender = recommender.inner
+    return recommender if isinstance(recommender, LoggedLists) else None
+
+
+def _logged_rows(
+    log: LoggedLists, dataset, users: np.ndarray, rows: np.ndarray, attributes: Sequence[str] | None
+) -> tuple[np.ndarray, dict]:
+    """The rows of logged users, and what the evidence must say of the log."""
+    problems = log.problems(dataset)
+    logged = log.covers(users[rows])
+    if not logged.any():
+        raise InputError(
+            f"{log.name}: none of the log's users has targets in this split; "
+            "log lists of users with enough interactions, or hold out fewer items"
+        )
+    names = usable_attributes(dataset, None)[0] if attributes is None else attributes
+    labels = {name: group_names(dataset.users[name])[users[rows]] for name in names}
+    coverage = log_coverage(labels, logged, SUPPRESSED)
+    problems += coverage_lines(coverage)
+    notes = {"scope": log.scope(dataset, users[rows]), "log_coverage": coverage}
+    return rows[logged], {"problems": tuple(problems), **notes}
 
 
 def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int, **options) -> np.ndarray:
@@ -149,27 +205,28 @@ def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int, **o
 
 
 def as_codes(items: Sequence) -> np.ndarray:
-    """A list of whatever was given in place of item codes as int64; -2, an unknown item, for titles, fractions and nan (also "12")."""
+    """A list of whatever was given in place of item codes as int64; -2 (`UNKNOWN_ITEM`) for titles, fractions and nan (also "12")."""
     codes = np.asarray(items)
     if codes.ndim != 1 or codes.dtype.kind not in "iuf":
         codes = np.array([item if isinstance(item, Real) and not isinstance(item, bool) else np.nan for item in items], dtype=float)
     whole = (np.abs(codes) < 2**53) & (codes == np.round(codes))  # false for nan
-    return np.where(whole, codes, -2).astype(np.int64)
+    return np.where(whole, codes, UNKNOWN_ITEM).astype(np.int64)
 
 
 def cleaned(raw: np.ndarray, n_items: int, histories: Sequence[np.ndarray]) -> tuple[np.ndarray, pd.DataFrame]:
     """Lists in which unknown items and repeats are -1, and for each user the share of places lost in each way.
 
-    raw: int [n, k]; -1 = nothing offered, any other code outside the catalogue = an unknown item.
+    raw: int [n, k]; -1 = nothing offered, any other code outside the catalogue = an unknown item,
+        but for `CUT_ITEM`, which is no fault.
     Returns ([n, k], columns unknown, repeated, consumed, too_few). Consumed items stay in the lists: they were shown.
     """
-    unknown = (raw < -1) | (raw >= n_items)
+    unknown = ((raw < -1) & (raw != CUT_ITEM)) | (raw >= n_items)
     order = np.argsort(raw, axis=1, kind="stable")
     ordered = np.take_along_axis(raw, order, axis=1)
     again = np.zeros_like(unknown)
     np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
     again &= (raw >= 0) & ~unknown
-    lists = np.where(unknown | again, -1, raw)
+    lists = np.where(unknown | again | (raw < 0), -1, raw)
     size = np.int64(n_items + 1)
     seen = np.unique(np.concatenate([np.asarray(h, dtype=np.int64) + size * row for row, h in enumerate(histories)]))
     consumed = np.isin(lists + size * np.arange(len(lists))[:, None], seen) & (lists >= 0)
@@ -229,14 +286,16 @@ def status(n: int, minimum: int) -> str:
 
 
 def contrasts(labels: np.ndarray, sizes: pd.DataFrame) -> Iterator[tuple[str, str, np.ndarray, np.ndarray]]:
-    """(name of a, name of b, rows of a, rows of b) of every comparison: of two groups the smaller - the larger, of more each - the rest.
+    """(name of a, name of b, rows of a, rows of b) of every comparison: of two groups in the order of their names, of more each - the rest.
+
+    Not the smaller minus the larger: with a few users more or less the same gap would change its sign.
 
     Users of unknown group are in no contrast; empty groups are passed over (they stand in ``sizes``).
     """
-    groups = sizes[(sizes["group"] != MISSING) & (sizes["n"] > 0)].sort_values(["n", "group"])["group"].tolist()
+    groups = sorted(sizes.loc[(sizes["group"] != MISSING) & (sizes["n"] > 0), "group"])
     known = labels != MISSING
     if len(groups) == 2:
         yield groups[0], groups[1], labels == groups[0], labels == groups[1]
         return
-    for name in sorted(groups) if len(groups) > 2 else ():
+    for name in groups if len(groups) > 2 else ():
         yield name, "rest", labels == name, known & (labels != name)
