@@ -24,7 +24,8 @@ def test_an_audit_prints_what_it_writes(tmp_path, capsys):
     assert not list(out.glob("*.part"))
     findings = pd.read_csv(out / "findings.csv").set_index("metric")
     gap, exposure = findings.loc["ndcg@5: gender F - M"], findings.loc["exposure - merit: minority"]
-    assert exposure["margin"] == 0.2
+    merit = float(exposure["levels"].split("chosen ")[1].split(" ")[0])
+    assert exposure["margin"] == pytest.approx(0.2 * merit, abs=1e-4)
     for row in (gap, exposure):
         assert f"{row['estimate']:+.4f} [{row['low']:+.4f}, {row['high']:+.4f}]" in printed
     assert "opinion: " in printed and "report.html" in printed

@@ -189,7 +189,7 @@ def test_audit_names_the_planted_harm_of_a_whole_town(town):
     """The way a learner meets it: the real entry point, a planted user bias of three margins, everything else in order."""
     report = audit(UserBias(Oracle(town), 0.3, np.flatnonzero(town.group), town.duds), town.dataset, town.split, attributes=["group"])
     verdicts = {f.metric: f.verdict for f in report.findings}
-    assert verdicts["ndcg@10: group B - A"] == "MATERIAL"
+    assert verdicts["ndcg@10: group A - B"] == "MATERIAL"
     assert verdicts["exposure - merit: minority"] != "MATERIAL"
 
 

@@ -91,19 +91,7 @@ def test_the_catalogue_is_checked_against_itself():
     assert found["items with a year outside 1850 to 2100"] == 1.0 and found["graph triples that the categories contradict"] > 0
 
 
-# the opinion
-
-
-def test_opinions():
-    """Material in the family: negative; elsewhere, undecided or a problem: comments; none of these: positive. Never the word fair."""
-    loud, quiet = made(0.1, "ndcg@10: a - b"), made(0.0, "ndcg@10: c - d")
-    assert report(loud, family=[loud.metric]).opinion.word == "negative"
-    assert report(loud, quiet, family=[quiet.metric]).opinion.word == "positive with comments"
-    assert report(quiet, family=[quiet.metric], problems=["no provider"]).opinion.reasons == ("no provider",)
-    assert report(quiet, family=[quiet.metric]).opinion.word == "positive"
-    open_ = made(0.025, "ndcg@10: c - d")
-    assert report(open_, family=[open_.metric]).opinion.word == "positive with comments"
-    assert loud.verdict == MATERIAL
+# the report
 
 
 def test_adding_findings_judges_all_again():

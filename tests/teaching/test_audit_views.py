@@ -91,5 +91,5 @@ def test_the_map_shows_every_risk():
 
 def test_secrets_are_kept_by_seed_and_all_kinds_occur():
     assert {secret_world(seed).harmed for seed in range(20)} == set(KINDS)
-    assert planted("users", 1).truth < 0 and planted("providers", 1).truth < 0 and planted("nobody", 1).truth == 0
+    assert planted("users", 1).truth > 0 and planted("providers", 1).truth < 0 and planted("nobody", 1).truth == 0
     assert "Nothing" in planted("nobody", 1).told() and "group B" in planted("users", 1).told()

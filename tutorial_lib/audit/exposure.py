@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.categories import list_matrix, row_means
 from tutorial_lib.audit.evidence import MISSING, MOST_GROUPS, Evidence, group_names
 from tutorial_lib.audit.finding import Finding, make_finding
+from tutorial_lib.audit.finding import shown as count
 from tutorial_lib.audit.inference import Estimate, mean_shift
+from tutorial_lib.audit.levels import level, ratio_of_means
 from tutorial_lib.evaluation import coverage, gini
 from tutorial_lib.evaluation.beyond_accuracy import exposure
 from tutorial_lib.recommender import flatten
@@ -22,7 +26,8 @@ def discounts(k: int) -> np.ndarray:
 
 
 def provider_groups(dataset) -> tuple[np.ndarray | None, list[str]]:
-    """Provider group of every item, [n_items] str ("" = unknown), and the lines that say why there is none.
+    """Provider group of every item, [n_items] str ("" = unknown), and the lines that say why there
+    is none.
 
     Column ``provider_group`` of ds.items, or ``provider`` where it has at most 25 values.
     """
@@ -46,34 +51,82 @@ def merit_name(group: str) -> str:
 
 
 def reported_groups(groups: np.ndarray) -> list[str]:
-    """Provider groups that get a finding: the smaller of two (the other is its mirror image), else all."""
+    """Provider groups that get a finding: the smaller of two (the other is its mirror image), else
+    all.
+    """
     names, counts = np.unique(groups[groups != ""], return_counts=True)
     return [str(names[counts.argmin()])] if len(names) == 2 else [str(name) for name in names]
 
 
 def exposure_minus_merit(evidence: Evidence, groups: np.ndarray, margin: float, *, rng: np.random.Generator) -> list[Finding]:
-    """Share of a group's items in what users are shown, minus their share in what users go on to consume, mean over users.
+    """Share of a group's items in what users are shown, minus their share in what users go on to
+    consume, mean over users.
 
-    Exposure is weighted by rank (`discounts`), merit is the share of the user's targets, as in the disparate treatment of Singh & Joachims
-    2018, as a difference so that it has a margin. groups: [n_items] str. Interval over users, the catalogue taken as fixed.
+    Exposure is weighted by rank (`discounts`), merit is the share of the user's targets, as in the
+    disparate treatment of Singh & Joachims 2018. groups: [n_items] str, "" = unknown. margin: a
+    share of the group's merit, such as .2: a fifth less or more than users choose. An absolute
+    margin would let a provider with less merit than that be shown to nobody. The ratio exposure /
+    merit stands beside it. Items of unknown provider are in no group; what they could change is in
+    the finding's ``bounds``. Interval over users, the catalogue taken as fixed.
     """
-    findings = []
-    for name in reported_groups(groups):
-        belongs = (groups == name).astype(float)
-        shown, merit = row_means(evidence.lists, belongs, discounts(evidence.k)), row_means(evidence.targets, belongs)
-        both = ~np.isnan(shown) & ~np.isnan(merit)
-        notes = [] if both.all() else [f"{(~both).sum()} users with an empty list left out."]
-        if both.any():
-            parts = f"Exposure {shown[both].mean():.3f}, merit {merit[both].mean():.3f}, share of the catalogue {belongs.mean():.3f}."
-            notes.insert(0, parts)
-        estimate = mean_shift(shown[both] - merit[both], rng=rng) if both.sum() >= evidence.minimum else Estimate.nothing()
-        sizes = {"users": int(both.sum()), "items": int(belongs.sum())}
-        findings.append(make_finding("H2", "providers", merit_name(name), estimate, n_by_group=sizes, margin=margin, notes=notes))
-    return findings
+    names = reported_groups(groups)
+    belongs = (groups[:, None] == np.array(names, dtype=object)).astype(float)
+    shown, merit = row_means(evidence.lists, belongs, discounts(evidence.k)), row_means(evidence.targets, belongs)
+    both = ~np.isnan(shown[:, 0]) & ~np.isnan(merit[:, 0])
+    unknown = _unknown_reach(evidence, groups == "", both)
+    left_out = int((~both).sum())
+    notes = [f"{count(left_out)} users with an empty list left out."] if left_out else []
+    return [
+        _exposure_finding(evidence, name, shown[both, i], merit[both, i], belongs[:, i], margin, unknown, notes, rng)
+        for i, name in enumerate(names)
+    ]
+
+
+def _exposure_finding(
+    evidence: Evidence, name: str, shown: np.ndarray, merit: np.ndarray, belongs: np.ndarray,
+    share: float, unknown: tuple[float, float], notes: list[str], rng: np.random.Generator,
+) -> Finding:  # fmt: skip
+    """shown, merit: [users], shares of the group in each list and among each user's targets.
+    unknown: of `_unknown_reach`.
+    """
+    estimate, bounds, levels, notes = Estimate.nothing(), None, (), list(notes)
+    deserved = float(merit.mean()) if len(merit) else np.nan
+    if len(shown) >= evidence.minimum:
+        estimate = mean_shift(shown - merit, rng=rng)
+        levels = level("shown", shown, evidence.minimum, rng=rng), level("chosen", merit, evidence.minimum, rng=rng)
+    if len(shown):
+        parts = f"Exposure {shown.mean():.4f}, merit {deserved:.4f}, share of the catalogue {belongs.mean():.4f}."
+        notes.insert(0, f"{parts} The margin is {share:.0%} of the merit.")
+    if unknown != (0.0, 0.0):
+        bounds = estimate.low + unknown[0], estimate.high + unknown[1]
+        notes.append(f"Items of unknown provider: with all of them, the difference lies between {bounds[0]:+.4f} and {bounds[1]:+.4f}.")
+    if share >= 1:
+        notes.append("The margin is as large as the merit: even a group that is shown to nobody could not be MATERIAL.")
+    if deserved == 0:
+        notes.append("No user chose an item of this group, so there is no merit to compare with.")
+    sizes = {"users": len(shown), "items": int(belongs.sum())}
+    more = {"harmed": (name, "other providers"), "levels": levels, "bounds": bounds, "margin_name": "exposure"}
+    more["ratio"] = ratio_of_means(shown, merit, paired=True)
+    margin = share * deserved if deserved > 0 else np.nan
+    return make_finding("H2", "providers", merit_name(name), estimate, n_by_group=sizes, margin=margin, notes=notes, **more)
+
+
+def _unknown_reach(evidence: Evidence, unknown: np.ndarray, rows: np.ndarray) -> tuple[float, float]:
+    """How far down and up exposure - merit of any group could move if it held the worst, or the
+    best, of the items of unknown provider.
+    """
+    if not unknown.any() or not rows.any():
+        return 0.0, 0.0
+    shown = list_matrix(evidence.lists, len(unknown), discounts(evidence.k))[rows]
+    taken = list_matrix(evidence.targets, len(unknown))[rows]
+    shares = [np.asarray(m.multiply(1 / m.sum(axis=1)).mean(axis=0)).ravel()[unknown] for m in (shown, taken)]
+    excess = shares[0] - shares[1]
+    return float(np.minimum(excess, 0).sum()), float(np.maximum(excess, 0).sum())
 
 
 def tail_items(item_counts: np.ndarray, head: float = HEAD) -> np.ndarray:
-    """[n_items] bool: items outside the smallest set of items that carries ``head`` of all training interactions.
+    """[n_items] bool: items outside the smallest set of items that carries ``head`` of all training
+    interactions.
 
     >>> tail_items(np.array([80, 15, 5])).tolist()
     [False, True, True]
@@ -86,7 +139,9 @@ def tail_items(item_counts: np.ndarray, head: float = HEAD) -> np.ndarray:
 
 
 def popularity_lift(evidence: Evidence) -> np.ndarray:
-    """PopLift: mean training count of a user's list over that of the profile, minus 1: [n], nan without either (Abdollahpouri 2019)."""
+    """PopLift: mean training count of a user's list over that of the profile, minus 1: [n], nan
+    without either (Abdollahpouri 2019).
+    """
     counts = evidence.item_counts.astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         lift = row_means(evidence.lists, counts) / row_means(evidence.histories, counts) - 1
@@ -94,29 +149,40 @@ def popularity_lift(evidence: Evidence) -> np.ndarray:
 
 
 def tail_shift(evidence: Evidence) -> np.ndarray:
-    """Share of tail items in the list (averaged: APLT) minus their share in the profile, [n]; nan without list or profile."""
+    """Share of tail items in the list (averaged: APLT) minus their share in the profile, [n]; nan
+    without list or profile.
+    """
     tail = tail_items(evidence.item_counts).astype(float)
     return row_means(evidence.lists, tail) - row_means(evidence.histories, tail)
 
 
 def popularity_findings(evidence: Evidence, margins: dict[str, float], *, rng: np.random.Generator) -> list[Finding]:
-    """Do lists hold more popular, and fewer tail items than the same users' profiles? Paired over users."""
+    """Do lists hold more popular, and fewer tail items than the same users' profiles? Paired over
+    users, judged by margin and interval.
+
+    No p: nearly every system differs here, and such a p would loosen the Benjamini-Hochberg
+    adjustment of all the others.
+    """
     rows = (
-        ("popularity lift of lists over profiles", "users", popularity_lift(evidence), margins["popularity"]),
-        ("tail share: lists - profiles", "providers", tail_shift(evidence), margins["exposure"]),
+        ("popularity lift of lists over profiles", "users", popularity_lift(evidence), "popularity-lift"),
+        ("tail share: lists - profiles", "providers", tail_shift(evidence), "tail-share"),
     )
     findings = []
     for name, stakeholder, values, margin in rows:
         values = values[~np.isnan(values)]
         estimate = mean_shift(values, rng=rng) if len(values) >= evidence.minimum else Estimate.nothing()
-        findings.append(make_finding("H2", stakeholder, name, estimate, n_by_group={"users": len(values)}, margin=margin))
+        estimate = replace(estimate, p=np.nan)
+        more = {"n_by_group": {"users": len(values)}, "margin": margins[margin], "margin_name": margin}
+        findings.append(make_finding("H2", stakeholder, name, estimate, **more))
     return findings
 
 
 def delta_gap(evidence: Evidence, rows: np.ndarray | None = None) -> float:
-    """Delta GAP: group average popularity of lists over that of profiles, minus 1, of the users in ``rows`` (default: all).
+    """Delta GAP: group average popularity of lists over that of profiles, minus 1, of the users in
+    ``rows`` (default: all).
 
-    Source: Abdollahpouri et al. 2019. Unlike `popularity_lift` a ratio of two means, so heavy users of popular items weigh more.
+    Source: Abdollahpouri et al. 2019. Unlike `popularity_lift` a ratio of two means, so heavy users
+    of popular items weigh more.
     """
     rows = np.ones(len(evidence.users), dtype=bool) if rows is None else rows
     counts = evidence.item_counts.astype(float)
@@ -127,9 +193,11 @@ def delta_gap(evidence: Evidence, rows: np.ndarray | None = None) -> float:
 
 
 def popularity_opportunity(evidence: Evidence) -> float:
-    """PRU: minus the mean Spearman correlation of popularity and rank among a user's own targets (Zhu et al. 2021): 0 is what is asked.
+    """PRU: minus the mean Spearman correlation of popularity and rank among a user's own targets
+    (Zhu et al. 2021): 0 is what is asked.
 
-    Rank within the list, k + 1 beyond it; users with one target, or whose targets are all alike in rank or popularity, say nothing.
+    Rank within the list, k + 1 beyond it; users with one target, or whose targets are all alike in
+    rank or popularity, say nothing.
     """
     items, rows = flatten(evidence.targets)
     place = np.asarray(list_matrix(evidence.lists, evidence.dataset.n_items, np.arange(1, evidence.k + 1))[rows, items]).ravel()
@@ -142,9 +210,11 @@ def popularity_opportunity(evidence: Evidence) -> float:
 
 
 def gini_range(n_items: int, n_lists: int, k: int) -> tuple[float, float]:
-    """Smallest and largest Gini index that n_lists lists of k different items can have over n_items items (Rampisela et al. 2024).
+    """Smallest and largest Gini index that n_lists lists of k different items can have over n_items
+    items (Rampisela et al. 2024).
 
-    The smallest spreads all n_lists * k places evenly, the largest shows the same k items to everybody.
+    The smallest spreads all n_lists * k places evenly, the largest shows the same k items to
+    everybody.
 
     >>> gini_range(n_items=4, n_lists=1, k=1)
     (0.75, 0.75)
@@ -156,7 +226,8 @@ def gini_range(n_items: int, n_lists: int, k: int) -> tuple[float, float]:
 
 
 def exposure_table(evidence: Evidence) -> list[dict]:
-    """Numbers without a null: Gini (raw, and as a share of its reachable range), coverage, ARP, APLT, delta GAP, PRU.
+    """Numbers without a null: Gini (raw, and as a share of its reachable range), coverage, ARP,
+    APLT, delta GAP, PRU.
 
     Lists with empty places have another reachable range, which is then not given.
     """

@@ -5,45 +5,66 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
-from numbers import Real
-from types import NoneType
 
 import pandas as pd
 from scipy.stats import false_discovery_control
 
+from tutorial_lib.audit.evidence import SUPPRESSED
 from tutorial_lib.audit.inference import Estimate, detectable
+from tutorial_lib.audit.margins import MARGINS, checked_margins
 from tutorial_lib.errors import unknown_name
 from tutorial_lib.evaluation.statistics import holm
 
+__all__ = ["ALPHA", "MARGINS", "VERDICTS", "Finding", "Level", "checked_margins", "findings_frame", "judge", "make_finding", "verdict_of"]
+
 MATERIAL, WITHIN, EQUIVALENT, INCONCLUSIVE = VERDICTS = ("MATERIAL", "WITHIN MARGIN", "EQUIVALENT", "INCONCLUSIVE")
 ALPHA = 0.05
+NOWHERE = (math.nan, math.nan)
+NOBODY = ""
 
-# name -> (default, largest sensible value, what it bounds). Margins are policy: someone must argue for them, before anything is measured.
-MARGINS: dict[str, tuple[float, float, str]] = {
-    "quality": (0.10, 1.0, "gap in ranking quality between groups, as a share of the mean over all users"),
-    "exposure": (0.03, 1.0, "exposure share of a provider group minus its merit share"),
-    "popularity": (0.10, 10.0, "gap in popularity lift between groups of users"),
-    "calibration": (0.05, 1.0, "gap in miscalibration (Jensen-Shannon distance) between groups of users"),
-    "leak": (0.05, 0.5, "AUC above chance with which an attribute or a membership is guessed"),
-    "similarity": (0.05, 1.0, "list dissimilarity caused by naming an attribute, beyond that of paraphrases"),
-    "contaminated": (0.05, 1.0, "share of titles recovered from item ids, beyond what shuffled ids give"),
-    "invented": (0.01, 1.0, "share of recommended items that break the contract: not in the catalogue, repeated, already consumed"),
-    "order": (0.05, 1.0, "Kendall's tau between the order of the candidates in the input and in the output"),
-    "lift": (0.01, 1.0, "rise in the chance that an attacked item is recommended, beyond that of matched items"),
-    "faithful": (0.05, 1.0, "drop of an item's score share when its explanation is deleted, beyond that of random deletions"),
-    "longrun": (0.05, 1.0, "change over the simulated rounds, beyond that of the control"),
-}
+# How the name of a one-sided measure begins: above 0 (or below 0) it harms, on the other side it is
+# good news. Everything else is a gap, in which one side loses whatever the sign.
+HARMFUL_ABOVE = (
+    "popularity lift of lists", "places ", "written items ", "attribute told by ", "leak amplification", "membership", "canary exposure",
+    "dissimilarity ", "SNSR ", "share of the list typical ", "titles recovered ", "false statements ", "exposure lift ", "attack success",
+    "instability ", "first place by ", "energy", "items w", "graph triples ", "gini", "similarity", "drift", "popularity: ",
+)  # fmt: skip
+HARMFUL_BELOW = ("tail share: ", "comprehensiveness", "sufficiency", "coverage", "breadth", "served")
+CHANGES = (
+    " after - before",
+    ": attacked - before",
+    " - neutral",
+    " without profiling - with",
+    ": worst group, ",
+)  # in a measure of quality
+
+
+@dataclass(frozen=True)
+class Level:
+    """The mean of one group, with its 95 % interval (nan where the group is too small for one)."""
+
+    group: str
+    mean: float
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
 class Finding:
     """One row of an audit.
 
-    harm: class of the register, "H1".."H6". stakeholder: who bears it. metric: what was measured, signed, as in "ndcg@10: gender F - M".
-    estimate, ci, mde, margin: in the metric's unit; ci: 95 % interval, (nan, nan) where the sample is too small for one.
-    n_by_group: users (prompts, items) in each group that was compared. mde: the true difference seen in 80 % of repetitions at alpha = .05.
-    p: two-sided, of "no difference"; nan where no such test exists. p_adjusted: Holm within the declared family, Benjamini-Hochberg
-    among the other findings. verdict: one of `VERDICTS`. notes: one sentence each.
+    harm: class of the register, "H1".."H6". stakeholder: who bears it. metric: what was measured,
+    signed, as in "ndcg@10: gender F - M". estimate, ci, mde, margin: in the metric's unit; ci: 95 %
+    interval, (nan, nan) where the sample is too small for one. n_by_group: users (prompts, items)
+    in each group that was compared. mde: the true difference seen in 80 % of repetitions, at alpha
+    = .05, and at .05 / m in a declared family of m tests, whose p-values Holm's method adjusts. p:
+    two-sided, of "no difference"; nan where no such test exists. p_adjusted: Holm within the
+    declared family, Benjamini-Hochberg among the other findings. verdict: one of `VERDICTS`. notes:
+    one sentence each.
+    se: standard error. harmed: who is worse off where the estimate lies below 0, and who where it
+    lies above; "" = nobody, which is good news; None: the stakeholder either way. levels: mean of
+    each side. ratio: of the two sides, with its interval. bounds: the interval over every way to
+    place those whose group is unknown; None: all are known. margin_name: its name in `MARGINS`.
     Raises InputError for a verdict outside `VERDICTS` (there is no "fair").
     """
 
@@ -59,102 +80,168 @@ class Finding:
     margin: float
     verdict: str
     notes: tuple[str, ...] = ()
+    se: float = math.nan
+    harmed: tuple[str, str] | None = None
+    levels: tuple[Level, ...] = ()
+    ratio: tuple[float, float, float] = (math.nan, *NOWHERE)
+    bounds: tuple[float, float] | None = None
+    margin_name: str = ""
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
             raise unknown_name("verdict", self.verdict, VERDICTS)
 
+    @property
+    def measured(self) -> bool:
+        """Is there an interval, without which nothing can be decided?"""
+        return not (math.isnan(self.estimate) or math.isnan(self.ci[0]) or math.isnan(self.ci[1]))
+
+    @property
+    def bearer(self) -> str:
+        """Who is worse off on this side of 0; "" for nobody."""
+        if math.isnan(self.estimate) or self.estimate == 0:
+            return NOBODY
+        return self.stakeholder if self.harmed is None else self.harmed[int(self.estimate > 0)]
+
+    @property
+    def harmful(self) -> bool:
+        """MATERIAL on a side that harms somebody. MATERIAL on the other side is good news."""
+        return self.verdict == MATERIAL and self.bearer != NOBODY
+
+    @property
+    def could_decide(self) -> bool:
+        """Was the sample large enough to see, in 80 % of repetitions, a true difference as large as
+        the margin?
+        """
+        return self.measured and self.mde <= self.margin
+
+    @property
+    def n(self) -> int:
+        """Units of the sample over all groups (items of a provider group are no sample)."""
+        return sum(n for name, n in self.n_by_group.items() if name != "items")
+
+    @property
+    def n_needed(self) -> float:
+        """Units, in the same proportions, with which the smallest detectable difference would be
+        the margin; nan: not known.
+        """
+        if not self.measured or math.isnan(self.mde) or not self.margin > 0:
+            return math.nan
+        return math.ceil(self.n * (self.mde / self.margin) ** 2)
+
     def __str__(self) -> str:
         low, high = self.ci
-        groups = ", ".join(f"{name} {n:,}" for name, n in self.n_by_group.items())
         p = f"{self.p_adjusted:.3f}" if self.p_adjusted >= 0.001 else "< 0.001"
         adjusted = "" if math.isnan(self.p_adjusted) else f", adjusted p {p}"
         value = f"{self.estimate:+.4f} [{low:+.4f}, {high:+.4f}]"
         if math.isnan(low):
             value = "not measured" if math.isnan(self.estimate) else f"{self.estimate:+.4f}, too few for an interval"
         margin = "" if math.isnan(self.margin) else f", margin {self.margin:.4f}"
-        return f"{self.verdict}: {self.metric} {value}{margin}{adjusted} (n: {groups})"
+        return f"{self.verdict}: {self.metric} {value}{margin}{adjusted} (n: {sizes_text(self.n_by_group)})"
+
+
+def sizes_text(n_by_group: Mapping[str, int]) -> str:
+    """Group sizes as they may be published: below ten only that, and beside such a group the others
+    to the nearest ten.
+
+    >>> sizes_text({"F": 5, "M": 92}), sizes_text({"F": 20, "M": 92})
+    ('F fewer than 10, M about 90', 'F 20, M 92')
+    """
+    small = any(0 < n < SUPPRESSED for n in n_by_group.values())
+    return ", ".join(f"{name} {shown(n, rounded=small)}" for name, n in n_by_group.items())
+
+
+def shown(n: int, *, rounded: bool = False) -> str:
+    """A group's size as it may be published. rounded: to tens, so that a small group beside it does
+    not follow from the total.
+    """
+    if 0 < n < SUPPRESSED:
+        return f"fewer than {SUPPRESSED}"
+    return f"about {round(n, -1):,}" if rounded and n else f"{n:,}"
 
 
 def make_finding(
-    harm: str,
-    stakeholder: str,
-    metric: str,
-    estimate: Estimate,
-    *,
-    n_by_group: Mapping[str, int],
-    margin: float,
-    notes: Iterable[str] = (),
-) -> Finding:
-    """A finding that stands alone: its verdict rests on the unadjusted p until `judge` sees the whole family."""
+    harm: str, stakeholder: str, metric: str, estimate: Estimate, *, n_by_group: Mapping[str, int], margin: float,
+    notes: Iterable[str] = (), harmed: tuple[str, str] | None = None, bounds: tuple[float, float] | None = None, **more: object,
+) -> Finding:  # fmt: skip
+    """A finding that stands alone: its verdict rests on the unadjusted p until `judge` sees the
+    whole family.
+
+    harmed: as in `Finding`; by default what the measure's name says (`HARMFUL_ABOVE`,
+    `HARMFUL_BELOW`). more: levels, ratio, margin_name.
+    """
     ci = (estimate.low, estimate.high)
-    found = verdict_of(ci, estimate.p, margin)
+    found = verdict_of(ci, estimate.p, margin, bounds=bounds)
     numbers = estimate.value, ci, dict(n_by_group), detectable(estimate.se), estimate.p, math.nan, margin
-    return Finding(harm, stakeholder, metric, *numbers, found, tuple(notes))
+    told = {"se": estimate.se, "harmed": harmed or _harmed(metric, stakeholder), "bounds": bounds, **more}
+    return Finding(harm, stakeholder, metric, *numbers, found, tuple(notes), **told)
 
 
-def verdict_of(ci: tuple[float, float], p_adjusted: float, margin: float, *, alpha: float = ALPHA) -> str:
+def _harmed(metric: str, stakeholder: str) -> tuple[str, str] | None:
+    if metric.startswith(HARMFUL_ABOVE):
+        return NOBODY, stakeholder
+    below = metric.startswith(HARMFUL_BELOW) or (any(part in metric for part in CHANGES) and " gap after - before" not in metric)
+    return (stakeholder, NOBODY) if below else None
+
+
+def verdict_of(
+    ci: tuple[float, float], p_adjusted: float, margin: float, *, alpha: float = ALPHA, bounds: tuple[float, float] | None = None
+) -> str:
     """The verdict that an interval, an adjusted p and a margin allow.
 
-    MATERIAL: a difference was detected and the whole interval lies beyond the margin. WITHIN MARGIN: detected, and the whole interval lies
-    inside. EQUIVALENT: not detected, and the whole interval lies inside, which is a stricter test than the two one-sided ones of
-    Schuirmann 1987 (those need a 90 % interval). INCONCLUSIVE: the data allow both a material difference and none.
+    MATERIAL: a difference was detected and the whole interval lies beyond the margin. WITHIN
+    MARGIN: detected, and the whole interval lies inside. EQUIVALENT: not detected, and the whole 95
+    % interval lies inside: two one-sided tests at .025 each, which is stricter than those at .05 of
+    Schuirmann 1987 (a 90 % interval). INCONCLUSIVE: everything else. The interval crosses the
+    margin; or it lies beyond, but the adjusted p is not below alpha; or there is no interval; or
+    those of unknown group could take the result across the margin. bounds: the interval over all
+    ways to place those of unknown group (`missing_interval`); None: no group is unknown.
 
     >>> verdict_of((0.05, 0.09), 0.001, 0.03), verdict_of((0.01, 0.02), 0.001, 0.03), verdict_of((-0.01, 0.02), 0.4, 0.03)
     ('MATERIAL', 'WITHIN MARGIN', 'EQUIVALENT')
     >>> verdict_of((0.01, 0.09), 0.001, 0.03)  # there is a difference; whether it is a material one is open
+    'INCONCLUSIVE'
+    >>> verdict_of((-0.01, 0.02), 0.4, 0.03, bounds=(-0.08, 0.02))
     'INCONCLUSIVE'
     """
     low, high = ci
     if math.isnan(low) or math.isnan(high) or math.isnan(margin):
         return INCONCLUSIVE
     detected = (low > 0 or high < 0) and not p_adjusted >= alpha  # no p (nan): the interval alone decides
-    if detected and (low > margin or high < -margin):
+    least, most = ci if bounds is None else (min(low, bounds[0]), max(high, bounds[1]))
+    if detected and (least > margin or most < -margin):
         return MATERIAL
-    if -margin <= low and high <= margin:
+    if -margin <= least and most <= margin:
         return WITHIN if detected else EQUIVALENT
     return INCONCLUSIVE
 
 
 def judge(findings: Iterable[Finding], family: Collection[str]) -> tuple[Finding, ...]:
-    """Adjust the p-values and set the verdicts: Holm for the metrics of ``family``, Benjamini-Hochberg for all others.
+    """Adjust the p-values, the smallest detectable differences and the verdicts: Holm in
+    ``family``, Benjamini-Hochberg for all others.
 
-    family: metric names declared before the measurement. A finding without p keeps none. Sources: Holm 1979; Benjamini & Hochberg 1995.
+    family: metric names declared before the measurement. A finding without p keeps none. Sources:
+    Holm 1979; Benjamini & Hochberg 1995. The mde of a declared test is that at .05 / m, m the size
+    of the family: what Holm's method asks of the smallest p.
     """
-    findings = tuple(findings)
+    findings, m = tuple(findings), max(1, len(family))
     adjusted = [math.nan] * len(findings)
     for declared, adjust in ((True, holm), (False, false_discovery_control)):
         rows = [i for i, f in enumerate(findings) if (f.metric in family) is declared and not math.isnan(f.p)]
         for row, p in zip(rows, adjust([findings[i].p for i in rows]) if rows else (), strict=True):
             adjusted[row] = float(p)
-    return tuple(replace(f, p_adjusted=p, verdict=verdict_of(f.ci, p, f.margin)) for f, p in zip(findings, adjusted, strict=True))
+    return tuple(_judged(f, p, m if f.metric in family else 1) for f, p in zip(findings, adjusted, strict=True))
 
 
-def checked_margins(margins: Mapping[str, float] | None) -> tuple[dict[str, float], list[str]]:
-    """All margins, the given ones in place of the defaults, and one line for each that cannot be used (its margin is then nan).
-
-    >>> checked_margins({"exposure": 7})[1]
-    ["margins['exposure']=7: expected a number above 0 and at most 1.0; what needs it gets no verdict"]
-    """
-    used = {name: default for name, (default, _, _) in MARGINS.items()}
-    if not isinstance(margins, (Mapping, NoneType)):
-        return used, [f"margins={margins!r}: expected a mapping of names to numbers, such as {{'exposure': 0.05}}; the defaults are used"]
-    problems = []
-    for name, value in (margins or {}).items():
-        if name not in MARGINS:
-            problems.append(str(unknown_name("margin", name, MARGINS)))
-        elif isinstance(value, bool) or not isinstance(value, Real) or not 0 < value <= MARGINS[name][1]:
-            problems.append(
-                f"margins[{name!r}]={value}: expected a number above 0 and at most {MARGINS[name][1]}; what needs it gets no verdict"
-            )
-            used[name] = math.nan
-        else:
-            used[name] = float(value)
-    return used, problems
+def _judged(f: Finding, p: float, tests: int) -> Finding:
+    mde = f.mde if math.isnan(f.se) else detectable(f.se, tests=tests)
+    return replace(f, p_adjusted=p, mde=mde, verdict=verdict_of(f.ci, p, f.margin, bounds=f.bounds))
 
 
 def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
-    """One row a finding, the interval as two columns ``low`` and ``high``; ``n_by_group`` and ``notes`` as text."""
+    """One row a finding, the interval as two columns ``low`` and ``high``; levels, sizes and notes
+    as text, sizes as they may be published.
+    """
     rows = [
         {
             "harm": f.harm,
@@ -163,15 +250,19 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
             "estimate": f.estimate,
             "low": f.ci[0],
             "high": f.ci[1],
-            "n_by_group": ", ".join(f"{name}: {n:,}" for name, n in f.n_by_group.items()),
+            "n_by_group": sizes_text(f.n_by_group),
             "mde": f.mde,
             "p": f.p,
             "p_adjusted": f.p_adjusted,
             "margin": f.margin,
             "verdict": f.verdict,
+            "worse_off": f.bearer,
+            "levels": "; ".join(f"{x.group} {x.mean:.4f} [{x.low:.4f}, {x.high:.4f}]" for x in f.levels),
+            "ratio": f.ratio[0],
+            "n_needed": f.n_needed,
             "notes": " ".join(f.notes),
         }
         for f in findings
     ]
-    columns = "harm stakeholder metric estimate low high n_by_group mde p p_adjusted margin verdict notes".split()
-    return pd.DataFrame(rows, columns=columns)
+    columns = "harm stakeholder metric estimate low high n_by_group mde p p_adjusted margin verdict worse_off levels ratio n_needed notes"
+    return pd.DataFrame(rows, columns=columns.split())

@@ -3,40 +3,49 @@
 from __future__ import annotations
 
 import json
+from html import escape
 
-from tutorial_lib.audit.report_parts import LIMITS, escaped, findings_table, markdown_table
+from tutorial_lib.audit.markdown import escaped, markdown_table
+from tutorial_lib.audit.report_parts import LIMITS, declared_table, opening, split_findings
 from tutorial_lib.errors import InputError
 
 
 def model_card(report) -> str:
-    """The card as Markdown with a YAML head, as model hubs read it: intended use, evaluation by group, margins, limits.
+    """The card as Markdown with a YAML head, as model hubs read it: intended use, evaluation by
+    group, margins, limits.
 
+    Texts are escaped in the head as well: where no hub reads it, it is shown as a part of the page.
     Raises InputError if huggingface_hub, which comes with transformers, is missing.
     """
     try:
         from huggingface_hub import EvalResult, ModelCard, ModelCardData
     except ImportError:
         raise InputError("a model card needs huggingface_hub: pip install huggingface_hub") from None
-    name, data = report.system, report.scope.get("data", "unknown data").split(":")[0]
-    declared = [f for f in report.findings if f.metric in report.family and f.estimate == f.estimate]
+    name, data = report.system, escape(report.scope.get("data", "unknown data").split(":")[0])
+    declared = [f for f in split_findings(report)[0] if f.estimate == f.estimate]
     task = {"task_type": "recommendation", "dataset_type": data, "dataset_name": data}
     results = [
-        EvalResult(metric_type=f.metric, metric_name=f"{f.metric} ({f.verdict})", metric_value=round(f.estimate, 6), **task)
+        EvalResult(metric_type=escape(f.metric), metric_name=f"{escape(f.metric)} ({f.verdict})", metric_value=round(f.estimate, 6), **task)
         for f in declared
     ]
     card = ModelCardData(language="en", library_name="tutorial-lib", tags=["recommender-system", "audit"])
     if results:
-        card.model_name, card.eval_results = name, results
+        card.model_name, card.eval_results = escape(name), results
     head = card.to_yaml()
     opinion = report.opinion
+    margins = json.dumps({k: (None if v != v else v) for k, v in report.margins.items()}, indent=1)
     parts = [
         f"---\n{head}\n---",
         f"# Model card of {escaped(name)}",
         "## Intended use\n\nTo be filled in by those responsible: for whom, for what, and what it must not be used for.",
-        f"## Audit\n\nOpinion: **{opinion.word}**.\n\n" + "\n".join(f"- {escaped(reason)}" for reason in opinion.reasons),
-        "## Evaluation by group\n\n" + markdown_table(findings_table([f for f in report.findings if f.metric in report.family])),
-        "## Margins\n\n```json\n" + json.dumps({k: (None if v != v else v) for k, v in report.margins.items()}, indent=1) + "\n```",
-        "## Limits\n\n" + "\n".join(f"- {line}" for line in (*LIMITS, *map(escaped, report.problems))),
-        "## Provenance\n\n" + "\n".join(f"- {escaped(key)}: {escaped(value)}" for key, value in report.scope.items()),
+        f"## Audit\n\nOpinion: **{opinion.word}**.\n\n" + _listed((*opening(report), *opinion.reasons)),
+        "## Evaluation by group\n\n" + markdown_table(declared_table(report)),
+        f"## Margins\n\n```json\n{margins}\n```",
+        "## Limits\n\n" + _listed((*LIMITS, *report.problems)),
+        "## Provenance\n\n" + _listed([f"{key}: {value}" for key, value in report.scope.items()]),
     ]
     return str(ModelCard("\n\n".join(parts))) + "\n"
+
+
+def _listed(lines) -> str:
+    return "\n".join(f"- {escaped(line)}" for line in lines)

@@ -9,8 +9,9 @@ import pandas as pd
 
 from tutorial_lib.audit.categories import row_means
 from tutorial_lib.audit.evidence import MISSING, SUPPRESSED, Evidence, contrasts, group_sizes, status
-from tutorial_lib.audit.finding import Finding, make_finding
-from tutorial_lib.audit.inference import Estimate, adjusted_gap, group_gap, missing_bounds, shrink
+from tutorial_lib.audit.finding import Finding, make_finding, shown
+from tutorial_lib.audit.inference import Estimate, adjusted_gap, group_gap, shrink
+from tutorial_lib.audit.levels import level, missing_interval, ratio_of_means
 from tutorial_lib.errors import InputError
 
 MOST_CELLS = 50
@@ -23,61 +24,106 @@ def gap_name(measure: str, attribute: str, a: str, b: str) -> str:
 
 
 def group_gaps(
-    evidence: Evidence, attribute: str, values: np.ndarray, measure: str, margin: float, *, rng: np.random.Generator, harm: str = "H1"
+    evidence: Evidence,
+    attribute: str,
+    values: np.ndarray,
+    measure: str,
+    margin: float,
+    *,
+    rng: np.random.Generator,
+    harm: str = "H1",
+    more_is_better: bool = True,
+    levels: bool = False,
+    margin_name: str = "",
 ) -> list[Finding]:
-    """One finding a contrast between the groups of an attribute: mean(a) - mean(b) of any per-user number.
+    """One finding a contrast between the groups of an attribute: mean(a) - mean(b) of any per-user
+    number.
 
-    values: [n], one a user; nan where it is not defined (left out, and counted in the notes). margin: in the unit of ``values``.
+    values: [n], one a user; nan where it is not defined (left out, and counted in the notes).
+    margin: in the unit of ``values``. more_is_better: who is worse off, the side with less (as of
+    NDCG) or the side with more (as of miscalibration). levels: also the mean of each side and their
+    ratio. margin_name: as in `Finding`.
     A group below the minimum gets its size and no interval; below 10 users not even an estimate.
+    Users of unknown group are in neither side; what they could change is in the finding's
+    ``bounds``, which the verdict must survive.
     """
     labels, defined = evidence.labels(attribute), ~np.isnan(values)
-    findings = []
+    unknown, findings = values[(labels == MISSING) & defined], []
     for a, b, rows_a, rows_b in contrasts(labels, group_sizes(evidence, attribute)):
         x, y = values[rows_a & defined], values[rows_b & defined]
         estimate, notes = _estimate(x, y, evidence.minimum, rng)
-        if len(x) + len(y) < rows_a.sum() + rows_b.sum():
-            notes.append(f"{rows_a.sum() + rows_b.sum() - len(x) - len(y)} users without a value left out.")
-        unknown = values[(labels == MISSING) & defined]
-        if len(unknown) and min(len(x), len(y)) >= SUPPRESSED:
-            low, high = missing_bounds(x, y, unknown)
-            notes.append(f"{len(unknown)} users of unknown group: the gap lies between {low:+.4f} and {high:+.4f} whatever they are.")
-        sizes = {a: len(x), b: len(y)}
-        findings.append(
-            make_finding(harm, "users", gap_name(measure, attribute, a, b), estimate, n_by_group=sizes, margin=margin, notes=notes)
-        )
+        left_out = int(rows_a.sum() + rows_b.sum()) - len(x) - len(y)
+        notes += [f"{shown(left_out)} users without a value left out."] if left_out else []
+        bounds, said = unknown_bounds(x, y, unknown)
+        more = _both_sides((a, x), (b, y), evidence.minimum, rng) if levels else {}
+        more |= {"harmed": (a, b) if more_is_better else (b, a), "bounds": bounds, "margin_name": margin_name}
+        name, sizes = gap_name(measure, attribute, a, b), {a: len(x), b: len(y)}
+        findings.append(make_finding(harm, "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes + said, **more))
     return findings
+
+
+def _both_sides(one: tuple[str, np.ndarray], other: tuple[str, np.ndarray], minimum: int, rng: np.random.Generator) -> dict:
+    """Mean of each side, and their ratio where both have an interval; nothing beside a group that
+    is suppressed.
+    """
+    n = min(len(one[1]), len(other[1]))
+    if n < SUPPRESSED:
+        return {}
+    levels = tuple(level(name, values, minimum, rng=rng) for name, values in (one, other))
+    return {"levels": levels} | ({"ratio": ratio_of_means(one[1], other[1])} if n >= minimum else {})
+
+
+def unknown_bounds(x: np.ndarray, y: np.ndarray, unknown: np.ndarray) -> tuple[tuple[float, float] | None, list[str]]:
+    """The interval of a gap over every group that the users of unknown group may belong to, and the
+    sentence that tells it.
+    """
+    if not len(unknown) or min(len(x), len(y)) < SUPPRESSED:
+        return None, []
+    low, high = missing_interval(x, y, unknown)
+    told = f"{shown(len(unknown))} users of unknown group: whatever they are, the gap lies between {low:+.4f} and {high:+.4f}"
+    return (low, high), [f"{told}, sampling error included."]
 
 
 def _estimate(x: np.ndarray, y: np.ndarray, minimum: int, rng: np.random.Generator) -> tuple[Estimate, list[str]]:
     """The gap between two groups as far as their sizes allow, and what to say about it."""
     n = min(len(x), len(y))
     if n < SUPPRESSED:
-        return Estimate.nothing(), [f"A group has {n} users: fewer than {SUPPRESSED} are suppressed."]
+        return Estimate.nothing(), [f"A group has fewer than {SUPPRESSED} users, whose numbers are suppressed."]
     if n < minimum:
         return Estimate.nothing(x.mean() - y.mean()), [f"A group has {n} users: no interval below {minimum}."]
     return group_gap(x, y, rng=rng), []
 
 
 def adjusted_gaps(evidence: Evidence, attribute: str, values: np.ndarray, measure: str, margin: float) -> list[Finding]:
-    """The same contrasts between users alike in size, popularity and narrowness of their profile (see `adjusted_gap`).
+    """The same contrasts between users alike in size, popularity and narrowness of their profile
+    (see `adjusted_gap`).
 
-    A question, not an excuse: a raw gap that vanishes here is still a disparity. It says that the group is harder to serve.
-    Users with fewer than four profile items have no second measurement of their taste and are left out; where nobody has one, or it is
-    useless, the narrowness is left out, and the notes say so.
+    A question, not an excuse: a raw gap that vanishes here is still a disparity. It says that the
+    group is harder to serve. Users with fewer than four profile items have no second measurement of
+    their taste and are left out; where nobody has one, or it is useless, the narrowness is left
+    out, and the notes say so.
     """
     labels, findings = evidence.labels(attribute), []
     for a, b, rows_a, rows_b in contrasts(labels, group_sizes(evidence, attribute)):
         estimate, notes, used = _adjusted(evidence, values, rows_a, rows_a | rows_b)
+        x, y = values[rows_a & used], values[rows_b & used]
+        bounds = None
         if np.isfinite(estimate.low):
-            raw = values[rows_a & used].mean() - values[rows_b & used].mean()
+            raw = x.mean() - y.mean()
             notes.append(f"Raw gap {raw:+.4f}, explained by the covariates {raw - estimate.value:+.4f}.")
-        name, sizes = gap_name(f"{measure} adjusted", attribute, a, b), {a: int((used & rows_a).sum()), b: int((used & rows_b).sum())}
-        findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes))
+            bounds, said = unknown_bounds(x, y, values[labels == MISSING])
+            bounds = bounds and tuple(end - raw + estimate.value for end in bounds)  # the raw gap's reach, around the adjusted one
+            notes += [f"Adjusted for what the known users explain: {line}" for line in said]
+        name, sizes = gap_name(f"{measure} adjusted", attribute, a, b), {a: len(x), b: len(y)}
+        more = {"harmed": (a, b), "bounds": bounds}
+        findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes, **more))
     return findings
 
 
 def _adjusted(evidence: Evidence, values: np.ndarray, member: np.ndarray, compared: np.ndarray) -> tuple[Estimate, list[str], np.ndarray]:
-    """Estimate, notes, and the rows used: with the taste's narrowness where it can be used, without it elsewhere."""
+    """Estimate, notes, and the rows used: with the taste's narrowness where it can be used, without
+    it elsewhere.
+    """
     twice, known = evidence.concentration, evidence.covariates.to_numpy()
     measured = compared & ~np.isnan(twice).any(axis=1)
     notes: list[str] = []
@@ -91,7 +137,7 @@ def _adjusted(evidence: Evidence, values: np.ndarray, member: np.ndarray, compar
             notes.append(f"{error}.")
             continue
         if used.sum() < compared.sum():
-            notes.append(f"{compared.sum() - used.sum()} users with fewer than four profile items left out.")
+            notes.append(f"{shown(int(compared.sum() - used.sum()))} users with fewer than four profile items left out.")
         return found, notes if noisy else [*notes, "Not adjusted for the narrowness of tastes."], used
     return Estimate.nothing(), notes or [f"A group has fewer than {evidence.minimum} users: no interval."], compared
 
@@ -99,7 +145,9 @@ def _adjusted(evidence: Evidence, values: np.ndarray, member: np.ndarray, compar
 def worst_group(
     evidence: Evidence, attributes: Sequence[str], values: np.ndarray, measure: str, margin: float, *, rng: np.random.Generator
 ) -> list[Finding]:
-    """The group that looks worst on one half of the users, judged on the other half: choosing and judging on the same users exaggerates."""
+    """The group that looks worst on one half of the users, judged on the other half: choosing and
+    judging on the same users exaggerates.
+    """
     first, candidates = rng.random(len(values)) < 0.5, []
     for attribute in attributes:
         labels = evidence.labels(attribute)
@@ -107,20 +155,25 @@ def worst_group(
         for name in np.unique(labels[known]):
             members, others = labels == name, known & (labels != name)
             if min((part & half).sum() for part in (members, others) for half in (first, ~first)) >= evidence.minimum:
-                candidates.append((values[members & first].mean() - values[others & first].mean(), attribute, str(name), members, others))
+                gap = values[members & first].mean() - values[others & first].mean()
+                candidates.append((gap, attribute, str(name), members, others))
     if not candidates:
         return []
     _, attribute, name, members, others = min(candidates, key=lambda candidate: candidate[0])
     x, y = values[members & ~first], values[others & ~first]
     note = f"{attribute} {name}: the worst of {len(candidates)} groups on {first.sum()} users, judged on the other {(~first).sum()}."
-    name, sizes = f"{measure}: worst group, {attribute} {name} - rest", {name: len(x), "rest": len(y)}
-    return [make_finding("H1", "users", name, group_gap(x, y, rng=rng), n_by_group=sizes, margin=margin, notes=[note])]
+    bounds, said = unknown_bounds(x, y, values[~members & ~others & ~first])
+    metric, sizes = f"{measure}: worst group, {attribute} {name} - rest", {name: len(x), "rest": len(y)}
+    more = {"harmed": (name, ""), "bounds": bounds, "notes": [note, *said]}
+    return [make_finding("H1", "users", metric, group_gap(x, y, rng=rng), n_by_group=sizes, margin=margin, **more)]
 
 
 def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> pd.DataFrame:
-    """Every cell of two attributes: columns attribute, group, n, status, mean, se, shrunk (pulled to the common mean by its noise).
+    """Every cell of two attributes: columns attribute, group, n, status, mean, se, shrunk (pulled
+    to the common mean by its noise).
 
-    The noise of a cell is taken from the spread within all cells: in twelve users without a hit the spread is 0, the noise is not.
+    The noise of a cell is taken from the spread within all cells: in twelve users without a hit the
+    spread is 0, the noise is not.
     """
     pairs = [evidence.labels(attribute) for attribute in attributes]
     joint = pd.Series([f"{a} x {b}" for a, b in zip(*pairs, strict=True)])
@@ -149,7 +202,8 @@ def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> 
 def intersection(
     evidence: Evidence, pair: tuple[str, str], values: np.ndarray, measure: str, margin: float, *, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, list[Finding]]:
-    """The cells of two attributes (see `cells`), and each cell that is large enough against all other users.
+    """The cells of two attributes (see `cells`), and each cell that is large enough against all
+    other users.
 
     Raises InputError for more than 50 cells.
     """
@@ -164,15 +218,19 @@ def intersection(
         x, y = values[joint == row.group], values[known & (joint != row.group)]
         estimate, notes = _estimate(x, y, evidence.minimum, rng)
         notes.append(f"Cell mean {row.mean:.4f}, shrunk towards all cells {row.shrunk:.4f}.")
+        bounds, said = unknown_bounds(x, y, values[~known])
         name, sizes = gap_name(measure, row.attribute, row.group, "rest"), {row.group: len(x), "rest": len(y)}
-        findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes))
+        more = {"harmed": (row.group, "rest"), "bounds": bounds, "notes": notes + said}
+        findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, **more))
     return table, findings
 
 
 def miscalibration(evidence: Evidence) -> np.ndarray:
-    """Jensen-Shannon distance between the categories of profile and list, [n] in [0, 1] (base 2); nan where a list or profile has none.
+    """Jensen-Shannon distance between the categories of profile and list, [n] in [0, 1] (base 2);
+    nan where a list or profile has none.
 
-    Steck 2018 uses the Kullback-Leibler divergence, which depends on a smoothing constant; this one is bounded and needs none.
+    Steck 2018 uses the Kullback-Leibler divergence, which depends on a smoothing constant; this one
+    is bounded and needs none.
     """
     shares = evidence.categories[0]
     if not shares.any():
@@ -181,7 +239,8 @@ def miscalibration(evidence: Evidence) -> np.ndarray:
 
 
 def js_distance(p: np.ndarray, q: np.ndarray) -> np.ndarray:
-    """Square root of the Jensen-Shannon divergence in bits between the rows of p and q, each [n, C], made to sum to 1: [n].
+    """Square root of the Jensen-Shannon divergence in bits between the rows of p and q, each [n,
+    C], made to sum to 1: [n].
 
     >>> js_distance(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])).tolist()
     [1.0]
@@ -194,7 +253,8 @@ def js_distance(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 
 
 def worst_users(values: np.ndarray, share: float = WORST) -> float:
-    """Mean of the worst-off ``share`` of users (conditional value at risk): needs no attribute, so nobody can be left out of it.
+    """Mean of the worst-off ``share`` of users (conditional value at risk): needs no attribute, so
+    nobody can be left out of it.
 
     >>> worst_users(np.arange(10.0), share=0.2)
     0.5

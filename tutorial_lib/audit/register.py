@@ -6,6 +6,7 @@ harm; its own names of them could not be retrieved, so every row carries two pub
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tutorial_lib.audit.finding import MATERIAL, Finding, make_finding
+from tutorial_lib.audit.finding import Finding, make_finding
 from tutorial_lib.audit.inference import rate
 from tutorial_lib.errors import InputError
 
@@ -25,7 +26,7 @@ SOURCE = (
 
 @dataclass(frozen=True)
 class Harm:
-    """One row. severity, likelihood: 1 (low) to 4, before evidence. route: one of `routes`. measured_by: part of a metric's name."""
+    """One row. severity, likelihood: 1 (low) to 4, before evidence. route: one of `routes`. measured_by: a pattern of metric names."""
 
     id: int
     harm: str
@@ -86,11 +87,28 @@ def stakeholders() -> pd.DataFrame:
     return table.pivot_table(index="stakeholder", columns="harm", values="risk", aggfunc="max", fill_value=0)
 
 
+def row_of(metric: str) -> Harm | None:
+    """The row that a metric measures: of those whose pattern is found in its name, the one furthest down; None if there is none.
+
+    >>> row_of("ndcg@10: gender F - M").id, row_of("ndcg@10: worst group, age old - rest").id, row_of("something else")
+    (1, 2, None)
+    """
+    return next((row for row in reversed(register()) if re.search(row.measured_by, metric)), None)
+
+
 def evidence_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """The register beside what was found: columns tested (number of findings) and material (how many are), by harm id."""
+    """The register beside what was found: columns tested (number of findings) and material (how many of them harm somebody), by id.
+
+    A finding that belongs to no row stands in an additional last one, so that none is lost.
+    """
     frame = register_frame()[["harm", "what", "stakeholder", "risk", "route", "mitigation", "frames"]]
-    tested = [[f for f in findings if row.measured_by in f.metric] for row in register()]
-    return frame.assign(tested=[len(t) for t in tested], material=[sum(f.verdict == MATERIAL for f in t) for t in tested])
+    rows = [(row.id if row else 0, f.harmful) for f in findings for row in [row_of(f.metric)]]
+    found = pd.DataFrame(rows, columns=["id", "harmful"]).groupby("id")["harmful"].agg(["size", "sum"])
+    if 0 in found.index:
+        other = {"harm": "", "what": "something that the register does not list", "stakeholder": "", "risk": 0, "route": ""}
+        frame.loc[0] = other | {"mitigation": "to be found", "frames": ""}
+    found = found.reindex(frame.index, fill_value=0).astype(int)
+    return frame.assign(tested=found["size"], material=found["sum"])
 
 
 def interview_guide() -> tuple[str, ...]:

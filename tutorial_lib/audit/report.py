@@ -8,29 +8,29 @@ from pathlib import Path
 
 import pandas as pd
 
-from tutorial_lib.audit.finding import INCONCLUSIVE, MATERIAL, Finding, findings_frame, judge
-from tutorial_lib.data.shipped import write_whole
+from tutorial_lib.audit.declaration import Declaration
+from tutorial_lib.audit.finding import Finding, findings_frame, judge
+from tutorial_lib.audit.opinion import COMMENTS, NEGATIVE, NONE, OPINIONS, POSITIVE, Facts, Opinion, facts_of, opinion_of
+from tutorial_lib.errors import InputError
 
-POSITIVE, COMMENTS, NEGATIVE = "positive", "positive with comments", "negative"
+__all__ = ["COMMENTS", "NEGATIVE", "NONE", "OPINIONS", "POSITIVE", "AuditReport", "Opinion"]
 
-
-@dataclass(frozen=True)
-class Opinion:
-    """An auditor's opinion in the words of an audit under Art. 37 of the DSA, and its reasons, the heaviest first. None says "fair"."""
-
-    word: str
-    reasons: tuple[str, ...]
+PROTOCOL_COLUMNS = ("model", "protocol", "metric", "a", "b", "gap", "low", "high")
 
 
 @dataclass(frozen=True)
 class AuditReport:
     """The result of `audit`.
 
-    system: what was audited (class and parameters). scope: name -> text: data set, protocol, users, versions, hashes, seed, seconds.
-    margins: name -> margin as declared. family: metric names declared before measuring (Holm). findings: everything tested, not only
-    what fired. groups: DataFrame with columns attribute, group, n, status ("measured", "too few for an interval", "suppressed", "empty").
-    descriptives: numbers without a null, such as coverage or Gini: columns harm, measure, value, low and high (reachable range), note.
-    problems: one line for everything that could not be measured, and why.
+    system: what was audited (class and parameters). scope: name -> text: data set, protocol, users,
+    versions, hashes, seed, seconds. margins: name -> margin as declared. family: metric names
+    declared before measuring (Holm). findings: everything tested, not only what fired. groups:
+    DataFrame with columns attribute, group, n, status ("measured", "too few for an interval",
+    "suppressed", "empty"). problems: one line for everything that could not be measured, and why.
+    descriptives: numbers without a null, such as coverage or Gini: columns harm, measure, value,
+    low and high (reachable range), note. usable: does any list hold an item of the catalogue?
+    declaration: what was fixed before the system was asked, with its hash. log_coverage: of a log,
+    columns attribute, group, logged, users, share. protocols: of `with_protocols`.
     """
 
     system: str
@@ -41,35 +41,54 @@ class AuditReport:
     groups: pd.DataFrame
     problems: tuple[str, ...] = ()
     descriptives: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=["harm", "measure", "value", "low", "high", "note"]))
+    usable: bool = True
+    declaration: Declaration | None = None
+    log_coverage: pd.DataFrame | None = None
+    protocols: pd.DataFrame | None = None
 
     def add(self, findings: Iterable[Finding], problems: Iterable[str] = ()) -> AuditReport:
-        """A report with more findings (of prompts, privacy, simulation, ...), all judged again as one audit."""
+        """A report with more findings (of prompts, privacy, simulation, ...), all judged again as
+        one audit.
+        """
         return replace(self, findings=judge((*self.findings, *findings), self.family), problems=(*self.problems, *problems))
+
+    def with_protocols(self, table: pd.DataFrame) -> AuditReport:
+        """A report that also shows the gap under several protocols or splits: a table of
+        `gap_by_protocol`, at least three protocols.
+
+        Raises InputError for a table without its columns or with fewer than three protocols.
+        """
+        lacking = [name for name in PROTOCOL_COLUMNS if name not in table]
+        if lacking:
+            raise InputError(f"with_protocols: the table lacks the column {lacking[0]!r}; expected the result of gap_by_protocol")
+        if table["protocol"].nunique() < 3:
+            raise InputError(f"with_protocols: {table['protocol'].nunique()} protocols; expected at least three ways to hold targets out")
+        return replace(self, protocols=table)
+
+    @property
+    def facts(self) -> Facts:
+        """What the opinion rests on."""
+        return facts_of(self.findings, self.family, self.problems, self.usable)
 
     @property
     def opinion(self) -> Opinion:
-        """Negative: a material finding in the declared family. Positive with comments: a material one elsewhere, an undecided one in the
-        family, or something that could not be measured as asked. Positive: none of these."""
-        declared = [f for f in self.findings if f.metric in self.family]
-        material = [str(f) for f in declared if f.verdict == MATERIAL]
-        comments = [str(f) for f in self.findings if f.verdict == MATERIAL and f.metric not in self.family]
-        comments += [str(f) for f in declared if f.verdict == INCONCLUSIVE] + list(self.problems)
-        if material or comments:
-            return Opinion(NEGATIVE if material else COMMENTS, (*material, *comments))
-        return Opinion(POSITIVE, ("No declared test found a difference beyond its margin, and none was left undecided.",))
+        """One of `OPINIONS`, by the first of `opinion.RULES` that holds, with its reasons."""
+        return opinion_of(self.facts)[0]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a finding, in the columns of `Finding`."""
+        """One row a finding, in the columns of `findings_frame`."""
         return findings_frame(self.findings)
 
     def to_markdown(self) -> str:
         """The whole report as Markdown, opinion first."""
-        from tutorial_lib.audit.report_parts import markdown
+        from tutorial_lib.audit.markdown import markdown
 
         return markdown(self)
 
     def to_html(self) -> str:
-        """The whole report as one page that needs nothing else: style and figures inside, tables with captions, alternative texts."""
+        """The whole report as one page that needs nothing else: style and figures inside, tables
+        with captions, alternative texts.
+        """
         from tutorial_lib.audit.report_html import page
 
         return page(self)
@@ -80,16 +99,18 @@ class AuditReport:
         return summary(self)
 
     def save(self, folder: str | Path) -> tuple[Path, ...]:
-        """Write report.html, report.md, findings.csv and model_card.md, each under a temporary name that is then renamed; their paths."""
-        from tutorial_lib.audit.model_card import model_card
+        """Write report.html, report.md, findings.csv and model_card.md, all four or none; their
+        paths.
 
-        folder = Path(folder)
+        Raises InputError with the path that could not be written.
+        """
+        from tutorial_lib.audit.model_card import model_card
+        from tutorial_lib.audit.saving import safe_csv, write_together
+
         files = {
             "report.html": self.to_html(),
             "report.md": self.to_markdown(),
-            "findings.csv": self.to_frame().to_csv(index=False),
+            "findings.csv": safe_csv(self.to_frame()),
             "model_card.md": model_card(self),
         }
-        for name, text in files.items():
-            write_whole(folder / name, text.encode())
-        return tuple(folder / name for name in files)
+        return write_together(Path(folder), files)

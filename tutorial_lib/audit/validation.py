@@ -69,8 +69,8 @@ class Truth:
 
     @property
     def phi(self) -> float:
-        """The provider bias that takes exposure - merit to minus twice the margin."""
-        return 1 - (self.merit - 2 * EXPOSURE) / self.shown
+        """The provider bias that takes exposure - merit to minus twice the margin, a share of the merit."""
+        return 1 - self.merit * (1 - 2 * EXPOSURE) / self.shown
 
 
 def true_values(users: int = 60_000, *, seed: int = 0) -> Truth:
@@ -100,7 +100,7 @@ def _sizes(world: Callable[..., Evidence], truth: Truth, rng: np.random.Generato
     out = {}
     for place, rho in enumerate(RHO):
         found = _gap(world(10 + place, USERS, _spoil(rho)), rng)
-        name, true = f"user gap, rho {rho}", -rho * truth.ndcg
+        name, true = f"user gap, rho {rho}", rho * truth.ndcg  # A - B, and B is the group that is spoilt
         out[f"95 % intervals that hold the true {name}"] = found.ci[0] <= true <= found.ci[1]
         out[f"bias of the {name}"] = _in_errors(found, true)
     for place, phi in enumerate(PHI):

@@ -31,7 +31,7 @@ class Secret:
         if self.harmed == "nobody":
             return "Nothing was planted."
         if self.harmed == "users":
-            return f"Users of group B got {RHO:.0%} of their places spoilt: a gap of {self.truth:+.3f} in NDCG@10."
+            return f"Users of group B got {RHO:.0%} of their places spoilt: a gap of {self.truth:+.3f} in NDCG@10, A - B."
         return f"{PHI:.0%} of the places of minority providers were given away: exposure minus merit is {self.truth:+.3f}."
 
 
@@ -51,7 +51,7 @@ def planted(harmed: str, seed: int) -> Secret:
         return Secret(inner, town.dataset, town.split, harmed, 0.0)
     plain = collect(inner, town.dataset, town.split)
     if harmed == "users":
-        truth = -RHO * float(plain.metrics["ndcg@10"].mean())
+        truth = RHO * float(plain.metrics["ndcg@10"].mean())  # A - B
         return Secret(UserBias(inner, RHO, np.flatnonzero(town.group), town.duds, seed), town.dataset, town.split, harmed, truth)
     groups = town.dataset.items["provider_group"].to_numpy()
     minority = (groups == "minority").astype(float)
