@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,28 +28,69 @@ def fingerprint(model: nn.Module, objective: Objective, sequences: Sequence[np.n
 
 
 class Checkpoint:
-    """A file that holds the state of one run, and refuses to give it to another."""
+    """A file that holds the state of one run, and refuses to give it to another, or when a bit of it has changed."""
 
     def __init__(self, path: str | Path, of: dict[str, str]):
         self.path, self.of = Path(path), of
 
     def save(self, state: dict) -> None:
+        """Write the state with its checksum. Raises OSError that names the file, such as "No space left on device"."""
         buffer = io.BytesIO()
-        torch.save({"of": self.of, **state}, buffer)
+        content = {"of": self.of, **state}
+        torch.save({**content, "sha256": checksum(content)}, buffer)
         write_whole(self.path, buffer.getvalue())
 
     def load(self) -> dict | None:
-        """The state, on the CPU; None where the file does not exist yet. Raises InputError for a damaged file or one of another run."""
-        if not self.path.exists():
+        """The state, on the CPU; None where the file does not exist yet.
+
+        Raises InputError for a damaged file, one without a checksum (of an older version) and one of another run.
+        """
+        if not os.path.lexists(self.path):
             return None
         try:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
-            of = dict(state.pop("of"))
+            of = dict(state["of"])
+            recorded = state.pop("sha256", None)
+            found = checksum(state)
+            del state["of"]
         except Exception as error:
             raise InputError(f"checkpoint {self.path} cannot be read ({type(error).__name__}): delete it to start anew") from None
+        if recorded is None:
+            raise InputError(f"checkpoint {self.path} has no checksum, as older versions wrote it: delete it to start anew")
+        if recorded != found:
+            raise InputError(f"checkpoint {self.path} is damaged (its sha256 does not match): delete it to start anew")
         different = [name for name, value in self.of.items() if of.get(name) != value]
         if different:
             raise InputError(
                 f"checkpoint {self.path} belongs to a run with another {', '.join(different)}: name another file, or delete it"
             )
         return state
+
+
+def checksum(state: object) -> str:
+    """sha256 over everything in a state, tensors by kind, shape and bytes, so that no changed bit goes unseen.
+
+    >>> checksum({"epoch": 1}) == checksum({"epoch": 1.0})
+    False
+    """
+    digest = hashlib.sha256()
+    _feed(digest, state)
+    return digest.hexdigest()
+
+
+def _feed(digest, value: object) -> None:
+    if isinstance(value, torch.Tensor):
+        plain = value.detach().cpu().contiguous()
+        digest.update(f"tensor {plain.dtype} {tuple(plain.shape)}:".encode())
+        digest.update(plain.reshape(-1).view(torch.uint8).numpy())
+    elif isinstance(value, dict):
+        digest.update(f"dict {len(value)}:".encode())
+        for key, item in value.items():
+            _feed(digest, key)
+            _feed(digest, item)
+    elif isinstance(value, list | tuple):
+        digest.update(f"list {len(value)}:".encode())
+        for item in value:
+            _feed(digest, item)
+    else:
+        digest.update(f"{type(value).__name__} {value!r};".encode())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import io
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 import tutorial_lib
@@ -22,6 +25,15 @@ COLUMNS = [
     "format", "task", "dataset", "lm", "strategy", "labels", "seed", "user", "ndcg@10", "hit@10", "auc", "trainable", "stored_bytes",
     "seconds", "score_seconds", "flops", "peak_mb", "commit", "version",
 ]  # fmt: skip
+TEXTS = ("task", "dataset", "lm", "strategy", "commit", "version")
+# column: least, most, whole number?, needed in every row? (nobody counted the flops of a baseline, and a task has one metric or the other)
+LIMITS = {
+    "labels": (0, 1e9, True, True), "seed": (0, 2**63, True, True), "user": (0, 1e9, True, True),
+    "ndcg@10": (0, 1, False, False), "hit@10": (0, 1, False, False), "auc": (0, 1, False, False),
+    "trainable": (0, 1e13, True, True), "stored_bytes": (0, 1e14, True, True), "seconds": (0, 1e8, False, True),
+    "score_seconds": (0, 1e8, False, True), "flops": (0, 1e26, False, False), "peak_mb": (0, 1e9, False, True),
+}  # fmt: skip
+MOST_BYTES = 2**29  # of an unpacked table; the kit's own has 15 MB
 
 
 class Results:
@@ -56,14 +68,20 @@ class Results:
             lengths = {len(values) for values in [result["users"], *result["values"].values()]}
             if PARTS - set(result) or len(lengths) != 1 or Cell(**result["cell"]) != cell:
                 return self._set_aside(path, "is incomplete, or belongs to another cell")
-            return result
-        except (ValueError, KeyError, TypeError, AttributeError):
+            wrong = _wrong_number(to_frame([result]))
+            return self._set_aside(path, f"holds {wrong}") if wrong else result
+        except OSError as error:
+            raise InputError(f"results {path}: {error.strerror or error}; a file that can be read was expected") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return self._set_aside(path, "cannot be read")
 
     def _set_aside(self, path: Path, why: str) -> None:
         aside = self.folder / "set-aside"
-        aside.mkdir(exist_ok=True)
-        os.replace(path, aside / path.name)
+        try:
+            aside.mkdir(exist_ok=True)
+            os.replace(path, aside / path.name)
+        except OSError as error:
+            raise InputError(f"results {path} {why}, and cannot be moved to {aside} ({error.strerror or error}): delete it") from None
         self.tell(f"{path.name} {why}: moved to {aside}, its cell will be run again; all others are used")
 
 
@@ -86,19 +104,51 @@ def to_bytes(frame: pd.DataFrame) -> bytes:
 def load_results(path: str | Path = "grid.csv.gz") -> pd.DataFrame:
     """A recorded table: a file name below the kit's ``data/results/``, or the path of your own.
 
-    Raises InputError, in one line, for a missing or damaged file and for one from another version.
+    Raises InputError, in one line, for a missing or damaged file, for one from another version, and for a number that
+    nobody can have measured (text, a metric outside 0..1, negative or endless costs), named by column and line.
 
     >>> load_results().columns[:4].tolist()
     ['format', 'task', 'dataset', 'lm']
     """
-    path = Path(path) if Path(path).is_absolute() or Path(path).exists() else shipped(f"results/{path}")
-    if not path.exists():
+    path = Path(path) if Path(path).is_absolute() or os.path.exists(path) else shipped(f"results/{path}")
+    if not os.path.exists(path):
         raise InputError(f"results {path}: no such file; run: tutorial grid --out FOLDER, which writes FOLDER/grid.csv.gz")
     try:
-        text = dict.fromkeys(("task", "dataset", "lm", "strategy", "commit", "version"), str)
-        frame = pd.read_csv(io.BytesIO(gzip.decompress(path.read_bytes())), dtype=text)
-    except (OSError, EOFError, ValueError, UnicodeDecodeError) as error:
+        frame = pd.read_csv(io.BytesIO(_unpacked(path)), dtype=dict.fromkeys(TEXTS, str))
+    except (OSError, EOFError, ValueError, zlib.error, OverflowError, csv.Error) as error:
         raise InputError(f"results {path}: damaged ({type(error).__name__}); expected a gzipped CSV as tutorial grid writes it") from None
     if list(frame.columns) != COLUMNS or set(frame["format"]) - {FORMAT}:
         raise InputError(f"results {path}: from another version of the kit; run tutorial grid again, or install the version it names")
+    if wrong := _wrong_number(frame):
+        raise InputError(f"results {path}: {wrong}; download or record the file again")
     return frame.assign(lm=frame["lm"].fillna(""))
+
+
+def _unpacked(path: Path) -> bytes:
+    """The content of a gzip file; ValueError for more than `MOST_BYTES`."""
+    with gzip.open(path) as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError("too large")
+    return content
+
+
+def _wrong_number(frame: pd.DataFrame) -> str:
+    """The first number that nobody can have measured, in words; "" for a table without any. The first row is line 2."""
+    for column, (low, high, whole, needed) in LIMITS.items():
+        values = _numbers(frame[column])
+        right = values.between(low, high) & (values % 1 == 0 if whole else True)
+        bad = ~(right | (frame[column].isna() & (not needed)))
+        if bad.any():
+            line = int(np.argmax(bad.to_numpy()))
+            found = str(frame[column].iloc[line])[:40]
+            kind = "a whole number" if whole else "a number"
+            return f"{column} {found!r} in line {line + 2}, expected {kind} from {low:g} to {high:g}"
+    return ""
+
+
+def _numbers(column: pd.Series) -> pd.Series:
+    """The column as float64; what is no number, such as text or True, becomes NaN."""
+    if column.dtype.kind in "iuf":
+        return column.astype(float)
+    return column.map(lambda value: float(value) if type(value) in (int, float) and abs(value) < 1e300 else np.nan).astype(float)
