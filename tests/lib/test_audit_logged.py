@@ -84,7 +84,11 @@ def test_small_groups_of_a_log_are_not_counted_out(ds, split, lists):
     """Fewer than ten logged users of a group must not be told apart."""
     women = ds.users["gender"].to_numpy()[list(lists)] == "F"
     few = np.flatnonzero(women)[:5]
-    part = {user: row for place, (user, row) in enumerate(lists.items()) if place in few or not women[place]}
+    part = {
+        user: row
+        for place, (user, row) in enumerate(lists.items())
+        if place in few or not women[place]
+    }
     table = collect(LoggedLists(part), ds, split).log_coverage
     row = table[(table["attribute"] == "gender") & (table["group"] == "F")].iloc[0]
     assert row[["logged", "users", "share"]].isna().all()
@@ -103,10 +107,17 @@ def test_ids_of_the_data_set_are_taken_by_their_column_names(ds, split, lists):
     """One row a user or one row an item, in any order: the same lists as in codes."""
     users, items = ds.users["user_id"].to_numpy(), ds.items["item_id"].to_numpy()
     wide = pd.DataFrame(
-        {"user_id": [users[user] for user in lists], "item_ids": [text(items[row]) for row in lists.values()]}
+        {
+            "user_id": [users[user] for user in lists],
+            "item_ids": [text(items[row]) for row in lists.values()],
+        }
     )
     long = pd.DataFrame(
-        [(users[user], items[item], place + 1) for user, row in lists.items() for place, item in enumerate(row)],
+        [
+            (users[user], items[item], place + 1)
+            for user, row in lists.items()
+            for place, item in enumerate(row)
+        ],
         columns=["user_id", "item_id", "rank"],
     )
     shuffled = long.sample(frac=1, random_state=0)
@@ -186,15 +197,23 @@ def test_ids_that_are_given_as_codes_are_noticed(ds, split, lists):
     items = ds.items.assign(item_id=rng.permutation(ds.n_items).astype(str))
     own = type(ds)("shop", ds.interactions, items, users, ds.card)
     split = hold_out_k(own, 5)
-    user_id, item_id = users["user_id"].astype(int).tolist(), items["item_id"].astype(int).to_numpy()
+    user_id, item_id = (
+        users["user_id"].astype(int).tolist(),
+        items["item_id"].astype(int).to_numpy(),
+    )
     ids = {user_id[user]: item_id[row].tolist() for user, row in lists.items()}
     told = problems(ids, own, split)
     assert "users as the data set's own ids and items as the data set's own ids" in told
     assert "random's level" in told or "mixed up" in told
-    codes = pd.DataFrame({"user_id": list(lists), "item_ids": [text(row) for row in lists.values()]})
+    codes = pd.DataFrame(
+        {"user_id": list(lists), "item_ids": [text(row) for row in lists.values()]}
+    )
     log = LoggedLists.from_frame(codes, dataset=own)
     assert "read users as codes and items as codes" in problems_of(log, own, split)
-    right = {"user_id": [user_id[u] for u in lists], "item_ids": [text(item_id[r]) for r in lists.values()]}
+    right = {
+        "user_id": [user_id[u] for u in lists],
+        "item_ids": [text(item_id[r]) for r in lists.values()],
+    }
     assert problems_of(LoggedLists.from_frame(pd.DataFrame(right), dataset=own), own, split) == ""
 
 
@@ -203,7 +222,9 @@ def problems_of(log, ds, split) -> str:
 
 
 def test_users_that_are_mixed_up_are_noticed(ds, split, lists):
-    mixed = dict(zip(lists, np.random.default_rng(1).permutation(list(lists.values())).tolist(), strict=True))
+    mixed = dict(
+        zip(lists, np.random.default_rng(1).permutation(list(lists.values())).tolist(), strict=True)
+    )
     assert "users or items may be mixed up" in problems(mixed, ds, split)
 
 
@@ -224,13 +245,17 @@ def test_a_log_of_another_time_is_noticed(ds, split):
     pairs = zip(split.test_history, split.test_target, strict=True)
     after = problems(log([np.concatenate(pair) for pair in pairs]), ds, split)
     assert "after the targets were consumed" in after and "read " not in after
-    before = problems(log([history[: len(history) // 3] for history in split.test_history]), ds, split)
+    before = problems(
+        log([history[: len(history) // 3] for history in split.test_history]), ds, split
+    )
     assert "had consumed before" in before
 
 
 def test_a_system_at_randoms_level_is_told(ds, split):
     shown = Random().fit(split).recommend(split.test_history, 10, users=split.users)
-    assert "random's level" in problems(dict(zip(split.users.tolist(), shown.tolist(), strict=True)), ds, split)
+    assert "random's level" in problems(
+        dict(zip(split.users.tolist(), shown.tolist(), strict=True)), ds, split
+    )
 
 
 # what is no log
@@ -266,7 +291,18 @@ def test_a_broken_log_is_one_line(frame, wrong):
 
 
 @pytest.mark.parametrize(
-    "lists", [{1.5: [1]}, {-1: [1]}, {"1": [1]}, {True: [1]}, {1: "12"}, {1: [1.5]}, {1: ["a"]}, {1: 5}, {1: [10**20]}]
+    "lists",
+    [
+        {1.5: [1]},
+        {-1: [1]},
+        {"1": [1]},
+        {True: [1]},
+        {1: "12"},
+        {1: [1.5]},
+        {1: ["a"]},
+        {1: 5},
+        {1: [10**20]},
+    ],
 )
 def test_lists_of_anything_but_codes_are_refused(lists):
     with pytest.raises(InputError, match="expected a"):

@@ -9,6 +9,8 @@ from scipy import sparse
 
 from tutorial_lib.recommender import flatten
 
+CELLS = 1 << 24  # users x items that are looked at together
+
 
 def category_shares(dataset) -> tuple[np.ndarray, list[str]]:
     """p(category | item), [n_items, C], and the C names; an item of several categories is split evenly, one of none has a row of zeros.
@@ -36,10 +38,44 @@ def list_matrix(lists: Sequence[Sequence[int]] | np.ndarray, n_items: int, weigh
 
     weights: [k], one a place of an [n, k] array (default: 1 each).
     """
-    items, rows = flatten(lists)
+    items, sizes = _items(lists)
     values = np.ones(len(items)) if weights is None else np.tile(np.asarray(weights, dtype=float), len(lists))
     kept = items >= 0
-    return sparse.csr_matrix((values[kept], (rows[kept], items[kept])), shape=(len(lists), n_items))
+    before = np.concatenate([[0], np.cumsum(kept)])  # kept items before each place
+    starts = before[np.concatenate([[0], np.cumsum(sizes)])]
+    return sparse.csr_matrix((values[kept], items[kept], starts), shape=(len(lists), n_items))
+
+
+def _items(lists: Sequence[Sequence[int]] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """All items in one array, and how many each row has."""
+    if isinstance(lists, np.ndarray) and lists.ndim == 2:
+        return lists.ravel(), np.full(len(lists), lists.shape[1])
+    items, rows = flatten(lists)
+    return items, np.bincount(rows, minlength=len(lists))
+
+
+def contained(lists: np.ndarray, rows: Sequence[np.ndarray], n_items: int) -> np.ndarray:
+    """Which items of each list stand in the same row of ``rows``: bool, [n, k].
+
+    lists: int [n, k]; whatever is no code of the catalogue is contained in nothing.
+    rows: one int array of item codes a list, such as histories.
+
+    >>> contained(np.array([[1, 2], [1, -1]]), [np.array([2]), np.array([1, 0])], 3).tolist()
+    [[False, True], [True, False]]
+    """
+    items, sizes = _items(rows)
+    starts = np.concatenate([[0], np.cumsum(sizes)])
+    named = (lists >= 0) & (lists < n_items)
+    out = np.zeros(lists.shape, dtype=bool)
+    step = max(1, CELLS // n_items)
+    for start in range(0, len(lists), step):
+        stop = min(start + step, len(lists))
+        table = np.zeros((stop - start, n_items), dtype=bool)
+        row = np.repeat(np.arange(stop - start), sizes[start:stop])
+        table[row, items[starts[start] : starts[stop]]] = True
+        here = np.where(named[start:stop], lists[start:stop], 0)
+        out[start:stop] = np.take_along_axis(table, here, axis=1)
+    return out & named
 
 
 def row_means(lists: Sequence[Sequence[int]] | np.ndarray, values: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:

@@ -10,7 +10,7 @@ from numbers import Real
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.categories import category_shares, row_means
+from tutorial_lib.audit.categories import category_shares, contained, row_means
 from tutorial_lib.audit.log_checks import coverage_lines, doubts, log_coverage
 from tutorial_lib.audit.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists
 from tutorial_lib.errors import InputError, unknown_name
@@ -46,6 +46,7 @@ class Evidence:
     problems: tuple[str, ...] = ()
     scope: Mapping[str, str] = field(default_factory=dict)
     log_coverage: pd.DataFrame | None = None
+    _labels: dict = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def k(self) -> int:
@@ -102,7 +103,9 @@ class Evidence:
 
     def labels(self, attribute: str) -> np.ndarray:
         """Group name of every user, [n] str; `MISSING` where it is not known."""
-        return group_names(self.dataset.users[attribute])[self.users]
+        if attribute not in self._labels:
+            self._labels[attribute] = group_names(self.dataset.users[attribute])[self.users]
+        return self._labels[attribute]
 
 
 def group_names(column: pd.Series) -> np.ndarray:
@@ -111,8 +114,13 @@ def group_names(column: pd.Series) -> np.ndarray:
     >>> group_names(pd.Series(["F", " F", "", None, 3])).tolist()
     ['F', 'F', '(missing)', '(missing)', '3']
     """
-    names = np.array([str(value).strip() for value in column], dtype=object)
-    return np.where(column.isna().to_numpy(dtype=bool) | (names == ""), MISSING, names)
+    try:
+        codes, values = pd.factorize(column)
+    except TypeError:  # lists and other values that cannot be looked up
+        codes, values = pd.factorize(column.map(str).where(column.notna()))
+    names = np.array([*(str(value).strip() for value in values), MISSING], dtype=object)
+    names[names == ""] = MISSING
+    return names[codes]  # -1, a missing value, is the last name
 
 
 def judged_rows(
@@ -227,9 +235,7 @@ def cleaned(raw: np.ndarray, n_items: int, histories: Sequence[np.ndarray]) -> t
     np.put_along_axis(again, order[:, 1:], ordered[:, 1:] == ordered[:, :-1], axis=1)
     again &= (raw >= 0) & ~unknown
     lists = np.where(unknown | again | (raw < 0), -1, raw)
-    size = np.int64(n_items + 1)
-    seen = np.unique(np.concatenate([np.asarray(h, dtype=np.int64) + size * row for row, h in enumerate(histories)]))
-    consumed = np.isin(lists + size * np.arange(len(lists))[:, None], seen) & (lists >= 0)
+    consumed = contained(lists, histories, n_items)
     parts = {"unknown": unknown, "repeated": again, "consumed": consumed, "too_few": raw == -1}
     return lists, pd.DataFrame({name: part.mean(axis=1) for name, part in parts.items()})
 

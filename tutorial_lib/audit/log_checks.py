@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency
 
-from tutorial_lib.recommender import flatten
+from tutorial_lib.audit.categories import contained, list_matrix
 
 MOST_CHECKED = 5_000  # users
 UNEVEN, SURE = 0.05, 0.01  # coverage: smallest difference that is told, and largest p
@@ -52,7 +52,9 @@ def coverage_lines(coverage: pd.DataFrame) -> list[str]:
             continue
         counts = np.array([part["logged"], part["users"] - part["logged"]])
         if chi2_contingency(counts).pvalue < SURE:
-            shares = " and ".join(f"{x['share']:.0%} of {attribute} {x['group']}" for x in (low, high))
+            shares = " and ".join(
+                f"{x['share']:.0%} of {attribute} {x['group']}" for x in (low, high)
+            )
             lines.append(
                 f"log: holds {shares}; its gaps are those of logged users, and speak for all users "
                 "only if who is logged has nothing to do with how well they are served"
@@ -76,44 +78,35 @@ def doubts(
     At most 5,000 users are looked at, evenly spaced.
     """
     step = -(-len(users) // MOST_CHECKED)
-    users, lists, histories, targets = users[::step], lists[::step], histories[::step], targets[::step]
-    held = _Pairs(histories, dataset.n_items)
-    wanted = _Pairs(targets, dataset.n_items)
-    lines, below = _against_chance(lists, held, wanted)
+    users, lists, histories, targets = (
+        users[::step],
+        lists[::step],
+        histories[::step],
+        targets[::step],
+    )
+    lines, below = _against_chance(lists, histories, targets, dataset.n_items)
     if not below:  # lists without targets would look better under any reading
-        lines += _other_readings(dataset, users, lists, wanted, ids)
-    return (*_consumed(lists, held), *lines)
+        lines += _other_readings(dataset, users, lists, targets, ids)
+    return (*_consumed(lists, histories, dataset.n_items), *lines)
 
 
-class _Pairs:
-    """Which (row, item) pairs there are: one row a user."""
-
-    def __init__(self, rows: Sequence[np.ndarray], n_items: int):
-        items, row = flatten(rows)
-        self.n_items, self.keys = n_items, np.unique(row * np.int64(n_items) + items)
-        self.sizes = np.bincount(self.keys // n_items, minlength=len(rows))
-
-    def has(self, rows: np.ndarray, items: np.ndarray) -> np.ndarray:
-        """Bool, in the shape of items; False where an item (or row) is below 0."""
-        found = np.isin(rows * np.int64(self.n_items) + items, self.keys)
-        return found & (items >= 0) & (rows >= 0)
-
-
-def _consumed(lists: np.ndarray, held: _Pairs) -> list[str]:
+def _consumed(lists: np.ndarray, histories: Sequence[np.ndarray], n_items: int) -> list[str]:
     """Items of a user's own history, next to what other users' lists would hold of it."""
-    row, places = np.arange(len(lists))[:, None], (lists >= 0).sum()
-    if not places:
+    places = int((lists >= 0).sum())
+    if not places or len(lists) < 2:
         return []
-    own = int(held.has(row, lists).sum())
-    turns = sorted({1, len(lists) // 3, len(lists) // 2} - {0})
-    other = sum(int(held.has(row, np.roll(lists, turn, axis=0)).sum()) for turn in turns)
+
+    def held(turn: int) -> int:
+        return int(contained(np.roll(lists, turn, axis=0), histories, n_items).sum())
+
+    own, turns = held(0), sorted({1, len(lists) // 3, len(lists) // 2} - {0})
     lines = []
     if own > CONSUMED * places:
         lines.append(
             f"log: {own / places:.0%} of the places hold items that the user had consumed before; "
             "was the log made at another time than the split, or for other users?"
         )
-    expected = other / max(len(turns), 1)
+    expected = sum(map(held, turns)) / len(turns)
     if expected >= FEWEST_PLACES and 0.8 * expected <= own <= 1.25 * expected:
         lines.append(
             f"log: a user's own list holds as much of the user's history ({own:,} places) as other "
@@ -123,25 +116,26 @@ def _consumed(lists: np.ndarray, held: _Pairs) -> list[str]:
 
 
 def _against_chance(
-    lists: np.ndarray, held: _Pairs, wanted: _Pairs
+    lists: np.ndarray, histories: Sequence[np.ndarray], targets: Sequence[np.ndarray], n_items: int
 ) -> tuple[list[str], bool]:
     """Hits next to those of lists drawn at random from the items that a user has not consumed.
 
     Returns the line to tell, if any, and whether there are fewer hits than chance gives.
     """
-    n, row = held.n_items, np.arange(len(lists))[:, None]
-    fresh = (lists >= 0) & ~held.has(row, lists)
-    hits = int((wanted.has(row, lists) & fresh).sum())
-    known_row, known_item = wanted.keys // n, wanted.keys % n
-    again = held.has(known_row, known_item)  # targets that stand in the history
-    open_targets = wanted.sizes - np.bincount(known_row[again], minlength=len(lists))
-    chance = open_targets / np.maximum(n - held.sizes, 1)
+    fresh = (lists >= 0) & ~contained(lists, histories, n_items)
+    hits = int((contained(lists, targets, n_items) & fresh).sum())
+    known, wanted = (list_matrix(rows, n_items).astype(bool) for rows in (histories, targets))
+    # a target that stands in the history cannot be hit by a fresh item
+    open_targets = np.diff(wanted.indptr) - np.asarray(wanted.multiply(known).sum(axis=1)).ravel()
+    chance = open_targets / np.maximum(n_items - np.diff(known.indptr), 1)
     places = fresh.sum(axis=1)
     expected = float((places * chance).sum())
     error = float(np.sqrt((places * chance * (1 - chance)).sum()))
     if error == 0:
         return [], False
-    found = f"{hits:,} targets are in the lists, and lists drawn at random would hold {expected:,.0f}"
+    found = (
+        f"{hits:,} targets are in the lists, and lists drawn at random would hold {expected:,.0f}"
+    )
     if hits < expected - ERRORS * error:
         why = "was the log made after the targets were consumed, so that they were no longer shown?"
         return [f"log: {found}; {why}"], True
@@ -152,7 +146,7 @@ def _against_chance(
 
 
 def _other_readings(
-    dataset, users: np.ndarray, lists: np.ndarray, wanted: _Pairs, ids: bool
+    dataset, users: np.ndarray, lists: np.ndarray, targets: Sequence[np.ndarray], ids: bool
 ) -> list[str]:
     """Do the lists hit far more targets if their ids are read in another way?"""
     names = ("as the data set's own ids", "as counted from 1") if not ids else ("as codes",)
@@ -161,16 +155,21 @@ def _other_readings(
     row_of[users] = np.arange(len(users))
     rates = {}
     for by_user, by_item in product(range(len(names) + 1), repeat=2):
-        rows = row_of[tables[0][by_user][users]] if by_user else np.arange(len(users))
-        rows = np.where(tables[0][by_user][users] >= 0, rows, -1)
-        shown = np.where(lists >= 0, tables[1][by_item][np.maximum(lists, 0)], -1)
-        hits, places = wanted.has(rows[:, None], shown).sum(), (lists[rows >= 0] >= 0).sum()
-        rates[by_user, by_item] = (hits / places, np.sqrt(max(hits, 1)) / places) if places else (0, 1)
+        meant = tables[0][by_user][users]  # the users that the lists would then belong to
+        rows = np.where(meant >= 0, row_of[meant], -1)
+        kept, wanted = rows >= 0, [targets[row] for row in rows if row >= 0]
+        shown = np.where(lists[kept] >= 0, tables[1][by_item][np.maximum(lists[kept], 0)], -1)
+        hits, places = contained(shown, wanted, dataset.n_items).sum(), (lists[kept] >= 0).sum()
+        rates[by_user, by_item] = (
+            (hits / places, np.sqrt(max(hits, 1)) / places) if places else (0, 1)
+        )
     (now, error), best = rates[0, 0], max(rates, key=lambda reading: rates[reading][0])
     rate, other = rates[best]
     if rate <= BETTER * now or rate - now <= ERRORS * np.hypot(error, other):
         return []
-    what = [f"{part} {names[by - 1]}" for part, by in zip(("users", "items"), best, strict=True) if by]
+    what = [
+        f"{part} {names[by - 1]}" for part, by in zip(("users", "items"), best, strict=True) if by
+    ]
     times = f"{rate / now:.1f} times as" if now else "very"
     wrong = "columns user_id and item_ids hold" if ids else "columns user and items hold"
     meant = "ids of the data set" if ids else "codes from 0; ids go into user_id and item_ids"
@@ -182,7 +181,10 @@ def _readings(names: pd.Series, ids: bool) -> list[np.ndarray]:
     n = len(names)
     texts = [str(name) for name in names]
     if ids:
-        numbers = [int(text) if text.isascii() and text.isdigit() and len(text) < 18 else -1 for text in texts]
+        numbers = [
+            int(text) if text.isascii() and text.isdigit() and len(text) < 18 else -1
+            for text in texts
+        ]
         return [np.arange(n), np.array([number if number < n else -1 for number in numbers])]
     code_of = {text: code for code, text in enumerate(texts)}
     as_ids = np.array([code_of.get(str(code), -1) for code in range(n)])

@@ -70,7 +70,9 @@ def _text(path: Path) -> str:
         where = f"{path}: byte {error.start + 1} is not UTF-8"
         raise InputError(f"{where}; save the table as csv in UTF-8") from None
     if "\0" in text:
-        raise InputError(f"{path}: holds a NUL byte, so it is no text; save the table as csv in UTF-8")
+        raise InputError(
+            f"{path}: holds a NUL byte, so it is no text; save the table as csv in UTF-8"
+        )
     return text
 
 

@@ -120,7 +120,9 @@ class LoggedLists:
         lines, strangers = [], self.strangers(dataset)
         if strangers:
             where = f"not in {dataset.name}: {_some(strangers)}"
-            lines.append(f"log: users {where} ({len(strangers):,} in all); their lists are left out")
+            lines.append(
+                f"log: users {where} ({len(strangers):,} in all); their lists are left out"
+            )
         shown = set(chain.from_iterable(self.lists.values()))
         if max(shown, default=0) == dataset.n_items and 0 not in shown:
             lines.append(
@@ -129,7 +131,9 @@ class LoggedLists:
             )
         if self._unknown:
             where = f"not in {dataset.name}: {_some(self._unknown)}"
-            lines.append(f"log: items {where} ({len(self._unknown):,} in all); they count as unknown")
+            lines.append(
+                f"log: items {where} ({len(self._unknown):,} in all); they count as unknown"
+            )
         if self._cut:
             items = f"{_some(self._cut)} ({len(self._cut):,} in all)"
             lines.append(
