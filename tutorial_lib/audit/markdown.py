@@ -19,6 +19,7 @@ def markdown(report) -> str:
             parts.append("\n".join(f"- {escaped(line)}" for line in section.lines))
         for caption, table in section.tables:
             parts += [f"*{escaped(caption)}*", markdown_table(table)]
+        parts += [f"{escaped(name)}: {escaped(text)}" for name, text in section.details]
     return "\n\n".join(parts) + "\n"
 
 

@@ -6,7 +6,8 @@ import json
 from html import escape
 
 from tutorial_lib.audit.markdown import escaped, markdown_table
-from tutorial_lib.audit.report_parts import LIMITS, declared_table, opening, split_findings
+from tutorial_lib.audit.report_parts import LIMITS, opening
+from tutorial_lib.audit.report_tables import declared_table, split_findings
 from tutorial_lib.errors import InputError
 
 
