@@ -8,7 +8,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +68,8 @@ class Results:
             lengths = {len(values) for values in [result["users"], *result["values"].values()]}
             if PARTS - set(result) or len(lengths) != 1 or Cell(**result["cell"]) != cell:
                 return self._set_aside(path, "is incomplete, or belongs to another cell")
-            wrong = _wrong_number(to_frame([result]))
-            return self._set_aside(path, f"holds {wrong}") if wrong else result
+            wrong = [name for name, value in _numbers_of(result) if not _possible(name, value)]
+            return self._set_aside(path, f"holds a {wrong[0]} that nobody can have measured") if wrong else result
         except OSError as error:
             raise InputError(f"results {path}: {error.strerror or error}; a file that can be read was expected") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
@@ -124,6 +124,21 @@ def load_results(path: str | Path = "grid.csv.gz") -> pd.DataFrame:
     return frame.assign(lm=frame["lm"].fillna(""))
 
 
+def _numbers_of(result: dict) -> Iterator[tuple[str, object]]:
+    """Column and value of every number in a cell's file."""
+    values = {"user": result["users"], **result["values"]}
+    for name in LIMITS:
+        once = result["cell"].get(name, result.get(name))
+        yield from ((name, value) for value in values.get(name, [once]))
+
+
+def _possible(column: str, value: object) -> bool:
+    low, high, whole, needed = LIMITS[column]
+    if value is None or value != value:
+        return not needed
+    return type(value) in (int, float) and low <= value <= high and (not whole or value % 1 == 0)
+
+
 def _unpacked(path: Path) -> bytes:
     """The content of a gzip file; ValueError for more than `MOST_BYTES`."""
     with gzip.open(path) as file:
@@ -136,19 +151,14 @@ def _unpacked(path: Path) -> bytes:
 def _wrong_number(frame: pd.DataFrame) -> str:
     """The first number that nobody can have measured, in words; "" for a table without any. The first row is line 2."""
     for column, (low, high, whole, needed) in LIMITS.items():
-        values = _numbers(frame[column])
+        numeric = frame[column].dtype.kind in "iuf"
+        values = pd.to_numeric(frame[column], errors="coerce")
         right = values.between(low, high) & (values % 1 == 0 if whole else True)
-        bad = ~(right | (frame[column].isna() & (not needed)))
-        if bad.any():
-            line = int(np.argmax(bad.to_numpy()))
+        right |= frame[column].isna() & (not needed)
+        right &= frame[column].map(type) != bool if not numeric else True  # "True" alone among gaps
+        if not (right.all() and numeric):
+            line = int(np.argmin(right.to_numpy()))  # of a column with text in it: the first that is no number
             found = str(frame[column].iloc[line])[:40]
             kind = "a whole number" if whole else "a number"
             return f"{column} {found!r} in line {line + 2}, expected {kind} from {low:g} to {high:g}"
     return ""
-
-
-def _numbers(column: pd.Series) -> pd.Series:
-    """The column as float64; what is no number, such as text or True, becomes NaN."""
-    if column.dtype.kind in "iuf":
-        return column.astype(float)
-    return column.map(lambda value: float(value) if type(value) in (int, float) and abs(value) < 1e300 else np.nan).astype(float)
