@@ -78,7 +78,8 @@ TRAPS = {
     "precision divides by k, not by the list's length": ([1, 2, 9], [1, 2], 5, {"precision": 0.4, "ndcg": 1.0}),
     "no recommendations score 0": ([], [1], 5, dict.fromkeys(METRICS, 0.0)),
     "a repeated recommendation counts once": ([1, 1, 2], [1], 3, {"recall": 1.0, "ndcg": 1.0, "map": 1.0, "precision": 1 / 3}),
-    "a repeat gives its place to the next item": ([9, 9, 1], [1], 2, {"hit": 1.0, "mrr": 0.5}),
+    "a repeat keeps its place": ([9, 9, 1], [1], 2, {"hit": 0.0, "mrr": 0.0}),
+    "a repeated hit pushes the next one down": ([1, 1, 2], [1, 2], 3, {"hit": 1.0, "map": (1 + 2 / 3) / 2, "precision": 2 / 3}),
     "a repeated relevant item counts once": ([1, 2], [1, 1], 2, {"recall": 1.0, "ndcg": 1.0, "map": 1.0, "map_r": 1.0}),
     "mrr is 0 beyond k": ([9, 8, 1], [1], 2, {"mrr": 0.0}),
 }
@@ -106,6 +107,17 @@ def test_trap_users_without_relevant_items_are_left_out_and_counted():
     frame = ranking_metrics([[1], [1], [2]], [[], [1], []], k=1)
     assert list(frame.index) == [1] and frame.attrs["n_users"] == 1 and frame.attrs["n_excluded"] == 2
     assert not frame.isna().any(axis=None)
+
+
+@pytest.mark.parametrize("form", [list, np.array, lambda lists: [[str(i) for i in row] for row in lists]], ids=["list", "array", "text"])
+def test_a_list_with_repeats_is_worse_than_the_clean_one(form):
+    """The first item shown six times, the rest pushed down: five places say nothing new, and the metrics must show it."""
+    clean, padded = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10], [1, 1, 1, 1, 1, 1, 2, 3, 4, 5]
+    relevant = form([[1, 3]])
+    good, bad = (ranking_metrics(form([row]), relevant, k=10).iloc[0] for row in (clean, padded))
+    assert bad["ndcg@10"] < good["ndcg@10"] and bad["map@10"] < good["map@10"] and bad["hit@10"] == 1
+    assert bad["ndcg@10"] == pytest.approx((1 + 1 / np.log2(9)) / (1 + 1 / LOG2_3), abs=1e-12)
+    assert ranking_metrics(form([padded]), form([[5]]), k=6)["hit@6"].item() == 0
 
 
 # --- ids, padding, shapes ----------------------------------------------------------------------------------------------------------
@@ -168,6 +180,98 @@ def test_refuses_a_k_that_is_no_cut_off(k):
 def test_refuses_what_is_no_list_of_lists(recommended, relevant, message):
     with pytest.raises(InputError, match=message):
         ranking_metrics(recommended, relevant)
+
+
+NEVER = {
+    "numbers and text": ([[1, 2]], [["1"]], "1 .numbers.|2 .numbers.*'1' .text."),
+    "text and numbers": ([["1", "2"]], [[1]], "ids of different kinds never match"),
+    "an array of text": (np.array([["1", "2"]]), [[1]], "ids of different kinds"),
+    "arrays of text": ([np.array(["1"])], [np.array([1])], "ids of different kinds"),
+    "one array of each kind": ([np.array(["1"]), np.array([1])], [["1"], ["1"]], "ids of different kinds"),
+    "a mixture on one side": ([[1, "2"]], [[1]], "ids of different kinds"),
+    "bytes and text": ([[b"a"]], [["a"]], "ids of different kinds never match, as b'a' .bytes."),
+    "pairs with scores": ([[("a", 0.9)]], [["a"]], "a pair of id and score. Give the ids alone"),
+    "pairs with scores on both sides": ([[("a", 0.9)]], [[("a", 1.5)]], "a pair of id and score"),
+    "pairs of other kinds": ([[("item", 1)]], [[("item", "1")]], "ids of different kinds"),
+    "scores in place of ids": (np.array([[0.2, 0.9]]), [[1]], "0.[29] .fractions.*scores go to evaluate_scores"),
+    "a set in place of a list": ([{1, 2}], [[1]], "holds a set, which has no order"),
+    "a frozen set": ([frozenset({1})], [[1]], "holds a set"),
+    "a dictionary of scores": ([{"a": 0.9}], [["a"]], "holds a dictionary.*sorted.scores"),
+    "a dictionary of gains": ([["a"]], [{"a": 0}], "holds a dictionary.*gains.item. > 0"),
+    "a frame a user": ([pd.DataFrame({"item": [1]})], [[1]], "holds a DataFrame"),
+    "a frame": (pd.DataFrame([[1, 2]]), [[1]], "got DataFrame"),
+    "a mask": (np.array([[True, False]]), [[1]], "holds True and False"),
+    "a mask as a list": ([[True, False]], [[1]], "holds True and False"),
+    "a missing id": ([[1, None]], [[1]], "recommended holds a missing id"),
+    "a missing number": ([[1.0, float("nan")]], [[1]], "recommended holds a missing id"),
+    "a missing number in an array": (np.array([[1.0, np.nan]]), [[1]], "recommended holds a missing id"),
+    "a missing relevant id": ([["a"]], [["a", pd.NA]], "relevant holds a missing id"),
+    "a missing time": ([[pd.NaT]], [[pd.NaT]], "holds a missing id"),
+    "ids that cannot be compared": ([[["a"]]], [[["a"]]], "must be hashable"),
+    "three dimensions": (np.zeros((1, 2, 3), dtype=int), [[1]], "3-dimensional"),
+    "two dimensions a user": ([np.zeros((1, 2), dtype=int)], [[1]], "more than one dimension"),
+}
+
+
+@pytest.mark.parametrize("recommended, relevant, message", NEVER.values(), ids=NEVER)
+def test_what_can_only_give_zeros_is_refused(recommended, relevant, message):
+    """All of these gave a table of zeros, or of nonsense, without a word."""
+    with pytest.raises(InputError, match=message) as error:
+        ranking_metrics(recommended, relevant, k=2)
+    assert len(str(error.value).splitlines()) == 1
+
+
+def test_whole_numbers_of_any_type_are_the_same_ids():
+    expected = ranking_metrics([[3, 1], [2, 5]], [[1], [5]], k=2)
+    for one, other in ((np.int64, int), (float, int), (int, np.float32), (np.uint8, np.int64), (np.float64, float)):
+        found = ranking_metrics([[one(i) for i in row] for row in ([3, 1], [2, 5])], [[other(1)], [other(5)]], k=2)
+        pd.testing.assert_frame_equal(found, expected)
+    pd.testing.assert_frame_equal(ranking_metrics(np.array([[3.0, 1, -1], [2, 5, -1]]), [np.array([1.0]), np.array([5])], k=2), expected)
+    pd.testing.assert_frame_equal(ranking_metrics([np.array([3, 1]), np.array([2.0, 5.0])], [[1], [5]], k=2), expected)
+    empty = ranking_metrics([np.array([]), np.array([7])], [np.array([1]), np.array([7])], k=2)
+    assert empty["hit@2"].tolist() == [0.0, 1.0]
+
+
+def test_users_are_paired_by_their_labels():
+    """Two groupbys need not give the users in one order."""
+    recommended, relevant = {"ann": [1], "bob": [2], "eve": [3]}, {"eve": [4], "bob": [2], "ann": [1]}
+    expected = [1.0, 1.0, 0.0]
+    for one, other in ((dict, dict), (pd.Series, pd.Series), (dict, pd.Series)):
+        frame = ranking_metrics(one(recommended), other(relevant), k=1)
+        assert frame["hit@1"].tolist() == expected and frame.index.tolist() == ["ann", "bob", "eve"] and frame.index.name == "user"
+    some = ranking_metrics(recommended, {**relevant, "bob": []}, k=1)
+    assert some.index.tolist() == ["ann", "eve"] and some.attrs["n_excluded"] == 1
+    numbered = pd.Series([[1], [2]])
+    assert ranking_metrics(numbered, [[1], [3]], k=1).index.name == "row"
+    assert ranking_metrics({0: [1], 1: [2]}, pd.Series([[1], [2]]), k=1)["hit@1"].tolist() == [1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "recommended, relevant, message",
+    [
+        ({"ann": [1]}, {"bob": [1]}, "the user '(ann|bob)' is on one side only"),
+        ({"ann": [1], "bob": [2]}, {"bob": [1]}, "the user 'ann' is on one side only"),
+        ({5: [1]}, [[1]], "one side names its users .5, ....*the other does not"),
+        (pd.Series([[1], [2]], index=[4, 2]), [[1], [2]], "one side names its users"),
+        (pd.Series([[1], [2]], index=[4, 4]), pd.Series([[1], [2]], index=[4, 4]), "the user 4 has two lists"),
+    ],
+)
+def test_users_that_cannot_be_paired_are_refused(recommended, relevant, message):
+    with pytest.raises(InputError, match=message):
+        ranking_metrics(recommended, relevant, k=1)
+
+
+def test_two_ways_of_numbering_are_told():
+    """Codes against catalogue numbers, say: both are whole numbers, and none of one side is on the other."""
+    codes, numbers = [[i] for i in range(12)], [[1000 + i] for i in range(12)]
+    with pytest.warns(UserWarning, match="none of the 12 recommended items is relevant to anybody.*of one numbering"):
+        assert not ranking_metrics(codes, numbers, k=1).to_numpy().any()
+
+
+@pytest.mark.filterwarnings("error")
+def test_an_honest_zero_is_not_commented_on():
+    ranking_metrics([[i] for i in range(12)], [[(i + 1) % 12] for i in range(12)], k=1)  # the items occur on both sides
+    ranking_metrics([[1]], [[2]], k=1)  # one user says nothing
 
 
 # --- laws --------------------------------------------------------------------------------------------------------------------------
