@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import sys
-import threading
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from tutorial_lib.arguments import check_text, shortened
 from tutorial_lib.command_parser import build_parser
-from tutorial_lib.console import forget_stdout, show_any_text
+from tutorial_lib.console import complain, forget_stdout, show_any_text, stdout_fails
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.home import ensure_home
+from tutorial_lib.stopping import stop_on_signals
 
-PATIENCE = 10  # seconds that tidying up may take before a second signal ends it
 NOTEBOOK_GB = 1.5  # memory that a notebook takes at most
 
 
@@ -31,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     show_any_text()
     ensure_home()
-    stopped = _stop_on_signals()
+    stopped = stop_on_signals()
     try:
         argv = sys.argv[1:] if argv is None else list(argv)
         check_text(argv)
@@ -41,66 +38,24 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()  # a full disk behind a redirection is told now
         return status
     except InputError as error:
-        return _complain(str(error), 2)
+        return complain(str(error), 2)
     except KeyboardInterrupt as error:
         told = str(error) or "interrupted: nothing half-written was left behind"
-        return _complain(told, 128 + (stopped[0] if stopped else signal.SIGINT))
+        return complain(told, 128 + (stopped[0] if stopped else signal.SIGINT))
     except BrokenPipeError:  # the reader, such as head, has seen enough
         forget_stdout()
         return 0
     except ModuleNotFoundError as error:
-        return _complain(f"package {error.name} is missing: pip install 'tutorial-lib[lab]', or make lab in a clone", 2)
+        return complain(f"package {error.name} is missing: pip install 'tutorial-lib[lab]', or make lab in a clone", 2)
     except OSError as error:
-        if error.filename is None and sys.stdout and not _writable(sys.stdout):
+        if error.filename is None and sys.stdout and stdout_fails():
             forget_stdout()
-            return _complain(f"{error.strerror or error}: standard output", 2)
-        return _complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
+            return complain(f"{error.strerror or error}: standard output", 2)
+        return complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not re.search("allocate memory|out of memory", str(error)):
             raise
-        return _complain("not enough memory: take a smaller model, fewer items or a larger machine", 2)
-
-
-def _stop_on_signals() -> list[int]:
-    """Turn the first signal that asks to stop into KeyboardInterrupt; the list then holds its number.
-
-    A shell that starts a job in the background makes it deaf to Ctrl-C; a run must always be stoppable.
-    """
-    stopped: list[int] = []
-    wanted = [signal.SIGINT, signal.SIGTERM]
-    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # else nohup
-        wanted.append(signal.SIGHUP)
-
-    def stop(number: int, frame) -> None:
-        if stopped:  # a second Ctrl-C must not break off the tidying up that the first one began ...
-            if time.monotonic() - start[0] > PATIENCE:  # ... unless that hangs
-                os._exit(128 + number)
-            return
-        stopped.append(number)
-        start.append(time.monotonic())
-        raise KeyboardInterrupt
-
-    start: list[float] = []
-    if threading.current_thread() is threading.main_thread():
-        for name in wanted:
-            signal.signal(name, stop)
-    return stopped
-
-
-def _writable(stream) -> bool:
-    try:
-        stream.flush()
-    except OSError:
-        return False
-    return True
-
-
-def _complain(message: str, status: int) -> int:
-    """One line on stderr, without control characters, whatever a name held."""
-    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(message.split()))
-    with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
-        print(f"tutorial: {line}", file=sys.stderr, flush=True)
-    return status
+        return complain("not enough memory: take a smaller model, fewer items or a larger machine", 2)
 
 
 def _audit(args) -> int:
@@ -118,7 +73,7 @@ def _audit(args) -> int:
     _known_dataset(args.dataset)
     out = args.out or Path("runs", f"audit-{Path(args.model).name.removesuffix('.gz').removesuffix('.csv')}-{args.dataset}")
     options = {"split": args.split, "k": args.k, "attributes": args.attribute, "margins": args.margin, "seed": args.seed}
-    return audit_model(args.model, args.dataset, out, **options)
+    return audit_model(args.model, args.dataset, out, refit=args.protocols, **options)
 
 
 def _grid(args) -> int:
@@ -183,6 +138,12 @@ def _run(args) -> int:
     notebooks = find_notebooks(args.notebooks, solutions=args.solutions, folder=args.notebooks_folder)
     if args.dataset:
         _known_dataset(args.dataset)
+    _enough_memory(args.jobs)
+    given = {"PROFILE": args.profile, "DATASET": args.dataset, "LM": args.lm and _model_place(args.lm), "SEED": args.seed}
+    parameters = {name: value for name, value in given.items() if value is not None}
+    import nbconvert  # noqa: F401  what is missing is told now, and not when the first notebook is done
+
+    from tutorial_lib.console import NotebookProgress
     from tutorial_lib.runner import run_notebooks
     from tutorial_lib.teaching.export import export_html
 
@@ -190,27 +151,52 @@ def _run(args) -> int:
         from tutorial_lib.data import load_dataset
 
         load_dataset(args.dataset)  # a missing file or a broken line is told now, and nothing is run
-    variant = "solution" if args.solutions else "exercise"
-    chosen = [path.stem.split("_")[0] for path in notebooks] if args.notebooks else []  # a part of the notebooks gets a folder of its own
-    name = "-".join([args.dataset or "embedded", args.profile, *(["solutions"] if args.solutions else []), *chosen])
-    out = args.out or Path("runs", name)
-    given = {"PROFILE": args.profile, "DATASET": args.dataset, "LM": args.lm, "SEED": args.seed}
-    parameters = {name: value for name, value in given.items() if value is not None}
-    from tutorial_lib.console import NotebookProgress
-
+    options = {"variant": "solution" if args.solutions else "exercise", "jobs": args.jobs, "export_html": export_html}
+    out = args.out or _default_folder(args, notebooks)
     with NotebookProgress(len(notebooks)) as progress:
-        runs = run_notebooks(
-            notebooks, out, parameters, variant=variant, export_html=export_html, on_cell=progress.on_cell, on_end=progress.on_end
-        )
+        runs = run_notebooks(notebooks, out, parameters, on_cell=progress.on_cell, on_end=progress.on_end, **options)
     return _report(runs, out)
+
+
+def _default_folder(args, notebooks: Sequence[Path]) -> Path:
+    """A folder under runs/; a part of the notebooks gets one of its own."""
+    chosen = [path.stem.split("_")[0] for path in notebooks] if args.notebooks else []
+    variant = ["solutions"] if args.solutions else []
+    return Path("runs", "-".join([args.dataset or "embedded", args.profile, *variant, *chosen])[:100])
+
+
+def _enough_memory(jobs: int) -> None:
+    """InputError where ``jobs`` notebooks at a time would use up the memory."""
+    from tutorial_lib.teaching.environment import total_memory_gb
+
+    memory = total_memory_gb()
+    if jobs > 1 and memory is not None and jobs * NOTEBOOK_GB > memory:
+        most = max(1, int(memory / NOTEBOOK_GB))
+        raise InputError(f"--jobs {jobs}: a notebook takes up to {NOTEBOOK_GB} GB, and there are {memory:.1f}: take --jobs {most}")
+
+
+def _model_place(name: str) -> str:
+    """A language model as a kernel finds it, which works in another folder: a folder as an absolute path, any other name as it is."""
+    from tutorial_lib.data.shipped import shipped
+
+    if name == "minilm" or shipped(f"checkpoints/{Path(name).name}").is_dir() and name == Path(name).name:
+        return name
+    folder = Path(name).expanduser() if os.path.expanduser(name) != name else Path(name)
+    if folder.is_dir():
+        return str(folder.absolute())
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name, re.ASCII):
+        raise InputError(
+            f"--lm {shortened(name)}: no such folder here, and no name of a model such as kit-gpt, gpt2 or google/flan-t5-small"
+        )
+    return name
 
 
 def _report(runs, out: Path) -> int:
     failed = [run for run in runs if run.error]
-    print(f"\nExecuted notebooks (.html to read, .ipynb to open): {out}/")
+    print(f"\nExecuted notebooks: {out / 'index.html'} lists them (.html to read, .ipynb to open)")
     print(f"Results table: {out / 'results.csv'}    Time and memory: {out / 'notebooks.csv'}", flush=True)
     for run in failed:
-        _complain(f"{run.notebook} failed at {run.error} (executed so far: {out / run.notebook}.ipynb)", 1)
+        complain(f"{run.notebook} failed at {run.error} (executed so far: {out / run.notebook}.ipynb)", 1)
     return 1 if failed else 0
 
 
@@ -220,9 +206,21 @@ def _train(args) -> int:
 
     options = ("width", "layers", "heads", "dropout", "epochs", "length", "learning_rate")
     given = {name: getattr(args, name) for name in options if getattr(args, name) is not None}
+    _fits(args.width or 0, args.layers or 1)
     out = args.out or Path("runs", f"{args.objective}-{args.dataset}".replace(" ", "-"))
     train_model(args.dataset, args.objective, out, refit=args.refit, seed=args.seed, **given)
     return 0
+
+
+def _fits(width: int, layers: int) -> None:
+    """InputError for a Transformer that this machine cannot train: 12 x width^2 weights a layer, 16 bytes each with Adam's state."""
+    from tutorial_lib.teaching.environment import total_memory_gb
+
+    needed, memory = 12 * width**2 * layers * 16 / 1e9, total_memory_gb()
+    if memory is not None and needed > memory:
+        raise InputError(
+            f"--width {width} and {layers} layers need {needed:.0f} GB or more, and there are {memory:.1f}: take a smaller model"
+        )
 
 
 def _pretrain(args) -> int:
@@ -261,3 +259,18 @@ def _solutions(args) -> int:
     for path in find_notebooks(solutions=True):
         print(path)
     return 0
+
+
+ACTIONS = {
+    "check": _check,
+    "datasets": _datasets,
+    "fetch": _fetch,
+    "run": _run,
+    "train": _train,
+    "pretrain": _pretrain,
+    "compare": _compare,
+    "grid": _grid,
+    "audit": _audit,
+    "slides": _slides,
+    "solutions": _solutions,
+}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -14,51 +16,102 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     cells = [[str(cell) for cell in row] for row in [columns, *rows]]
     widths = [max(len(row[i]) for row in cells) for i in range(len(columns))]
     for row in cells:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        print(
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        )
+
+
+def show_any_text() -> None:
+    """Let stdout and stderr show every letter: those that their encoding lacks as ``\\xe9``."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            with contextlib.suppress(ValueError, OSError):  # closed
+                stream.reconfigure(errors="backslashreplace")
+
+
+def forget_stdout() -> None:
+    """Let what is still printed vanish: the reader has gone away, or the disk behind it is full."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def stdout_fails() -> bool:
+    """True when what was printed cannot be written, as on a full disk behind a redirection."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        return True
+    return False
+
+
+def complain(message: str, status: int) -> int:
+    """One line on stderr, without control characters, whatever a name held."""
+    line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(message.split()))
+    with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
+        print(f"tutorial: {line}", file=sys.stderr, flush=True)
+    return status
 
 
 class NotebookProgress:
-    """A bar with notebook, cell and elapsed time on a terminal; elsewhere a plain line per notebook and every ten seconds.
+    """A bar per notebook with cell and time on a terminal; elsewhere a line now and then.
 
-    Use as a context manager; hand ``on_cell`` and ``on_end`` to `runner.run_notebooks`.
+    Use as a context manager; hand ``on_cell`` and ``on_end`` to `runner.run_notebooks`. A reader
+    that has gone away stops the lines and not the run.
     """
 
     def __init__(self, n_notebooks: int):
-        self.n_notebooks, self.ended, self.start, self.last_line, self.bar = n_notebooks, 0, time.monotonic(), 0.0, None
+        self.n_notebooks, self.start, self.bar = n_notebooks, time.monotonic(), None
+        self.numbers: dict[str, int] = {}
+        self.told: dict[str, float] = {}
+        self.tasks: dict[str, int] = {}
 
     def __enter__(self) -> NotebookProgress:
-        if sys.stdout.isatty():
+        if sys.stdout and sys.stdout.isatty():
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-            columns = [
-                TextColumn("{task.description}"),
+            text = TextColumn("{task.description}", markup=False)
+            self.bar = Progress(
+                text,
                 BarColumn(bar_width=24),
                 TextColumn("cell {task.completed}/{task.total}"),
                 TimeElapsedColumn(),
-            ]
-            self.bar = Progress(*columns)
+            )
             self.bar.start()
-            self.task = self.bar.add_task("starting", total=1)
         return self
 
     def __exit__(self, *_) -> None:
         if self.bar:
-            self.bar.stop()
+            with contextlib.suppress(OSError):  # a terminal that is gone
+                self.bar.stop()
 
     def on_cell(self, notebook: str, cell: int, total: int) -> None:
         """Cell number ``cell`` of ``total`` code cells has started."""
-        title = f"[{self.ended + 1}/{self.n_notebooks}] {notebook}"
+        number = self.numbers.setdefault(notebook, len(self.numbers) + 1)
+        title = f"[{number}/{self.n_notebooks}] {notebook}"
+        now = time.monotonic()
         if self.bar:
-            if cell == 1:
-                self.bar.reset(self.task)
-            self.bar.update(self.task, description=title.replace("[", r"\["), completed=cell, total=total)
-        elif cell == 1 or time.monotonic() - self.last_line >= LINE_EVERY:
-            self.last_line = time.monotonic()
-            print(f"{title}  cell {cell}/{total}  {self.last_line - self.start:.0f} s elapsed", flush=True)
+            if notebook not in self.tasks:
+                self.tasks[notebook] = self.bar.add_task(title, total=total)
+            self.bar.update(self.tasks[notebook], completed=cell)
+        elif cell == 1 or now - self.told[notebook] >= LINE_EVERY:
+            self.told[notebook] = now
+            self._say(f"{title}  cell {cell}/{total}  {now - self.start:.0f} s elapsed")
 
     def on_end(self, run) -> None:
         """A `runner.NotebookRun` is over."""
-        self.ended += 1
-        print_line = self.bar.console.print if self.bar else print
+        if run.notebook in self.tasks:
+            self.bar.remove_task(self.tasks.pop(run.notebook))
         mark = {"ok": "done", "failed": "FAILED"}[run.status]
-        print_line(f"{mark}  {run.notebook}  {run.cells} cells in {run.seconds:.1f} s, {run.peak_memory_mb:.0f} MB")
+        self._say(
+            f"{mark}  {run.notebook}  {run.cells} cells in {run.seconds:.1f} s, "
+            f"{run.peak_memory_mb:.0f} MB"
+        )
+
+    def _say(self, line: str) -> None:
+        try:
+            if self.bar:
+                self.bar.console.print(line, markup=False, highlight=False)
+            else:
+                print(line, flush=True)
+        except OSError:
+            forget_stdout()

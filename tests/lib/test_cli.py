@@ -14,6 +14,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
+COMMON = ["index.html", "notebooks.csv", "results.csv"]  # beside the pages of every run
 RATING = "1\t{item}\t5\t{time}\n"
 
 
@@ -76,6 +77,7 @@ def refused(done: subprocess.CompletedProcess, here: Path, *words: str) -> None:
         (["rnu"], ["rnu", "run"]),
         (["run", "--profile", "quik"], ["quik", "smoke", "quick", "full"]),
         (["run", "--seed", "one"], ["--seed", "one"]),
+        (["run", "--seed", "-1"], ["--seed", "-1", "0 to"]),
         (["run", "--colour"], ["--colour"]),
         (["fetch"], ["NAME"]),
         (["fetch", "ml-100"], ["unknown dataset 'ml-100'", "did you mean 'ml-100k'"]),
@@ -164,7 +166,7 @@ def test_run_writes_notebooks_pages_and_tables(here, notebooks):
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     out = here / "runs" / "world-news-smoke"
-    names = ["00_first.html", "00_first.ipynb", "01_second.html", "01_second.ipynb", "notebooks.csv", "results.csv"]
+    names = ["00_first.html", "00_first.ipynb", "01_second.html", "01_second.ipynb", *COMMON]
     assert sorted(path.name for path in out.iterdir()) == names
     assert [path.name for path in (here / "runs").iterdir()] == ["world-news-smoke"]
     assert "runs/world-news-smoke" in done.stdout.splitlines()[-1]
@@ -191,7 +193,7 @@ def test_second_run_replaces_the_first(here, notebooks):
     """Pages of an older run among the new ones would be read as new."""
     for name in ("00", "01_second"):
         assert tutorial(here, "run", name, "--out", "out", "--notebooks-folder", notebooks).returncode == 0
-    assert sorted(path.name for path in (here / "out").iterdir()) == ["01_second.html", "01_second.ipynb", "notebooks.csv", "results.csv"]
+    assert sorted(path.name for path in (here / "out").iterdir()) == ["01_second.html", "01_second.ipynb", *COMMON]
     assert [path.name for path in here.iterdir()] == ["out"]
 
 
@@ -231,7 +233,7 @@ def test_interrupt_leaves_nothing_behind(here, notebooks, tmp_path, older):
     assert len(error.strip().splitlines()) == 1 and "interrupted" in error
     wait_for(lambda: not any(map(running, map(int, (tmp_path / "pid").read_text().split()))))
     left = sorted(path.name for path in (here / "runs" / "out").iterdir()) if older else list(here.iterdir())
-    assert left == (["01_second.html", "01_second.ipynb", "notebooks.csv", "results.csv"] if older else [])
+    assert left == (["01_second.html", "01_second.ipynb", *COMMON] if older else [])
     assert not older or [path.name for path in (here / "runs").iterdir()] == ["out"]
 
 

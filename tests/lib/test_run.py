@@ -1,0 +1,418 @@
+"""`tutorial run` while it goes on: pages appear one by one, and no interrupt, kill or full disk loses or mixes them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from test_cli import COMMON, environment, running, tutorial, wait_for, write_notebook
+
+SEED = "PROFILE = 'quick'\nSEED = 0"
+WAIT = "import os, pathlib, time\nflag = pathlib.Path({flag!r})\n"
+UNTIL_GONE = WAIT + "flag.write_text(str(os.getpid()))\nwhile flag.exists(): time.sleep(.02)"
+posix = pytest.mark.skipif(os.name != "posix", reason="sends signals")
+
+
+@pytest.fixture
+def here(tmp_path):
+    folder = tmp_path / "here"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def notebooks(tmp_path):
+    """Two quick notebooks; the second and a third wait until the test removes the file ``flag``."""
+    folder = tmp_path / "notebooks"
+    write_notebook(folder, "00_quick", SEED, "print('seed', SEED)")
+    for name in ("01_waits", "02_waits"):
+        write_notebook(folder, name, SEED, UNTIL_GONE.format(flag=str(tmp_path / "flag")))
+    return folder
+
+
+def start(here: Path, notebooks: Path, *arguments: str, **extra: object) -> subprocess.Popen:
+    command = [sys.executable, "-m", "tutorial_lib", "run", *arguments]
+    command += ["--out", "out", "--notebooks-folder", str(notebooks)]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=here, env=environment(here.parent, **extra), **pipes)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def table(folder: Path) -> dict[str, str]:
+    with (folder / "notebooks.csv").open() as file:
+        return {row["notebook"]: row["status"] for row in csv.DictReader(file)}
+
+
+def waits(here: Path) -> int:
+    """The process of the kernel that waits, as soon as it does."""
+    flag = here.parent / "flag"
+    wait_for(lambda: flag.exists() and flag.read_text(), seconds=30)
+    return int(flag.read_text())
+
+
+def stop(run: subprocess.Popen, number: int) -> str:
+    """Send a signal; returns what stderr said."""
+    try:
+        run.send_signal(number)
+        return run.communicate(timeout=60)[1]
+    finally:
+        run.kill()
+
+
+@posix
+def test_pages_and_index_grow_as_notebooks_end(here, notebooks):
+    """Published at the end only, twenty minutes of work are lost to one interrupt."""
+    run = start(here, notebooks)
+    waits(here)
+    out = here / "out"
+    assert {"00_quick.html", "00_quick.ipynb", *COMMON} <= set(names(out))
+    assert not (out / "01_waits.html").exists() and table(out) == {"00_quick": "ok"}
+    page = (out / "index.html").read_text()
+    assert '<a href="00_quick.html">' in page and "Running: 1 of 3" in page
+    for state in ("<td>done</td>", "<td>running</td>", "<td>waiting</td>"):
+        assert page.count(state) == 1
+    error = stop(run, signal.SIGINT)
+    assert "interrupted: 1 of 3 notebooks are done and kept" in error and "out/index.html" in error
+    assert names(out) == sorted(["00_quick.html", "00_quick.ipynb", *COMMON])
+    page = (out / "index.html").read_text()
+    assert (
+        "Broken off: 1 of 3" in page
+        and "<td>interrupted</td>" in page
+        and "<td>not run</td>" in page
+    )
+
+
+@posix
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
+def test_every_signal_that_asks_to_stop_leaves_no_trace(here, notebooks, number):
+    """A closed terminal (SIGHUP) left a hidden folder and a kernel behind."""
+    run = start(here, notebooks, "01_waits")
+    kernel = waits(here)
+    run.send_signal(number)  # and an impatient second one
+    error = stop(run, number)
+    assert run.returncode == 128 + number
+    assert error == "tutorial: interrupted: no notebook was done; nothing was left behind\n"
+    assert names(here) == []
+    wait_for(lambda: not running(kernel))
+
+
+@posix
+def test_an_interrupt_before_the_first_page_leaves_the_earlier_run_as_it_was(here, notebooks):
+    assert (
+        tutorial(here, "run", "00", "--out", "out", "--notebooks-folder", notebooks).returncode == 0
+    )
+    before = {path.name: path.read_bytes() for path in (here / "out").iterdir()}
+    run = start(here, notebooks, "01_waits")
+    waits(here)
+    assert "the earlier run in" in stop(run, signal.SIGINT)
+    assert {path.name: path.read_bytes() for path in (here / "out").iterdir()} == before
+
+
+@posix
+def test_an_earlier_complete_run_outlives_runs_that_break_off(here, notebooks):
+    """Old pages and new ones in one folder are read as one run; and a complete run is not given up for half of one."""
+    assert (
+        tutorial(here, "run", "00", "--out", "out", "--notebooks-folder", notebooks).returncode == 0
+    )
+    (here / "out" / "notes.txt").write_text("mine")
+    complete = (here / "out" / "index.html").read_text()
+    for _ in range(2):
+        run = start(here, notebooks, "00", "01_waits", "--seed", "1")
+        waits(here)
+        assert "the earlier run is in" in stop(run, signal.SIGINT)
+        (here.parent / "flag").unlink()
+        assert names(here / "out") == sorted(
+            ["00_quick.html", "00_quick.ipynb", "earlier", "notes.txt", *COMMON]
+        )
+        assert names(here / "out" / "earlier") == sorted(
+            ["00_quick.html", "00_quick.ipynb", *COMMON]
+        )
+        assert (here / "out" / "earlier" / "index.html").read_text() == complete
+        assert "seed 1" in (here / "out" / "00_quick.html").read_text()
+        assert 'href="earlier/index.html"' in (here / "out" / "index.html").read_text()
+    assert (
+        tutorial(here, "run", "00", "--out", "out", "--notebooks-folder", notebooks).returncode == 0
+    )
+    assert names(here / "out") == sorted(["00_quick.html", "00_quick.ipynb", "notes.txt", *COMMON])
+    assert "Complete: 1 of 1" in (here / "out" / "index.html").read_text()
+
+
+@posix
+def test_a_killed_run_keeps_its_pages_and_the_next_one_tidies_up(here, notebooks):
+    """kill -9 can be met by nobody but the next run: in the same folder, or in one beside it."""
+    run = start(here, notebooks)
+    kernel = waits(here)
+    stop(run, signal.SIGKILL)
+    out = here / "out"
+    assert table(out) == {"00_quick": "ok"} and (out / "00_quick.html").exists()
+    assert (out / ".tutorial-run").is_dir()
+    wait_for(lambda: not running(kernel))
+    done = tutorial(here, "run", "00", "--out", "beside", "--notebooks-folder", notebooks)
+    assert done.returncode == 0, done.stderr
+    assert names(out) == sorted(["00_quick.html", "00_quick.ipynb", *COMMON])
+    assert (
+        tutorial(here, "run", "00", "--out", "out", "--notebooks-folder", notebooks).returncode == 0
+    )
+    assert names(out) == sorted(["00_quick.html", "00_quick.ipynb", *COMMON])
+
+
+@posix
+def test_a_second_run_in_the_same_folder_is_refused_and_one_beside_it_is_not(here, notebooks):
+    """Two runs in one folder would overwrite each other; and to tidy up after the dead must not touch the living."""
+    run = start(here, notebooks)
+    waits(here)
+    beside = tutorial(here, "run", "00", "--out", "beside", "--notebooks-folder", notebooks)
+    assert beside.returncode == 0, beside.stderr
+    refused = tutorial(here, "run", "00", "--out", "out", "--notebooks-folder", notebooks)
+    assert refused.returncode == 2 and "another tutorial run is at work in" in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    (here.parent / "flag").unlink()
+    waits(here)
+    (here.parent / "flag").unlink()
+    assert run.wait(timeout=60) == 0
+    assert set(table(here / "out").values()) == {"ok"} and len(table(here / "out")) == 3
+
+
+@pytest.mark.parametrize("after", range(7))
+def test_a_kill_while_the_earlier_run_is_set_aside_loses_nothing(tmp_path, monkeypatch, after):
+    """Between any two renames, the folder is there, and the next run finds the earlier one whole."""
+    from tutorial_lib import run_folder
+
+    files = {name: name.encode() for name in ("00_quick.html", "00_quick.ipynb", *COMMON)}
+    files["notebooks.csv"] = b"notebook,status\n00_quick,ok\n"
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    left = iter(range(after))
+
+    def until_killed(move):
+        def one(*arguments):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return move(*arguments)
+
+        return one
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_folder.os, "replace", until_killed(os.replace))
+        patch.setattr(Path, "rename", until_killed(Path.rename))
+        if after < 6:
+            with pytest.raises(KeyboardInterrupt):
+                run_folder._set_aside(tmp_path)
+        else:
+            run_folder._set_aside(tmp_path)
+    found = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert found == files
+    assert run_folder._written_by_a_run(tmp_path)
+    run_folder._put_in_order(tmp_path)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == files
+
+
+def test_notebooks_of_one_name_are_both_kept(here, tmp_path):
+    """The page of the first one was overwritten by that of the second."""
+    for folder in ("a", "b"):
+        write_notebook(tmp_path / folder, "00_tiny", SEED, f"print('from', {folder!r})")
+    write_notebook(tmp_path / "a", "index", SEED, "print('no index')")
+    paths = [
+        tmp_path / "a" / "00_tiny.ipynb",
+        tmp_path / "b" / "00_tiny.ipynb",
+        tmp_path / "a" / "index.ipynb",
+    ]
+    done = tutorial(here, "run", *paths, paths[0], "--out", "out")
+    assert done.returncode == 0, done.stderr
+    assert table(here / "out") == {"00_tiny": "ok", "00_tiny-2": "ok", "index-2": "ok"}
+    for name, text in {"00_tiny": "from a", "00_tiny-2": "from b", "index-2": "no index"}.items():
+        assert text in (here / "out" / f"{name}.html").read_text()
+        assert f'href="{name}.html"' in (here / "out" / "index.html").read_text()
+
+
+def test_names_never_clash():
+    from tutorial_lib.runner import _named
+
+    paths = [
+        Path(name) for name in ("a/x.ipynb", "b/x.ipynb", "c/x-2.ipynb", "d/X.ipynb", "a/x.ipynb")
+    ]
+    named = _named([Path("/", path) for path in paths])
+    assert list(named) == ["x", "x-2", "x-2-2", "X-3"]
+    assert (
+        len(
+            _named(
+                [Path("/", "é" * 120, "a" * 248 + ".ipynb"), Path("/", "b", "a" * 248 + ".ipynb")]
+            )
+        )
+        == 2
+    )
+
+
+@posix
+@pytest.mark.parametrize("kind", ["file size limit", "read-only folder"])
+def test_a_full_disk_is_told_with_the_path_and_keeps_what_is_done(here, notebooks, kind):
+    """ "No space left on device" without a place sends a learner to the wrong disk."""
+    if kind == "read-only folder" and os.geteuid() == 0:
+        pytest.skip("the superuser may write anywhere")
+    write_notebook(notebooks, "01_large", SEED, "print('x' * 3_000_000)")
+    command = f"ulimit -f 2000; exec {sys.executable} -m tutorial_lib run 00 01_large --out out"
+    run = ["bash", "-c", f"{command} --notebooks-folder {notebooks}"]
+    done = subprocess.run(
+        run, cwd=here, env=environment(here.parent), capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 2, done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert "01_large.ipynb" in done.stderr and "1 of 2 notebooks are done and kept" in done.stderr
+    assert names(here / "out") == sorted(["00_quick.html", "00_quick.ipynb", *COMMON])
+
+
+@posix
+def test_paths_hold_in_the_kernel(here, notebooks, tmp_path, monkeypatch):
+    """The kernel works elsewhere: what is relative to the place of the command, or to a home, must be made absolute."""
+    from tutorial_lib.kernels import PLACES, kernel_environment
+
+    monkeypatch.chdir(here)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in PLACES[1:]:
+        monkeypatch.setenv(name, f"some/{name}")
+    monkeypatch.setenv("TUTORIAL_DATA", "~/data")
+    monkeypatch.setenv("PYTHONPATH", f"lib{os.pathsep}/other")
+    found = kernel_environment({}, tmp_path / "own")
+    assert {name: found[name] for name in PLACES[2:]} == {
+        name: str(here / "some" / name) for name in PLACES[2:]
+    }
+    assert found["TUTORIAL_DATA"] == str(tmp_path / "data")
+    assert found["PYTHONPATH"] == f"{here / 'lib'}{os.pathsep}/other"
+    monkeypatch.delenv("TUTORIAL_CACHE")
+    assert kernel_environment({}, tmp_path / "own")["TUTORIAL_CACHE"] == str(
+        tmp_path / ".cache" / "tutorial_lib"
+    )
+
+
+@pytest.mark.parametrize("given", ["./my-model", "my-model", "~/my-model"])
+def test_a_model_folder_reaches_the_kernel_as_an_absolute_path(here, tmp_path, given):
+    model = (tmp_path if given.startswith("~") else here) / "my-model"
+    model.mkdir()
+    write_notebook(
+        tmp_path / "notebooks", "00_lm", "PROFILE = 'quick'\nLM = 'kit-gpt'", "print('model', LM)"
+    )
+    options = ["--out", "../out", "--notebooks-folder", tmp_path / "notebooks"]
+    done = tutorial(here, "run", "--lm", given, *options, HOME=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert f"model {model}" in (tmp_path / "out" / "00_lm.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "given", ["./no-model", "../no-model", "/no/model", "~/no-model", "a/b/c", "a b", ""]
+)
+def test_a_model_that_cannot_be_is_refused_before_anything_runs(here, tmp_path, given):
+    write_notebook(
+        tmp_path / "notebooks", "00_lm", "PROFILE = 'quick'\nLM = 'kit-gpt'", "print('model', LM)"
+    )
+    done = tutorial(here, "run", "--lm", given, "--notebooks-folder", tmp_path / "notebooks")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1 and "--lm" in done.stderr
+    assert names(here) == []
+
+
+@posix
+@pytest.mark.parametrize("home", [None, "/nonexistent", "relative"])
+def test_a_run_needs_no_home(here, notebooks, tmp_path, home):
+    """Containers run under a number that no passwd file knows; Jupyter, IPython and matplotlib want a home."""
+    if os.geteuid() != 0:
+        pytest.skip("only the superuser may take another number")
+    code = "import matplotlib.pyplot, getpass, pathlib, warnings\nprint('user', getpass.getuser(), pathlib.Path.home())"
+    write_notebook(notebooks, "00_quick", SEED, code)
+    for folder in (here, tmp_path):
+        folder.chmod(0o777)
+    for folder in tmp_path.parents:
+        if folder.stat().st_uid == 0 and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    env = {
+        key: value
+        for key, value in environment(tmp_path).items()
+        if key not in ("HOME", "USER", "LOGNAME", "TUTORIAL_CACHE")
+    }
+    env |= {"HOME": home} if home else {}
+    alone = ["setpriv", "--reuid", "54321", "--regid", "54321", "--clear-groups"]
+    command = [
+        sys.executable,
+        "-m",
+        "tutorial_lib",
+        "run",
+        "00",
+        "--out",
+        "out",
+        "--notebooks-folder",
+        str(notebooks),
+    ]
+    done = subprocess.run(
+        [*alone, *command], cwd=here, env=env, capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "user" in (here / "out" / "00_quick.html").read_text()
+    assert names(here) in (["out"], ["out", "relative"])
+
+
+def test_a_file_that_is_no_notebook_is_told_before_anything_runs(here, tmp_path):
+    for name, text in {"a": "no json", "b": "[]", "c": '{"cells": 3}', "d": "\x00\xff"}.items():
+        (tmp_path / f"{name}.ipynb").write_text(text, encoding="latin-1")
+        done = tutorial(here, "run", tmp_path / f"{name}.ipynb")
+        assert done.returncode == 2 and len(done.stderr.splitlines()) == 1, done.stderr
+        assert f"{name}.ipynb" in done.stderr and "expected an .ipynb file" in done.stderr
+    assert names(here) == []
+
+
+def test_a_notebook_without_kernel_metadata_runs_and_braces_in_its_path_are_no_parameters(
+    here, tmp_path
+):
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("print('ran')")])
+    (tmp_path / "{SEED}").mkdir()
+    nbformat.write(notebook, tmp_path / "{SEED}" / "a.b {x}.ipynb")
+    done = tutorial(
+        here, "run", tmp_path / "{SEED}" / "a.b {x}.ipynb", "--profile", "smoke", "--out", "{out}"
+    )
+    assert done.returncode == 2 and "PROFILE is not declared" in done.stderr
+    notebook.cells.insert(
+        0, nbformat.v4.new_code_cell("PROFILE = 'quick'", metadata={"tags": ["parameters"]})
+    )
+    nbformat.write(notebook, tmp_path / "{SEED}" / "a.b {x}.ipynb")
+    done = tutorial(
+        here, "run", tmp_path / "{SEED}" / "a.b {x}.ipynb", "--profile", "smoke", "--out", "{out}"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ran" in (here / "{out}" / "a.b {x}.html").read_text()
+    assert 'href="a.b%20%7Bx%7D.html"' in (here / "{out}" / "index.html").read_text()
+
+
+@posix
+def test_two_notebooks_at_a_time(here, notebooks, tmp_path):
+    """Each waits for the other: one after the other they would wait for ever."""
+    for name, other in (("01_waits", "02_waits"), ("02_waits", "01_waits")):
+        code = f"import pathlib, time\npathlib.Path({str(tmp_path / name)!r}).touch()\n"
+        code += f"while not pathlib.Path({str(tmp_path / other)!r}).exists(): time.sleep(.02)"
+        write_notebook(notebooks, name, SEED, code)
+    done = tutorial(here, "run", "--jobs", "2", "--out", "out", "--notebooks-folder", notebooks)
+    assert done.returncode == 0, done.stderr
+    assert list(table(here / "out")) == ["00_quick", "01_waits", "02_waits"]
+    refused = tutorial(
+        here, "run", "--jobs", "1000", "--out", "out", "--notebooks-folder", notebooks
+    )
+    assert refused.returncode == 2 and "take --jobs" in refused.stderr
+
+
+def test_a_reader_that_goes_away_does_not_stop_the_run(here, notebooks):
+    command = f"{sys.executable} -m tutorial_lib run 00 00_quick --out out --notebooks-folder {notebooks} | true"
+    subprocess.run(command, shell=True, cwd=here, env=environment(here.parent), timeout=120)
+    end = time.monotonic() + 60
+    while (
+        not (here / "out" / "index.html").exists()
+        or "Complete" not in (here / "out" / "index.html").read_text()
+    ):
+        assert time.monotonic() < end
+        time.sleep(0.1)
