@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import os
 import shutil
 import socket
 import ssl
 import subprocess
+import tempfile
 import threading
 import time
+import tracemalloc
 import zipfile
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tutorial_lib.data import archives, files
 from tutorial_lib.data import download as download_module
-from tutorial_lib.data import files
 from tutorial_lib.data.download import download
+from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError
+from tutorial_lib.home import ensure_home
 
 BODY = bytes(range(256)) * 800  # 204,800 bytes
 SHA256 = hashlib.sha256(BODY).hexdigest()
@@ -471,3 +476,283 @@ def test_published_checksums_have_the_right_form():
             assert not value or (len(value) == 64 and set(value) <= set("0123456789abcdef"))
         assert bool(origin.urls) == bool(origin.sha256)  # nothing is downloaded that cannot be checked
         assert all(url.startswith("https://") for url in origin.urls)
+
+
+# --- zips that are locked, damaged, too large or odd ---
+
+
+TEXT = b"".join(b"%d\t%d\t5\t7\n" % (i, i * i) for i in range(4000))
+METHODS = {"stored": 0, "deflate": 8, "bzip2": 12, "lzma": 14}
+
+
+def zipped(path, members=None, method=zipfile.ZIP_DEFLATED, prefix="ml-100k/", **options):
+    with zipfile.ZipFile(path, "w", method, **options) as archive:
+        for name, content in (members or MEMBERS | {"u.data": TEXT}).items():
+            archive.writestr(prefix + name, content)
+    return path
+
+
+def with_header(path, offset, content):
+    """The zip with these bytes at this offset of each local (and central) header of a file."""
+    data = bytearray(path.read_bytes())
+    for mark, shift in ((b"PK\x03\x04", 0), (b"PK\x01\x02", 2)):  # a central header has two more bytes before the flags
+        at = data.find(mark)
+        while at >= 0:
+            data[at + offset + shift : at + offset + shift + len(content)] = content
+            at = data.find(mark, at + 4)
+    path.write_bytes(data)
+    return path
+
+
+def read(path, member="u.data"):
+    return files.locate("ml-100k", root=path, download=False).read(member)
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_every_method_that_python_knows_is_read(tmp_path, method):
+    assert read(zipped(tmp_path / "ml-100k.zip", method=method)) == TEXT
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_a_damaged_member_is_one_line_whatever_packed_it(tmp_path, method):
+    """Each method has an error type of its own: zlib.error, OSError without a number, LZMAError, EOFError."""
+    whole = zipped(tmp_path / "ml-100k.zip", method=method).read_bytes()
+    start, told = 60, 0
+    for place in range(start, whole.index(b"PK\x01\x02"), max(1, len(whole) // 150)):
+        changed = bytearray(whole)
+        changed[place] ^= 0x55
+        (tmp_path / "ml-100k.zip").write_bytes(changed)
+        try:
+            assert read(tmp_path / "ml-100k.zip") == TEXT  # another member was hit
+        except InputError as error:
+            assert "\n" not in str(error)
+            told += 1
+    assert told > 10
+
+
+@pytest.mark.parametrize("flag", [0x01, 0x41], ids=["zip password", "strong encryption"])
+def test_a_zip_with_a_password_says_so(tmp_path, flag):
+    with pytest.raises(InputError, match=r"u.data is locked by a password: unpack it"):
+        read(with_header(zipped(tmp_path / "ml-100k.zip"), 6, bytes([flag])))
+
+
+@pytest.mark.parametrize(("method", "name"), [(9, "deflate64"), (93, "zstandard"), (95, "xz"), (1234, "number 1234")])
+def test_a_method_that_python_does_not_know_is_named(tmp_path, method, name):
+    with pytest.raises(InputError, match=f"packed by the method {name}, expected stored, deflate, bzip2, lzma"):
+        read(with_header(zipped(tmp_path / "ml-100k.zip"), 8, method.to_bytes(2, "little")))
+
+
+@pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
+def test_what_unpacks_to_too_much_is_refused_by_its_declared_size(tmp_path, monkeypatch, method):
+    monkeypatch.setattr(archives, "MOST_BYTES", 2**20)
+    path = zipped(tmp_path / "ml-100k.zip", MEMBERS | {"u.data": bytes(2**21)}, method)
+    with pytest.raises(InputError, match="u.data is larger than 1 MiB"):
+        read(path)
+
+
+@pytest.mark.parametrize("method", [8, 12, 14], ids=["deflate", "bzip2", "lzma"])
+def test_what_lies_about_its_size_fills_no_memory(tmp_path, method):
+    """A zip of some KB that says "1,000 bytes" and holds 32 MB."""
+    path = zipped(tmp_path / "ml-100k.zip", MEMBERS | {"u.data": bytes(2**25)}, method)
+    with_header(path, 22, (1000).to_bytes(4, "little"))
+    tracemalloc.start()
+    with pytest.raises(InputError, match="not a complete zip file"):
+        read(path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**22
+
+
+def test_a_plain_file_that_is_too_large_is_refused_too(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "MOST_BYTES", 100)
+    put_folder(tmp_path / "ml-100k", MEMBERS | {"u.data": bytes(101)})
+    with pytest.raises(InputError, match="u.data is larger than"):
+        read(tmp_path)
+
+
+def test_zip64_is_read(tmp_path):
+    path = tmp_path / "ml-100k.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in MEMBERS.items():
+            with archive.open(f"ml-100k/{name}", "w", force_zip64=True) as member:
+                member.write(content)
+    assert read(path) == MEMBERS["u.data"]
+
+
+@pytest.mark.parametrize("prefix", ["a/ml-100k/", "a/b/c/", "./"])
+def test_members_may_lie_any_number_of_folders_down(tmp_path, prefix):
+    assert read(zipped(tmp_path / "ml-100k.zip", prefix=prefix)) == TEXT
+
+
+@pytest.mark.parametrize("prefix", ["../", "/", "a/../../", "/etc/"])
+def test_names_that_lead_out_of_the_zip_are_not_its_members(tmp_path, prefix):
+    with pytest.raises(InputError, match="not found in"):
+        read(zipped(tmp_path / "ml-100k.zip", prefix=prefix))
+
+
+def test_of_several_copies_the_one_with_the_right_name_is_taken_or_none(tmp_path):
+    """MIND's archive of both parts must not be read as its test part, which comes first by name."""
+    path = tmp_path / "ml-100k.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for folder, mark in (("dev", b"dev"), ("ml-100k", b"right"), ("train", b"train")):
+            for name in MEMBERS:
+                archive.writestr(f"{folder}/{name}", mark)
+    assert read(path) == b"right"
+    for folder in ("one", "two"):
+        put_folder(tmp_path / "base" / "ml-100k" / folder)
+    with pytest.raises(InputError, match="holds several copies .one/, two/.: unpack the one you mean"):
+        read(tmp_path / "base")
+
+
+def test_a_stray_file_beside_a_whole_copy_does_not_hide_it(tmp_path):
+    put_folder(tmp_path / "ml-100k" / "copy")
+    (tmp_path / "ml-100k" / "u.data").write_bytes(b"cut")
+    assert read(tmp_path) == MEMBERS["u.data"]
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_a_member_that_stands_twice_is_refused(tmp_path):
+    path = zipped(tmp_path / "ml-100k.zip")
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("ml-100k/u.data", b"other")
+    with pytest.raises(InputError, match="holds 2 files ml-100k/u.data"):
+        read(path)
+
+
+def test_no_flipped_bit_of_a_zip_is_a_traceback_or_other_bytes(tmp_path):
+    whole = zipped(tmp_path / "ml-100k.zip", MEMBERS).read_bytes()
+    for place in range(0, 8 * len(whole), 7):  # every byte, one bit or two of it
+        changed = bytearray(whole)
+        changed[place // 8] ^= 1 << (place % 8)
+        (tmp_path / "ml-100k.zip").write_bytes(changed)
+        try:
+            assert read(tmp_path / "ml-100k.zip") == MEMBERS["u.data"]
+        except InputError as error:
+            assert "\n" not in str(error)
+
+
+# --- two at once, full disks, and folders named in the environment ---
+
+
+def test_two_downloads_at_once_both_succeed(server, tmp_path):
+    """One used to write into the other's half, or to find it renamed away."""
+
+    def slow(handler):
+        time.sleep(0.15)
+        handler.part()
+
+    outcomes = []
+
+    def fetch():
+        server.script["/slow"] = [slow]
+        try:
+            outcomes.append(download([f"{server.root}/slow"], tmp_path / "x.zip", SHA256, timeout=5, progress=False).read_bytes() == BODY)
+        except Exception as error:
+            outcomes.append(error)
+
+    threads = [threading.Thread(target=fetch) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+        time.sleep(0.03)  # some start while others end
+    for thread in threads:
+        thread.join()
+    assert outcomes == [True] * 6 and left_over(tmp_path) == ["x.zip"]
+
+
+def test_a_second_download_leaves_the_half_of_the_first_alone(server, tmp_path):
+    fcntl = pytest.importorskip("fcntl", reason="file locks of Unix")
+    (tmp_path / "x.zip.part").write_bytes(BODY[:1000])
+    with open(tmp_path / "x.zip.part", "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        with pytest.raises(InputError) as caught:
+            get(server, tmp_path, [truncates, not_found])
+        assert "are kept" not in str(caught.value) and left_over(tmp_path) == ["x.zip.part"]
+        assert get(server, tmp_path, [good]).read_bytes() == BODY
+    assert (tmp_path / "x.zip.part").read_bytes() == BODY[:1000]
+
+
+@pytest.mark.parametrize("call", ["open", "replace"])
+def test_a_full_disk_names_the_file(server, tmp_path, monkeypatch, call):
+    def full(*args, **options):
+        raise OSError(28, "No space left on device")
+
+    target = (download_module, "open") if call == "open" else (download_module.os, "replace")
+    monkeypatch.setattr(*target, full, raising=False)
+    with pytest.raises(InputError, match=r"cannot write .*x.zip.*No space left on device.*\$TUTORIAL_CACHE"):
+        get(server, tmp_path, [good])
+    assert "x.zip" not in left_over(tmp_path)
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_whole(tmp_path / "deep" / "file", b"first")
+    for place in (tmp_path / "deep", tmp_path / "deep" / "file" / "below"):  # a folder, and a file in the place of a folder
+        with pytest.raises(OSError, match=str(place)):
+            write_whole(place, b"second")
+
+    def full(*args):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files.os, "replace", full)
+    with pytest.raises(OSError, match="No space left on device.*deep/file"):
+        write_whole(tmp_path / "deep" / "file", b"second")
+    assert (tmp_path / "deep" / "file").read_bytes() == b"first" and left_over(tmp_path / "deep") == ["file"]
+
+
+def test_home_and_relative_folders_in_the_environment_become_whole_paths(tmp_path, monkeypatch):
+    """A kernel works in another folder: what was right here must not be another place there."""
+    monkeypatch.setenv("HOME", str(put_folder(tmp_path / "home" / "data" / "ml-100k").parents[1]))
+    monkeypatch.setenv("TUTORIAL_DATA", "~/data")
+    assert files.named_folder("TUTORIAL_DATA") == tmp_path / "home" / "data"
+    assert files.fetch("ml-100k") == tmp_path / "home" / "data" / "ml-100k"
+    monkeypatch.delenv("TUTORIAL_DATA")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TUTORIAL_CACHE", "here")
+    assert files.cache_folder() == tmp_path / "here"
+    put_folder(tmp_path / "here" / "ml-100k")
+    assert files.fetch("ml-100k") == tmp_path / "here" / "ml-100k"
+    assert files.fetch("ml-100k", root="home/data") == tmp_path / "home" / "data" / "ml-100k"
+
+
+@pytest.mark.parametrize("variable", ["TUTORIAL_DATA", "TUTORIAL_CACHE"])
+def test_a_home_that_nobody_has_is_one_line(variable, monkeypatch):
+    monkeypatch.setenv(variable, "~nobody-of-this-name/data")
+    with pytest.raises(InputError, match=rf"\${variable} names '~nobody-of-this-name/data', but no home folder is known"):
+        files.find("ml-100k")
+
+
+@pytest.fixture
+def homeless(monkeypatch, tmp_path):
+    """No HOME, no line in the list of accounts, and temporary files in a folder of the test."""
+
+    def unknown(uid):
+        raise KeyError(uid)
+
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for variable in ("HOME", "USER", "TUTORIAL_CACHE"):
+        monkeypatch.delenv(variable, raising=False)
+    return tmp_path / f"home-{os.getuid()}"
+
+
+def test_an_account_without_a_home_gets_a_cache_among_the_temporary_files(homeless):
+    assert files.cache_folder() == homeless / ".cache" / "tutorial_lib"
+    with pytest.raises(InputError, match="dataset 'ml-1m' not found"):
+        files.locate("ml-1m", download=False)
+
+
+def test_the_command_line_gives_such_an_account_a_home_and_a_name(homeless, monkeypatch):
+    ensure_home()
+    assert os.environ["HOME"] == str(homeless) and os.environ["USER"] == f"user{os.getuid()}"
+    assert homeless.stat().st_mode & 0o777 == 0o700
+    monkeypatch.setenv("HOME", str(homeless.parent))
+    ensure_home()
+    assert os.environ["HOME"] == str(homeless.parent)  # a home that can be written to is left as it is
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
+    ensure_home()
+    assert os.environ["HOME"] == str(homeless)  # docker sets HOME=/, where nobody may write
+
+
+def test_a_known_account_keeps_its_environment(monkeypatch):
+    monkeypatch.delenv("HOME", raising=False)
+    ensure_home()
+    assert "HOME" not in os.environ

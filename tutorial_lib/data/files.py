@@ -220,11 +220,11 @@ def _open(path: Path, members: tuple[str, ...], folders: tuple[str, ...] = ()) -
     folders: names that tell which of several folders with all members is meant; without one of them several are refused.
     """
     names = _names(path) if path.is_dir() else zipped_names(path)
-    inside: dict[str, list[str]] = {}
+    inside: dict[str, set[str]] = {}
     for name in names:
         folder, slash, last = name.rpartition("/")
         if last in members:
-            inside.setdefault(folder + slash, []).append(last)
+            inside.setdefault(folder + slash, set()).add(last)
     whole = sorted((prefix for prefix, present in inside.items() if len(present) == len(members)), key=_depth)
     whole = [prefix for prefix in whole if _depth(prefix)[0] == _depth(whole[0])[0]]
     named = [prefix for prefix in whole if prefix.rstrip("/").rpartition("/")[2] in folders]

@@ -155,7 +155,8 @@ def _wrong_number(frame: pd.DataFrame) -> str:
         values = pd.to_numeric(frame[column], errors="coerce")
         right = values.between(low, high) & (values % 1 == 0 if whole else True)
         right |= frame[column].isna() & (not needed)
-        right &= frame[column].map(type) != bool if not numeric else True  # "True" alone among gaps
+        if not numeric:  # "True" alone among gaps
+            right &= ~frame[column].map(lambda value: isinstance(value, bool)).astype(bool)
         if not (right.all() and numeric):
             line = int(np.argmin(right.to_numpy()))  # of a column with text in it: the first that is no number
             found = str(frame[column].iloc[line])[:40]
