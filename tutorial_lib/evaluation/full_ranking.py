@@ -30,12 +30,14 @@ def evaluate(
     recommender: anything with ``score(histories, users=...) -> [n, n_items]``.
     split: its ``test_history``/``test_target`` are used (``on="test"``), or ``valid_history``/``valid_target`` (``on="valid"``).
     k: cut-off or cut-offs, at most the size of the catalogue.
-    exclude_seen: take the items of the history out of the ranking (a target itself is never taken out).
+    exclude_seen: take the items of the history out of the ranking, as `recommend` does. A target that stands in its own history (repeat
+        consumption) is then out of reach and counts as a miss; the protocol line says how many. False ranks all items.
     ties: how equal scores are ordered. "expected" (default): the exact mean over all orders of the tied items, so a constant
         scorer gets hit@k = k / candidates; "optimistic", "pessimistic", or "index" (lower item code first).
     block: users scored at a time (default: as many as keep a block under 2**24 scores, at most 1,024).
     Returns the columns of `ranking_metrics`, index "user" (user codes). ``attrs``: n_users (averaged), n_excluded (without
-        targets), tied (share of users with a target tied with a non-target), k, on, ties, exclude_seen, protocol (a sentence).
+        targets), tied (share of users with a target tied with a non-target), repeats (targets that stand in their history), k, on,
+        ties, exclude_seen, protocol (a sentence).
     Raises InputError for an empty part, k beyond the catalogue, NaN scores, or scores of the wrong shape.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
@@ -48,13 +50,14 @@ def evaluate(
     ks, n_items = cutoffs(k), split.dataset.n_items
     check_ties(ties)
     _check_k(ks, n_items)
-    parts, users = [], []
+    parts, users, repeats = [], [], 0
     for who, histories, targets, scores in scored_blocks(recommender, split, on, block):
-        hidden = seen_index(histories, n_items) if exclude_seen else None
-        parts.append(groups_of_scores(scores, targets, hidden, ties, who))
+        seen = seen_index(histories, n_items)
+        parts.append(groups_of_scores(scores, targets, seen if exclude_seen else None, ties, who, reach_all=False))
+        repeats += parts[-1][-1] if exclude_seen else _repeats(targets, seen, n_items)
         users.append(who)
     frame = frame_of(parts, ks, pd.Index(np.concatenate(users), name="user"), len(split.users))
-    frame.attrs.update(on=on, ties=ties, exclude_seen=exclude_seen)
+    frame.attrs.update(on=on, ties=ties, exclude_seen=exclude_seen, repeats=repeats)
     frame.attrs["protocol"] = _protocol(split, frame.attrs)
     return frame
 
@@ -62,7 +65,17 @@ def evaluate(
 def _protocol(split, attrs: dict) -> str:
     seen = "excluded" if attrs["exclude_seen"] else "kept"
     what = f"{split.name} {attrs['on']} of {split.dataset.name}: full ranking of {split.dataset.n_items:,} items, seen items {seen}"
-    return f"{what}, ties {attrs['ties']}; {attrs['n_users']:,} users averaged, {attrs['n_excluded']:,} without targets left out"
+    users = f"{attrs['n_users']:,} users averaged, {attrs['n_excluded']:,} without targets left out"
+    fate = "count as misses, as in recommend (exclude_seen=False ranks them)" if attrs["exclude_seen"] else "are ranked like the rest"
+    repeats = f"; {attrs['repeats']:,} targets stand in their user's history and {fate}" if attrs["repeats"] else ""
+    return f"{what}, ties {attrs['ties']}; {users}{repeats}"
+
+
+def _repeats(targets: Sequence, seen: tuple[np.ndarray, np.ndarray], n_items: int) -> int:
+    """How many of the targets (one array a row) stand in their own history; ``seen``: as `seen_index` gives it."""
+    goals, rows = check_histories(targets, n_items)
+    wanted = np.unique(rows * np.int64(n_items) + goals)
+    return int(np.isin(wanted, seen[0] * np.int64(n_items) + seen[1]).sum())
 
 
 def evaluate_scores(
@@ -71,7 +84,8 @@ def evaluate_scores(
     """The same metrics from a score matrix you already have: [n, n_items], higher is better.
 
     targets: one item code a row, or one collection of codes a row; rows without targets are left out and counted.
-    histories: item codes to take out of each row's ranking (default: none). k, ties, raises: as in `evaluate`.
+    histories: item codes to take out of each row's ranking (default: none); a target among them is a miss, as in `evaluate`. k, ties,
+    raises: as in `evaluate`.
 
     >>> scores = np.array([[0.0, 3.0, 2.0, 1.0]])
     >>> evaluate_scores(scores, [2], k=1)["hit@1"].tolist(), evaluate_scores(scores, [2], histories=[[1]], k=1)["hit@1"].tolist()
@@ -95,7 +109,7 @@ def evaluate_scores(
         chosen = kept[start : start + size]
         goals = single[chosen] if lists is None else [lists[row] for row in chosen]
         hidden = seen_index([histories[row] for row in chosen], scores.shape[1]) if histories is not None else None
-        parts.append(groups_of_scores(scores[chosen] if copies else scores, goals, hidden, ties, chosen))
+        parts.append(groups_of_scores(scores[chosen] if copies else scores, goals, hidden, ties, chosen, reach_all=False))
     return frame_of(parts, ks, pd.Index(kept, name="row"), len(scores))
 
 
@@ -127,11 +141,11 @@ def scored_blocks(recommender, split, on: str = "test", block: int | None = None
         yield users, histories, [all_targets[row] for row in chosen], check_scores(scores)
 
 
-def groups_of_scores(scores, targets, hidden, ties: str, names) -> tuple[Groups, np.ndarray, np.ndarray]:
-    """Where the targets of each row stand, the number of targets a row, and whether a non-target shares a target's score.
+def groups_of_scores(scores, targets, hidden, ties: str, names, *, reach_all: bool = True) -> tuple[Groups, np.ndarray, np.ndarray, int]:
+    """Where the targets of each row stand, how many a row has, whether a non-target shares a target's score, how many were hidden.
 
-    targets: int array (one a row) or a list of int arrays. hidden: index of the scores to take out of the ranking (targets
-    stay). names: user of each row, for the error message.
+    targets: int array (one a row) or a list of int arrays. hidden: index of the scores to take out of the ranking. reach_all: hidden
+    targets stay in it; otherwise they count as targets that stand nowhere. names: user of each row, for the error message.
     """
     n, n_items = scores.shape
     row, goal = np.arange(n), targets
@@ -142,9 +156,11 @@ def groups_of_scores(scores, targets, hidden, ties: str, names) -> tuple[Groups,
     if many:
         row, goal = np.divmod(np.unique(row * np.int64(n_items) + goal), n_items)  # repeated targets count once
     n_relevant = np.bincount(row, minlength=n)
-    excluded = None
+    excluded, lost = None, np.zeros(len(goal), dtype=bool)
     if hidden is not None:
-        scores, excluded = _hide(scores, hidden, row, goal, names)
+        scores, excluded, lost = _hide(scores, hidden, row, goal, names, reach_all)
+    if not reach_all and lost.any():
+        row, goal, many = row[~lost], goal[~lost], True
     above, tied, left = count_above(scores, goal, row if many else None, excluded, index=ties == "index")
     if many:
         order = np.lexsort((left, above, row))
@@ -153,11 +169,11 @@ def groups_of_scores(scores, targets, hidden, ties: str, names) -> tuple[Groups,
     hits = np.diff(start, append=len(row))
     shared = np.bincount(row[start], weights=tied[start] > hits, minlength=n) > 0
     if ties == "expected":
-        return groups_of(row[start], above[start], tied[start], hits), n_relevant, shared
+        return groups_of(row[start], above[start], tied[start], hits), n_relevant, shared, int(lost.sum())
     place = np.arange(len(row)) - np.repeat(start, hits)  # 0, 1, ... among the targets of one group
     above = above + {"optimistic": place, "pessimistic": tied - np.repeat(hits, hits) + place, "index": left}[ties]
     ones = np.ones(len(row), dtype=np.int64)
-    return groups_of(row, above, ones, ones), n_relevant, shared
+    return groups_of(row, above, ones, ones), n_relevant, shared, int(lost.sum())
 
 
 def seen_index(histories: Sequence, n_items: int) -> tuple[np.ndarray, np.ndarray]:
@@ -166,20 +182,25 @@ def seen_index(histories: Sequence, n_items: int) -> tuple[np.ndarray, np.ndarra
     return rows, items
 
 
-def _hide(scores, hidden, row, goal, names) -> tuple[np.ndarray, np.ndarray]:
-    """A copy with hidden scores set to NaN (targets keep theirs), and how many of them there are per row."""
+def _hide(scores, hidden, row, goal, names, reach_all: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A copy with hidden scores set to NaN, how many of them there are per row, and which targets were among them.
+
+    reach_all: targets keep their scores.
+    """
     refuse_nan(scores, names)
     masked = scores.copy()
     masked[hidden] = np.nan
-    masked[row, goal] = scores[row, goal]
-    return masked, np.count_nonzero(np.isnan(masked), axis=1)
+    lost = np.isnan(masked[row, goal])
+    if reach_all:
+        masked[row, goal] = scores[row, goal]
+    return masked, np.count_nonzero(np.isnan(masked), axis=1), lost
 
 
-def frame_of(parts: list[tuple[Groups, np.ndarray, np.ndarray]], ks: list[int], index: pd.Index, n_users: int) -> pd.DataFrame:
+def frame_of(parts: list[tuple[Groups, np.ndarray, np.ndarray, int]], ks: list[int], index: pd.Index, n_users: int) -> pd.DataFrame:
     """Blocks of `groups_of_scores` as one table; ``attrs["tied"]``: share of users with a target tied with a non-target."""
-    offsets = np.cumsum([0] + [len(n_relevant) for _, n_relevant, _ in parts[:-1]])
-    rows = [groups.row + offset for (groups, _, _), offset in zip(parts, offsets, strict=True)]
-    rest = [np.concatenate([getattr(groups, name) for groups, _, _ in parts]) for name in ("above", "size", "hits", "before")]
+    offsets = np.cumsum([0] + [len(part[1]) for part in parts[:-1]])
+    rows = [part[0].row + offset for part, offset in zip(parts, offsets, strict=True)]
+    rest = [np.concatenate([getattr(part[0], name) for part in parts]) for name in ("above", "size", "hits", "before")]
     n_relevant, tied = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
     frame = per_user_frame(Groups(np.concatenate(rows), *rest), n_relevant, ks, index, n_users)
     frame.attrs["tied"] = float(tied.mean())
