@@ -12,6 +12,7 @@ from tutorial_lib.comparison import MODELS
 from tutorial_lib.console import print_table
 from tutorial_lib.errors import InputError, unknown_name
 
+QUICK = ("Popularity", "TransitionKNN", "ItemKNN", "EASE", "Random")  # fitted in seconds
 SPLITS = "leave-last-out, hold-out-N or random-N (N targets a user, such as 5)"
 
 
@@ -26,6 +27,7 @@ def audit_model(
     margins: Sequence[str] = (),
     seed: int = 0,
     core: int = 5,
+    refit: bool = False,
 ) -> int:
     """Audit, print the findings and the opinion, write the report (`AuditReport.save`) to ``out``; returns 0.
 
@@ -33,7 +35,7 @@ def audit_model(
     lists that any system has shown (`LoggedLists.from_frame`: user and items, as codes, or user_id and item_ids).
     dataset: a name for `load_dataset`; real data is cut to its ``core``-core. split: see `SPLITS`; default: hold-out-5, and leave-last-out
     for a saved model, which has been trained so by ``tutorial train``. attributes: user columns (default: all that can be compared).
-    margins: "name=value" each. All input is checked before anything is fitted or written; raises InputError.
+    margins: "name=value" each. refit: gaps under several protocols also for models that are slow to fit. All input is checked before anything is fitted or written; raises InputError.
     """
     chosen, given = _known_model(model), parsed_margins(margins)
     saved = chosen is None and Path(model).is_dir()
@@ -56,10 +58,41 @@ def audit_model(
         print("note: a saved model that was trained on another split may have seen these targets in training", flush=True)
     recommender = recommender or _fitted(chosen, parts, seed)
     report = audit(recommender, ds, parts, given, k=k, attributes=attributes, seed=seed)
+    report = _with_protocols(report, chosen, recommender, parts, k, seed, refit)
     show_report(report)
     page, *others = report.save(out)
     print(f"\nreport: {page} (also {', '.join(path.name for path in others)})")
     return 0
+
+
+def _with_protocols(report, chosen: str | None, recommender, split, k: int, seed: int, refit: bool):
+    """The report with gaps between two groups under several protocols, as far as lists can be made
+    again; one line says where they cannot."""
+    from tutorial_lib import models
+    from tutorial_lib.audit.evidence import collect
+    from tutorial_lib.audit.protocols import gap_by_protocol, gap_by_targets
+
+    sizes = report.groups.loc[report.groups["status"] == "measured"].groupby("attribute").size()
+    names = [name for name in report.declaration.attributes if sizes.get(name) == 2]
+    why = "no attribute has two groups that are large enough"
+    if names and chosen and (refit or chosen in QUICK):
+        make = {chosen: getattr(models, chosen)}
+        draws = range(seed, seed + 3)
+        table = gap_by_protocol(make, split.dataset, names, k=k, seeds=draws, seed=seed)
+        return report.with_protocols(table)
+    if names and chosen:
+        why = f"{chosen} is slow to fit; add --protocols to fit it six times more"
+    elif names and not hasattr(recommender, "lists"):
+        why = "a saved model cannot be fitted again"
+    elif names:
+        try:
+            evidence = collect(recommender, split.dataset, split, k=k)
+            table = gap_by_targets(evidence, names, model=recommender.name, seed=seed)
+            return report.with_protocols(table)
+        except InputError as error:
+            why = str(error)
+    print(f"note: gaps under several protocols are not measured: {why}", flush=True)
+    return report
 
 
 def show_report(report) -> None:

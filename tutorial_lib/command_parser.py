@@ -250,6 +250,11 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         help="write users.csv and items.csv: what the codes of a .csv of lists mean",
     )
     audit.add_argument(
+        "--protocols",
+        action="store_true",
+        help="gaps under several protocols also for a model that is slow to fit",
+    )
+    audit.add_argument(
         "--validate",
         action="store_true",
         help="audit the audit: planted harms of known size, and worlds without any",

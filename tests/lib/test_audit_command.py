@@ -44,7 +44,8 @@ def test_an_audit_prints_what_it_writes(tmp_path, capsys):
         (["--dataset", "world-new"], "unknown dataset 'world-new'"),
         (["--split", "hold-out-0"], "--split hold-out-0: expected leave-last-out, hold-out-N"),
         (["--split", "half"], "--split half: expected leave-last-out, hold-out-N"),
-        (["--k", "0"], "--k 0: expected 1.."),
+        (["--k", "0"], "--k"),
+        (["--k", "401"], "--k 401: expected 1..400"),
         (["--validate"], "a model or --validate"),
     ],
 )
@@ -72,7 +73,8 @@ def test_a_saved_model_is_audited_on_the_split_it_was_trained_for(tmp_path, caps
     arguments = ["audit", str(folder), "--dataset", "world-news", "--attribute", "gender", "--out", str(tmp_path / "audit")]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
-    assert "leave" in printed.splitlines()[0] and "note:" not in printed
+    assert "leave" in printed.splitlines()[0] and "may have seen" not in printed
+    assert "saved model cannot be fitted again" in printed
     assert main([*arguments, "--split", "hold-out-5"]) == 0
     assert "may have seen these targets" in capsys.readouterr().out
     assert main(["audit", str(folder), "--dataset", "world-movies", "--out", str(tmp_path / "none")]) == 2
@@ -91,10 +93,67 @@ def test_a_log_is_audited_without_the_system(tmp_path, capsys):
     told = [(tmp_path / folder / "findings.csv").read_text() for folder in ("log", "model")]
     assert told[0] == told[1] and "shown.csv" in (tmp_path / "log" / "report.md").read_text()
     capsys.readouterr()
-    for text, said in (("a,b\n1,2\n", "lack the column 'user'"), ("", "expected a table with the columns user and items")):
+    for text, said in (("a,b\n1,2\n", "lack the column 'items'"), ("", "expected the columns user and items")):
         log.write_text(text)
         assert main(["audit", str(log), "--dataset", "world-news", "--out", str(tmp_path / "none")]) == 2
         assert said in capsys.readouterr().err and not (tmp_path / "none").exists()
+
+
+def test_exported_ids_make_a_log_of_ids(tmp_path, capsys):
+    """What the codes mean can be had, and both ways to name users and items give one audit."""
+    ds = load_dataset("world-news")
+    split = hold_out_k(ds, 5)
+    lists = Popularity().fit(split).recommend(split.test_history, 10)
+    assert main(["audit", "--dataset", "world-news", "--export-ids", str(tmp_path / "ids")]) == 0
+    users = pd.read_csv(tmp_path / "ids" / "users.csv").set_index("code")["user_id"]
+    items = pd.read_csv(tmp_path / "ids" / "items.csv").set_index("code")
+    assert users.tolist() == ds.users["user_id"].tolist()
+    assert items["item_id"].tolist() == ds.items["item_id"].tolist() and "title" in items
+    codes = {"user": split.users, "items": [" ".join(map(str, row)) for row in lists]}
+    ids = {
+        "user_id": users[split.users].to_numpy(),
+        "item_ids": [" ".join(items["item_id"][row]) for row in lists],
+    }
+    for name, columns in (("codes", codes), ("ids", ids)):
+        log = tmp_path / f"{name}.csv.gz"
+        pd.DataFrame(columns).to_csv(log, index=False)
+        out = str(tmp_path / name)
+        assert main(["audit", str(log), "--dataset", "world-news", "--out", out]) == 0
+    told = [(tmp_path / name / "findings.csv").read_text() for name in ("codes", "ids")]
+    assert told[0] == told[1]
+    assert "own ids" in (tmp_path / "ids" / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([(f"{user + 1}", "1 2 3") for user in range(1_500)], "counted from 1"),
+        ([(f"{90_000 + user}", "1 2 3") for user in range(50)], "none of the log's 50 users"),
+        ([("inf", "1 2")], "'inf' is no code"),
+        ([("1.2", "1 2"), ("1.7", "1 2")], "'1.2' is no code"),
+        ([("1", f"1 {10**20}")], f"'{10**20}' is no code"),
+    ],
+)
+def test_a_log_that_cannot_be_meant_is_refused(rows, said, tmp_path, capsys):
+    """Status 2 and one line, before anything is written."""
+    log, out = tmp_path / "shown.csv", tmp_path / "audit"
+    pd.DataFrame(rows, columns=["user", "items"]).to_csv(log, index=False)
+    assert main(["audit", str(log), "--dataset", "world-news", "--out", str(out)]) == 2
+    error = capsys.readouterr().err
+    assert said in error and len(error.strip().splitlines()) == 1 and not out.exists()
+
+
+def test_gaps_come_under_several_protocols(tmp_path, monkeypatch, capsys):
+    """Without being asked for where fitting is quick, and else only when asked for."""
+    out = ["--attribute", "gender", "--out", str(tmp_path)]
+    assert main([*NEWS, *out]) == 0
+    assert "last 1" in (tmp_path / "report.md").read_text()
+    monkeypatch.setattr(audit_command, "QUICK", ())
+    assert main([*NEWS, *out]) == 0
+    assert "add --protocols" in capsys.readouterr().out
+    assert "last 1" not in (tmp_path / "report.md").read_text()
+    assert main([*NEWS, "--protocols", *out]) == 0
+    assert "last 1" in (tmp_path / "report.md").read_text()
 
 
 @pytest.mark.parametrize(("value", "status"), [(1.0, 0), (0.0, 1)])

@@ -2,54 +2,101 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.evidence import collect, contrasts, group_sizes
+from tutorial_lib.audit.evidence import Evidence, collect, contrasts, group_sizes
 from tutorial_lib.audit.exposure import delta_gap, popularity_lift
 from tutorial_lib.audit.inference import group_gap
 from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out
 from tutorial_lib.errors import InputError
 
-PROTOCOLS: dict[str, Callable] = {  # name -> (dataset, seed) -> Split; deterministic ones take one seed only
+PROTOCOLS: dict[str, Callable] = {  # name -> (dataset, seed) -> Split
     "20 % at random": lambda dataset, seed: random_hold_out(dataset, share=0.2, seed=seed),
     "5 at random": lambda dataset, seed: random_hold_out(dataset, 5, seed=seed),
     "last 5": lambda dataset, seed: hold_out_k(dataset, 5, valid_k=0),
     "last 1": lambda dataset, seed: leave_last_out(dataset).merge_validation(),
 }
-DRAWN = ("5 at random",)  # averaged over seeds per user before any inference: splits are no replicates
+DRAWN = (
+    "5 at random",
+)  # averaged over seeds per user before any inference: splits are no replicates
+COLUMNS = "model protocol metric attribute a b n_a n_b mean gap low high p delta_gap".split()
 
 
 def gap_by_protocol(
-    make: Mapping[str, Callable], dataset, attribute: str, *, k: int = 10, seeds: Sequence[int] = (0, 1, 2, 3, 4), seed: int = 0
+    make: Mapping[str, Callable],
+    dataset,
+    attribute: str | Sequence[str],
+    *,
+    k: int = 10,
+    seeds: Sequence[int] = (0, 1, 2, 3, 4),
+    seed: int = 0,
 ) -> pd.DataFrame:
-    """Gap in ndcg@k and in popularity lift between the two groups of an attribute, for each model and protocol.
+    """Gap in ndcg@k and in popularity lift between groups, for each model and protocol.
 
-    make: name -> constructor of an unfitted recommender. seeds: of the splits that are drawn several times; a user's values are averaged
-    over them. Returns columns model, protocol, metric, a, b, n_a, n_b, mean, gap, low, high, p, delta_gap (of all users).
-    Raises InputError unless the attribute has two groups.
+    make: name -> constructor of an unfitted recommender. attribute: one or more user columns; of two
+    groups the smaller - the larger, of more each - the rest. seeds: of the splits that are drawn
+    several times; a user's values are averaged over them.
+    Returns columns model, protocol, metric, attribute, a, b, n_a, n_b, mean, gap, low, high, p,
+    delta_gap (of all users).
+    Raises InputError where fewer than two groups have two judged users.
     """
+    names = [attribute] if isinstance(attribute, str) else list(attribute)
     rows = []
     for protocol, draw in PROTOCOLS.items():
-        for name, kind in make.items():
-            looks = []
-            for drawn in seeds if protocol in DRAWN else seeds[:1]:
-                split = draw(dataset, drawn)
-                looks.append(collect(kind().fit(split, seed=seed, progress=False), dataset, split, k=k))
-            compared = list(contrasts(looks[0].labels(attribute), group_sizes(looks[0], attribute)))
-            if len(compared) != 1 or compared[0][1] == "rest":
-                raise InputError(f"gap_by_protocol: attribute {attribute!r} needs exactly two groups, as gender has in most data sets")
-            a, b, of_a, of_b = compared[0]
-            measures = {
-                f"ndcg@{k}": [look.metrics[f"ndcg@{k}"].to_numpy() for look in looks],
-                "popularity lift": map(popularity_lift, looks),
-            }
-            for metric, values in measures.items():
-                values = np.nanmean(list(values), axis=0)
-                found = group_gap(values[of_a], values[of_b], rng=np.random.default_rng([seed, 5]))
-                numbers = values.mean(), found.value, found.low, found.high, found.p, np.mean([delta_gap(look) for look in looks])
-                rows.append((name, protocol, metric, a, b, int(of_a.sum()), int(of_b.sum()), *map(float, numbers)))
-    columns = "model protocol metric a b n_a n_b mean gap low high p delta_gap".split()
-    return pd.DataFrame(rows, columns=columns)
+        splits = [draw(dataset, drawn) for drawn in (seeds if protocol in DRAWN else seeds[:1])]
+        for model, kind in make.items():
+            fitted = [kind().fit(split, seed=seed, progress=False) for split in splits]
+            pairs = zip(fitted, splits, strict=True)
+            looks = [collect(recommender, dataset, split, k=k) for recommender, split in pairs]
+            rows += [(model, protocol, *row) for row in _gaps(looks, names, seed)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def gap_by_targets(
+    evidence: Evidence, attribute: str | Sequence[str], *, model: str, seed: int = 0
+) -> pd.DataFrame:
+    """The same for lists that are there and cannot be made again: judged by the first target of each
+    user, by the first half of them, and by all.
+
+    evidence: with three targets or more for every user. model: its name in the table.
+    Returns the columns of `gap_by_protocol`. Raises InputError for fewer targets.
+    """
+    names = [attribute] if isinstance(attribute, str) else list(attribute)
+    most = min(map(len, evidence.targets))
+    if most < 3:
+        raise InputError(
+            f"gap_by_targets: {most} targets a user; expected 3 or more, as hold-out-5 has"
+        )
+    rows = []
+    for n in (1, -(-most // 2), most):
+        part = replace(evidence, targets=[target[:n] for target in evidence.targets])
+        told = f"{n} of {most} targets"
+        rows += [(model, told, *row) for row in _gaps([part], names, seed)]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _gaps(looks: Sequence[Evidence], attributes: Sequence[str], seed: int) -> Iterator[tuple]:
+    """Rows from the metric on; ``looks``: the same users under several draws of one protocol."""
+    name = f"ndcg@{looks[0].k}"
+    measures = {
+        name: np.array([look.metrics[name].to_numpy() for look in looks]),
+        "popularity lift": np.array([popularity_lift(look) for look in looks]),
+    }
+    delta = float(np.mean([delta_gap(look) for look in looks]))
+    for attribute in attributes:
+        compared = contrasts(looks[0].labels(attribute), group_sizes(looks[0], attribute))
+        compared = [found for found in compared if min(found[2].sum(), found[3].sum()) > 1]
+        if not compared:
+            raise InputError(f"gap_by_protocol: attribute {attribute!r} has fewer than two groups")
+        for metric, drawn in measures.items():
+            defined = ~np.isnan(drawn).all(axis=0)  # no lift without a profile and a list
+            values = np.nanmean(drawn[:, defined], axis=0)
+            for a, b, *rows in compared:
+                x, y = (values[row[defined]] for row in rows)
+                found = group_gap(x, y, rng=np.random.default_rng([seed, 5]))
+                numbers = float(values.mean()), found.value, found.low, found.high, found.p, delta
+                yield metric, attribute, a, b, len(x), len(y), *numbers

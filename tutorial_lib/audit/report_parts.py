@@ -94,28 +94,53 @@ def sections(report) -> list[Section]:
 
 
 def opening(report) -> tuple[str, str, str]:
-    """Three sentences: what was asked, what was found, and what could not be decided and what it
-    would take.
-    """
-    facts, m = report.facts, len(report.family)
-    made = report.declaration
-    when = f" on {made.date} (declaration {made.sha256[:12]})," if made else ","
-    asked = f"Asked: {m} tests, declared{when} before any list was read: {'; '.join(report.family)}."
-    if not m:
-        asked = "Asked: nothing. No test was declared, because no group of users or providers could be compared."
-    bad = [f"{f.metric} {f.estimate:+.4f} (margin {f.margin:.4f}; worse off: {f.bearer})" for f in facts.material]
-    decided = len(facts.declared) - len(facts.undecided)
-    found = f"Found: {len(bad)} of {m} declared tests beyond the margin" + (f": {'; '.join(bad)}" if bad else "")
-    found += f"; {decided - len(bad)} within it." if m else "."
-    if facts.faults:
-        found += " Lists break their contract: " + "; ".join(f"{f.estimate:.1%} {f.metric}" for f in facts.faults) + "."
-    if facts.harmful:
-        found += f" {len(facts.harmful)} exploratory findings are material too."
+    """Three sentences: what was asked, what was found, and what could not be decided and what it would take."""
+    return _asked(report), _found(report), _undecided(report)
+
+
+def _asked(report) -> str:
+    made, names = report.declaration, [name.split(": ", 1) for name in report.family]
+    gaps = [rest for start, rest in names if not start.startswith("exposure")]
+    shown = [rest for start, rest in names if start.startswith("exposure")]
+    if not names:
+        return "Asked: nothing. No test was declared, because no group of users or providers could be compared."
+    parts = [f"does {names[0][0]} differ between groups of users ({'; '.join(gaps)})"] if gaps else []
+    parts += [f"are providers shown as much as users choose them ({'; '.join(shown)})"] if shown else []
+    when = f" on {made.date}, declaration {made.sha256[:12]}, before any list was asked for" if made else ""
+    return f"Asked: {', and '.join(parts)}? {len(names)} tests, declared{when}."
+
+
+def _found(report) -> str:
+    facts = report.facts
     if not facts.usable:
-        found = "Found: no list holds a single item of the catalogue, so nothing about groups or providers can be said."
-    open_tests = [f"{f.metric} ({_takes(f)})" for f in facts.undecided] + [f"{name} (not measured)" for name in facts.missing]
-    undecided = f"Not decided: {'; '.join(open_tests)}." if open_tests else "Not decided: nothing that was declared."
-    return asked, found, undecided
+        return "Found: no list holds a single item of the catalogue, so nothing about groups or providers can be said."
+    bad = [f"{f.metric} {f.estimate:+.4f}, margin {f.margin:.4f}, worse off: {f.bearer}" for f in facts.material]
+    within = facts.tests - facts.open_tests - len(bad)
+    told = [f"{len(bad)} of {facts.tests} declared tests beyond the margin{' (' if bad else ''}{'; '.join(bad)}{')' if bad else ''}"]
+    told.append(f"{within} within it")
+    told += [f"lists break their contract ({'; '.join(f'{f.estimate:.1%} {f.metric}' for f in facts.faults)})"] if facts.faults else []
+    told += [f"{len(facts.harmful)} exploratory findings material and harmful"] if facts.harmful else []
+    return f"Found: {', '.join(told)}."
+
+
+def _undecided(report) -> str:
+    """What is open, grouped by what it would take."""
+    facts, needs = report.facts, {}
+    for f in facts.undecided:
+        needs.setdefault(_takes(f), []).append(f)
+    larger = [f for some in needs.values() for f in some if f.measured and not f.could_decide and f.n_needed > f.n]
+    parts = []
+    if larger:
+        most = max(larger, key=lambda f: f.n_needed / f.n)
+        names = "; ".join(f.metric for f in larger)
+        parts.append(f"{names}: it would take up to {rounded(most.n_needed)} users in place of {most.n:,}")
+    for need, some in needs.items():
+        left = [f.metric for f in some if f not in larger]
+        parts += [f"{'; '.join(left)}: {need}"] if left else []
+    parts += [f"{name}: not measured" for name in facts.missing]
+    if not parts:
+        return "Not decided: nothing that was declared."
+    return f"Not decided: {facts.open_tests} of {facts.tests}. " + ". ".join(parts) + "."
 
 
 def _takes(f: Finding) -> str:
@@ -163,9 +188,7 @@ def _protocols(report) -> Section:
         signs = "one sign throughout" if (part["gap"] > 0).all() or (part["gap"] < 0).all() else "the sign changes"
         reach = f"from {part['gap'].min():+.4f} to {part['gap'].max():+.4f}, spread {part['gap'].max() - part['gap'].min():.4f}"
         lines.append(f"{model}, {metric}, {a} - {b}: {reach} over {part['protocol'].nunique()} protocols; {signs}.")
-    rows = [
-        (r.model, r.metric, f"{r.a} - {r.b}", r.protocol, interval(r.gap, r.low, r.high)) for r in table.itertuples()
-    ]
+    rows = [(r.model, r.metric, f"{r.a} - {r.b}", r.protocol, interval(r.gap, r.low, r.high)) for r in table.itertuples()]
     frame = pd.DataFrame(rows, columns=["model", "measure", "groups", "protocol", "gap [95 %]"])
     return Section(heading, tuple(lines), (("The same gap, targets held out in several ways", frame),))
 
