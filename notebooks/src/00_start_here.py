@@ -11,6 +11,8 @@
 # >
 # > **You need:** a little Python; no machine learning yet. **Time:** 8 minutes to follow, 15 with the exercise.
 # > **Hardware:** any laptop with 2 GB of memory. No GPU, and no network after the installation.
+# >
+# > A term that you do not know? It stands in the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke | quick | full: all the same in this notebook
@@ -63,6 +65,7 @@ ds.card
 
 # %%
 from tutorial_lib.teaching import attempt, explore, hint, quiz
+from tutorial_lib.teaching.exercises import whose
 
 quiz("00_start_here", "card")
 
@@ -73,7 +76,7 @@ quiz("00_start_here", "card")
 # - `Popularity` recommends what most users took. It does not look at the history.
 # - `TransitionKNN` recommends what other users took close to the newest items of this history.
 #
-# **Guess first:** for one user picked by chance, will the hidden item stand among the first five of either list?
+# **Guess first:** for one user picked at random, will the hidden item stand among the first five of either list?
 
 # %%
 from tutorial_lib.models import Popularity, TransitionKNN
@@ -90,7 +93,7 @@ import pandas as pd
 
 titles = ds.items["title"].to_numpy()
 tested = [row for row, target in enumerate(split.test_target) if len(target)]
-user = int(np.random.default_rng(SEED).choice(tested))  # by chance, not for a nice result
+user = int(np.random.default_rng(SEED).choice(tested))  # at random, not for a nice result
 history, target = split.test_history[user], int(split.test_target[user][0])
 lists = {name: titles[model.recommend([history], k=5)[0]] for name, model in models.items()}
 say(f"User {user}, the newest of {len(history)} items: " + "; ".join(titles[history[-5:]]) + ".")
@@ -186,20 +189,22 @@ hit_at_k = attempt(hit_at_k, exercise="00-hit")
 hint("00-hit")
 
 # %% [markdown]
-# **Does it agree with the library?** Average your function over 300 users, and compare with `evaluate`.
+# **Does it agree with the library?** Average the metric over 300 users, and compare with `evaluate`. If your function is not right yet,
+# the reference stands in for it, and the line below says so.
 
 # %%
 model, rows = models["TransitionKNN"], tested[:300]
 ranked = model.recommend([split.test_history[row] for row in rows], k=10)
 targets = [split.test_target[row][0] for row in rows]
-mine = np.mean([hit_at_k(list(items), goal, k=10) for items, goal in zip(ranked, targets)])
+by_hand = np.mean([hit_at_k(list(items), goal, k=10) for items, goal in zip(ranked, targets)])
 library = results["TransitionKNN"].loc[rows, "hit@10"].mean()
-same = "the same" if np.isclose(mine, library) else "NOT the same"
-say(f"yours {mine:.4f}, library {library:.4f}: {same} ({len(rows)} users)")
+same = "the same" if np.isclose(by_hand, library) else "NOT the same"
+who = whose(hit_at_k, "00-hit")
+say(f"hit@10 over {len(rows)} users: {who} {by_hand:.4f}, the library {library:.4f}: {same}.")
 
 # %% [markdown]
 # ## 5. How questions work
-# Choose an answer and press *Check*. Every answer has its own explanation: read the one for the answer you did not choose, too.
+# Choose an answer and press *Check*. Every answer has its own explanation: read those of the answers that you did not choose, too.
 
 # %%
 quiz("00_start_here", "one-user")

@@ -11,7 +11,7 @@
 # > - *find* the fault in a sampled, tied or leaking evaluation (questions 4, 5 and 6)
 # >
 # > **You need:** notebook 00, and numpy arrays. **Time:** 35 minutes to follow, 60 with the exercises.
-# > **Hardware:** any laptop with 2 GB of memory. No GPU.
+# > **Hardware:** any laptop with 2 GB of memory. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: 300 users, 2 seeds | quick: all users, 5 seeds | full: 20 seeds
@@ -30,12 +30,14 @@ SEED = 0  # any whole number from 0; draws sampled negatives, shuffles and the u
 import re
 import warnings
 from dataclasses import replace
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import Split, leave_last_out, load_dataset, temporal_split
 from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
+from tutorial_lib.teaching.exercises import whose
 from tutorial_lib.teaching.figures import two_panels
 from tutorial_lib.teaching.telling import bars, drawing, points, say, table
 
@@ -195,7 +197,7 @@ hint("01-transitions")
 
 # %% [markdown]
 # The library's `TransitionKNN` looks at more: up to ten recent items, and steps of up to twenty, weighted by distance. With all of
-# that switched off, it must hold exactly your counts.
+# that switched off, it must hold exactly the counts of your function (or of the reference, while yours is not right yet).
 
 # %%
 from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, Random, TransitionKNN
@@ -204,19 +206,21 @@ chain = TransitionKNN(window=1, reverse=0, last=1, source_power=0, target_power=
 counts = count_transitions([list(h) for h in split.train], ds.n_items)
 same = np.array_equal(counts, chain.transitions.toarray())
 seen_once = (counts == 1).sum() / max((counts > 0).sum(), 1)
+who = whose(count_transitions, "01-transitions")
 say(
-    f"Your counts and the library's are {'the same' if same else 'NOT the same'}: {counts.sum():,.0f} steps, "
+    f"The counts of {who} and the library's are {'the same' if same else 'NOT the same'}: {counts.sum():,.0f} steps, "
     f"{(counts > 0).mean():.1%} of all pairs ever seen, {seen_once:.0%} of those only once."
 )
 
 # %% [markdown]
 # **Guess first:** put these in order by NDCG@10, a metric between 0 and 1 that you will build in section 5. `Random` shuffles the
 # catalogue. `Popularity` knows no history. `chain` is your bigram model. `TransitionKNN` looks further back. `ItemKNN` and `EASE`
-# know which items share users, but nothing about order. In a planted world, `Oracle` is the exact probability of the next
-# item given the history, so no model can do better on average: it is the **ceiling**.
+# know which items share users, but nothing about order (EASE is a linear model of it: an item's score is a weighted sum over the
+# items of the history). In a planted world, `Oracle` is the exact probability of the next item given the history, so no model can
+# do better on average: it is the **ceiling**.
 
 # %%
-from tutorial_lib.evaluation import compare, evaluate, mean_interval
+from tutorial_lib.evaluation import compare, evaluate, holm, mean_interval
 
 models = {"Random": Random(), "Popularity": Popularity(), "chain": chain}
 models |= {"TransitionKNN": TransitionKNN(), "ItemKNN": ItemKNN(), "EASE": EASE()}
@@ -242,21 +246,23 @@ bars(
 
 # %% [markdown]
 # The intervals of two bars may overlap although one model is better for nearly every user. So compare **paired**: user by user.
+#
+# Several tests at once find a difference by luck more often than one. So their p-values are raised for the number of tests, here by
+# **Holm's** method. A difference counts as shown where the adjusted p is below .05; the intervals are those of single tests.
 
 
 # %%
-def compared(a, b, metric="ndcg@10"):
-    """One sentence about a paired difference, true whatever it is."""
-    c = compare(results[a], results[b], metric)
-    sure = "a difference is shown" if c.ci[0] > 0 or c.ci[1] < 0 else "no difference is shown"
-    interval = f"95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users"
-    return f"**{a} − {b}:** {c.difference:+.4f} ({interval}): {sure}."
-
-
 pairs = [("chain", "Popularity"), ("TransitionKNN", "chain"), ("TransitionKNN", "ItemKNN")]
-say(*(compared(a, b) for a, b in pairs))
+pairs += [(best, "Oracle")] if "Oracle" in results else []
+found = [compare(results[a], results[b], "ndcg@10") for a, b in pairs]
+lines = []
+for (a, b), c, p in zip(pairs, found, holm([c.p for c in found])):
+    sure = "a difference is shown" if p < 0.05 else "no difference is shown"
+    interval = f"95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users, adjusted p {p:.4f}"
+    lines.append(f"**{a} − {b}:** {c.difference:+.4f} ({interval}): {sure}.")
+say(*lines)
 if "Oracle" in results:
-    say(compared(best, "Oracle") + f" So much is left to learn beyond {best}, the best counter.")
+    say(f"The last line is what is left to learn beyond {best}, the best counter.")
 
 # %% [markdown]
 # ## 5. Metrics by hand
@@ -274,7 +280,7 @@ steps = pd.DataFrame({"item": recommended}, index=pd.RangeIndex(1, 6, name="rank
 steps["gain"] = [float(item in liked) for item in recommended]
 steps["discount 1/log2(rank+1)"] = 1 / np.log2(steps.index + 1)
 steps["gain × discount"] = steps["gain"] * steps["discount 1/log2(rank+1)"]
-table(steps, caption="The five ranks, one a row", digits=3)
+table(steps, caption="The five ranks, one per row", digits=3)
 dcg, ideal = steps["gain × discount"].sum(), 1 / np.log2([2, 3])
 by_hand = {"mrr@5": 1 / 2, "recall@5": 2 / 2, "ndcg@5": dcg / ideal.sum()}
 
@@ -288,7 +294,7 @@ table(both, caption="Three metrics of one list")
 
 # %% [markdown]
 # **Exercise 01-ndcg.** Now as a function, for any list. Three traps: the list may be shorter than k, more items may be liked than fit
-# into it, and an item may be recommended twice (it earns once).
+# into it, and an item may be recommended twice (it earns once, and its repeats still take up their places).
 
 
 # %%
@@ -313,10 +319,11 @@ hint("01-ndcg")
 rows = tested[:300]  # enough to see whether the numbers agree
 lists = models["TransitionKNN"].recommend([split.test_history[row] for row in rows], k=10)
 goals = [set(split.test_target[row]) for row in rows]
-yours = np.mean([ndcg_at_k(list(items), goal, 10) for items, goal in zip(lists, goals)])
-same = results["TransitionKNN"].loc[split.users[rows], "ndcg@10"].mean()
-verdict = "the same" if np.isclose(yours, same) else "NOT the same"
-say(f"NDCG@10 of TransitionKNN over {len(rows)} users: yours {yours:.6f}, library {same:.6f}: {verdict}.")
+mean = np.mean([ndcg_at_k(list(items), goal, 10) for items, goal in zip(lists, goals)])
+library = results["TransitionKNN"].loc[split.users[rows], "ndcg@10"].mean()
+same = "the same" if np.isclose(mean, library) else "NOT the same"
+who = whose(ndcg_at_k, "01-ndcg")
+say(f"NDCG@10 of TransitionKNN over {len(rows)} users: {who} {mean:.6f}, the library {library:.6f}: {same}.")
 
 # %% [markdown]
 # **Playground.** One item is liked. Move the hit down the list, and move the cut-off. Before you do: from rank 1 to rank 2, which
@@ -423,14 +430,19 @@ points(
 )
 
 # %%
-flipped = [r for r, f, c in zip(rivals, full, cheap) if f.ci[0] > 0 > c.ci[1]]
-pairs = [(a, b) for a in rivals for b in rivals if a != b]
-first = [compare(results[a], results[b], "hit@10").ci[0] > 0 for a, b in pairs]
-second = [compare(few[a], few[b], "hit@10").ci[1] < 0 for a, b in pairs]
-natural = [f"{a} and {b}" for (a, b), up, down in zip(pairs, first, second) if up and down]
+pairs = list(combinations(["ShortList", *rivals], 2))
+both = [[compare(runs[a], runs[b], "hit@10") for a, b in pairs] for runs in (results, few)]
+adjusted = np.reshape(holm([c.p for tests in both for c in tests]), (2, -1))
+swapped = []  # (ahead in the full ranking, ahead in the sampled one)
+for (a, b), in_full, in_sampled, p in zip(pairs, *both, adjusted.max(axis=0)):
+    if p < 0.05 and in_full.difference * in_sampled.difference < 0:
+        swapped.append((a, b) if in_full.difference > 0 else (b, a))
+flipped = [b for a, b in swapped if a == "ShortList"]
+natural = [f"{a} and {b}" for a, b in swapped if "ShortList" not in (a, b)]
 say(
     f"ShortList is **ahead** of {' and '.join(flipped) or 'no rival'} in the full ranking and **behind** in the "
-    f"sampled one, both intervals away from 0 ({len(tested):,} users, {N_SEEDS} sampling seeds).",
+    f"sampled one, both with an adjusted p below .05 ({len(tested):,} users, {N_SEEDS} sampling seeds; Holm's method over "
+    f"{adjusted.size} tests).",
     f"Ready-made models that change places as clearly: {'; '.join(natural) or 'none on this data set'}.",
 )
 
@@ -460,7 +472,7 @@ quiz("01_recommendation_as_language", "sampled")
 # **Equal scores.** A model that has learned nothing gives every item the same score. What is its hit@10? The answer depends on one
 # line of the metric: who wins a tie.
 #
-# **Guess first:** give the number for a constant scorer, if ties are broken for the target, against it, by item number, or by chance.
+# **Guess first:** give the number for a constant scorer, if ties are broken for the target, against it, by item number, or at random.
 
 
 # %%
@@ -639,11 +651,11 @@ points(
     zero="no difference",
 )
 lines = []
-for name, c in gains.items():
-    effect = "flatters" if c.ci[0] > 0 else "understates" if c.ci[1] < 0 else "does not clearly change"
-    interval = f"95 % interval {c.ci[0]:+.3f} to {c.ci[1]:+.3f}"
+for (name, c), p in zip(gains.items(), holm([c.p for c in gains.values()])):
+    effect = "does not clearly change" if p >= 0.05 else "flatters" if c.difference > 0 else "understates"
+    interval = f"95 % interval {c.ci[0]:+.3f} to {c.ci[1]:+.3f}, p {p:.3f}"
     lines.append(f"The random split {effect} {name}: {c.difference:+.3f}, {interval}.")
-say(*lines)
+say(*lines, f"(p is adjusted over these {len(gains)} tests by Holm's method.)")
 
 # %%
 from tutorial_lib.evaluation.protocols import impossible_share
@@ -707,6 +719,7 @@ golden("01.last.future-share", leaks["last item"][0], trivial=leaks["moment in t
 # - **No baseline row.** A counter that takes a blink to fit is the first thing a large model must beat.
 # - **A number without its protocol.** hit@10 may be full or sampled, with seen items or without, with any tie rule. Print it all.
 # - **Bars without intervals, and intervals that are not paired.** Compare user by user, and read the smallest difference you could see.
+# - **Many tests, no adjustment.** With twenty comparisons, expect one that looks real by luck. Adjust for their number (Holm).
 # - **"The last item."** Ask how ties in time were broken, and who else's future was in the training part.
 # - **A ceiling of 1.** People are not predictable. Where the ceiling is unknown, a low number does not mean a bad model.
 

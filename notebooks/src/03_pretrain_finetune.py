@@ -11,7 +11,7 @@
 # > - *measure* what fine-tuning forgets, and what a patched model keeps (question 4)
 # >
 # > **You need:** notebooks 01 and 02. **Time:** 45 minutes to follow, 80 with the exercises. **Hardware:** two CPU cores and 2 GB of
-# > memory; tuning takes about two minutes in all. No GPU.
+# > memory; tuning takes about two minutes in all. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: a few steps, for structure | quick: 24 test users | full: 400 test users
@@ -20,12 +20,13 @@ LM = "kit-gpt"  # or "kit-bert", "kit-t5", "minilm", a Hub id or a folder
 SEED = 0  # any whole number from 0; draws labelled users, test users and initial weights
 
 # %% [markdown]
-# ## 1. What pre-training leaves behind
+# ## 1. What the model knows before any label
 # The kit's small language models have read made-up text about three worlds: the catalogues of movies, products and news, and what made-up
 # people did with **products and news**. What people did with movies, they have never seen. That is the task ahead.
 #
-# **Guess first:** a vocabulary has about three thousand tokens. How many of them does a pre-trained model still hesitate between, at each
-# token of a text that it has not read? And the same network with random weights?
+# **Guess first:** a vocabulary has about three thousand tokens. At each token of a text that it has not read, how many tokens would a
+# pre-trained model have to choose from evenly to be as unsure as it is? (That number is its **perplexity**.) And the same network with
+# random weights?
 
 # %%
 import hashlib
@@ -42,6 +43,7 @@ from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import CELLS, STRATEGIES, Budget, adapt
 from tutorial_lib.teaching import LiveCurve, attempt, explore, golden, hint, quiz, show
+from tutorial_lib.teaching.exercises import whose
 from tutorial_lib.teaching.telling import bars, points, say, table
 
 lm = load_language_model(LM)
@@ -54,13 +56,13 @@ if told:
 # %%
 from tutorial_lib.language.corpus import Corpus
 
-fresh_texts = Corpus(seed=1000 + SEED, source_users=200).documents()  # the same kind of text, another seed: never read
+fresh_texts = Corpus(seed=1000 + SEED, source_users=200).documents()  # the same kind of text, a different seed: never read
 documents = [d for d in islice(fresh_texts, 60 if PROFILE == "smoke" else 400) if d.source and len(d.target) < 400]
 tasks = ["sequential", "profile", "like", "rating", "explanation", "summary"]
 
 
 def perplexity(model, documents):
-    """exp of the mean loss of the answers: between how many tokens the model hesitates, as it were."""
+    """exp of the mean loss of the answers: as unsure as an even choice between so many tokens."""
     with torch.no_grad():
         return math.exp(model.loss([d.source for d in documents], [d.target for d in documents]).item())
 
@@ -114,10 +116,12 @@ rows, names = [], strategies_for(lm)
 for name in names:
     quick_look = Budget(learning_rate=2e-3, shortest=2, longest=2, size=4)
     model = adapt(lm, split, name, labels=8, seed=SEED, budget=quick_look, calibrate=0)
-    rows.append((STRATEGIES[name].cell, name, *model.moved.values(), f"{model.n_trainable / model.n_parameters:.2%}"))
-columns = ["cell", "strategy", "backbone", "prompt", "head", "may move"]
+    share = f"{model.n_trainable / model.n_parameters:.2%}"
+    rows.append((STRATEGIES[name].cell, name, *model.moved.values(), share, ", ".join(STRATEGIES[name].systems)))
+columns = ["cell", "strategy", "backbone", "prompt", "head", "may move", "published systems"]
 taxonomy = pd.DataFrame(rows, columns=columns).set_index("strategy")
-table(taxonomy, caption="L2 norm of the change after two steps, by parameter group; 0 means: not one bit has changed", digits=3)
+called = taxonomy.rename({"p5": "p5 (multi-task tuning)", "instruct": "instruct (instruction tuning)"})
+table(called, caption="L2 norm of the change after two steps, by parameter group; 0 means: not one bit has changed", digits=3)
 
 # %%
 as_defined = {name: {g for g in ("backbone", "prompt", "head") if taxonomy.loc[name, g] > 0} == STRATEGIES[name].moves for name in names}
@@ -126,6 +130,11 @@ say(
     f"{sum(as_defined.values())} of {len(names)} strategies moved exactly what their definition says.",
     f"They fill {len(covered)} of the survey's {len(CELLS)} cells; from-scratch is the control.",
 )
+
+# %% [markdown]
+# **One name, two steps.** The strategy `p5` is the *training* of P5: multi-task tuning. The prompts are fixed, the weights move, so its row
+# is that of fixed-prompt tuning. The survey lists the *finished* P5 under tuning-free prompting: once it is trained, nothing moves for a
+# new prompt. That is the row `zero-shot`, asked of a model tuned by `p5`. A name alone does not tell what moves; ask at which step.
 
 # %%
 quiz("03_pretrain_finetune", "cells")
@@ -159,7 +168,7 @@ hint("03-freeze")
 # %% [markdown]
 # ## 3. Fine-tune five ways
 # Now in earnest: the histories of 64 **labelled users**, and five answers to "what moves": everything, the last layer, a new head, one
-# number an item (how many labelled users have it), low-rank changes. From-scratch is the control: the same network, random weights.
+# number per item (how many labelled users have it), low-rank changes. From-scratch is the control: the same network, random weights.
 #
 # **Guess first:** which of the six is best with 64 labelled users?
 
@@ -173,7 +182,7 @@ tuned = {}
 def tune(name):
     """Adapt, keep, and tell what it cost."""
     model = tuned[name] = adapt(lm, split, name, labels=LABELS, seed=SEED, budget=short)
-    loss = f"loss {np.mean(model.losses[-3:]):.3f} nats a token" if model.losses else "counted, no loss"
+    loss = f"loss {np.mean(model.losses[-3:]):.3f} nats per token" if model.losses else "counted, no loss"
     print(f"{name:<13} {model.seconds:5.1f} s, {model.flops / 1e9:7.1f} GFLOP, {loss}")
 
 
@@ -224,9 +233,24 @@ show(
     caption=f"world-movies, {told_seeds}. Whiskers: 95 % t intervals over seeds. Lines need no labels, or all of them.",
 )
 
+# %% [markdown]
+# Two questions hide in this picture. Against **from-scratch**: does *pre-training* help, at the same labels? Against the **untuned** model
+# (`pre-train-only`): does *tuning* help, or does the model know as much without any label? Each table is one family of tests, and its
+# p-values are raised for their number (Holm's method).
+#
+# **Guess first:** which of the two gains is the larger one?
+
 # %%
-against = paired_table(recorded, "from-scratch", ["full", "top-layers", "head", "item-bias", "lora"])
-table(against, caption="Gain over from-scratch at the same labels: paired over users and seeds, Holm-adjusted p", digits=3)
+TUNED = ["full", "top-layers", "head", "item-bias", "lora"]
+against = {base: paired_table(recorded, base, TUNED) for base in ("from-scratch", "pre-train-only")}
+table(against["from-scratch"], caption="What pre-training adds: gain over from-scratch at the same labels, paired, p by Holm", digits=3)
+table(against["pre-train-only"], caption="What tuning adds: gain over the untuned model, paired, p by Holm", digits=3)
+lines = []
+for base, frame in against.items():
+    shown_at = frame[(frame["p adjusted"] < 0.05) & (frame["gain"] > 0)]
+    gained = ", ".join(f"{row.gain:+.3f} at {row.labels} labels" for row in frame.loc[["full"]].itertuples())
+    lines.append(f"Over **{base}**: {len(shown_at)} of {len(frame)} gains are shown. `full`: {gained}.")
+say(*lines, "A gain that is not shown may still exist: read its interval before you call tuning useless.")
 
 # %%
 quiz("03_pretrain_finetune", "few-labels")
@@ -276,7 +300,7 @@ adapter = attempt(adapter, exercise="03-adapter")
 hint("03-adapter")
 
 # %% [markdown]
-# Now put yours behind every layer of the language model, with `up` = 0, by a forward hook, and compare scores.
+# Now put it behind every layer of the language model, with `up` = 0, by a forward hook, and compare scores.
 
 # %%
 from tutorial_lib.strategies.finetune import layer_stacks
@@ -287,7 +311,7 @@ down, up = torch.randn(lm.width, 8), torch.zeros(8, lm.width)
 
 
 def behind(layer, arguments, output):
-    """What a layer gives, passed through your adapter."""
+    """What a layer gives, passed through the adapter."""
     return (adapter(output[0], down, up), *output[1:]) if isinstance(output, tuple) else adapter(output, down, up)
 
 
@@ -297,7 +321,8 @@ plain, changed = (adapt(model, split, "pre-train-only", labels=0).score([history
 up.normal_()
 moved = adapt(patched, split, "pre-train-only", labels=0).score([history])
 say(
-    f"{len(layers)} layers, {2 * 8 * lm.width * len(layers):,} new numbers. With up = 0 the scores are "
+    f"Adapter: {whose(adapter, '03-adapter')}. {len(layers)} layers, {2 * 8 * lm.width * len(layers):,} new numbers. "
+    "With up = 0 the scores are "
     f"{'the same to the last bit' if np.array_equal(plain, changed) else 'DIFFERENT'}; with random up they differ by "
     f"up to {np.abs(moved - plain).max():.1f}.",
 )
@@ -431,4 +456,4 @@ golden("03.patches.share", kept_share)
 #   [arXiv 2112.04184](https://arxiv.org/abs/2112.04184)
 #
 # **What next:** notebook [04](04_prompting.ipynb) leaves the weights alone and changes the prompt. Until then: run this notebook with
-# `DATASET = "world-news"`, a domain whose people the model has read about, and see what becomes of the gap to the ceiling.
+# `DATASET = "world-news"`, a domain whose people the model has read about, and see how far the ceiling is away then.

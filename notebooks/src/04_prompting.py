@@ -1,6 +1,6 @@
 # %% [markdown] tags=["title"]
 # # 04 · Prompting
-# **How far does a model get without new weights, when does a prompt help, and when does it only look as if?**
+# **How far does a model get without new weights, when does a prompt help, and when does it only seem to help?**
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
@@ -11,7 +11,7 @@
 # > - *write* the trie that keeps a model inside the catalogue, and *spot* IDs that tell the answer (exercise 04-trie, questions 5, 6)
 # >
 # > **You need:** notebook 03. **Time:** 45 minutes to follow, 80 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > scoring and tuning take about three minutes in all. No GPU.
+# > scoring and tuning take about three minutes in all. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: a few users and steps, for structure | quick: 12 test users | full: 400 test users
@@ -34,7 +34,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import leave_last_out, load_dataset
-from tutorial_lib.evaluation import compare, evaluate, mean_interval
+from tutorial_lib.evaluation import compare, evaluate, holm, mean_interval
 from tutorial_lib.language.prompts import FAMILIES, SEQUENTIAL, Template, templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models import Popularity, Random
@@ -42,6 +42,7 @@ from tutorial_lib.models.decoding import log_likelihood, naive_log_likelihood
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import Budget, adapt
 from tutorial_lib.teaching import TextBox, attempt, explore, golden, hint, quiz, show
+from tutorial_lib.teaching.exercises import whose
 from tutorial_lib.teaching.telling import bars, points, say, table
 
 
@@ -68,7 +69,8 @@ SIZE = {"smoke": 6, "quick": 12, "full": 400}[PROFILE] // (1 if ds.truth is not 
 tested, checked = (split.sample_targets(SIZE, seed=SEED + add) for add in (0, 1000))
 history = list(next(h for h, t in zip(tested.test_history, tested.test_target) if len(t)))
 text = verbalise(history, words.titles, 4)
-say(f"Your text: “{text}”. The library's, with limit 4: {'the same' if verbaliser(ds, limit=4).history(history) == text else 'ANOTHER'}.")
+same = "the same" if verbaliser(ds, limit=4).history(history) == text else "different"
+say(f"Text of {whose(verbalise, '04-verbalise')}: “{text}”. The library's, with limit 4: {same}.")
 
 # %% [markdown]
 # A **template** puts words around it. The score of an item is the log-probability that the model gives to its title after the prompt:
@@ -168,9 +170,43 @@ explore(
 
 # %% [markdown]
 # ## 3. What else moves the answer
+# **Where a title ends.** The score above sums over the tokens of a title, and stops. So it is the probability that the answer *begins* with
+# these words, not that it *is* this title, and a fragment is always at least as likely as the title that it begins. The remedy is to score
+# one token more: the **closing token**, with which the model says that its answer is complete.
+#
+# **Guess first:** take the last word away from some titles. How often does the fragment rank above its own title, without the closing
+# token, and with it?
+
+# %%
+closing = lm.tokenizer.eos_token if lm.kind != "masked" else ""  # a masked model fills a fixed number of places: it closes nothing
+if closing:
+    whole = [title for title in words.titles if len(title.split()) > 1][:60]
+    cut = [title.rsplit(" ", 1)[0] for title in whole]
+    ask_again = [
+        template.fill(noun=words.noun, plural=words.plural, history=words.history(h), item="")[0]
+        for h, t in zip(tested.test_history, tested.test_target)
+        if len(t)
+    ]
+    ahead = {}
+    for name, end in (("without", ""), ("with the closing token", closing)):
+        pair = log_likelihood(lm, ask_again, [text + end for text in cut + whole]).log_probability
+        ahead[name] = (pair[:, : len(cut)] >= pair[:, len(cut) :]).mean()
+    say(
+        f"“{cut[0]}” against “{whole[0]}”, and {len(whole) - 1} more pairs, {len(ask_again)} users: the fragment is ahead of its title in "
+        + ", ".join(f"{share:.0%} of the cases {name}" for name, share in ahead.items())
+        + "."
+    )
+else:
+    say("A masked model is told how many tokens the title has, so it cannot be asked whether the title is complete.")
+
+# %% [markdown]
+# In a catalogue it matters as soon as one title is the beginning of another one, as a film and its sequel: without a closing token the
+# sequel can never win. The library's `score` leaves the token out, since no title of these worlds begins another one; check yours before
+# you do the same.
+#
 # **Length and habit.** A sum of log-probabilities favours short titles. Dividing by the number of tokens favours long ones. And some titles
-# are likely whatever the history says. What a title gets *anyway* can be measured without labels: after histories of random items. `adapt`
-# takes three tenths of it off (*calibration*), which was chosen on validation users.
+# are likely whatever the history says. A title's **base rate** is its mean score after random histories, and takes no labels to measure.
+# `adapt` takes three tenths of it off (*calibration*), which was chosen on validation users.
 
 # %%
 prompts = {
@@ -180,7 +216,7 @@ prompts = {
                for h in np.random.default_rng(SEED).integers(ds.n_items, size=(8, 12))],
 }  # fmt: skip
 told, usual = (log_likelihood(lm, prompts[name], words.titles) for name in ("history", "random"))
-anyway = np.log(np.exp(usual.log_probability).mean(axis=0))
+base_rate = np.log(np.exp(usual.log_probability).mean(axis=0))
 targets = np.array([t[0] for t in tested.test_target if len(t)])
 seen = [h for h, t in zip(tested.test_history, tested.test_target) if len(t)]
 
@@ -198,10 +234,16 @@ def top_ten(scores):
 
 # %%
 kinds = {"sum": told.scores(), "mean over tokens": told.scores("length")}
-kinds |= {f"sum − {s} × what it gets anyway": told.scores(prior=anyway, strength=s) for s in (0.3, 1.0)}
+kinds |= {f"sum − {s} × base rate": told.scores(prior=base_rate, strength=s) for s in (0.3, 1.0)}
+if closing:
+    closed = log_likelihood(lm, prompts["history"], [title + closing for title in words.titles])
+    kinds["sum with the closing token"] = closed.scores()
 rows = {name: top_ten(scores) for name, scores in kinds.items()}
-length = pd.DataFrame(rows, index=["NDCG@10", "tokens a title, top ten"]).T.rename_axis("score")
-table(length, caption=f"The same likelihoods, four scores; a title has {told.tokens.mean():.1f} tokens on average", digits=3)
+length = pd.DataFrame(rows, index=["NDCG@10", "tokens per title, top ten"]).T.rename_axis("score")
+caption = f"One model, {len(kinds)} scores, {len(targets)} users; a title has {told.tokens.mean():.1f} tokens on average"
+table(length, caption=caption, digits=3)
+begins = sum(a != b and b.startswith(a) for a in words.titles for b in words.titles)
+say(f"Titles here that begin another title: {begins}.")
 
 # %%
 quiz("04_prompting", "length")
@@ -218,8 +260,9 @@ asked = adapt(lm, split, "zero-shot", labels=0)
 by_order = {name: evaluate(asked, changed, k=10) for name, changed in orders.items()}
 by_order["as it was"] = zero[SEQUENTIAL[0].source]
 change = {name: compare(by_order[name], by_order["as it was"]) for name in ("newest first", "shuffled")}
-rows = [(name, c.difference, *c.ci) for name, c in change.items()]
-table(pd.DataFrame(rows, columns=["history", "NDCG@10, change", "95 % low", "95 % high"]).set_index("history"), caption="Paired over users")
+rows = [(name, c.difference, *c.ci, p) for (name, c), p in zip(change.items(), holm([c.p for c in change.values()]))]
+columns = ["history", "NDCG@10, change", "95 % low", "95 % high", "p adjusted"]
+table(pd.DataFrame(rows, columns=columns).set_index("history"), caption="Paired over users; p adjusted for two tests (Holm)")
 
 # %%
 direct, picks = templates("direct")[0], []
@@ -296,16 +339,16 @@ show(
 
 # %%
 with_prompts = ["soft-prompt", "prefix", "prompt-and-lm"]
-compared = [paired_table(recorded, base, with_prompts).assign(against=base) for base in ("from-scratch", "full")]
-against = pd.concat(compared).reset_index()[["strategy", "against", "labels", "gain", "95 % low", "95 % high", "p adjusted"]]
-table(against.set_index("strategy"), caption="Prompt strategies against others at the same labels, paired over users and seeds", digits=3)
+against = paired_table(recorded, ["from-scratch", "full"], with_prompts)
+table(against, caption="Prompt strategies against others at the same labels, paired over users and seeds; one family", digits=3)
 won = against[(against["against"] == "full") & (against["p adjusted"] < 0.05) & (against["gain"] > 0)]
 over = against[(against["against"] == "full") & (against["p adjusted"] < 0.05) & (against["gain"] < 0)]
 say(
-    f"Against from-scratch, {int(((against['against'] == 'from-scratch') & (against['p adjusted'] < 0.05)).sum())} of "
+    f"Over {len(against)} tests in all (Holm): against from-scratch, "
+    f"{int(((against['against'] == 'from-scratch') & (against['p adjusted'] < 0.05)).sum())} of "
     f"{int((against['against'] == 'from-scratch').sum())} gains are significant after adjustment.",
     f"Against full fine-tuning, prompts are significantly ahead in {len(won)} places and behind in {len(over)}: "
-    + ("full fine-tuning does not overtake them here, up to the largest number of labels that was run." if not len(over) else "see where."),
+    + ("no test shows full fine-tuning ahead of them, which does not show that it is not." if not len(over) else "see where."),
 )
 
 # %%
@@ -533,6 +576,7 @@ if lm.kind != "masked":
 # ## Pitfalls
 # - **One prompt, one number.** Report a spread over wordings, and say which were chosen on validation.
 # - **Likelihood is not preference.** Short, common titles are likely for everybody. Compare scores that correct for it.
+# - **A sum that stops early.** Without its closing token, a title scores as the beginning of anything. A prefix then always wins.
 # - **Dropping what cannot be parsed.** Count invalid answers as misses, or use a trie, and say which.
 # - **"Unseen prompt" in a multi-task model** tests the wording, not the task. Hold out combinations too.
 # - **IDs made with the test in view.** Number items from the training part only, and run the max + 1 rule beside every ID-based model.
@@ -550,7 +594,8 @@ if lm.kind != "masked":
 #   [arXiv 2202.07371](https://arxiv.org/abs/2202.07371)
 # - Lester, Al-Rfou, Constant 2021. The power of scale for parameter-efficient prompt tuning.
 #   [arXiv 2104.08691](https://arxiv.org/abs/2104.08691)
-# - Sclar et al. 2024. Quantifying language models' sensitivity to spurious features in prompt design.
+# - Brown et al. 2020. Language models are few-shot learners. [arXiv 2005.14165](https://arxiv.org/abs/2005.14165)
+# - Sclar et al. 2023. Quantifying language models' sensitivity to spurious features in prompt design.
 #   [arXiv 2310.11324](https://arxiv.org/abs/2310.11324)
 #
 # **What next:** notebook 05 lets a search write the prompt (PAP-REC). Before you go on: find a wording in the editor that beats all

@@ -10,7 +10,7 @@
 # > - *choose* a cheap measure to search by, from how it orders prompts (question 4)
 # >
 # > **You need:** notebook 04. **Time:** 35 minutes to follow, 60 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > the live searches take about two minutes. No GPU.
+# > the live searches take about two minutes. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: a handful of words and calls, for structure | quick: short searches | full: as recorded
@@ -20,12 +20,13 @@ SEED = 0  # any whole number from 0; draws users, first words and candidates
 
 # %% [markdown]
 # ## 1. What a gradient says about a word
-# **AutoPrompt** looks for words that make a frozen model better at a task. They stand behind the history, and end like a title:
+# **AutoPrompt** looks for words that make a frozen model better at a task. They are appended to the history, and end like a title:
 #
 # `Dark Comet; Sunny Reef; [word 1] [word 2] [word 3];` → the model goes on with the next title.
 #
-# To try every word in every place costs a pass of the model for each. The idea: take the gradient of the loss at the *embedding* of one
-# place, the **slot**. It tells in which direction the loss falls. A word whose embedding lies that way is worth a try (**HotFlip**):
+# Each place for a word is a **slot**. Trying every word in every slot takes one forward pass each. The idea: take the gradient of the loss
+# at the *embedding* in one slot. It says in which direction the loss falls. A word whose embedding lies that way is worth a try
+# (**HotFlip**):
 #
 # $$L(w) - L(\text{now}) \approx \langle \nabla L, E_w - E_{\text{now}} \rangle$$
 #
@@ -69,8 +70,8 @@ first_order = attempt(first_order, exercise="05-scores")
 hint("05-scores")
 
 # %% [markdown]
-# Now the examples. The **labelled users** lend their training histories. Their last events are kept for choosing between words
-# (*validation*), the earlier ones give gradients. Test items stay where they are until the end.
+# Now the examples: we use the **labelled users'** training histories. Their last events are kept for choosing between words
+# (*validation*), the earlier ones give gradients. Test items are not touched until the end.
 
 # %%
 lm = load_language_model(LM)
@@ -107,7 +108,7 @@ say(
 )
 
 # %% [markdown]
-# A gradient is true for a *small* step, and from one word to another is a long way. You may take it elsewhere: at the **mean** of all
+# A gradient is true for a *small* step, and one word is a long way from the next. You may take it elsewhere: at the **mean** of all
 # words, at words **scattered** over the examples, or **halfway** between the two. And long embeddings win a dot product by their length
 # alone; **norm control** divides it out. Change both, and how many words are tried, and watch the picture.
 
@@ -145,7 +146,7 @@ rho, beaten = (slots[m, "other examples, dot product", best_at] for m in ("spear
 same = slots["spearman", "same examples, dot product", best_at]
 say(
     f"Best on average: {best_at}, Spearman **{rho[0]:.2f}** ({rho[1]:.2f} to {rho[2]:.2f}). The goal of .5 is "
-    + ("reached." if rho[0] >= 0.5 else "not reached: the order of all words is told badly.")
+    + ("reached." if rho[0] >= 0.5 else "not reached: it orders the whole vocabulary badly.")
     + f" With the gradient on the very examples that judge, it is {same[0]:.2f}: the rest is noise between examples, and the long step.",
     f"But the search needs one good word among the ten highest. Share of words better than the best of these ten: **{beaten[0]:.1%}**; "
     f"with ten words drawn at random it would be {1 / 11:.1%} on average.",
@@ -177,7 +178,8 @@ best_flip = attempt(best_flip, exercise="05-accept")
 hint("05-accept")
 
 # %% [markdown]
-# Your two functions are a search already. Here is one round of it, in a prompt of three random words.
+# The two functions (yours, or the references in their place) are a search already. Here is one round of it, in a prompt of three random
+# words.
 
 # %%
 now = judge.losses([prompt]).mean()
@@ -248,11 +250,17 @@ quiz("05_automatic_prompts", "calls")
 
 # %% [markdown]
 # ## 3. One word for each user
-# **PAP-REC** adds a personal word: the last word of the prompt is chosen for each user alone, by the gradient on that user's events.
-# Its public code chooses it on **one** event of the user. The lowest of many noisy numbers is low by luck alone: the **winner's curse**.
+# **PAP-REC** (Li et al. 2024) searches a recommender's prompt in this way: a frozen P5 model, words for all users and a word for each
+# user, chosen in turn by a cheap measure (section 5). Its authors report that such prompts beat manual ones and several recommendation
+# models, without new parameters or training, on three tasks: the next item, one item out of a list, and explanations. This notebook does
+# not repeat that experiment: it has one of the tasks, a smaller model, and takes the method's parts one by one. The whole method is the
+# strategy `pap-rec`: `adapt(lm, split, "pap-rec", labels=64)`.
 #
-# Three numbers tell luck from taste: the gain on the events that chose the word, the gain on the user's test item, and the gain
-# there with the words dealt out to *other* users (**shuffled control**).
+# Its personal word is the last word of the prompt, chosen by the gradient on that user's events. The public code chooses it on **one**
+# event of the user. The lowest of many noisy numbers is low by luck alone: the **winner's curse**.
+#
+# Three numbers separate luck from taste: the gain on the events that chose the word, the gain on the user's test item, and the gain
+# there when each user gets the word of a *different* user (**shuffled control**).
 #
 # **Guess first:** what share of the gain is left on the test item?
 
@@ -284,7 +292,7 @@ events, kinds = [1, 3, 5], {
 }  # fmt: skip
 gains = {label: [by_kind[(*kind, e)] for e in events] for label, kind in kinds.items()}
 points(
-    [f"{e} event{'s' * (e > 1)} a user" for e in events], gains, quantity="fall of the loss, nats a token", zero="no gain",
+    [f"{e} event{'s' * (e > 1)} per user" for e in events], gains, quantity="fall of the loss, nats per token", zero="no gain",
     caption=f"Personal word against the word for all; {curse['seed'].nunique()} seeds, 95 % t intervals.",
 )  # fmt: skip
 
@@ -302,10 +310,10 @@ tests = {e: personal_or_not(e) for e in events}
 adjusted = dict(zip(events, holm([c.p for c in tests.values()])))
 personal_at = [f"{e}" for e, c in tests.items() if c.ci[0] > 0 and adjusted[e] < 0.05]
 say(
-    "Share of the promise that is kept, with 1, 3 and 5 events a user: " + ", ".join(f"{share:.0%}" for share in left.values()) + ".",
+    "Share of the promise that is kept, with 1, 3 and 5 events per user: " + ", ".join(f"{share:.0%}" for share in left.values()) + ".",
     "Own − shuffled words on the test item: "
     + "; ".join(f"{c.difference:+.3f} ({c.ci[0]:+.3f} to {c.ci[1]:+.3f}), adjusted p {adjusted[e]:.3f}" for e, c in tests.items()) + ".",
-    "The words are shown to be personal with " + (" and ".join(personal_at) + " events a user." if personal_at else "none of these."),
+    "The words are shown to be personal with " + (" and ".join(personal_at) + " events per user." if personal_at else "none of these."),
 )  # fmt: skip
 
 # %%
@@ -335,9 +343,13 @@ table(
 
 # %% [markdown]
 # ## 5. A cheap measure to search by
-# A search looks at hundreds of prompts, and NDCG@10 over the whole catalogue is dear. So one searches by a **surrogate**: the loss of the
-# next title, or PAP-REC's five short answers, written freely and compared token by token. A surrogate is good if it *orders prompts* as
-# the full metric does.
+# A search looks at hundreds of prompts, and NDCG@10 over the whole catalogue is expensive. So one searches by a **surrogate**: the loss of
+# the next title, or PAP-REC's five short answers, written freely and compared token by token. A surrogate is good if it *orders prompts*
+# as the full metric does.
+#
+# Two kinds of prompt were measured: manual wordings, and three random words behind a bare history.
+#
+# **Guess first:** all prompts together may show a clear relation although there is none within either kind. How?
 
 # %%
 from tutorial_lib.teaching.figures_prompts import measure_scatter, order_agreement
@@ -348,28 +360,37 @@ written = {t.source for t in templates("sequential")}
 by_prompt["kind"] = np.where(by_prompt.index.isin(written), "manual", "three random words")
 cost = measured.groupby("metric")["calls"].mean()
 hits = (measured.loc[measured["metric"] == "short answers", "value"] < 1).mean()
-agreement = {m: order_agreement(measured, m, "ndcg@10") for m in ("loss", "short answers")}
+of_kind = {"all prompts": measured}
+of_kind |= {kind: measured[measured["name"].isin(some.index)] for kind, some in by_prompt.groupby("kind")}
+agreement = {kind: {m: order_agreement(some, m, "ndcg@10") for m in ("loss", "short answers")} for kind, some in of_kind.items()}
 show(
     measure_scatter(by_prompt, ["loss", "short answers"], "ndcg@10"),
-    alt=f"NDCG@10 of {len(by_prompt)} prompts against two surrogates. Spearman with -NDCG@10: "
-    + ", ".join(f"{m} {found_rho[0]:.2f}" for m, found_rho in agreement.items()) + ".",
+    alt=f"NDCG@10 of {len(by_prompt)} prompts against two surrogates. Spearman of minus the surrogate with NDCG@10: "
+    + "; ".join(f"{kind}: " + ", ".join(f"{m} {a[0]:.2f}" for m, a in some.items()) for kind, some in agreement.items()) + ".",
     caption=f"{len(by_prompt)} prompts, {len(measured.groupby(['seed', 'user']))} validation users; short answers: 1 − NDCG@5.",
 )  # fmt: skip
 
 # %%
+rows = [(kind, m, *a, cost[m] / cost["ndcg@10"]) for kind, some in agreement.items() for m, a in some.items()]
+columns = ["prompts", "surrogate", "Spearman with NDCG@10", "95 % low", "95 % high", "share of its time"]
+caption = "Does a better surrogate mean a better NDCG@10? 1: the same order; users resampled"
+table(pd.DataFrame(rows, columns=columns).set_index("prompts"), caption=caption, digits=2)
+by_kind = by_prompt.groupby("kind")[["loss", "ndcg@10"]].mean()
+within = {m: all(agreement[kind][m][1] > 0 for kind in by_kind.index) for m in ("loss", "short answers")}
 say(
-    *(
-        f"{m}: Spearman with the full metric **{value:.2f}** ({low:.2f} to {high:.2f}, users resampled), at "
-        f"{cost[m] / cost['ndcg@10']:.1%} of its time."
-        for m, (value, low, high) in agreement.items()
-    ),
+    "Mean of each kind: "
+    + "; ".join(f"{kind}: loss {row['loss']:.2f}, NDCG@10 {row['ndcg@10']:.3f}" for kind, row in by_kind.iterrows())
+    + ".",
     f"The right title was among the five short answers {hits:.1%} of the time. If that is rare, most prompts look alike to it.",
-    f"Shown to order prompts as NDCG@10 does: {', '.join(m for m, a in agreement.items() if a[1] > 0) or 'neither of the two, here'}.",
+    "Shown, within both kinds, to order prompts as NDCG@10 does: "
+    f"{', '.join(m for m, shown_in in within.items() if shown_in) or 'neither of the two, with so few prompts and users'}.",
 )
 
 # %% [markdown]
-# Why can a lower loss come with a worse ranking? The loss counts every token of the right title, also what all titles share: that a title
-# follows at all, and what titles sound like. A ranking asks only which title is ahead of which.
+# **Simpson's paradox.** A correlation over all prompts mixes two questions: how do the two *kinds* differ, and how do prompts of *one* kind
+# differ? The first can be large while nothing is known about the second, and a search needs the second: it compares prompts of its own
+# kind. So read the rows of single kinds. It also warns of choosing *between* kinds by loss: the loss counts every token of the right
+# title, also what all titles share, and a ranking asks only which title is ahead of which.
 
 # %%
 quiz("05_automatic_prompts", "surrogate")
@@ -377,11 +398,12 @@ quiz("05_automatic_prompts", "surrogate")
 # %% [markdown]
 # ## 6. Was it worth it?
 # Manual prompts, found prompts and a soft prompt (notebook 04), on test users that no search has seen. Searches and soft prompt had the
-# same number of calls. For the manual prompts that number is not 0 either: the best one is chosen on validation.
+# same number of calls. For the manual prompts that number is not 0 either: the best one is chosen on validation, by the metric that is
+# asked for here, NDCG@10. (By loss another one would be chosen; section 5 says why that is no fair opponent.)
 
 # %%
 tested = recorded[recorded["part"] == "prompts"]
-chosen = by_prompt[by_prompt["kind"] == "manual"]["loss"].idxmin()  # as a search would choose: by validation loss
+chosen = by_prompt[by_prompt["kind"] == "manual"]["ndcg@10"].idxmax()  # on the validation users of section 5
 by_seed = tested.groupby(["metric", "name", "seed"])["value"].mean()
 entered = {
     f"best manual: {chosen}": f"manual: {chosen}", "random search": "automatic, random", "gradient search": "automatic, gradient",
@@ -417,14 +439,18 @@ versus = versus.rename(columns={"p": "p, NDCG", "q": "p, loss"})
 table(versus, caption="Paired over test users, 95 % intervals, p adjusted over the whole table; a loss below 0 is better", digits=3)
 
 # %%
-goal, small = ahead_of("automatic, gradient", f"manual: {chosen}", "ndcg@10"), versus.loc[f"manual: {chosen}"]
+goal = ahead_of("automatic, gradient", f"manual: {chosen}", "ndcg@10")
+small = versus.loc[f"manual: {chosen}"]
+seen = f"{goal.difference:+.3f} ({goal.ci[0]:+.3f} to {goal.ci[1]:+.3f}), adjusted p {small['p, NDCG']:.3f}"
+if small["p, NDCG"] >= 0.05:
+    outcome = f"**not shown**: {seen}. These {goal.n} users would show a difference of {goal.minimum_detectable_effect:.3f} or more"
+else:
+    outcome = f"**reached**: {seen}" if goal.difference > 0 else f"**missed**, the found prompt is behind: {seen}"
 say(
-    f"Best manual prompt by validation loss: `{chosen}`. Goal set beforehand, the found prompt ahead of it in test NDCG@10: "
-    + ("**reached**." if goal.ci[0] > 0 and small["p, NDCG"] < 0.05 else f"**not shown**. These {goal.n} users would show a difference of "
-       f"{goal.minimum_detectable_effect:.3f} or more; {goal.difference:+.3f} was seen."),
-    f"In the loss of the next title it is {small['loss']:+.3f} nats a token ({small['low ']:+.3f} to {small['high ']:+.3f}). "
-    "A loss is not a ranking: section 5.",
-)  # fmt: skip
+    f"Best manual prompt by validation NDCG@10: `{chosen}`. Goal set beforehand, the found prompt ahead of it in test NDCG@10: {outcome}.",
+    f"In the loss of the next title, which the search was told to lower, it is {small['loss']:+.3f} nats per token "
+    f"({small['low ']:+.3f} to {small['high ']:+.3f}). A loss is not a ranking: section 5.",
+)
 
 # %% [markdown]
 # And yours? Only now the test items are looked at.
@@ -450,7 +476,7 @@ rows = [
     ("share of words ahead of the best of ten", *beaten, n["scores"]),
 ]
 rows += [(f"validation loss after the search, {m}", *e, len(traces[m])) for m, e in ends.items()]
-rows += [(f"{label}, {e} events a user", *values[i], n["curse"]) for label, values in gains.items() for i, e in enumerate(events)]
+rows += [(f"{label}, {e} events per user", *values[i], n["curse"]) for label, values in gains.items() for i, e in enumerate(events)]
 rows += [(f"{metric}, {name}", *values, n["prompts"]) for metric, some in final.items() for name, values in some.items()]
 recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "seeds"]).set_index("quantity")
 table(recap, caption="Recorded on world-movies with kit-gpt; t intervals over seeds", digits=3)
@@ -459,14 +485,15 @@ table(recap, caption="Recorded on world-movies with kit-gpt; t intervals over se
 golden("05.scores.spearman", rho[0])
 golden("05.words", len(vocabulary))
 golden("05.curse.promised", gains["promised (validation)"][0][0], trivial=gains["kept (test)"][0][0])
-golden("05.surrogate.loss", agreement["loss"][0])
+golden("05.surrogate.loss", agreement["all prompts"]["loss"][0])
 golden("05.searched.loss", final["test loss"]["gradient search"][0], trivial=mean_manual["test loss"][0])
 
 # %% [markdown]
 # ## Pitfalls
 # - **Calls not counted.** A gradient costs three passes an example. Give random search the same calls before you praise the gradient.
 # - **The best of many on few events.** Keep events aside, and say how many candidates the winner was chosen from.
-# - **A personal word that works for everybody.** Deal the words out to other users, and see what is lost.
+# - **A personal word that works for everybody.** Give each user the word of a different one, and see what is lost.
+# - **One correlation over two kinds.** Look within each kind before you explain it.
 # - **Words that are no words.** A token from inside a word becomes another token when the prompt is written as text. Check the way back.
 # - **A validation set that moves.** Draw negatives once. If they change at every look, the search keeps what was lucky.
 

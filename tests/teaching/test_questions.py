@@ -103,7 +103,7 @@ def test_the_order_is_shuffled_and_the_same_every_time(tmp_path):
     """Else the right answer stands where its author wrote it, or moves between two readings."""
     path = tmp_path / "q.yaml"
     choices = "".join(f"      - {{text: t{n}, why: w}}\n" for n in range(4))
-    text = f"questions:\n  - id: {{}}\n    question: Which?\n    choices:\n{choices}"
+    text = f"questions:\n  - id: NAME\n    question: Which?\n    choices:\n{choices}"
     text = text.replace("t0, why: w", "t0, why: w, correct: true")
     orders = {}
     for number in range(40):

@@ -70,6 +70,14 @@ def duplicates_counted_twice(recommended, relevant, k):
     return gains / _ideal(min(len(relevant), k))
 
 
+def dedupes_then_cuts(recommended, relevant, k):
+    return _dcg(list(dict.fromkeys(recommended)), relevant, k) / _ideal(min(len(relevant), k))
+
+
+def cuts_then_closes_up(recommended, relevant, k):
+    return _dcg(recommended, relevant, k) / _ideal(min(len(relevant), k))
+
+
 def runs_past_the_end(recommended, relevant, k):
     gains = sum(1 / math.log2(rank + 1) for rank in range(1, k + 1) if recommended[rank - 1] in relevant)
     return gains / _ideal(min(len(relevant), k))
@@ -98,6 +106,8 @@ WRONG_ANSWERS = {
         (recall, "must count less than at rank 1"),
         (no_cut_off, "below the cut-off"),
         (duplicates_counted_twice, "counted twice"),
+        (dedupes_then_cuts, "took the repeat out before you cut"),
+        (cuts_then_closes_up, "the repeat of item 1 keeps rank 2"),
         (runs_past_the_end, "IndexError"),
         (gives_text, "expected one number"),
         (gives_a_list, "expected one number"),

@@ -117,7 +117,7 @@ WRONG_ANSWERS = {
         (seen_or_not, "you count 1"),
         (shares, "you count 1"),
         (a_dictionary, "expected an array of numbers"),
-        (one_row, "one row an item before"),
+        (one_row, "one row per item before"),
         (fails_on_short_histories, "IndexError"),
     ],
 }

@@ -31,6 +31,19 @@ def one_ahead(length):
     return torch.ones(length, length, dtype=torch.bool).tril(1)
 
 
+def to_be_added(length):
+    """The mask that most attention code adds to its scores."""
+    return torch.zeros(length, length).masked_fill(torch.ones(length, length).triu(1).bool(), float("-inf"))
+
+
+def to_be_added_as_lists(length):
+    return [[0 if j <= i else -1e9 for j in range(length)] for i in range(length)]
+
+
+def added_with_true_meaning_hidden(length):
+    return torch.full((length, length), float("-inf")).triu(1)
+
+
 def only_neighbours(length):
     near = torch.arange(length)
     return (near[:, None] - near <= 1) & (near[:, None] >= near)
@@ -112,6 +125,9 @@ WRONG_ANSWERS = {
         (no_diagonal_at_all, "must be [[True]]"),
         (everything, "bidirectional"),
         (one_ahead, "holds the answer"),
+        (to_be_added, "a mask to *add* to attention scores"),
+        (to_be_added_as_lists, "`mask == 0`"),
+        (added_with_true_meaning_hidden, "a mask to *add* to attention scores"),
         (only_neighbours, "does not see all earlier ones"),
         (one_row, "expected an array"),
         (too_wide, "expected 1 rows of 1"),

@@ -100,7 +100,7 @@ WRONG_ANSWERS = {
         (not_fitted, "Is it fitted?"),
         (the_class, "gave the class Popularity"),
         (only_numbers, "something with `score(histories, users=None)`"),
-        (items_that_occur, "one column an item"),
+        (items_that_occur, "one column per item"),
         (log_of_counts, "log(0)"),
         (share_of_nothing, "holds NaN"),
         (rarest_first, "Is the sign wrong?"),

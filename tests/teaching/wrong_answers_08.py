@@ -126,7 +126,7 @@ WRONG_ANSWERS = {
     "08-excess": [
         (similarity_gap, "dissimilarity is 1 - similarity"),
         (without_floor, "Take off what a mere rewording changes"),
-        (over_everything, "one number a prompt"),
+        (over_everything, "one number per prompt"),
         (against_the_closest, "most similar"),
         (against_the_farthest, "least similar"),
         (mean_of_all_paraphrases, "expected [.3, -.1]"),

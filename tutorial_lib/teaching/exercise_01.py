@@ -62,9 +62,18 @@ def _cut_at_k(ndcg: Callable) -> None:
 
 
 def _duplicates(ndcg: Callable) -> None:
-    """Recommending the same item twice earns its gain once."""
+    """Recommending the same item twice earns its gain once, and costs the place that the repeat takes."""
     twice = "Item 1 was recommended twice and counted twice. Keep the first, and let a repeated item earn nothing."
     expect_close(ndcg([1, 1, 9], {1, 2}, 3), 1 / (1 + _AT_2), "ndcg_at_k([1, 1, 9], {1, 2}, 3)", otherwise=twice)
+    moved_up = (
+        "Item 2 stands at rank 3, below the cut-off: the user sees item 1 at both places. You took the repeat "
+        "out before you cut, and so moved item 2 up. Cut first; a repeat earns nothing and keeps its place."
+    )
+    where = "ndcg_at_k([1, 1, 2], {1, 2}, 2)"
+    expect_close(ndcg([1, 1, 2], {1, 2}, 2), 1 / (1 + _AT_2), where, {1.0: moved_up}, twice)
+    closed_up = "Item 2 stands at rank 3, because the repeat of item 1 keeps rank 2. Count ranks in the list as the user sees it."
+    third = (1 + 0.5) / (1 + _AT_2)
+    expect_close(ndcg([1, 1, 2], {1, 2}, 3), third, "ndcg_at_k([1, 1, 2], {1, 2}, 3)", {1.0: closed_up}, twice)
 
 
 def _laws(ndcg: Callable) -> None:
@@ -92,7 +101,7 @@ NDCG = Exercise(
     reference=_library_ndcg,
     hints=(
         "A hit at rank r earns `1 / log2(r + 1)`, with r counted from 1. Add up what the first k items earn: that is DCG. "
-        "A repeated item earns only once.",
+        "A repeated item earns only once, and still takes up its place.",
         "Divide by IDCG, the DCG of the best list that exists. Its first ranks are all hits: there are `min(len(relevant), k)` of them.",
         "Go through `enumerate(recommended[:k], start=1)` and keep a set `seen`. Add `1 / math.log2(rank + 1)` for an item that is in "
         "`relevant` and not in `seen`. Then divide by `sum(1 / math.log2(rank + 1) for rank in range(1, min(len(relevant), k) + 1))`.",

@@ -96,7 +96,7 @@ def _matrix(counts: Callable, histories: list[list[int]], n_items: int) -> np.nd
         ) from None
     if matrix.shape != (n_items, n_items):
         raise Mistake(
-            f"`{where}` gave shape {matrix.shape}; expected ({n_items}, {n_items}): one row an item before, one column an item after."
+            f"`{where}` gave shape {matrix.shape}; expected ({n_items}, {n_items}): one row per item before, one column per item after."
         )
     return matrix
 
@@ -126,7 +126,7 @@ def _users_apart(counts: Callable) -> None:
             "they belong to different users. Go history by history."
         )
     if found.sum() != 2:
-        raise Mistake(f"`count_transitions([[0, 1], [2, 3]], 4)` holds {found.sum():g} steps in all; there are 2, one a user.")
+        raise Mistake(f"`count_transitions([[0, 1], [2, 3]], 4)` holds {found.sum():g} steps in all; there are 2, one per user.")
 
 
 def _again_and_again(counts: Callable) -> None:

@@ -11,18 +11,32 @@ from tutorial_lib.teaching.exercises import Exercise, Mistake, NotAttempted
 def _rows(mask: object, where: str, length: int) -> list[list[bool]]:
     """The learner's mask as lists of booleans, or a mistake that says what it is instead."""
     try:
-        rows = [[bool(value) for value in row] for row in mask]
+        values = [[float(value) for value in row] for row in mask]
     except (TypeError, ValueError, RuntimeError):
         raise Mistake(f"`{where}` gave {type(mask).__name__}; expected an array or tensor of True and False, [length, length].") from None
+    _refuse_additive(values, where)
+    rows = [[bool(value) for value in row] for row in values]
     if len(rows) != length or any(len(row) != length for row in rows):
         shape = f"{len(rows)} rows of {len(rows[0]) if rows else 0}"
-        raise Mistake(f"`{where}` has {shape}; expected {length} rows of {length}, one row a token that looks.")
+        raise Mistake(f"`{where}` has {shape}; expected {length} rows of {length}, one row per token that looks.")
     return rows
+
+
+def _refuse_additive(values: list[list[float]], where: str) -> None:
+    """Some libraries *add* a mask to the attention scores: 0 where a token may look, -inf (or a large negative number) where not."""
+    lowest = min((value for row in values for value in row), default=0.0)
+    if not lowest < 0:  # nan is left to the checks that follow
+        return
+    raise Mistake(
+        f"`{where}` holds {lowest:g}: that is a mask to *add* to attention scores, 0 where a token may look. "
+        "Here it holds True where a token may look, False elsewhere: compare it with 0, as in `mask == 0`."
+    )
 
 
 def _one_token(causal_mask: Callable) -> None:
     """A sequence of one token sees itself."""
     if _rows(causal_mask(1), "causal_mask(1)", 1) != [[True]]:
+        _rows(causal_mask(3), "causal_mask(3)", 3)  # a mask to add shows itself only where something is hidden
         raise Mistake("`causal_mask(1)` must be [[True]]: a token sees itself. Did you leave out the diagonal, or take True for hidden?")
 
 
@@ -89,7 +103,7 @@ def _call(mask_items: Callable, history: list, ratio: float, seed: int) -> tuple
     if len(inputs) != len(history) or len(labels) != len(history):
         raise Mistake(
             f"`{where}`: inputs has {len(inputs)} and labels {len(labels)} entries; "
-            f"expected {len(history)} each, one a position, so that both stay aligned."
+            f"expected {len(history)} each, one per position, so that both stay aligned."
         )
     return inputs, labels, where
 

@@ -17,12 +17,12 @@ _ITEMS, _USERS, _LENGTH, _LABELS = 30, 40, 9, 20
 class Blend(ScoreRecommender):
     """Adds up what several recommenders say: each one's scores of a history, standardised (mean 0, spread 1), times its weight.
 
-    parts: fitted recommenders of one catalogue. weights: one a part, any numbers.
+    parts: fitted recommenders of one catalogue. weights: one per part, any numbers.
     """
 
     def __init__(self, parts: Sequence, weights: Sequence[float]):
         if not len(parts) == len(weights) > 0:
-            raise InputError(f"Blend: {len(parts)} parts and {len(weights)} weights; give one weight a part, and at least one part")
+            raise InputError(f"Blend: {len(parts)} parts and {len(weights)} weights; give one weight per part, and at least one part")
         self.parts, self.weights, self.n_items = list(parts), list(weights), parts[0].n_items
 
     def score(self, histories, users=None) -> np.ndarray:
@@ -94,7 +94,7 @@ def _scores(strategy: Callable, split, labels: int = _LABELS, seed: int = 0) -> 
     if scores.shape != (len(histories), _ITEMS):
         raise Mistake(
             f"`{where}.score` gave the shape {scores.shape} for {len(histories)} histories and {_ITEMS} items; "
-            f"expected {(len(histories), _ITEMS)}: one row a history, one column an item of the whole catalogue."
+            f"expected {(len(histories), _ITEMS)}: one row per history, one column per item of the whole catalogue."
         )
     if np.isnan(scores).any():
         raise Mistake(f"`{where}.score` holds NaN. Do you divide by 0, or take the logarithm of a count that is 0? Add 1 to the counts.")

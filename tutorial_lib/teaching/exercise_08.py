@@ -79,7 +79,7 @@ def _one_number_a_prompt(excess: Callable) -> None:
     """The prompt is the unit: one number each, so that an interval can be made."""
     found = np.asarray(excess(np.array([0.5, 0.8]), np.array([[0.7, 0.9], [0.6, 0.8]])), dtype=float)
     if found.shape != (2,):
-        raise Mistake(f"`excess` gave shape {found.shape} for two prompts; expected one number a prompt. Average over `axis=1` only.")
+        raise Mistake(f"`excess` gave shape {found.shape} for two prompts; expected one number per prompt. Average over `axis=1` only.")
     if np.allclose(found, [-0.3, 0.1]):
         raise Mistake("`excess` is negative where the attribute changes *more* than the paraphrases: dissimilarity is 1 - similarity.")
     if np.allclose(found, [0.5, 0.2]):

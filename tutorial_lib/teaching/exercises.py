@@ -167,6 +167,15 @@ def attempt(function: Callable, exercise: str) -> Callable:
     return task.reference
 
 
+def whose(function: Callable, exercise: str) -> str:
+    """Whose function a notebook goes on with: "your function", or "the reference" in its place.
+
+    >>> whose(get_exercise("01-ndcg").reference, "01-ndcg")
+    'the reference'
+    """
+    return "the reference" if function is get_exercise(exercise).reference else "your function"
+
+
 def help_html(exercise: Exercise) -> str:
     """Three hints and the solution, each folded, as plain HTML."""
     parts = [folded(f"Hint {level} of 3", f"<p>{inline_html(text)}</p>") for level, text in enumerate(exercise.hints, start=1)]

@@ -106,10 +106,10 @@ def metric_curves(k: int = 10):
 def interval_points(
     labels: Sequence[str], groups: Mapping[str, Sequence[tuple[float, float, float]]], *, quantity: str, zero: str = "", title: str = ""
 ):
-    """Points with intervals, one row a label, one marker a group; a table of shares or differences as a picture.
+    """Points with intervals, one row per label, one marker per group; a table of shares or differences as a picture.
 
     Args:
-        labels: one a row, the first on top.
+        labels: one per row, the first on top.
         groups: name -> (mean, low, high) for each label; low = high = mean where there is no sample.
         quantity: what the axis measures.
         zero: what 0 means, e.g. ``"no difference"``; draws a line there.

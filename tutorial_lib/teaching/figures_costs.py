@@ -30,7 +30,7 @@ def cheapest_best(means: pd.DataFrame, cost: str) -> pd.DataFrame:
 def cost_map(means: pd.DataFrame, cost: str, picked: str = "", ax=None, quantity: str = "test NDCG@10"):
     """Accuracy against one of `COSTS` (logarithmic, with 0 at the left edge), the Pareto front as a line; ``picked`` stands out.
 
-    means: one row a strategy, from `at_labels`. Without ``ax`` every point has its name, else only those of the front.
+    means: one row per strategy, from `at_labels`. Without ``ax`` every point has its name, else only those of the front.
     """
     import matplotlib.pyplot as plt
 
@@ -65,10 +65,10 @@ def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) ->
         return f"{strategy} was not run with {labels} labels or fewer. On the front of {COSTS[cost]}: {front}."
     row = found.iloc[0]
     price = "not counted" if pd.isna(row[cost]) else plain(row[cost])
-    return (
-        f"With {labels} labels, {strategy} has NDCG@10 {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f}); {COSTS[cost]}: {price}. "
-        f"On the front: {front}."
-    )
+    interval = f"{row['low']:.3f} to {row['high']:.3f}"
+    if row["low"] == row["high"]:
+        interval = f"{row['seeds']} seed{'s' * (row['seeds'] > 1)}, so no interval"
+    return f"With {labels} labels, {strategy} has NDCG@10 {row['mean']:.3f} ({interval}); {COSTS[cost]}: {price}. On the front: {front}."
 
 
 def _cost_axis(ax, place: pd.Series, zero: float | None) -> None:
@@ -100,7 +100,7 @@ def family_legend(fig, families: Sequence[str]) -> None:
 
 
 def cost_panels(means: pd.DataFrame, quantity: str = "test NDCG@10"):
-    """`cost_map` for numbers trained (bytes stored are four times as many), seconds, FLOPs, and milliseconds a user."""
+    """`cost_map` for numbers trained (bytes stored are four times as many), seconds, FLOPs, and milliseconds per user."""
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(2, 2, figsize=(9.4, 6.8), sharey=True, layout="constrained")

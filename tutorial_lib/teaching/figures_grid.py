@@ -1,4 +1,4 @@
-"""Notebook 06: the recorded grid as a table of means and costs, and as curves over labels, one panel a family of the survey's cells."""
+"""Notebook 06: the recorded grid as a table of means and costs, and as curves over labels, one panel per family of the survey's cells."""
 
 from __future__ import annotations
 
@@ -45,9 +45,9 @@ def select(recorded: pd.DataFrame, dataset: str, lm: str, task: str = "next") ->
 
 
 def summary(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
-    """One row a strategy and number of labels, best first: mean with its 95 % t interval over seeds, and the mean cost of a cell.
+    """One row per strategy and number of labels, best first: mean with its 95 % t interval over seeds, and the mean cost of a cell.
 
-    Columns: strategy, labels, mean, low, high (equal to the mean with one seed), seeds, family, and those of `COSTS`.
+    Columns: strategy, labels, mean, low, high (equal to the mean with fewer than three seeds), seeds, family, and those of `COSTS`.
     """
     out = []
     for name in rows["strategy"].unique():
@@ -123,7 +123,7 @@ def spread(places: Sequence[float], gap: float) -> np.ndarray:
 
 
 def learning_curves(means: pd.DataFrame, marks: pd.DataFrame | None = None, quantity: str = "test NDCG@10", floor: float = 0.0):
-    """One panel a family: its strategies over label budgets in colour, all others in grey, the untuned ones as dotted lines.
+    """One panel per family: its strategies over label budgets in colour, all others in grey, the untuned ones as dotted lines.
 
     means: of `summary`. marks: further rows of the same columns, drawn as stars with their intervals (a live run, your own strategy).
     floor: where the axis of accuracy starts.

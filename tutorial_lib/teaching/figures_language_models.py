@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -10,20 +11,21 @@ import pandas as pd
 from tutorial_lib.teaching.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
 
 Level = tuple[float, float, float]
+LEAST_SEEDS = 3  # behind an interval over seeds
 
 
 def seed_means(recorded: pd.DataFrame, strategy: str, metric: str = "ndcg@10") -> list[tuple[float, float, float, float]]:
     """(labels, mean, low, high) for each number of labels: the mean of a metric over seeds, and its 95 % t interval.
 
-    recorded: one row a user, as ``data/results/strategies.csv`` or `experiments.load_results`. A strategy without labels gives one row,
-    and one seed no interval.
+    recorded: one row per user, as ``data/results/strategies.csv`` or `experiments.load_results`. A strategy without labels gives one row,
+    and fewer than three seeds give no interval (low and high are the mean): a t interval of two is too wide to say anything.
     """
     from scipy.stats import t
 
     out = []
     for labels, some in recorded[recorded["strategy"] == strategy].groupby("labels"):
         means = some.groupby("seed")[metric].mean()
-        half = t.ppf(0.975, len(means) - 1) * means.sem() if len(means) > 1 else 0.0
+        half = t.ppf(0.975, len(means) - 1) * means.sem() if len(means) >= LEAST_SEEDS else 0.0
         out.append((float(labels), means.mean(), means.mean() - half, means.mean() + half))
     return out
 
@@ -70,24 +72,26 @@ def paired(recorded: pd.DataFrame, strategy: str, baseline: str, labels: int, me
     return None if both.empty else compare(*(both.iloc[:, [side]].reset_index(drop=True) for side in (0, 1)), metric)
 
 
-def paired_table(recorded: pd.DataFrame, baseline: str, strategies: Sequence[str]) -> pd.DataFrame:
+def paired_table(recorded: pd.DataFrame, baseline: str | Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
     """Gain of each strategy over a baseline at the same labels: mean difference with its 95 % interval and adjusted p.
 
     Pairs are users within seeds; labels 0 of the baseline stand for any number. Holm's adjustment is over the whole table.
+    Several baselines make one table, one family of tests, with the column "against".
     """
     from tutorial_lib.evaluation import holm
 
+    bases = [baseline] if isinstance(baseline, str) else list(baseline)
+    counts = sorted(n for n in recorded["labels"].unique() if 0 < n < recorded["labels"].max())
     rows, p = [], []
-    for labels in sorted(count for count in recorded["labels"].unique() if 0 < count < recorded["labels"].max()):
-        for name in strategies:
-            run = ((recorded["strategy"] == name) & (recorded["labels"] == labels)).any()
-            c = paired(recorded, name, baseline, labels) if run else None
-            if c is not None:
-                rows.append((name, int(labels), c.difference, *c.ci, c.n))
-                p.append(c.p)
-    frame = pd.DataFrame(rows, columns=["strategy", "labels", "gain", "95 % low", "95 % high", "pairs"])
-    frame["p adjusted"] = holm(p)
-    return frame.set_index("strategy")
+    for base, labels, name in itertools.product(bases, counts, strategies):
+        run = ((recorded["strategy"] == name) & (recorded["labels"] == labels)).any()
+        c = paired(recorded, name, base, labels) if run else None
+        if c is not None:
+            rows.append((name, base, int(labels), c.difference, *c.ci, c.n))
+            p.append(c.p)
+    columns = ["strategy", "against", "labels", "gain", "95 % low", "95 % high", "pairs"]
+    frame = pd.DataFrame(rows, columns=columns).assign(**{"p adjusted": holm(p)})
+    return (frame.drop(columns="against") if len(bases) == 1 else frame).set_index("strategy")
 
 
 class HeadRuns:
@@ -116,7 +120,7 @@ class HeadRuns:
         self.steps, self.seed, self.runs = steps, seed, {}
 
     def run(self, learning_rate: float) -> tuple[list[float], float]:
-        """Losses of all steps, nats a prediction, and the validation NDCG@10."""
+        """Losses of all steps, nats per prediction, and the validation NDCG@10."""
         import torch
         import torch.nn.functional as F
 

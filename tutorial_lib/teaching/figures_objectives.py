@@ -111,6 +111,36 @@ def learning_panels(histories: Mapping[str, Sequence], lines: Mapping[str, float
     return fig
 
 
+def reliability_bins(believed: np.ndarray, true: np.ndarray, bins: int = 8) -> list[tuple[float, float]]:
+    """(mean believed, mean true probability) of each of ``bins`` groups of equal size, the least believed first.
+
+    >>> reliability_bins(np.array([0.1, 0.3, 0.6, 0.8]), np.array([0.1, 0.1, 0.4, 0.4]), bins=2)
+    [(0.2, 0.1), (0.7, 0.4)]
+    """
+    believed, true = np.ravel(believed), np.ravel(true)
+    groups = np.array_split(np.argsort(believed, kind="stable"), bins)
+    return [(float(believed[rows].mean()), float(true[rows].mean())) for rows in groups if len(rows)]
+
+
+def reliability(belief: Mapping[str, tuple[np.ndarray, np.ndarray]]):
+    """Reliability curve: true over believed probability, one curve per model, with the diagonal of a calibrated one.
+
+    belief: name -> (believed, true), two arrays of one shape.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(4.8, 4.0), layout="constrained")
+    ax.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle=":", label="calibrated")
+    looks = zip(OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False)
+    for (name, sides), (colour, style, marker) in zip(belief.items(), looks, strict=False):
+        x, y = zip(*reliability_bins(*sides), strict=True)
+        ax.plot(x, y, color=colour, linestyle=style, marker=marker, label=name)
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    label_axes(ax, "believed probability", "true probability")
+    ax.legend(frameon=False, loc="upper left")
+    return fig
+
+
 def share_of_ceiling(users: Sequence[int], shares: Mapping[str, Sequence[float]]):
     """Share of the exact ceiling's NDCG@10 over the number of training users (logarithmic), one curve a model."""
     from tutorial_lib.teaching.plots import curves

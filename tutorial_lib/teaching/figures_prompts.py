@@ -1,4 +1,4 @@
-"""Figures of notebook 05: scores against true losses, searches over calls, a cheap measure against a dear one."""
+"""Figures of notebook 05: scores against true losses, searches over calls, a cheap measure against the full one."""
 
 from __future__ import annotations
 
@@ -119,8 +119,8 @@ class ScorePlot:
         )
 
 
-def order_agreement(measured: pd.DataFrame, cheap: str, dear: str, draws: int = 400, seed: int = 0) -> tuple[float, float, float]:
-    """Spearman correlation over prompts of a cheap measure (lower is better) with a dear one (higher is better): (value, low, high).
+def order_agreement(measured: pd.DataFrame, cheap: str, full: str, draws: int = 400, seed: int = 0) -> tuple[float, float, float]:
+    """Spearman correlation over prompts of a cheap measure (lower is better) with the full one (higher is better): (value, low, high).
 
     measured: columns seed, user, name (of the prompt), metric, value. The 95 % interval resamples users; a draw in which all prompts are
     equal says nothing and is left out.
@@ -128,7 +128,7 @@ def order_agreement(measured: pd.DataFrame, cheap: str, dear: str, draws: int = 
     from scipy.stats import rankdata
 
     table = measured.pivot_table(index=["seed", "user"], columns=["metric", "name"], values="value")
-    a, b = -table[cheap].to_numpy(), table[dear].to_numpy()  # [users, prompts]
+    a, b = -table[cheap].to_numpy(), table[full].to_numpy()  # [users, prompts]
 
     def correlation(rows):
         ranks = [rankdata(side[rows].mean(0)) for side in (a, b)]
@@ -140,15 +140,15 @@ def order_agreement(measured: pd.DataFrame, cheap: str, dear: str, draws: int = 
     return float(correlation(np.arange(len(a)))), float(low), float(high)
 
 
-def measure_scatter(table: pd.DataFrame, cheap: Sequence[str], dear: str):
-    """One panel a cheap measure: its mean for each prompt against the dear one. table: one row a prompt."""
+def measure_scatter(table: pd.DataFrame, cheap: Sequence[str], full: str):
+    """One panel per cheap measure: its mean for each prompt against the full one. table: one row per prompt."""
     import matplotlib.pyplot as plt
 
     fig, panels = plt.subplots(1, len(cheap), figsize=(8.2, 3.3), layout="constrained", sharey=True)
     for ax, name in zip(np.atleast_1d(panels), cheap, strict=True):
         for place, (kind, some) in enumerate(table.groupby("kind")):
             style = {"marker": MARKERS[place], "color": list(OKABE_ITO.values())[place], "linestyle": "none"}
-            ax.plot(some[name], some[dear], **style, label=kind if ax is np.atleast_1d(panels)[0] else None)
-        label_axes(ax, name, dear if ax is np.atleast_1d(panels)[0] else "")
+            ax.plot(some[name], some[full], **style, label=kind if ax is np.atleast_1d(panels)[0] else None)
+        label_axes(ax, name, full if ax is np.atleast_1d(panels)[0] else "")
     fig.legend(loc="outside lower center", ncols=3, frameon=False)
     return fig
