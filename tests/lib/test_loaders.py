@@ -181,6 +181,11 @@ BROKEN = [  # name, file, line that is broken, its new content, what must be sai
     ("amazon-games", "Games-6k.item", 2, b"0", "found 1 field"),
     ("mind-small", "behaviors.tsv", 2, b"2\tU5\tnoon\t\tN1-1", "time 'noon'"),
     ("mind-small", "behaviors.tsv", 2, b"2\tU5\t11/12/2019 12:00:00 PM\t\tN1 N2-0", "impressions 'N1 N2-0'"),
+    ("mind-small", "behaviors.tsv", 2, b"2\tU5\t11/12/9999 12:00:00 PM\t\tN1-1", "time '11/12/9999 12:00:00 PM'"),
+    ("mind-small", "behaviors.tsv", 2, b"2\tU5\t11/12/2262 12:00:00 PM\t\tN1-1", "time '11/12/2262 12:00:00 PM'"),
+    ("mind-small", "behaviors.tsv", 2, b"2\tU5\t11/12/0001 12:00:00 PM\t\tN1-1", "from 1990-01-01 to 2100-01-01"),
+    ("mind-small", "behaviors.tsv", 2, b"2\tU5\t1/1/1970 12:00:00 AM\t\tN1-1", "time '1/1/1970 12:00:00 AM'"),
+    ("mind-small", "behaviors.tsv", 2, b"2\tU5\t13/32/2019 12:00:00 PM\t\tN1-1", "time '13/32/2019 12:00:00 PM'"),
     ("mind-small", "news.tsv", 4, b"N4\tsports", "found 2 fields"),
 ]
 
@@ -288,3 +293,78 @@ def test_a_row_that_only_the_careful_parser_can_read_gives_the_same_table(load):
 def test_options_are_checked(load):
     with pytest.raises(InputError, match="expected 'error' or 'skip'"):
         load("ml-100k", bad_rows="ignore")
+
+
+# --- files that an editor has saved again ---
+
+
+TITLES = ["Blåbær (1999)", "Crème (1999)", "Plain (1999)"]
+RESAVED = {  # name: member, its text
+    "ml-100k": ("u.item", "".join(item_100k(i, title) + "\n" for i, title in enumerate(TITLES, 1))),
+    "ml-1m": ("movies.dat", "".join(f"{i}::{title}::Drama\n" for i, title in zip((661, 1193, 7), TITLES))),
+    "ml-latest-small": ("movies.csv", "movieId,title,genres\r\n" + "".join(f"{i},{t},Drama\r\n" for i, t in zip((1, 6, 7), TITLES))),
+}
+
+
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("name", RESAVED)
+def test_titles_saved_again_in_another_encoding_come_out_right_or_are_refused(load, name, encoding):
+    """Advice found in public issues makes UTF-8 of u.item, and "Blåbær" became "BlÃ¥bÃ¦r" without a word."""
+    member, text = RESAVED[name]
+    if name == "ml-latest-small" and not encoding.startswith("utf-8"):
+        with pytest.raises(InputError, match="movies.csv, line 2: bytes that are not utf-8"):
+            load(name, {member: text.encode(encoding)})
+        return
+    ds = load(name, {member: text.encode(encoding)})
+    assert ds.items["title"].tolist() == TITLES
+    told = any("was saved again as utf-8" in note for note in ds.card.notes)
+    assert told == (name != "ml-latest-small" and encoding.startswith("utf-8"))
+
+
+@pytest.mark.parametrize("name", ["ml-100k", "ml-1m"])
+def test_letters_that_only_cp1252_has_are_read_as_cp1252(load, name):
+    """A copy saved by an editor on Windows: in latin-1 these are control characters."""
+    member, text = RESAVED[name]
+    text = text.replace("Crème", "L’Œuvre – Š…")
+    ds = load(name, {member: text.encode("cp1252")})
+    assert ds.items["title"][1] == "L’Œuvre – Š… (1999)" and any("saved again as cp1252" in note for note in ds.card.notes)
+
+
+@pytest.mark.parametrize("name", ["ml-100k", "ml-1m"])
+def test_a_file_in_two_encodings_is_refused_at_the_line_that_differs(load, name):
+    member, text = RESAVED[name]
+    lines = text.split("\n")
+    mixed = lines[0].encode("utf-8") + b"\n" + "\n".join(lines[1:]).encode("latin-1")
+    with pytest.raises(InputError, match=f"{member}, line 2: bytes that are not utf-8"):
+        load(name, {member: mixed})
+
+
+@pytest.mark.parametrize("taken_for", ["latin-1", "cp1252"])
+@pytest.mark.parametrize("name", RESAVED)
+def test_titles_that_went_through_a_wrong_encoding_are_refused(load, name, taken_for):
+    member, text = RESAVED[name]
+    with pytest.raises(InputError, match=f"{member}, line .: title 'BlÃ¥bÃ¦r .1999.' is UTF-8 read as another encoding"):
+        load(name, {member: text.encode("utf-8").decode(taken_for).encode("utf-8")})
+
+
+@pytest.mark.parametrize("name", RESAVED)
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", "utf-32"])
+def test_a_file_saved_as_unicode_by_notepad_is_refused(load, name, encoding):
+    member, text = RESAVED[name]
+    with pytest.raises(InputError, match=member):
+        load(name, {member: text.encode(encoding)})
+    with pytest.raises(InputError, match="was saved as UTF-16"):
+        load(name, {member: text.encode("utf-16")})
+
+
+RATINGS = {"ml-100k": "u.data", "ml-1m": "ratings.dat", "ml-latest-small": "ratings.csv"}
+
+
+@pytest.mark.parametrize("name", RATINGS)
+@pytest.mark.parametrize("change", ["a mark before it", "Windows", "both", "neither"])
+def test_ratings_with_a_mark_before_them_or_lines_as_on_windows_are_the_same(load, name, change):
+    whole = rows(load(name))
+    data = PUBLISHED[name][RATINGS[name]].replace(b"\r\n", b"\n")
+    data = data.replace(b"\n", b"\r\n") if change in ("Windows", "both") else data
+    data = b"\xef\xbb\xbf" + data if change in ("a mark before it", "both") else data
+    assert rows(load(name, {RATINGS[name]: data})) == whole
