@@ -155,7 +155,9 @@ class Odd:
             return [np.resize(h, k) if len(h) >= k else np.r_[h, np.full(k - len(h), -1)] for h in histories]
         if self.kind == "same":
             return np.tile(np.arange(k), (n, 1))
-        return [np.setdiff1d(np.random.default_rng(int(u)).permutation(N_ITEMS), h, True)[:k] for u, h in zip(users, histories, strict=True)]
+        return [
+            np.setdiff1d(np.random.default_rng(int(u)).permutation(N_ITEMS), h, True)[:k] for u, h in zip(users, histories, strict=True)
+        ]
 
 
 @pytest.mark.parametrize("kind, word", [("empty", NONE), ("invented", NONE), ("consumed", NEGATIVE)])
@@ -287,7 +289,7 @@ def test_unequal_numbers_of_targets_filters_and_ties_are_told():
     assert lengths.min() >= 8
     report = audit(Fixed(), uneven, random_hold_out(uneven, share=0.3), attributes=["gender"])
     assert any("users of F have" in line and "hold out the same number" in line for line in report.problems)
-    assert "2-core" in report.scope["filters applied to the data"] and "tied" not in report.scope["protocol"]
+    assert "2-core" in report.scope["filters and notes of the data"] and "tied" not in report.scope["protocol"]
     assert report.scope["ties in time"].startswith("0.0%") and "targets" in report.scope["protocol"]
     equal = audit(Fixed(), uneven, random_hold_out(uneven, 3), attributes=["gender"])
     assert not any("on average" in line for line in equal.problems)

@@ -93,11 +93,9 @@ def _exposure_finding(
     deserved = float(merit.mean()) if len(merit) else np.nan
     if len(shown) >= evidence.minimum:
         estimate = mean_shift(shown - merit, rng=rng)
-        levels = level("shown", shown, evidence.minimum, rng=rng), level("chosen", merit, evidence.minimum, rng=rng)
-    if len(shown):
-        parts = f"Exposure {shown.mean():.4f}, merit {deserved:.4f}, share of the catalogue {belongs.mean():.4f}."
-        notes.insert(0, f"{parts} The margin is {share:.0%} of the merit.")
-    if unknown != (0.0, 0.0):
+        levels = level("shown", shown, evidence.minimum), level("chosen", merit, evidence.minimum)
+    notes.insert(0, f"Share of the catalogue {belongs.mean():.4f}. The margin is {share:.0%} of the merit.")
+    if unknown != (0.0, 0.0) and np.isfinite(estimate.low):
         bounds = estimate.low + unknown[0], estimate.high + unknown[1]
         notes.append(f"Items of unknown provider: with all of them, the difference lies between {bounds[0]:+.4f} and {bounds[1]:+.4f}.")
     if share >= 1:

@@ -173,8 +173,9 @@ def make_finding(
     ci = (estimate.low, estimate.high)
     found = verdict_of(ci, estimate.p, margin, bounds=bounds)
     numbers = estimate.value, ci, dict(n_by_group), detectable(estimate.se), estimate.p, math.nan, margin
+    notes = (*notes, *([f"{estimate.note[0].upper()}{estimate.note[1:]}."] if estimate.note else []))
     told = {"se": estimate.se, "harmed": harmed or _harmed(metric, stakeholder), "bounds": bounds, **more}
-    return Finding(harm, stakeholder, metric, *numbers, found, tuple(notes), **told)
+    return Finding(harm, stakeholder, metric, *numbers, found, notes, **told)
 
 
 def _harmed(metric: str, stakeholder: str) -> tuple[str, str] | None:

@@ -7,19 +7,19 @@ from scipy.special import ndtri
 
 from tutorial_lib.audit.evidence import SUPPRESSED
 from tutorial_lib.audit.finding import Level
-from tutorial_lib.audit.inference import mean_shift
+from tutorial_lib.audit.inference import mean_estimate
 
 Z = float(ndtri(0.975))
 UNKNOWN = (np.nan, np.nan, np.nan)
 
 
-def level(group: str, values: np.ndarray, minimum: int, *, rng: np.random.Generator) -> Level:
+def level(group: str, values: np.ndarray, minimum: int) -> Level:
     """Mean of one group's values with its 95 % interval; none below ``minimum`` users, not even a
     mean below ten.
     """
     if len(values) < max(minimum, 2):
         return Level(group, float(values.mean()) if len(values) >= SUPPRESSED else np.nan, np.nan, np.nan)
-    found = mean_shift(values, rng=rng, permutations=1)  # the interval is wanted, the p is not
+    found = mean_estimate(values)
     return Level(group, found.value, found.low, found.high)
 
 

@@ -55,21 +55,21 @@ def group_gaps(
         left_out = int(rows_a.sum() + rows_b.sum()) - len(x) - len(y)
         notes += [f"{shown(left_out)} users without a value left out."] if left_out else []
         bounds, said = unknown_bounds(x, y, unknown)
-        more = _both_sides((a, x), (b, y), evidence.minimum, rng) if levels else {}
+        more = _both_sides((a, x), (b, y), evidence.minimum) if levels else {}
         more |= {"harmed": (a, b) if more_is_better else (b, a), "bounds": bounds, "margin_name": margin_name}
         name, sizes = gap_name(measure, attribute, a, b), {a: len(x), b: len(y)}
         findings.append(make_finding(harm, "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes + said, **more))
     return findings
 
 
-def _both_sides(one: tuple[str, np.ndarray], other: tuple[str, np.ndarray], minimum: int, rng: np.random.Generator) -> dict:
+def _both_sides(one: tuple[str, np.ndarray], other: tuple[str, np.ndarray], minimum: int) -> dict:
     """Mean of each side, and their ratio where both have an interval; nothing beside a group that
     is suppressed.
     """
     n = min(len(one[1]), len(other[1]))
     if n < SUPPRESSED:
         return {}
-    levels = tuple(level(name, values, minimum, rng=rng) for name, values in (one, other))
+    levels = tuple(level(name, values, minimum) for name, values in (one, other))
     return {"levels": levels} | ({"ratio": ratio_of_means(one[1], other[1])} if n >= minimum else {})
 
 

@@ -71,7 +71,7 @@ def forest(findings: Sequence[Finding]) -> str:
     if not findings:
         return ""
     parts = [_forest_row(f) for f in findings]
-    ticks = [(50 + 50 * tick / REACH, f"{tick:+.0f}") for tick in (-REACH, -REACH / 2, 0, REACH / 2, REACH)]
+    ticks = [(50 + 50 * tick / REACH, f"{tick:+.0f}" if tick else "0") for tick in (-REACH, -REACH / 2, 0, REACH / 2, REACH)]
     parts.append(_axis(ticks))
     caption = (
         "Forest plot: differences and 95 % intervals of the declared family, each in units of its own margin. "

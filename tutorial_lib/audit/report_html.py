@@ -22,20 +22,20 @@ p,li,details{max-width:60rem}ul{padding-left:1.2rem}li{margin:.2rem 0}
 .opinion h2{border:0;margin:0;padding:0;font-size:1.35rem}.opinion p{margin:.5rem 0}
 .opinion.negative{border-color:#b84e00}.opinion.comments{border-color:#e69f00}
 .opinion.positive{border-color:#00755a}
-table{border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums;
+table{border-collapse:collapse;width:100%;font-size:.85rem;font-variant-numeric:tabular-nums;
  margin:.8rem 0 1.2rem;max-width:100%}
 caption{text-align:left;font-style:italic;padding:.3rem 0}
 th,td{text-align:left;vertical-align:top;padding:.3rem .8rem .3rem 0;font-weight:400}
 th:last-child,td:last-child{padding-right:0}
 thead th{border-bottom:2px solid #444;font-weight:600;vertical-align:bottom;overflow-wrap:normal}
-tbody{border-bottom:1px solid #ddd}tr.notes td{color:#444;padding:0 0 .45rem;max-width:60rem}
+tbody{border-bottom:1px solid #ddd}tbody th{min-width:9rem}tr.notes td{color:#444;padding:0 0 .45rem;max-width:60rem}
 .keep{white-space:nowrap;display:inline-block}
 .verdict{font-weight:700;white-space:nowrap}
 figure{margin:1rem 0;max-width:60rem}figcaption{font-size:.85rem;color:#444;margin-top:.4rem}
 .test{margin:.9rem 0 .15rem;font-size:.9rem;font-weight:600}
-.row{display:grid;grid-template-columns:14rem minmax(6rem,1fr) 14rem;gap:.8rem;align-items:center;
+.row{display:grid;grid-template-columns:minmax(6rem,17rem) minmax(6rem,1fr) minmax(9rem,13rem);gap:.8rem;align-items:center;
  font-size:.85rem;line-height:1.35;font-variant-numeric:tabular-nums;margin:.2rem 0}
-.track{position:relative;height:1.3rem;background:#fff;border:1px solid #ddd}
+.track{position:relative;height:1.3rem;margin:0 7px;background:#fff;border:1px solid #ddd}
 .track>*{position:absolute;top:0;bottom:0}
 .band{background:#dedede}.zero{width:1px;background:#222}
 .bar{height:4px;margin:auto 0;min-width:2px}
@@ -46,10 +46,11 @@ figure{margin:1rem 0;max-width:60rem}figcaption{font-size:.85rem;color:#444;marg
 pre{white-space:pre-wrap;font-size:.8rem}
 @media(max-width:44rem){
  body{padding:.7rem}.row{grid-template-columns:1fr;gap:.1rem;margin:.5rem 0}.axis>span:empty{display:none}
- table,caption,tbody,tr,th,td{display:block}thead{display:none}
+ table,caption,tbody,tr,th{display:block}thead{display:none}
  tbody{padding:.45rem 0}tr.notes td{padding:.2rem 0}
- td,th{padding:.08rem 0}td[data-label]::before{content:attr(data-label) ": ";color:#555}
- td:empty{display:none}tbody th{font-weight:600}
+ tbody th{font-weight:600;padding:0}td{display:inline;padding:0}tr.notes td{display:block}
+ td[data-label]::before{content:attr(data-label) ": ";color:#666}td[data-label]::after{content:"  ·  ";color:#999}
+ td:last-child::after,td[data-label=""]::before{content:""}td[data-label=verdict]::before{content:""}
 }
 @media print{body{max-width:none;font-size:10pt}table{font-size:8pt}section{break-inside:auto}}
 """

@@ -99,9 +99,9 @@ def opening(report) -> tuple[str, str, str]:
 
 
 def _asked(report) -> str:
-    made, names = report.declaration, [name.split(": ", 1) for name in report.family]
-    gaps = [rest for start, rest in names if not start.startswith("exposure")]
-    shown = [rest for start, rest in names if start.startswith("exposure")]
+    made, names = report.declaration, [name.partition(": ") for name in report.family]
+    gaps = [what or start for start, _, what in names if not start.startswith("exposure")]
+    shown = [what for start, _, what in names if start.startswith("exposure")]
     if not names:
         return "Asked: nothing. No test was declared, because no group of users or providers could be compared."
     parts = [f"does {names[0][0]} differ between groups of users ({'; '.join(gaps)})"] if gaps else []

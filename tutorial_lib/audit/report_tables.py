@@ -29,15 +29,15 @@ def declared_table(report) -> pd.DataFrame:
     """The declared family for reading, a row a test: everything that its verdict rests on."""
     rows = [
         {
-            "verdict": f.verdict,
             "test": f.metric,
+            "verdict": f.verdict,
             "difference [95 %]": interval(f.estimate, *f.ci),
             "ratio [95 %]": interval(*f.ratio, sign=False, digits=2),
             "margin": f"{number(f.margin, sign=False)}{_set_by(report, f)}",
             "MDE after Holm": number(f.mde, sign=False),
             "could decide": ("yes" if f.could_decide else "no") if f.measured else DASH,
             "users: had / needed": f"{shown(f.n)} / {_needed(f)}",
-            "adjusted p": number(f.p_adjusted, sign=False),
+            "adjusted p": p_text(f.p_adjusted),
             "notes": " ".join([levels_text(f), *f.notes]).strip(),
         }
         for f in split_findings(report)[0]
@@ -68,13 +68,13 @@ def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
     """Findings for reading: numbers as text, what is suppressed as a dash."""
     rows = [
         {
-            "verdict": f.verdict,
             "measure": f.metric,
+            "verdict": f.verdict,
             "estimate [95 %]": interval(f.estimate, *f.ci),
             "margin": number(f.margin, sign=False),
             "MDE": number(f.mde, sign=False),
-            "p": number(f.p, sign=False),
-            "adjusted p": number(f.p_adjusted, sign=False),
+            "p": p_text(f.p),
+            "adjusted p": p_text(f.p_adjusted),
             "harm": f.harm,
             "notes": " ".join([f"n: {sizes_text(f.n_by_group)}.", _worse_off(f), *f.notes]).replace("  ", " "),
         }
@@ -106,6 +106,11 @@ def number(value: float, *, sign: bool = True, digits: int = 4) -> str:
     if pd.isna(value):
         return DASH
     return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+
+
+def p_text(p: float) -> str:
+    """Three decimals, as far as permutations can tell; a dash where there is no test."""
+    return "< 0.001" if p < 0.001 else number(p, sign=False, digits=3)
 
 
 def pairs(mapping) -> pd.DataFrame:

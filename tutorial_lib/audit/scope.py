@@ -24,7 +24,7 @@ def scope_of(recommender, evidence: Evidence, declared: Declaration, seconds: fl
         "system": _describe(recommender),
         "data": f"{dataset.name}: {dataset.n_users:,} users, {dataset.n_items:,} items, {dataset.n_interactions:,} interactions",
         "licence": dataset.card.licence,
-        "filters applied to the data": filters or "none that the data set notes",
+        "filters and notes of the data": filters or "none",
         "protocol": f"{split.name}, {declared.on} targets, {per_user}, lists of {evidence.k}",
         "ties in time": f"{split.tied_targets:.1%} of test targets have the time of a neighbour, so file order made them targets",
         "users judged": f"{len(evidence.users):,} of the {len(split.users):,} of the split",
