@@ -15,6 +15,7 @@ from tutorial_lib.data.files import Source, checksum_notes
 from tutorial_lib.errors import InputError
 
 BOM = b"\xef\xbb\xbf"  # which some editors put before UTF-8
+EXACT = 2**53 - 1  # up to here float64 holds every whole number
 LISTED = 20  # skipped rows named one by one in a note
 
 
@@ -138,23 +139,27 @@ def _parse_whole(data: bytes, columns: Mapping[str, type], separator: str, encod
     if not data or (_field_counts(data, separator) != len(columns)).any():
         return None
     try:
-        frame = pd.read_csv(
-            BytesIO(data),
-            sep=separator,
-            header=None,
-            names=list(columns),
-            dtype=dict(columns),
-            encoding=encoding,
-            engine="c",
-            quoting=csv.QUOTE_NONE,
-            na_filter=False,
-            lineterminator="\n",
-            skip_blank_lines=False,
-        )
+        with np.errstate(invalid="ignore"):  # pandas warns before it refuses 1e400 as a whole number
+            frame = pd.read_csv(
+                BytesIO(data),
+                sep=separator,
+                header=None,
+                names=list(columns),
+                dtype=dict(columns),
+                encoding=encoding,
+                engine="c",
+                quoting=csv.QUOTE_NONE,
+                na_filter=False,
+                lineterminator="\n",
+                skip_blank_lines=False,
+            )
     except (ValueError, OverflowError):  # pandas' ParserError and UnicodeDecodeError are ValueErrors
         return None
-    if any(kind is float and not np.isfinite(frame[column]).all() for column, kind in columns.items()):
-        return None
+    for column, kind in columns.items():
+        if kind is float and not np.isfinite(frame[column]).all():
+            return None
+        if kind is int and not frame[column].between(-EXACT, EXACT).all():  # one "1.0" makes pandas read them all as floats
+            return None
     return frame.set_axis(range(start, start + len(frame)))
 
 
@@ -206,7 +211,7 @@ def _parse_lines(
     for column, kind in columns.items():
         if kind is not str:
             values = pd.to_numeric(frame[column], errors="coerce").astype(float)
-            wrong = ~(values.abs() < 2.0**53) | ((values % 1 != 0) if kind is int else False)
+            wrong = ~(values.abs() <= EXACT) | ((values % 1 != 0) if kind is int else False)
             noun = "whole number" if kind is int else "number"
             bad |= {line: f"{column} {frame.at[line, column]!r} is not a {noun}" for line in frame.index[wrong]}
             frame = frame[~wrong].assign(**{column: values[~wrong].astype(np.int64 if kind is int else np.float64)})
