@@ -17,7 +17,6 @@ from tutorial_lib.audit.inference import (
     detectable,
     group_gap,
     mean_shift,
-    missing_bounds,
     rate,
     shrink,
     studentised_permutation_p,
@@ -32,29 +31,69 @@ def rng(seed=0):
 # --- the gap between two groups ---
 
 
-@pytest.mark.parametrize("skew_a, skew_b", [(1.2, 0.5), (0.5, 1.2)])
-def test_the_interval_of_large_groups_is_the_two_sample_bca_interval_of_scipy(monkeypatch, skew_a, skew_b):
-    monkeypatch.setattr(inference, "RESAMPLES", 60_000)
-    draw = rng(1)
-    a, b = draw.lognormal(0, skew_a, 110), draw.lognormal(0, skew_b, 130)
-    found = group_gap(a, b, rng=draw, permutations=99)
-    options = {"statistic": lambda x, y, axis: x.mean(axis) - y.mean(axis), "n_resamples": 60_000, "batch": 2000, "rng": rng(2)}
-    theirs, plain = (stats.bootstrap((a, b), method=method, **options).confidence_interval for method in ("BCa", "percentile"))
-    width = theirs.high - theirs.low
-    assert np.abs(np.subtract((found.low, found.high), theirs)).max() < 0.02 * width
-    assert np.abs(np.subtract(plain, theirs)).max() > 0.05 * width  # skewed enough to tell the two kinds apart
-    assert found.value == pytest.approx(a.mean() - b.mean())
-
-
-def test_the_interval_of_small_groups_is_welchs_and_beyond_ten_thousand_users_the_p_as_well():
+def test_dense_groups_without_skew_get_welchs_interval_and_p():
     draw = rng(3)
-    for sizes, exact_p in (((99, 300), False), ((30, 31), False), ((6_000, 7_000), True), ((5_000, 5_001), True)):
+    for sizes in ((99, 300), (30, 31), (6_000, 7_000)):
         a, b = draw.normal(0.1, 1, sizes[0]), draw.normal(0, 3, sizes[1])
         theirs = stats.ttest_ind(a, b, equal_var=False)
         found = group_gap(a, b, rng=draw)
         assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
-        assert found.p == pytest.approx(theirs.pvalue, rel=1e-9 if exact_p else None, abs=1e-12 if exact_p else 0.03)
-        assert found.se == pytest.approx(theirs.statistic and found.value / theirs.statistic)
+        assert found.p == pytest.approx(theirs.pvalue, rel=1e-9)
+        assert found.se == pytest.approx(found.value / theirs.statistic)
+
+
+def test_groups_with_few_hits_get_the_interval_of_agresti_and_caffo():
+    """7 of 50 against 120 of 900: one hit and one miss join each group."""
+    a, b = np.r_[np.ones(7), np.zeros(43)], np.r_[np.ones(120), np.zeros(780)]
+    found = group_gap(a, b, rng=rng())
+    theirs = stats.ttest_ind(np.r_[a, 0, 1], np.r_[b, 0, 1], equal_var=False)
+    assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    assert found.p == pytest.approx(theirs.pvalue) and found.value == pytest.approx(7 / 50 - 120 / 900)
+
+
+def shares(n, p):
+    """Number of hits of n users with a share p, and its probability; what is rarer than 1e-9 is left out."""
+    hits = np.arange(n + 1)
+    chance = stats.binom.pmf(hits, n, p)
+    return hits[chance > 1e-9], chance[chance > 1e-9]
+
+
+@pytest.mark.parametrize("sizes", [(30, 900), (50, 900), (30, 30), (100, 900)])
+def test_the_coverage_of_a_gap_between_sparse_groups_by_exact_calculation(sizes):
+    """No simulation: every number of hits in both groups, weighted with its probability."""
+    n, m = sizes
+    for p, q in product((0.01, 0.04, 0.1), repeat=2):
+        (x, of_x), (y, of_y) = shares(n, p), shares(m, q)
+        mean = (x[:, None] + 1) / (n + 2), (y + 1) / (m + 2)
+        parts = mean[0] * (1 - mean[0]) / (n + 1), mean[1] * (1 - mean[1]) / (m + 1)
+        freedom = (parts[0] + parts[1]) ** 2 / (parts[0] ** 2 / (n + 1) + parts[1] ** 2 / (m + 1))
+        reach = stats.t.ppf(0.975, freedom) * np.sqrt(parts[0] + parts[1])
+        given = x[:, None] + y > 0
+        missed = (np.abs(mean[0] - mean[1] - (p - q)) > reach) & given
+        weight = of_x[:, None] * of_y
+        assert 1 - (weight * missed).sum() >= 0.945 and 1 - (weight * missed).sum() / (weight * given).sum() >= 0.945, (p, q)
+        i, j = len(x) // 2, len(y) // 2  # that the kit's interval is the one calculated with
+        a, b = np.repeat([1.0, 0.0], [x[i], n - x[i]]), np.repeat([1.0, 0.0], [y[j], m - y[j]])
+        found = group_gap(a, b, rng=rng())
+        gap = mean[0][i, 0] - mean[1][j]
+        assert found.low == pytest.approx(min(gap - reach[i, j], found.value)) and found.high == pytest.approx(
+            max(gap + reach[i, j], found.value)
+        )
+
+
+@pytest.mark.parametrize("sizes", [(30, 300), (300, 30), (60, 60)])
+def test_skewed_groups_get_the_inverted_permutation_test_and_interval_and_p_agree(sizes):
+    draw, repeats, covered = rng(14), 250, 0
+    for _ in range(repeats):
+        a, b = draw.lognormal(0, 1, sizes[0]), draw.lognormal(0, 1, sizes[1])
+        found = group_gap(a, b, rng=draw, permutations=499)
+        covered += found.low <= 0 <= found.high
+        assert (found.low > 0 or found.high < 0) == (found.p < 0.05)
+        assert found.low <= found.value <= found.high
+    assert covered / repeats >= 0.93 - 2 * np.sqrt(0.05 * 0.95 / repeats)
+    moved = group_gap(a + 5, b, rng=rng(0), permutations=499)
+    still = group_gap(a, b, rng=rng(0), permutations=499)
+    assert (moved.low - 5, moved.high - 5) == pytest.approx((still.low, still.high), abs=1e-4)  # a shift moves the interval and no more
 
 
 def test_a_studentised_permutation_keeps_its_level_with_unequal_spreads_and_a_plain_one_does_not():
@@ -83,7 +122,8 @@ def test_a_small_group_beside_very_many_users_keeps_its_level_where_welchs_t_doe
     welch = np.mean([stats.ttest_ind(a, b, equal_var=False).pvalue <= 0.05 for a, b in worlds])
     reach = 3.5 * np.sqrt(0.05 * 0.95 / repeats)
     assert 0.05 - reach < ours < 0.05 + reach < welch
-    assert group_gap(*worlds[0], rng=rng(0)).p == pytest.approx(studentised_permutation_p(*worlds[0], rng=rng(1)), abs=0.03)
+    gaps = np.mean([group_gap(a, b, rng=draw).p <= 0.05 for a, b in worlds])
+    assert gaps < 0.05 + reach
 
 
 @pytest.mark.parametrize("sizes", [(12, 25), (12, 10_001)], ids=["each draw a shuffle", "a shuffle is cut"])
@@ -104,19 +144,25 @@ def test_swapping_the_groups_changes_the_sign_alone(seed, n, m):
     a, b = rng(seed).exponential(1, n), rng(seed + 1).normal(0, 1, m)
     one, other = (group_gap(x, y, rng=rng(0), permutations=199) for x, y in ((a, b), (b, a)))
     assert one.value == pytest.approx(-other.value) and one.se == pytest.approx(other.se)
-    # resampling draws differ: compare where nothing is drawn
-    if min(n, m) < inference.FEW:
-        assert (one.low, one.high) == pytest.approx((-other.high, -other.low))
+    skewed = inference.skewness(np.r_[(a - a.mean()) / n, (b.mean() - b) / m]) >= inference.SKEWED
+    if not skewed or min(n, m) < inference.FEWEST:  # else shuffled, and other shuffles
+        assert (one.low, one.high, one.p) == pytest.approx((-other.high, -other.low, other.p))
     assert one.low <= one.value <= one.high and 0 < one.p <= 1
 
 
-@pytest.mark.parametrize("n, m", [(40, 50), (120, 130), (6_000, 5_000)], ids=["Welch", "BCa", "many"])
-def test_groups_without_spread_are_never_significant_by_rounding(n, m):
-    same = group_gap(np.full(n, 0.1), np.full(m, 0.1), rng=rng(), permutations=99)
-    assert (same.value, same.low, same.high, same.p) == (0, 0, 0, 1)
+@pytest.mark.parametrize("n, m", [(40, 50), (6_000, 5_000)])
+def test_where_nothing_varies_there_is_no_interval_and_never_an_all_clear(n, m):
+    same = group_gap(np.full(n, 0.1), np.full(m, 0.1 + 1e-17), rng=rng(), permutations=99)
+    assert same.value == 0 and np.isnan([same.low, same.high, same.p, same.se]).all() and "too few non-zero users" in same.note
+    assert verdict_of((same.low, same.high), same.p, 0.03) == INCONCLUSIVE
+
+
+@pytest.mark.parametrize("n, m", [(2, 2), (12, 30), (40, 50), (6_000, 5_000)])
+def test_groups_that_are_constant_and_apart_are_not_measured_without_error(n, m):
     apart = group_gap(np.ones(n), np.zeros(m), rng=rng(), permutations=99)
-    assert (apart.value, apart.low, apart.high, apart.se) == (1, 1, 1, 0)
-    assert apart.p == 0.01  # the smallest p that 99 permutations can give, and never 0
+    assert apart.value == 1 and apart.low < 1 <= apart.high and 0 < apart.p < (1.1 if n == 2 else 1e-3) and apart.se > 0
+    theirs = stats.ttest_ind(np.r_[np.ones(n), 0, 1], np.r_[np.zeros(m), 0, 1], equal_var=False)
+    assert apart.p == pytest.approx(max(theirs.pvalue, np.finfo(float).tiny), rel=1e-6)
 
 
 def test_a_single_value_is_refused_in_one_line():
@@ -135,16 +181,13 @@ def test_the_detectable_difference_is_found_four_times_in_five():
     assert abs(found / 300 - 0.8) < 3.5 * np.sqrt(0.8 * 0.2 / 300)
 
 
-def test_a_shift_is_the_mean_of_pairs_and_beyond_ten_thousand_a_z_test():
+def test_a_shift_is_the_mean_of_pairs_with_the_interval_of_differences():
     draw = rng(7)
-    d = draw.exponential(1, 200) - 0.8
-    found = mean_shift(d, rng=draw)
-    theirs = stats.bootstrap((d,), np.mean, n_resamples=30_000, method="BCa", rng=rng(8)).confidence_interval
-    assert (found.low, found.high) == pytest.approx(tuple(theirs), abs=0.04 * (theirs.high - theirs.low))
-    assert found.p == pytest.approx(stats.ttest_1samp(d, 0).pvalue, abs=0.02)
-    d = draw.normal(0.01, 1, 20_000)
-    many, z = mean_shift(d, rng=draw), d.mean() / (d.std(ddof=1) / np.sqrt(20_000))
-    assert many.p == pytest.approx(2 * stats.norm.sf(abs(z))) and many.high - many.value == pytest.approx(1.959964 * many.se, rel=1e-6)
+    d = draw.normal(0.1, 1, 20_000)
+    found, theirs = mean_shift(d, rng=draw), stats.ttest_1samp(d, 0)
+    assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.95)))
+    assert 0 < found.p == pytest.approx(theirs.pvalue)
+    assert mean_shift(d + 9).p > 0  # where t underflows
 
 
 # --- the adjusted gap ---
@@ -214,7 +257,7 @@ def test_what_cannot_be_adjusted_is_refused_in_one_line_and_equal_values_have_no
     with pytest.raises(InputError, match="F = .*expected 10 or more"):
         adjusted_gap(values, member, once[:, None], noisy=values, again=rng().normal(size=300))
     flat = adjusted_gap(np.full(300, 0.7), member, once[:, None])
-    assert (flat.value, flat.low, flat.high, flat.p) == (0, 0, 0, 1)
+    assert flat.value == 0 and np.isnan([flat.low, flat.high, flat.p]).all() and "all 300 have the value 0.7" in flat.note
 
 
 # --- rates, shrinkage, unknown groups ---
@@ -256,16 +299,6 @@ def test_shrunk_means_are_nearer_to_the_truth():
 
 
 values_1 = st.lists(st.floats(-5, 5).map(lambda v: round(v, 3)), min_size=1, max_size=4)
-
-
-@settings(max_examples=60, deadline=None)
-@given(values_1, values_1, st.lists(st.floats(-5, 5).map(lambda v: round(v, 3)), max_size=6))
-def test_bounds_hold_for_every_way_to_place_the_unknown(a, b, unknown):
-    gaps = []
-    for places in product((True, False), repeat=len(unknown)):
-        to_a, to_b = ([v for v, first in zip(unknown, places, strict=True) if first is side] for side in (True, False))
-        gaps.append(np.mean(a + to_a) - np.mean(b + to_b))
-    assert missing_bounds(np.array(a), np.array(b), np.array(unknown)) == pytest.approx((min(gaps), max(gaps)), abs=1e-9)
 
 
 # --- verdicts ---

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import stats
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation import compare, mean_interval, summarise
-from tutorial_lib.evaluation.statistics import bootstrap_interval, sign_flip_p
+from tutorial_lib.evaluation import compare, compare_seeds, holm, holm_comparisons, mean_interval, summarise
+from tutorial_lib.evaluation.estimates import detectable, mean_estimate
 
 
 def frame(values, metric="ndcg@10", **attrs) -> pd.DataFrame:
@@ -24,60 +26,114 @@ def within(count: int, repeats: int, low: float, high: float) -> bool:
     return low - slack[0] <= count / repeats <= high + slack[1]
 
 
-def sparse_ndcg(rng, n):
-    """Like NDCG@10 with one target: a fifth of the users have a hit, at any of ten ranks; the true mean follows."""
-    gains = 1 / np.log2(np.arange(2, 12))
-    return np.where(rng.random(n) < 0.2, rng.choice(gains, n), 0.0), 0.2 * gains.mean()
-
-
-@pytest.mark.parametrize("few_values", [True, False], ids=["few distinct values", "all values differ"])
-def test_bootstrap_interval_covers_the_true_mean(few_values):
-    rng, repeats, hits = np.random.default_rng(0), 800, 0
+def coverage(draw, truth, n, repeats=600, signed=False, seed=0):
+    """Share of samples whose interval holds the truth: of all (no interval claims nothing), and of those with an interval."""
+    rng, missed, given = np.random.default_rng(seed), 0, 0
     for _ in range(repeats):
-        values, truth = sparse_ndcg(rng, 300)
-        if not few_values:
-            values = values + rng.normal(0, 0.01, 300)
-        low, high = bootstrap_interval(values, rng=rng, resamples=1000)
-        hits += low <= truth <= high
-    # BCa is second-order accurate: at n = 300 its true coverage is within a point and a half of 95 %
-    assert within(hits, repeats, 0.935, 0.96), hits / repeats
+        found = mean_estimate(draw(rng, n), signed=signed)
+        given += not np.isnan(found.low)
+        missed += found.low > truth + 1e-12 or found.high < truth - 1e-12
+    return 1 - missed / repeats, 1 - missed / max(given, 1), given
 
 
-@pytest.mark.parametrize("few_values", [True, False], ids=["few distinct values", "all values differ"])
-def test_bootstrap_interval_is_the_bca_interval_of_scipy(few_values):
-    rng = np.random.default_rng(0)
-    values = rng.lognormal(0, 1.2, 60)
-    values = np.repeat(values[:7], (30, 20, 8, 2, 2, 2, 1)) if few_values else values
-    ours = bootstrap_interval(values, rng=rng, resamples=100_000)
-    theirs = stats.bootstrap((values,), np.mean, n_resamples=100_000, method="BCa", batch=1000, rng=rng).confidence_interval
-    plain = stats.bootstrap((values,), np.mean, n_resamples=100_000, method="percentile", batch=1000, rng=rng).confidence_interval
-    width = theirs.high - theirs.low
-    assert np.abs(np.subtract(ours, theirs)).max() < 0.02 * width
-    assert np.abs(np.subtract(plain, theirs)).max() > 0.05 * width  # the data are skewed enough to tell the two kinds apart
+def keeps(share, repeats):
+    return share >= 0.93 - 2 * np.sqrt(0.05 * 0.95 / max(repeats, 1))
 
 
-def test_interval_of_equal_values_has_no_width():
-    assert bootstrap_interval(np.full(50, 0.1), rng=np.random.default_rng(0)) == pytest.approx((0.1, 0.1))
-    assert bootstrap_interval(np.array([0.3]), rng=np.random.default_rng(0)) == (0.3, 0.3)
+@pytest.mark.parametrize("n", [30, 100, 300])
+@pytest.mark.parametrize("wins, losses", [(0.01, 0.01), (0.06, 0.06), (0, 0.02), (0.05, 0.01)])
+def test_intervals_of_differences_keep_their_level_where_few_users_differ(n, wins, losses):
+    def draw(rng, n):
+        u = rng.random(n)
+        return (u < wins) * 1.0 - (u > 1 - losses)
+
+    of_all, of_given, given = coverage(draw, wins - losses, n, signed=True)
+    assert keeps(of_all, 600) and keeps(of_given, given), (of_all, of_given)
 
 
-@pytest.mark.parametrize("n", [10, 60], ids=["exact", "sampled"])
-def test_false_positives_are_as_rare_as_promised(n):
-    rng, repeats = np.random.default_rng(1), 1500
-    found = sum(sign_flip_p(sparse_ndcg(rng, n)[0] - sparse_ndcg(rng, n)[0], rng=rng, permutations=400) <= 0.05 for _ in range(repeats))
-    # exact test: never above alpha; below it where ties make the p-values coarse
-    assert within(found, repeats, 0.0 if n == 10 else 0.03, 0.05), found / repeats
+@pytest.mark.parametrize("n", [30, 100, 300])
+@pytest.mark.parametrize("rate", [0.01, 0.04, 0.1])
+def test_intervals_of_a_mean_keep_their_level_where_few_users_have_a_hit(n, rate):
+    gains = 1 / np.log2(np.arange(2, 12))
+    for sizes in (np.ones(1), gains):
+        of_all, of_given, given = coverage(lambda rng, n, s=sizes: (rng.random(n) < rate) * rng.choice(s, n), rate * sizes.mean(), n)
+        assert keeps(of_all, 600) and keeps(of_given, given), (of_all, of_given)
 
 
-def test_p_of_a_sampled_permutation_test_is_near_the_t_test():
-    d = np.random.default_rng(2).normal(0.15, 1, 200)
-    assert sign_flip_p(d, rng=np.random.default_rng(0)) == pytest.approx(stats.ttest_1samp(d, 0).pvalue, abs=0.01)
+def test_intervals_of_dense_values_keep_their_level_whether_or_not_they_are_skewed():
+    for draw, truth in (
+        (lambda rng, n: rng.normal(0.2, 1, n), 0.2),
+        (lambda rng, n: rng.exponential(1, n), 1),
+        (lambda rng, n: rng.lognormal(0, 1, n), np.exp(0.5)),
+        (lambda rng, n: np.where(rng.random(n) < 0.03, 0.0, 1.0), 0.97),
+    ):
+        assert keeps(coverage(draw, truth, 50)[0], 600)
 
 
-def test_p_of_few_pairs_is_exact():
-    d = np.array([0.5, 0.25, 0.125])  # only the two one-sided sign patterns reach the observed mean
-    assert sign_flip_p(d, rng=np.random.default_rng(0)) == 2 / 8
-    assert sign_flip_p(np.zeros(9), rng=np.random.default_rng(0)) == 1.0
+def test_sparse_intervals_are_those_of_the_papers():
+    hits = np.repeat([1.0, 0.0], [3, 47])  # Agresti & Coull 1998: two hits and two misses join; t for the normal quantile
+    found, share = mean_estimate(hits), 5 / 54
+    reach = stats.t.ppf(0.975, 53) * np.sqrt(share * (1 - share) / 53)
+    assert (found.low, found.high) == pytest.approx((max(0, share - reach), share + reach)) and found.value == 3 / 50
+    pairs = np.repeat([1.0, -1.0, 0.0], [6, 1, 293])  # Bonett & Price 2012: one win and one loss join
+    found, theirs = mean_estimate(pairs, signed=True), stats.ttest_1samp(np.r_[pairs, 1, -1], 0)
+    assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.95))) and found.p == pytest.approx(theirs.pvalue)
+
+
+@pytest.mark.parametrize("wins, exact", [(4, 0.125), (5, 0.0625), (6, 0.03125), (7, 0.015625)])
+def test_p_of_few_pairs_is_near_the_exact_test(wins, exact):
+    d = np.repeat([1.0, 0.0], [wins, 300 - wins])  # McNemar's exact p: 2 / 2 ** wins
+    assert mean_estimate(d, signed=True).p == pytest.approx(exact, rel=0.35)
+
+
+def test_p_keeps_its_level_on_skewed_differences_where_flipped_signs_do_not():
+    rng, repeats, n = np.random.default_rng(1), 800, 30
+    ours = theirs = 0
+    for _ in range(repeats):
+        d = rng.lognormal(0, 1, n) - np.exp(0.5)
+        ours += mean_estimate(d, signed=True).p <= 0.05
+        signs = rng.choice([-1.0, 1.0], (400, n))
+        theirs += (np.abs(signs @ d) >= abs(d.sum())).mean() <= 0.05
+    assert ours / repeats <= 0.07 + 2 * np.sqrt(0.05 * 0.95 / repeats) and theirs / repeats > 0.09
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.lists(st.sampled_from([0.0, 0.0, 0.0, 1.0, -1.0, 0.5, 0.301, 7.25]), min_size=2, max_size=60), st.booleans())
+def test_interval_and_p_agree_and_hold_the_mean(values, signed):
+    found = mean_estimate(np.array(values), signed=signed)
+    if np.isnan(found.low):
+        assert not np.any(values) and np.isnan(found.p) and found.note
+        return
+    assert found.low <= found.value <= found.high and 0 < found.p <= 1 and found.se > 0
+    if signed:
+        assert (found.low > 0 or found.high < 0) == (found.p < 0.05)
+        mirrored = mean_estimate(-np.array(values), signed=True)
+        assert (mirrored.low, mirrored.high) == pytest.approx((-found.high, -found.low))
+
+
+def test_no_interval_where_nothing_is_known():
+    one = compare(frame([0.7]), frame([0.5]))
+    assert one.difference == pytest.approx(0.2) and np.isnan([*one.ci, one.p, one.minimum_detectable_effect]).all()
+    assert "1 user: no interval" in str(one) and "excludes" not in str(one) and "1 user" in one._repr_html_()
+    same = compare(frame([0.3, 0.1, 0.0]), frame([0.3, 0.1, 1e-17]))
+    assert same.difference == pytest.approx(0) and np.isnan(same.ci[0]) and "too few non-zero users" in same._repr_html_()
+    zero = mean_interval(frame(np.zeros(300)))
+    assert zero.mean == 0 and np.isnan(zero.low) and "too few non-zero users" in str(zero)
+    assert np.isnan(mean_interval(frame([0.3])).low) and "1 user" in str(mean_interval(frame([0.3])))
+    table = summarise(frame(np.zeros(9)))
+    assert table["mean"].tolist() == [0] and table[["low", "high"]].isna().all(axis=None)
+
+
+def test_values_that_are_all_alike_but_not_0_have_an_interval_with_width():
+    hits = mean_interval(frame(np.ones(30)))
+    assert hits.high == 1 and hits.low == pytest.approx(32 / 34 - stats.t.ppf(0.975, 33) * np.sqrt(32 * 2 / 34**2 / 33))
+    gain = compare(frame(np.full(30, 0.3)), frame(np.full(30, 0.1)))
+    assert 0 < gain.ci[0] < 0.2 <= gain.ci[1] and 0 < gain.p < 0.001
+
+
+def test_p_is_never_0():
+    many = compare(frame(np.random.default_rng(0).normal(5, 1, 20_000)), frame(np.zeros(20_000)))
+    assert many.p > 0 and "p           < 0.0001" in str(many)
 
 
 def test_the_minimum_detectable_effect_is_found_in_four_of_five_repetitions():
@@ -85,7 +141,7 @@ def test_the_minimum_detectable_effect_is_found_in_four_of_five_repetitions():
     pilot = rng.normal(0, 0.3, n)
     pilot = (pilot - pilot.mean()) / pilot.std(ddof=1) * 0.3  # exactly the true spread, so the formula alone is on trial
     effect = compare(frame(pilot), frame(np.zeros(n))).minimum_detectable_effect
-    found = sum(sign_flip_p(rng.normal(effect, 0.3, n), rng=rng, permutations=400) <= 0.05 for _ in range(repeats))
+    found = sum(compare(frame(rng.normal(effect, 0.3, n)), frame(np.zeros(n))).p < 0.05 for _ in range(repeats))
     assert within(found, repeats, 0.79, 0.81), found / repeats
 
 
@@ -103,7 +159,6 @@ def test_compare_pairs_users_whatever_their_order():
     rng = np.random.default_rng(5)
     a, b = frame(rng.random(50)), frame(rng.random(50))
     assert compare(a, b.sample(frac=1, random_state=0)) == compare(a, b)
-    assert compare(a, b, seed=1).ci != compare(a, b).ci
 
 
 def test_compare_is_antisymmetric_and_a_system_does_not_differ_from_itself():
@@ -111,7 +166,7 @@ def test_compare_is_antisymmetric_and_a_system_does_not_differ_from_itself():
     a, b = frame(rng.random(80)), frame(rng.random(80))
     assert compare(a, b).difference == -compare(b, a).difference
     same = compare(a, a)
-    assert (same.difference, same.ci, same.p) == (0.0, (0.0, 0.0), 1.0) and "includes 0" in str(same)
+    assert same.difference == 0 and np.isnan([*same.ci, same.p]).all() and "no user differs" in str(same)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +177,7 @@ def test_compare_is_antisymmetric_and_a_system_does_not_differ_from_itself():
         (frame([1, 2], on="test"), frame([1, 2], on="valid"), "on 'test' and b on 'valid'"),
         (frame([1, 2]), frame([1, 2], "ndcg@5"), "unknown metric 'ndcg@10': did you mean 'ndcg@5'"),
         (frame([1, np.nan]), frame([1, 2]), "NaN"),
+        (frame([1, 2]), frame([1, np.inf]), "of 1 is inf: expected a finite number"),
         (frame([]), frame([]), "no users"),
     ],
 )
@@ -139,3 +195,86 @@ def test_tables_hold_mean_interval_and_users():
     interval = mean_interval(results["A"], "ndcg@10")
     assert tuple(table.loc["ndcg@10"]) == (interval.mean, interval.low, interval.high, interval.n) and "(n=90)" in str(interval)
     assert list(summarise(results, "hit@10").index) == [("A", "hit@10"), ("B", "hit@10")]
+
+
+def runs(rng, users, seeds, *, user=0.0, seed=0.0, pair=1.0, own_users=False) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Frames of two equal systems over seeds, indexed by seed and user; the spread at each level as given."""
+    index = pd.MultiIndex.from_product([range(seeds), range(users)], names=["seed", "user"])
+    d = np.repeat(rng.normal(0, seed, seeds), users) + np.tile(rng.normal(0, user, users), seeds) + rng.normal(0, pair, users * seeds)
+    table = pd.DataFrame({"ndcg@10": d}, index=index)
+    if own_users:
+        flat = table.reset_index()
+        table = flat.assign(user=flat["user"] + 1000 * flat["seed"]).set_index(["seed", "user"])
+    return table, table * 0
+
+
+@pytest.mark.parametrize("own_users", [False, True], ids=["the same users in every seed", "own users"])
+def test_two_levels_keep_their_level_where_pooled_pairs_do_not(own_users):
+    rng, repeats, two, pooled = np.random.default_rng(8), 300, 0, 0
+    for _ in range(repeats):
+        a, b = runs(rng, 40, 5, user=0.5, seed=0.5, own_users=own_users)
+        two += compare_seeds(a, b).p < 0.05
+        pooled += compare(a.reset_index(drop=True), b.reset_index(drop=True)).p < 0.05
+    assert two / repeats <= 0.07 + 2 * np.sqrt(0.05 * 0.95 / repeats) and pooled / repeats > 0.3
+
+
+def test_where_seeds_do_not_matter_two_levels_cost_little():
+    rng, repeats, found = np.random.default_rng(9), 300, 0
+    for _ in range(repeats):
+        a, b = runs(rng, 60, 5, user=1.0)
+        found += compare_seeds(a, b).p < 0.05
+    assert found / repeats <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / repeats)
+    a, b = runs(rng, 60, 5, user=1.0)
+    averaged = [side.groupby("user").mean() for side in (a, b)]
+    two, one = compare_seeds(a, b), compare(*averaged)
+    assert two.difference == pytest.approx(one.difference) and two.n == one.n == 60 and two.seeds == 5
+    assert np.ptp(two.ci) >= np.ptp(one.ci) * (1 - 1e-9) and "60, paired, over 5 seeds" in str(two)
+
+
+def test_two_levels_say_what_they_cannot_know():
+    a, b = runs(np.random.default_rng(10), 40, 1)
+    one = compare_seeds(a, b)
+    plain = compare(a.droplevel("seed"), b.droplevel("seed"))
+    assert (one.ci, one.p) == (plain.ci, plain.p) and "not for other seeds" in str(one)
+    same = compare_seeds(b, b)
+    assert np.isnan(same.p) and "no user differs" in same.note
+    only = compare_seeds(a.iloc[:1], b)
+    assert np.isnan(only.p) and "1 user" in only.note
+
+
+def test_two_levels_pair_by_name_whatever_the_order_of_rows_and_levels():
+    a, b = runs(np.random.default_rng(11), 30, 3)
+    other = b.sample(frac=1, random_state=0).reorder_levels(["user", "seed"])
+    assert compare_seeds(a, other) == compare_seeds(a, b)
+    assert compare_seeds(a.iloc[:60], b).seeds == 2  # what both have
+
+
+def test_two_levels_refuse_in_one_line():
+    a, b = runs(np.random.default_rng(12), 5, 2)
+    with pytest.raises(InputError, match=r"index of a has the levels \[None\]; expected 'seed' and 'user'"):
+        compare_seeds(a.reset_index(drop=True), b)
+    with pytest.raises(InputError, match="b has seed 0, user 0 twice"):
+        compare_seeds(a, pd.concat([b, b.iloc[:1]]))
+    with pytest.raises(InputError, match="no user of the same seed in common"):
+        compare_seeds(a.loc[[0]], b.loc[[1]])
+    with pytest.raises(InputError, match="is NaN"):
+        compare_seeds(a * np.nan, b)
+
+
+def test_several_comparisons_are_adjusted_for_their_number():
+    rng = np.random.default_rng(13)
+    base = frame(rng.random(200))
+    tests = {name: compare(base + shift * rng.random((200, 1)), base) for name, shift in (("a", 0.05), ("b", 0.001), ("c", 0.02))}
+    tests["same"] = compare(base, base)
+    table = holm_comparisons(tests)
+    assert table["p_holm"].tolist()[:3] == pytest.approx(holm([c.p for c in tests.values()][:3])) and np.isnan(table.loc["same", "p_holm"])
+    effect = tests["a"].minimum_detectable_effect * detectable(1, 3) / detectable(1)
+    assert table.loc["a", "detectable"] == pytest.approx(effect)
+
+
+def test_the_difference_that_holm_lets_see_is_found_in_four_of_five_repetitions():
+    rng, tests, repeats = np.random.default_rng(15), 8, 2000
+    z = rng.normal(size=(repeats, tests))
+    z[:, 0] += detectable(1.0, tests)
+    found = sum(holm(2 * stats.norm.sf(np.abs(row)))[0] < 0.05 for row in z)
+    assert within(found, repeats, 0.79, 0.82), found / repeats

@@ -61,8 +61,10 @@ class Evidence:
 
     @cached_property
     def minimum(self) -> int:
-        """Users a group needs for an interval: 50 where every user has one target (most metrics are then 0 or 1), else 30."""
-        return 50 if max(map(len, self.targets)) == 1 else 30
+        """Users a group needs for an interval: 50 where the usual user has one target, most of
+        whose metrics are then 0; 30 where at least half have two or more.
+        """
+        return 30 if np.median([len(t) for t in self.targets]) >= 2 else 50
 
     @cached_property
     def item_counts(self) -> np.ndarray:

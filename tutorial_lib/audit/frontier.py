@@ -95,7 +95,7 @@ def _estimate(parts: list[np.ndarray], minimum: int, rng: np.random.Generator) -
         return Estimate.nothing()
     if n < minimum:
         return Estimate.nothing(parts[0].mean() - (parts[1].mean() if len(parts) > 1 else 0.0))
-    return group_gap(*parts, rng=rng) if len(parts) > 1 else mean_shift(parts[0], rng=rng)
+    return group_gap(*parts, rng=rng) if len(parts) > 1 else mean_shift(parts[0], scale=1.0)
 
 
 def _paired(before: pd.DataFrame, after: pd.DataFrame, groups: pd.Series, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -8,13 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from tutorial_lib.audit.finding import Finding, make_finding
-from tutorial_lib.audit.inference import Estimate, mean_shift, rate
+from tutorial_lib.audit.inference import Estimate, mean_estimate, rate
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import ranking_metrics
-from tutorial_lib.evaluation.statistics import sign_flip_p
 
 FEWEST = 30  # users (prompts) below which there is no interval
-FEW_MOVED = 10  # users with a value other than 0, below which a bootstrap knows too little about the others
+FEW_MOVED = 10  # users with a value other than 0, below which the reader is told how many there are
 RESAMPLES = 999
 
 
@@ -23,24 +22,19 @@ def paired_mean(values: np.ndarray, *, rng: np.random.Generator, share: bool = F
 
     values: [n], one a user, such as a difference between two lists of the same user; nan = not defined, left out and counted.
     share: the values are shares, which are judged by their margin alone (no p: a share above 0 is above 0).
-    Fewer than 30 users: no interval. Fewer than 10 users with a value other than 0: Wilson's interval for how many users are moved up and
-    how many down, times how far they move (1 where nobody does): "0 of 300" is then "below 1.3 %" and not 0.
+    Fewer than 30 users: no interval. Else that of `mean_estimate`. Where nobody is moved, somebody could have been, by as much as 1:
+    the interval of a share is then Wilson's, so that "0 of 300" is "below 1.3 %" and not 0.
     """
     values = np.asarray(values, dtype=float)
     kept = values[~np.isnan(values)]
-    n = len(kept)
+    n, moved = len(kept), int((kept != 0).sum())
     notes = [f"{len(values) - n} users without a value left out."] if n < len(values) else []
     if n < FEWEST:
         return Estimate.nothing(kept.mean() if n else np.nan), [*notes, f"{n} users: no interval below {FEWEST}."]
-    if (kept != 0).sum() >= FEW_MOVED:
-        found = mean_shift(kept, rng=rng)
-        return (replace(found, p=np.nan) if share else found), notes
-    size = float(np.abs(kept[kept != 0]).mean()) if kept.any() else 1.0
-    up, down = rate(int((kept > 0).sum()), n), rate(int((kept < 0).sum()), n)
-    low, high = (size * up.low, size * up.high) if share else (size * (up.low - down.high), size * (up.high - down.low))
-    p = np.nan if share else sign_flip_p(kept, rng=rng)
-    found = Estimate(float(kept.mean()), low, high, p, (high - low) / (2 * 1.96))
-    return found, [*notes, f"Not 0 for {(kept != 0).sum()} of {n} users only: the interval is Wilson's."]
+    found = mean_estimate(kept, signed=True, scale=1.0) if not share else mean_estimate(kept) if moved else rate(0, n)
+    if moved < FEW_MOVED:
+        notes.append(f"Not 0 for {moved} of {n} users only: the interval allows for what was not seen.")
+    return (replace(found, p=np.nan) if share else found), notes
 
 
 def paired_finding(

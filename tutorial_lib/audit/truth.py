@@ -12,10 +12,9 @@ import pandas as pd
 
 from tutorial_lib.audit.evidence import cleaned
 from tutorial_lib.audit.finding import Finding, checked_margins, make_finding
-from tutorial_lib.audit.inference import rate
+from tutorial_lib.audit.inference import mean_shift, rate
 from tutorial_lib.audit.paired import int_lists, paired_finding
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation.statistics import sign_flip_p
 from tutorial_lib.evaluation.text import tokens
 from tutorial_lib.recommender import Histories, flatten, positions, refuse_nan
 
@@ -118,12 +117,12 @@ def contamination(
     answer: ids -> one text each, such as a prompted model; it must not have been shown these pairs. titles: the true ones.
     A recovered title is exact but for case and punctuation. Control: the same answers held against the titles of the other items, the
     exact mean over all shuffles, so a model that always names a famous film gains nothing. Interval: Wilson's of the recovered share,
-    minus the control; p: paired sign-flip. Margin "contaminated".
+    minus the control; p: paired t (`mean_shift`). Margin "contaminated".
     A MovieLens score of a model that recovers titles is no score on unseen data.
     Returns the finding and columns item_id, title, answer, recovered, control, one row an item.
     Source: Di Palma et al. 2025, arXiv 2505.10212. Raises InputError unless there is one title and one answer an id.
     """
-    margins, rng = checked_margins(margins)[0], np.random.default_rng([seed, 53])
+    margins = checked_margins(margins)[0]
     answers = list(answer(item_ids))
     if not len(item_ids) == len(titles) == len(answers) or len(titles) < 2:
         raise InputError(
@@ -134,7 +133,7 @@ def contamination(
     recovered = np.array([a == t != "" for a, t in zip(said, true, strict=True)], dtype=float)
     control = (np.array([times[a] if a else 0 for a in said]) - recovered) / (len(true) - 1)
     found, chance = rate(int(recovered.sum()), len(true)), float(control.mean())
-    p = sign_flip_p(recovered - control, rng=rng)
+    p = mean_shift(recovered - control).p
     estimate = replace(found, value=found.value - chance, low=found.low - chance, high=found.high - chance, p=p)
     note = f"Recovered {found.value:.2%} [{found.low:.2%}, {found.high:.2%}], with shuffled ids {chance:.2%}."
     name, sizes = "titles recovered from item ids, beyond shuffled ids", {"items": len(true)}

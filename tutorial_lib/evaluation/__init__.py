@@ -7,7 +7,16 @@ from tutorial_lib.evaluation.ranks import target_ranks
 from tutorial_lib.evaluation.ratings import auc, mae, rmse, user_auc
 from tutorial_lib.evaluation.scorecard import Scorecard, pareto_front, scorecard, spearman
 from tutorial_lib.evaluation.statements import catalogue_facts, factual_frame, feature_metrics, mentioned, perplexity
-from tutorial_lib.evaluation.statistics import Comparison, Interval, compare, holm, mean_interval, summarise
+from tutorial_lib.evaluation.statistics import (
+    Comparison,
+    Interval,
+    compare,
+    compare_seeds,
+    holm,
+    holm_comparisons,
+    mean_interval,
+    summarise,
+)
 from tutorial_lib.evaluation.text import corpus_bleu, rouge, text_frame, text_metrics
 
 __all__ = [
@@ -17,6 +26,7 @@ __all__ = [
     "auc",
     "catalogue_facts",
     "compare",
+    "compare_seeds",
     "corpus_bleu",
     "coverage",
     "evaluate",
@@ -25,6 +35,7 @@ __all__ = [
     "feature_metrics",
     "gini",
     "holm",
+    "holm_comparisons",
     "list_statistics",
     "mae",
     "mean_interval",
