@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import errno
+import os
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,7 +16,7 @@ import pytest
 import yaml
 
 from tutorial_lib.audit import audit
-from tutorial_lib.audit.finding import MARGINS, MATERIAL, make_finding
+from tutorial_lib.audit.finding import MARGINS, make_finding
 from tutorial_lib.audit.inference import Estimate
 from tutorial_lib.audit.model_card import model_card
 from tutorial_lib.audit.register import (
@@ -28,6 +33,7 @@ from tutorial_lib.audit.register import (
     stakeholders,
 )
 from tutorial_lib.audit.report import AuditReport
+from tutorial_lib.audit.report_parts import opening
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.models import Popularity
@@ -169,6 +175,80 @@ def test_saving_leaves_no_half(tmp_path):
     assert [p.name for p in paths] == ["report.html", "report.md", "findings.csv", "model_card.md"]
     assert sorted(p.name for p in (tmp_path / "new" / "folder").iterdir()) == sorted(p.name for p in paths)
     assert len(pd.read_csv(paths[2])) == 1
+
+
+def test_a_disk_that_fills_up_leaves_all_four_files_or_none(tmp_path, monkeypatch):
+    """Three of four files look like a report. The path is told, and an earlier report stays whole."""
+    report(made(0.1)).save(tmp_path)
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    for fail_at in range(4):
+        for name in ("write_text", "replace"):
+            calls = []
+
+            def full(*args, real=Path.write_text if name == "write_text" else os.replace, calls=calls, fail_at=fail_at, **options):
+                calls.append(args)
+                if len(calls) == fail_at + 1:
+                    raise OSError(errno.ENOSPC, "No space left on device", str(args[0]))
+                return real(*args, **options)
+
+            with monkeypatch.context() as patch:
+                patch.setattr(*((Path, "write_text") if name == "write_text" else (os, "replace")), full)
+                with pytest.raises(InputError, match=rf"{re.escape(str(tmp_path))}.*No space left on device; nothing of the report"):
+                    report(made(0.2), made(0.0, "b")).save(tmp_path)
+            assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before, (name, fail_at)
+    (tmp_path / "file").write_text("")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        with pytest.raises(InputError, match="nothing of the report was written"):
+            report(made(0.1)).save(place)
+    (tmp_path / "taken" / "report.md").mkdir(parents=True)
+    with pytest.raises(InputError, match="report.md"):
+        report(made(0.1)).save(tmp_path / "taken")
+    assert [path.name for path in (tmp_path / "taken").iterdir()] == ["report.md"]
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "=cmd|' /C calc'!A0"])
+def test_no_cell_of_the_table_is_a_formula(start, tmp_path):
+    """A group called =HYPERLINK(...) is run by the spreadsheet that opens findings.csv."""
+    name = f"{start}1+1"
+    one = make_finding("H1", name, name, Estimate(0.1, 0.09, 0.11, 0.001, 0.005), n_by_group={name: 40}, margin=0.03, notes=[name])
+    report(one).save(tmp_path)
+    with (tmp_path / "findings.csv").open(newline="", encoding="utf-8") as file:
+        head, cells = csv.reader(file)
+    assert not [
+        cell for cell in cells if cell.startswith(("=", "+", "@", "\t", "\r")) or (cell.startswith("-") and not cell[1:2].isdigit())
+    ]
+    assert cells[head.index("metric")] == f"'{name}".replace("\r", " ") and float(cells[head.index("estimate")]) == 0.1
+    frame = pd.read_csv(tmp_path / "findings.csv")
+    assert frame["low"][0] == pytest.approx(0.09)
+
+
+EVIL = "<img src=x onerror=alert(1)>[x](javascript:alert(1))<script>"
+
+
+def test_no_text_of_the_card_or_the_report_is_html():
+    """Neither below the head nor in it: a viewer that knows no metadata shows the head as a part of the page."""
+    one = made(0.1, metric=f"{EVIL}: a - b")
+    bad = replace(
+        report(one, family=[one.metric], problems=[EVIL]), system=EVIL, scope={"data": f"{EVIL}: 1", EVIL: EVIL}, margins={EVIL: 1.0}
+    )
+    for text in (model_card(bad), bad.to_markdown(), bad.to_html()):
+        assert "<img" not in text and "<script" not in text and "](javascript" not in text
+    yaml.safe_load(model_card(bad).split("---")[1])
+
+
+def test_the_opening_says_what_was_asked_found_and_open():
+    loud, quiet, open_ = made(0.1, "ndcg@10: a - b"), made(0.0, "ndcg@10: c - d"), made(0.025, "ndcg@10: e - f")
+    asked, found, undecided = opening(report(loud, quiet, open_, family=[loud.metric, quiet.metric, open_.metric, "ndcg@10: gone"]))
+    assert asked.startswith("Asked: does ndcg@10 differ between groups of users (a - b; c - d; e - f; gone)? 4 tests")
+    assert found.startswith(
+        "Found: 1 of 4 declared tests beyond the margin (ndcg@10: a - b +0.1000, margin 0.0300, worse off: users), 1 within it"
+    )
+    assert undecided.startswith("Not decided: 2 of 4. ") and "ndcg@10: e - f" in undecided and "ndcg@10: gone: not measured" in undecided
+    assert opening(report(quiet, family=[quiet.metric]))[2] == "Not decided: nothing that was declared."
+    for text in (asked, found, undecided):
+        assert text in report(loud, quiet, open_, family=[loud.metric, quiet.metric, open_.metric, "ndcg@10: gone"]).to_html().replace(
+            "<strong>", ""
+        ).replace("</strong>", "")
 
 
 def test_every_margin_is_explained():

@@ -87,3 +87,22 @@ def test_a_loop_has_a_panel_a_metric_and_the_mean_over_seeds(n):
     assert used[0].lines[0].get_ydata().tolist() == [0.5, 1.5, 2.5]
     with pytest.raises(InputError, match="expected rows"):
         draw_feedback(frame.iloc[:0])
+
+
+@pytest.mark.parametrize("name", ["$\\bad{$", "$5 or $10", "a_b^c $x$", "100 % & #1 \\alpha"])
+def test_a_title_is_not_a_formula(name):
+    """Titles and groups are data: a dollar in one must neither end in an error nor set the rest in italics."""
+    from tutorial_lib.teaching.display import png_bytes
+
+    frame = findings().assign(metric=[name, "near", "none"])
+    fig = draw_findings(frame, title=name)
+    fig.draw_without_rendering()
+    assert name in [label.get_text() for label in fig.axes[0].get_yticklabels() if label.get_parse_math() is ("$" not in name)]
+    bars, ax = plt.subplots()
+    ax.barh([name, "other"], [1, 10], label=name)
+    ax.set(xlabel=name, ylabel=name, xscale="log")
+    ax.annotate(name, (1, 0))
+    ax.legend(title=name)
+    assert png_bytes(bars).startswith(b"\x89PNG")
+    powers = [label for label in ax.get_xticklabels() if "mathdefault" in label.get_text()]
+    assert powers and all(label.get_parse_math() for label in powers)

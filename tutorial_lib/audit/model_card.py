@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from html import escape
 
 from tutorial_lib.audit.markdown import escaped, markdown_table
 from tutorial_lib.audit.report_parts import LIMITS, opening
-from tutorial_lib.audit.report_tables import declared_table, split_findings
+from tutorial_lib.audit.report_tables import declared_table, margins_table, split_findings
 from tutorial_lib.errors import InputError
 
 
@@ -34,14 +33,13 @@ def model_card(report) -> str:
         card.model_name, card.eval_results = escape(name), results
     head = card.to_yaml()
     opinion = report.opinion
-    margins = json.dumps({k: (None if v != v else v) for k, v in report.margins.items()}, indent=1)
     parts = [
         f"---\n{head}\n---",
         f"# Model card of {escaped(name)}",
         "## Intended use\n\nTo be filled in by those responsible: for whom, for what, and what it must not be used for.",
         f"## Audit\n\nOpinion: **{opinion.word}**.\n\n" + _listed((*opening(report), *opinion.reasons)),
         "## Evaluation by group\n\n" + markdown_table(declared_table(report)),
-        f"## Margins\n\n```json\n{margins}\n```",
+        "## Margins\n\n" + markdown_table(margins_table(report)),
         "## Limits\n\n" + _listed((*LIMITS, *report.problems)),
         "## Provenance\n\n" + _listed([f"{key}: {value}" for key, value in report.scope.items()]),
     ]

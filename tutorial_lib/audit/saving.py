@@ -27,7 +27,10 @@ def safe_csv(frame: pd.DataFrame) -> str:
 
 
 def _inert(value: object) -> object:
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
+    if not isinstance(value, str):
+        return value
+    one_line = value.replace("\r", " ").replace("\n", " ")
+    return f"'{one_line}" if value.startswith(FORMULA) else one_line
 
 
 def write_together(folder: Path, files: Mapping[str, str]) -> tuple[Path, ...]:

@@ -66,6 +66,9 @@ def png_bytes(fig, *, dpi: int = 110) -> bytes:
     """
     import matplotlib.pyplot as plt
 
+    from tutorial_lib.teaching.plots import literal_dollars
+
+    literal_dollars(fig)
     plt.close(fig)  # first: an open figure would be drawn again at the end of the cell, or by another thread in the middle of this
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.teaching.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+from tutorial_lib.teaching.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes, literal_dollars
 from tutorial_lib.teaching.verdict_view import LOOKS
 
 COLOURS = list(OKABE_ITO.values())
@@ -42,7 +42,7 @@ def draw_findings(frame: pd.DataFrame, title: str = ""):
     ax.set_xlim(-REACH * 1.04, REACH * 1.04)
     ax.grid(axis="y", visible=False)
     label_axes(ax, "estimate with 95 % interval", "", x_unit="margins of the finding; band: within the margin", title=title)
-    return fig
+    return literal_dollars(fig)
 
 
 def draw_frontier(
@@ -73,7 +73,7 @@ def draw_frontier(
     _knobs(ax, frame[[harm, quality, knob]].dropna())
     label_axes(ax, harm_label or harm, quality_label or quality)
     fig.legend(loc="outside right upper", frameon=False)
-    return fig
+    return literal_dollars(fig)
 
 
 def _knobs(ax, points: pd.DataFrame) -> None:
@@ -121,4 +121,4 @@ def draw_feedback(frame: pd.DataFrame, labels: dict[str, str] | None = None):
     looks = zip(arms, COLOURS, LINE_STYLES, MARKERS, strict=False)
     handles = [plt.Line2D([], [], color=c, linestyle=s, marker=m, label=arm) for arm, c, s, m in looks]
     fig.legend(handles=handles, loc="outside lower center", ncol=min(4, len(handles)), frameon=False, fontsize=9)
-    return fig
+    return literal_dollars(fig)

@@ -71,6 +71,23 @@ def label_axes(ax, x: str, y: str, *, x_unit: str = "", y_unit: str = "", title:
         ax.set_title(title)
 
 
+def literal_dollars(fig):
+    """The figure with every ``$`` in its texts as it stands, returned: titles are data, not formulas.
+
+    A title such as "$5 or $10" would else be set as mathematics, and "$\\bad{$" ends in an error.
+    The powers of ten at a log axis, which matplotlib writes as formulas itself, stay formulas.
+    """
+    from matplotlib.text import Text
+
+    for ax in fig.axes:  # labels of ticks have no text before they are asked for
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_ticklabels()
+    for text in fig.findobj(Text):
+        if "$" in text.get_text() and "\\mathdefault" not in text.get_text():
+            text.set_parse_math(False)
+    return fig
+
+
 def _check_intervals(labels, means, lows, highs) -> None:
     if not len(labels) == len(means) == len(lows) == len(highs):
         counts = f"{len(labels)} labels, {len(means)} means, {len(lows)} lows, {len(highs)} highs"

@@ -8,7 +8,7 @@ from math import isnan
 
 from tutorial_lib.audit.finding import EQUIVALENT, INCONCLUSIVE, MATERIAL, WITHIN, Finding, verdict_of
 from tutorial_lib.errors import unknown_name
-from tutorial_lib.teaching.plots import MARKERS, OKABE_ITO, label_axes
+from tutorial_lib.teaching.plots import MARKERS, OKABE_ITO, label_axes, literal_dollars
 
 LOOKS = {  # verdict -> (colour, marker): never colour alone
     MATERIAL: (OKABE_ITO["vermillion"], MARKERS[1]),
@@ -20,9 +20,12 @@ NO_HIT = "no hit at all"  # instead of a verdict: with a mean of 0 there is no s
 MEANS = {
     MATERIAL: "there is a difference, and all of the interval lies beyond the margin",
     WITHIN: "there is a difference, and all of the interval lies within the margin",
-    EQUIVALENT: "no difference was detected, and all of the interval lies within the margin",
-    INCONCLUSIVE: "the interval allows a material difference and a negligible one",
+    EQUIVALENT: "no difference was detected, and all of the 95 % interval lies within the margin",
+    INCONCLUSIVE: "the interval crosses the margin",
 }
+# An interval does not cross the margin, and yet nothing is decided:
+NOT_DETECTED = "the interval lies beyond the margin, but not enough for so many tests: the adjusted p is not below .05"
+UNKNOWN_GROUP = "users of unknown group could take the result across the margin"
 
 
 @dataclass(frozen=True)
@@ -47,7 +50,7 @@ class VerdictView:
         rows = []
         for system, finding in self.findings[measure][contrast].items():
             absolute = margin / 100 * abs(self.levels[measure][system])
-            verdict = verdict_of(finding.ci, finding.p_adjusted, absolute) if absolute > 0 else NO_HIT
+            verdict = verdict_of(finding.ci, finding.p_adjusted, absolute, bounds=finding.bounds) if absolute > 0 else NO_HIT
             rows.append((system, finding, absolute, verdict))
         return rows
 
@@ -71,7 +74,7 @@ class VerdictView:
         ax.set_ylim(len(rows) - 0.5, -0.5)
         label_axes(ax, f"gap in {measure}, {contrast}", "", x_unit="% of the system's mean; band: margin")
         ax.grid(axis="y", visible=False)
-        return fig
+        return literal_dollars(fig)
 
     def describe(self, margin: int, measure: str, contrast: str) -> str:
         """The verdicts in words."""
@@ -85,4 +88,12 @@ def _in_words(system: str, f: Finding, absolute: float, verdict: str) -> str:
     low, high = f.ci
     if isnan(low):
         return f"{system}: too few users for an interval"
-    return f"{system} {f.estimate:+.4f} [{low:+.4f}, {high:+.4f}], margin {absolute:.4f}: **{verdict}** ({MEANS[verdict]})"
+    return f"{system} {f.estimate:+.4f} [{low:+.4f}, {high:+.4f}], margin {absolute:.4f}: **{verdict}** ({_reason(f, absolute, verdict)})"
+
+
+def _reason(f: Finding, margin: float, verdict: str) -> str:
+    if verdict == INCONCLUSIVE and verdict_of(f.ci, f.p_adjusted, margin) != INCONCLUSIVE:
+        return UNKNOWN_GROUP
+    if verdict == INCONCLUSIVE and (f.ci[0] > margin or f.ci[1] < -margin):
+        return NOT_DETECTED
+    return MEANS[verdict]
