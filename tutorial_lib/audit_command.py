@@ -96,13 +96,16 @@ def _with_protocols(report, chosen: str | None, recommender, split, k: int, seed
 
 
 def show_report(report) -> None:
-    """Print an `AuditReport`: findings, what could not be measured, opinion and reasons."""
+    """Print an `AuditReport`: findings, what could not be measured, the three sentences, opinion and reasons."""
+    from tutorial_lib.audit.report_parts import opening
+    from tutorial_lib.audit.report_tables import interval, number
+
     rows = [
         (
             f.verdict,
             f.metric,
-            f"{f.estimate:+.4f} [{f.ci[0]:+.4f}, {f.ci[1]:+.4f}]",
-            f"{f.margin:.4f}",
+            interval(f.estimate, *f.ci),
+            number(f.margin, sign=False),
             "" if pd.isna(f.p_adjusted) else f"{f.p_adjusted:.4f}",
             "declared" if f.metric in report.family else "",
         )
@@ -111,6 +114,9 @@ def show_report(report) -> None:
     print_table(("verdict", "metric", "estimate, 95 % interval", "margin", "adjusted p", "family"), rows)
     for line in report.problems:
         print(f"not measured as asked: {line}")
+    print()
+    for line in opening(report):
+        print(line)
     print(f"\nopinion: {report.opinion.word}")
     for reason in report.opinion.reasons:
         print(f"  {reason}")

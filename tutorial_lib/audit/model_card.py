@@ -21,16 +21,16 @@ def model_card(report) -> str:
         from huggingface_hub import EvalResult, ModelCard, ModelCardData
     except ImportError:
         raise InputError("a model card needs huggingface_hub: pip install huggingface_hub") from None
-    name, data = report.system, escape(report.scope.get("data", "unknown data").split(":")[0])
+    name, data = report.system, _inert(report.scope.get("data", "unknown data").split(":")[0])
     declared = [f for f in split_findings(report)[0] if f.estimate == f.estimate]
     task = {"task_type": "recommendation", "dataset_type": data, "dataset_name": data}
     results = [
-        EvalResult(metric_type=escape(f.metric), metric_name=f"{escape(f.metric)} ({f.verdict})", metric_value=round(f.estimate, 6), **task)
+        EvalResult(metric_type=_inert(f.metric), metric_name=f"{_inert(f.metric)} ({f.verdict})", metric_value=round(f.estimate, 6), **task)
         for f in declared
     ]
     card = ModelCardData(language="en", library_name="tutorial-lib", tags=["recommender-system", "audit"])
     if results:
-        card.model_name, card.eval_results = escape(name), results
+        card.model_name, card.eval_results = _inert(name), results
     head = card.to_yaml()
     opinion = report.opinion
     parts = [
@@ -44,6 +44,11 @@ def model_card(report) -> str:
         "## Provenance\n\n" + _listed([f"{key}: {value}" for key, value in report.scope.items()]),
     ]
     return str(ModelCard("\n\n".join(parts))) + "\n"
+
+
+def _inert(text: str) -> str:
+    """Text that is neither HTML nor a link, wherever the head is shown as text."""
+    return escape(text).replace("[", "&#91;")
 
 
 def _listed(lines) -> str:

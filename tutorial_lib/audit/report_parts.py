@@ -133,7 +133,8 @@ def _undecided(report) -> str:
     if larger:
         most = max(larger, key=lambda f: f.n_needed / f.n)
         names = "; ".join(f.metric for f in larger)
-        parts.append(f"{names}: it would take up to {rounded(most.n_needed)} users in place of {most.n:,}")
+        reach = "about" if len(larger) == 1 else "up to"
+        parts.append(f"{names}: it would take {reach} {rounded(most.n_needed)} users in place of {most.n:,}")
     for need, some in needs.items():
         left = [f.metric for f in some if f not in larger]
         parts += [f"{'; '.join(left)}: {need}"] if left else []
