@@ -1,7 +1,9 @@
 """The grid: nothing lost and nothing run twice whatever happens to it, one table, and cells that measure what they say."""
 
+import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,11 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 from grid_stand_in import CELLS, stand_in
 
+from tutorial_lib.data.shipped import shipped
 from tutorial_lib.errors import InputError
-from tutorial_lib.experiments import Cell, Results, cells, cells_of, load_results, run_cell, run_grid, to_frame
+from tutorial_lib.experiments import Cell, Results, cells, cells_of, fingerprints, load_results, run_cell, run_grid, to_frame
+from tutorial_lib.experiments.fingerprints import model_fingerprint
 from tutorial_lib.experiments.results import COLUMNS, to_bytes
 
 HERE = Path(__file__).parent
@@ -51,8 +56,9 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_table(tmp_path, jobs):
     before = {name: (folder / f"{name}.json").read_bytes() for name in done}
     frame = run_grid(CELLS, folder, run=stand_in, tell=quiet)
     assert all((folder / f"{name}.json").read_bytes() == content for name, content in before.items())
-    pd.testing.assert_frame_equal(frame, whole)
-    assert to_bytes(load_results(folder / "grid.csv.gz")) == to_bytes(load_results(tmp_path / "whole" / "grid.csv.gz"))
+    pd.testing.assert_frame_equal(frame.drop(columns="commit"), whole.drop(columns="commit"))  # of a clone that may move on
+    kept, expected = (load_results(place / "grid.csv.gz").assign(commit="") for place in (folder, tmp_path / "whole"))
+    assert to_bytes(kept) == to_bytes(expected)
 
 
 def test_dask_cluster_of_two_workers_gives_the_same_table(tmp_path, monkeypatch):
@@ -218,3 +224,146 @@ def test_command_line_goes_through(tmp_path, capsys):
     assert "3 of 3 cells are in" in capsys.readouterr().out
     assert main(["grid", "popularity", "--labels", "9999999"]) == 2 and main(["grid", "popularty"]) == 2
     assert capsys.readouterr().err.count("\n") == 2
+
+
+# --- what a cell was made from -------------------------------------------------------------------------------------------------------
+
+
+def copied_model(tmp_path, name="model"):
+    folder = tmp_path / name
+    shutil.copytree(shipped("checkpoints/kit-gpt"), folder)
+    return folder
+
+
+@pytest.mark.parametrize("change", ["weights", "one bit", "config.json", "tokenizer.json", "another model", "a file added"])
+def test_a_model_that_was_replaced_is_measured_again(change, tmp_path):
+    """ "0 to run" after the folder behind --lm was replaced gives the numbers of a model that is not there any more."""
+    folder = copied_model(tmp_path)
+    given = [Cell("world-movies", str(folder), "zero-shot", 0, seed, users=2) for seed in (0, 1)] + [CELLS[0]]
+    run_grid(given, tmp_path / "grid", run=stand_in, tell=quiet)
+    weights = folder / "model.safetensors"
+    if change == "another model":
+        shutil.rmtree(folder)
+        shutil.copytree(shipped("checkpoints/kit-bert"), folder)
+    elif change == "one bit":
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    elif change == "a file added":
+        (folder / "added_tokens.json").write_text("{}")
+    else:
+        path = weights if change == "weights" else folder / change
+        path.write_bytes(path.read_bytes() + b" ")
+    told, ran = [], []
+    frame = run_grid(given, tmp_path / "grid", run=lambda cell: ran.append(cell) or stand_in(cell), tell=told.append)
+    assert ran == given[:2] and len(frame) == 9  # the cell of another model stays
+    assert [line for line in told if "2 finished cells are run again" in line and "made from other weights, configuration" in line]
+    assert "1 of 3 cells are in" in " ".join(told)
+    run_grid(given, tmp_path / "grid", run=lambda cell: pytest.fail("run a third time"), tell=quiet)
+
+
+def test_the_same_model_copied_elsewhere_is_the_same_model(tmp_path):
+    one, other = copied_model(tmp_path, "one"), copied_model(tmp_path, "other")
+    assert model_fingerprint(str(one)) == model_fingerprint(str(other)) == model_fingerprint("kit-gpt") != model_fingerprint("kit-bert")
+
+
+def test_other_data_and_other_settings_are_measured_again(tmp_path, monkeypatch):
+    given, told = CELLS[:2], []
+    run_grid(given, tmp_path, run=stand_in, tell=quiet)
+    monkeypatch.setattr(fingerprints, "_data", lambda *_: "of another catalogue")
+    run_grid(given, tmp_path, run=stand_in, tell=told.append)
+    monkeypatch.setattr(cells, "CORE", 3)
+    run_grid(given, tmp_path, run=stand_in, tell=told.append)
+    assert [line.split("made from ")[1] for line in told if "made from" in line] == ["other data", "another version or other settings"]
+
+
+def test_a_cell_of_an_earlier_version_is_measured_again(tmp_path):
+    """It does not say which model it was made from, so nobody can know."""
+    run_grid(CELLS[:2], tmp_path, run=stand_in, tell=quiet)
+    path = tmp_path / f"{CELLS[1].name}.json"
+    content = json.loads(path.read_text())
+    del content["fingerprint"]
+    path.write_text(json.dumps(content))
+    told, ran = [], []
+    run_grid(CELLS[:2], tmp_path, run=lambda cell: ran.append(cell) or stand_in(cell), tell=told.append)
+    assert ran == [CELLS[1]] and any("1 finished cells are run again" in line and "an earlier version" in line for line in told)
+
+
+def test_a_process_reads_the_model_again_when_its_files_change(tmp_path):
+    folder = copied_model(tmp_path)
+    first = cells.language_model(str(folder))
+    assert cells.language_model(str(folder)) is first
+    (folder / "README.md").write_text("another")
+    assert cells.language_model(str(folder)) is not first
+
+
+def test_two_cells_never_share_a_file():
+    models = ["a/b", "a_b", "a%2Fb", "a b", "a", "../a", "x" * 300, "x" * 301, "/tmp/" + "y" * 300, "ä" * 100]
+    names = {Cell("world-movies", lm, "full", 8, 0).name for lm in models}
+    assert len(names) == len(models) and all(len(name.encode()) < 250 and "/" not in name for name in names)
+    assert Cell("world-movies", "kit-gpt", "full", 8, 0).name == "next-world-movies-kit-gpt-full-8-0-60"
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    """`kill -9` of the parent left processes that worked on for minutes, at nobody's request."""
+    process = start(tmp_path / "grid", 2, GRID_LOG=str(tmp_path / "log"), GRID_SLEEP="60")
+    deadline, workers = time.monotonic() + 60, []
+    while time.monotonic() < deadline and not ((tmp_path / "log").exists() and len((tmp_path / "log").read_text().split()) >= 2):
+        time.sleep(0.05)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    try:
+        assert len(workers) >= 2
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert not alive
+    finally:
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
+
+
+# --- arguments -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("task", "lm"), [("next", "kit-gpt"), ("next", "kit-bert"), ("like", "kit-gpt")])
+def test_a_grid_without_names_is_every_strategy_that_fits(task, lm, monkeypatch, tmp_path, capsys):
+    """The command's own default ended in an ImportError."""
+    from tutorial_lib import experiments
+    from tutorial_lib.cli import main
+
+    ran = []
+    monkeypatch.setattr(experiments, "run_grid", lambda cells, *_, **__: ran.extend(cells))
+    given = ["grid", "--task", task, "--lm", lm, "--labels", "0", "8", "--seeds", "0", "--users", "2", "--out", str(tmp_path)]
+    data = ["--dataset", "world-movies"]
+    assert main([*given, *data]) == 0, capsys.readouterr().err
+    names = {cell.strategy for cell in ran}
+    assert {"popularity", "full", "lora"} <= names and len(names) >= 8 and ("prefix" in names) == (task == "next" and lm == "kit-gpt")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": [0, -1]}, r"grid\(seed=-1\): expected a whole number from 0"),
+        ({"seeds": [0.5]}, r"grid\(seed=0.5\): expected a whole number"),
+        ({"seeds": [2**70]}, r"grid\(seed=\d+\): expected a whole number from 0 to"),
+        ({"users": -3}, r"grid\(users=-3\): expected a whole number from 1"),
+        ({"users": 2.5}, r"grid\(users=2.5\): expected a whole number"),
+        ({"budgets": [2.5]}, "budget 2.5 .*expected 'all' or a number of users"),
+        ({"budgets": ["²"]}, "budget '²' .*expected 'all' or a number of users"),
+        ({"budgets": [float("nan")]}, "budget nan .*expected 'all' or a number"),
+        ({"lm": "x" * 260}, "neither a kit model"),
+        ({"dataset": "x" * 260}, "unknown dataset"),
+    ],
+)
+def test_numbers_and_names_that_cannot_be_are_refused(change, message, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    given = {"dataset": "world-movies", "lm": "kit-gpt", "strategies": ["full"], "budgets": [8], "seeds": [0]} | change
+    with pytest.raises(InputError, match=message):
+        cells_of(**given)
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, 10**6, True])
+def test_jobs_that_cannot_be_are_refused(jobs, tmp_path):
+    with pytest.raises(InputError, match=r"run_grid\(jobs=.*\): expected a whole number from 1 to 1,024"):
+        run_grid(CELLS, tmp_path, jobs=jobs, run=stand_in, tell=quiet)

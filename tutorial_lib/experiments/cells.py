@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
+from urllib.parse import quote
 
 import numpy as np
 
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.data.splits import EMPTY, Split
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import LARGEST_SEED, InputError, check_whole, unknown_name
 from tutorial_lib.evaluation import evaluate
 from tutorial_lib.evaluation.ratings import user_auc
+from tutorial_lib.experiments.fingerprints import fingerprint, model_fingerprint
 from tutorial_lib.models.like_baselines import LIKE_BASELINES
 
 BASELINES = ("ceiling", "random", "popularity", "transition-knn", "ease", "item-transformer")  # no language model in them
 BUDGETS = (0, 8, 16, 64, 256, "all")
 CORE = 5  # real data is cut to its 5-core, worlds are taken whole
 HELD_OUT = 10  # newest ratings of each user that the task "like" tests on
+LONGEST_NAME = 150  # letters of a cell's file name; file systems take 255 bytes
 USERS = 60  # test users of a cell, others in every seed
 
 
@@ -38,9 +43,10 @@ class Cell:
 
     @property
     def name(self) -> str:
-        """Of its file, and unique to it."""
+        """Of its file, and unique to it: what a file name cannot hold is quoted as in a URL, a long name ends in its checksum."""
         parts = (self.task, self.dataset, self.lm or "none", self.strategy, self.labels, self.seed, self.users)
-        return "-".join(str(part).replace("/", "_") for part in parts)
+        name = "-".join(quote(str(part), safe="") for part in parts)
+        return name if len(name) <= LONGEST_NAME else f"{name[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def cells_of(
@@ -59,6 +65,8 @@ def cells_of(
     seed, at 0 labels (ceiling and "random" too); what tunes something has none at 0. Raises InputError for an unknown strategy, dataset
     or task, a budget larger than the data, and a language model that a strategy cannot work with.
     """
+    for seed in seeds:
+        check_whole("grid", 0, LARGEST_SEED, seed=seed)
     able = _check(dataset, lm, strategies, budgets, users, task)
     counts = sorted({able if budget == "all" else int(budget) for budget in budgets})
     return [
@@ -104,8 +112,9 @@ def _check(dataset: str, lm: str, strategies: Sequence[str], budgets: Sequence[i
         raise InputError(f"grid: only a planted world has a known ceiling, {dataset} has none: leave 'ceiling' out")
     able = sum(len(history) > 1 for history in split.train)
     for budget in budgets:
-        if budget != "all" and (isinstance(budget, str) or not 0 <= budget <= able):
+        if budget != "all" and (not isinstance(budget, Integral) or not 0 <= budget <= able):
             raise InputError(f"grid: budget {budget!r} of {dataset}: expected 'all' or a number of users from 0 to {able}")
+    check_whole("grid", 1, users=users)
     split.sample_targets(users)  # refuses too many
     for name in sorted(set(strategies) - set(BASELINES)) if task == "next" else ():
         language_model(lm).require(*STRATEGIES[name].kinds, what=f"strategy {name!r}")
@@ -120,8 +129,13 @@ def split_of(dataset: str, held_out: int = 1) -> Split:
     return leave_last_out(ds) if held_out == 1 else hold_out_k(ds, held_out, valid_k=5)
 
 
-@functools.lru_cache(maxsize=1)
 def language_model(name: str):
+    """Kept, since a process works on many cells with it; read again where its files have changed."""
+    return _language_model(name, model_fingerprint(name))
+
+
+@functools.lru_cache(maxsize=1)
+def _language_model(name: str, files: str):
     from tutorial_lib.models import load_language_model
 
     return load_language_model(name)
@@ -130,10 +144,11 @@ def language_model(name: str):
 def run_cell(cell: Cell) -> dict:
     """Fit and measure; what `results.Results` keeps.
 
-    Keys: cell (its fields), users (codes), values (metric -> one number a user), seconds (of tuning or fitting), score_seconds (a user),
-    flops (of tuning; None where nobody counted), trainable (numbers that may move), stored_bytes (what one task needs besides the shared
-    model, 4 bytes a number), peak_mb (most resident memory of the process while the cell ran).
+    Keys: cell (its fields), fingerprint (see `fingerprints`), users (codes), values (metric -> one number a user), seconds (of tuning or
+    fitting), score_seconds (a user), flops (of tuning; None where nobody counted), trainable (numbers that may move), stored_bytes (what
+    one task needs besides the shared model, 4 bytes a number), peak_mb (most resident memory of the process while the cell ran).
     """
+    made_from = fingerprint(cell)  # now: the files may be replaced while the cell runs
     with PeakMemory() as memory:
         if cell.task == "like":
             fitted, frame, scoring = run_likes(cell)
@@ -144,6 +159,7 @@ def run_cell(cell: Cell) -> dict:
     counted = costs(fitted, cell)
     return {
         "cell": asdict(cell),
+        "fingerprint": made_from,
         "users": frame.index.tolist(),
         "values": {name: frame[name].round(6).tolist() for name in ("ndcg@10", "hit@10", "auc") if name in frame},
         "score_seconds": round(scoring, 4),
