@@ -207,6 +207,13 @@ def test_the_worst_off_tenth():
     assert worst_users(values) == np.arange(10).mean() and worst_users(np.array([3.0])) == 3.0
 
 
+def test_a_tenth_without_any_hit_is_not_said_to_be_measured():
+    """0 would be the value of every system that leaves a tenth of its users without a hit."""
+    for without in (11, 50, 100):
+        assert np.isnan(worst_users(np.r_[np.zeros(without), np.ones(100 - without)]))
+    assert worst_users(np.r_[np.zeros(9), np.ones(91)]) == pytest.approx(0.1)
+
+
 # --- groups ---
 
 

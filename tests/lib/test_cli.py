@@ -266,8 +266,9 @@ def test_unknown_parameter_is_an_error(notebooks, tmp_path):
 def test_compare_prints_intervals_and_paired_tests(here):
     done = tutorial(here, "compare", "Popularity", "transitionknn", "--dataset", "world-news", "--metric", "ndcg@10")
     assert done.returncode == 0, done.stderr
-    header, first, second, ceiling = done.stdout.splitlines()[-4:]
+    header, first, second, ceiling, told = done.stdout.splitlines()[-5:]
     assert header.split()[0] == "model" and "difference from Popularity" in header and "detectable" in header
+    assert "p (Holm)" in header and "adjusted for 2 tests" in told and "at .05 / 2" in told
     assert first.count("[") == 1 and second.count("[") == 2  # the first is the reference: an interval, no difference
     assert ceiling.startswith("Oracle (ceiling)")  # every leaderboard on a world has its top
 

@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 
 from tutorial_lib.data import Dataset, DatasetCard, leave_last_out
-from tutorial_lib.evaluation import compare, evaluate, holm
+from tutorial_lib.evaluation import compare_seeds, evaluate, holm
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.recommender import ScoreRecommender
 from tutorial_lib.strategies.tuning import labelled_users
@@ -63,12 +63,12 @@ def test_seed_means_by_hand():
 
 
 def raw(frame, name, baseline, labels, base_labels):
-    """`compare` on the two strategies' rows, matched by seed and user."""
+    """`compare_seeds` on the two strategies' rows, matched by seed and user."""
     a, b = (
         frame[(frame["strategy"] == strategy) & (frame["labels"] == count)].set_index(["seed", "user"])[[METRIC]]
         for strategy, count in ((name, labels), (baseline, base_labels))
     )
-    return compare(a.sort_index(), b.sort_index())
+    return compare_seeds(a.sort_index(), b.sort_index())
 
 
 def test_pairs_are_the_same_user_in_the_same_seed():

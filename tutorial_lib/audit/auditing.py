@@ -192,10 +192,12 @@ def _broken(evidence: Evidence) -> list[str]:
 def _descriptives(evidence: Evidence) -> list[dict]:
     """Numbers that have no null of their own."""
     k, ndcg, off = evidence.k, evidence.metrics[f"ndcg@{evidence.k}"], quality.miscalibration(evidence)
+    worst = quality.worst_users(ndcg.to_numpy())
     rows = [
         (f"ndcg@{k}, mean over users", float(ndcg.mean()), 0.0, 1.0, ""),
         (f"recall@{k}, mean over users", float(evidence.metrics[f"recall@{k}"].mean()), 0.0, 1.0, ""),
-        (f"ndcg@{k} of the worst-off tenth (CVaR)", quality.worst_users(ndcg.to_numpy()), 0.0, 1.0, "needs no attribute"),
+        (f"users with an ndcg@{k} of 0", float((ndcg == 0).mean()), 0.0, 1.0, "needs no attribute"),
+        (f"ndcg@{k} of the worst-off tenth (CVaR)", worst, 0.0, 1.0, "needs no attribute" if worst > 0 else "not informative: all have 0"),
         ("miscalibration (Jensen-Shannon distance)", float(np.nanmean(off)) if np.isfinite(off).any() else np.nan, 0.0, 1.0, ""),
     ]
     table = [dict(zip(("harm", "measure", "value", "low", "high", "note"), ("H1", *row), strict=True)) for row in rows]

@@ -256,8 +256,13 @@ def worst_users(values: np.ndarray, share: float = WORST) -> float:
     """Mean of the worst-off ``share`` of users (conditional value at risk): needs no attribute, so
     nobody can be left out of it.
 
-    >>> worst_users(np.arange(10.0), share=0.2)
-    0.5
+    nan where all of them have 0, the least that a metric can be. The mean would be 0 for every
+    system that leaves as many users without a hit, whether it leaves 11 % or 90 %: not informative.
+    Report the share of users with 0 in its place.
+
+    >>> worst_users(np.arange(10.0), share=0.2), worst_users(np.array([0.0] * 2 + [1.0] * 8))
+    (0.5, nan)
     """
     ordered = np.sort(np.asarray(values, dtype=float))
-    return float(ordered[: max(1, round(share * len(ordered)))].mean())
+    worst = ordered[: max(1, round(share * len(ordered)))]
+    return float(worst.mean()) if worst.any() else float("nan")

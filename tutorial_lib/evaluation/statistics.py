@@ -41,7 +41,7 @@ class Comparison:
     n: users. minimum_detectable_effect: the true difference that this many users would reveal in 80 %
     of repetitions at alpha = .05, for this one test.
     ci, p and minimum_detectable_effect are nan where the data allow none; ``note`` says why.
-    seeds: runs that each user's difference is averaged over; 1 for `compare`.
+    seeds: of `compare_seeds`; 1 for `compare`. pairs: values of a beside values of b; n for `compare`.
     """
 
     metric: str
@@ -54,6 +54,7 @@ class Comparison:
     minimum_detectable_effect: float
     note: str = ""
     seeds: int = 1
+    pairs: int = 0
 
     def _rows(self) -> list[tuple[str, str]]:
         means = ("a, b", f"{self.mean_a:.4f}, {self.mean_b:.4f}")
@@ -100,8 +101,8 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10", *, seed: 
     The interval is that of `mean_estimate` for differences. It assumes neither that differences are
     symmetric about their mean, as flipping their signs does, nor that many users differ. Where no
     user differs, or there is one user, there is no interval.
-    Raises InputError if the users differ, a user stands twice (several seeds: `compare_seeds`), the
-    frames were made on different parts, or a value is not a finite number.
+    Raises InputError if the users differ, a user stands twice or the index holds several seeds (for
+    those: `compare_seeds`), the frames were made on different parts, or a value is not finite.
     Source: Bonett & Price 2012 (few users differ); see `evaluation.estimates`.
 
     >>> from tutorial_lib.evaluation import ranking_metrics
@@ -116,7 +117,7 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10", *, seed: 
     x, y = _paired(a, b, metric)
     found = mean_estimate(x - y, signed=True)
     note = f"{found.note}: no user differs" if found.note and len(x) > 1 else found.note
-    return _comparison(metric, x, y, found, len(x), note)
+    return _comparison(metric, x, y, found, note, 1, len(x))
 
 
 def compare_seeds(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> Comparison:
@@ -144,7 +145,7 @@ def compare_seeds(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> 
         other = mean_estimate((pairs["a"] - pairs["b"]).groupby(seeds).mean().to_numpy(), signed=True)
         low, high = np.fmin(found.low, other.low), np.fmax(found.high, other.high)
         found = Estimate(found.value, float(low), float(high), float(np.fmax(found.p, other.p)), float(np.fmax(found.se, other.se)))
-    return _comparison(metric, x, y, found, n, note, len(names))
+    return _comparison(metric, x, y, found, note, len(names), len(pairs))
 
 
 def mean_interval(frame: pd.DataFrame, metric: str = "ndcg@10", *, seed: int = 0) -> Interval:
@@ -207,9 +208,9 @@ def holm_comparisons(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
     return table
 
 
-def _comparison(metric: str, x: np.ndarray, y: np.ndarray, found: Estimate, n: int, note: str, seeds: int = 1) -> Comparison:
+def _comparison(metric: str, x: np.ndarray, y: np.ndarray, found: Estimate, note: str, seeds: int, pairs: int) -> Comparison:
     ci, effect = (found.low, found.high), detectable(found.se)
-    return Comparison(metric, float(x.mean()), float(y.mean()), found.value, ci, found.p, n, effect, note, seeds)
+    return Comparison(metric, float(x.mean()), float(y.mean()), found.value, ci, found.p, len(x), effect, note, seeds, pairs)
 
 
 def _both(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -234,6 +235,8 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, 
     parts = a.attrs.get("on"), b.attrs.get("on")
     if None not in parts and parts[0] != parts[1]:
         raise InputError(f"compare: a was evaluated on {parts[0]!r} and b on {parts[1]!r}; evaluate both on the same part")
+    if "seed" in a.index.names and a.index.get_level_values("seed").nunique() > 1:
+        raise InputError("compare: the index holds several seeds, whose users are not independent; use compare_seeds")
     if not (a.index.is_unique and b.index.is_unique):
         raise InputError("compare: a user appears twice in an index; expected one row per user (average over seeds first)")
     only = len(a.index.difference(b.index)), len(b.index.difference(a.index))

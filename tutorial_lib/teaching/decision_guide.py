@@ -20,25 +20,30 @@ ALPHA = 0.05
 def verdict(low: float, high: float, p: float, margin: float) -> str:
     """What an interval and an adjusted p say about a difference, given the margin below which it does not matter.
 
-    "equivalent": the interval lies within ± margin. Else "better" or "worse": p < .05. Else "inconclusive": it may be 0, it may matter.
+    "equivalent": the 95 % interval lies within ± margin (two one-sided tests at .025 each). Else
+    "better" or "worse": adjusted p < .05. Else "inconclusive": it may be 0, or it may matter, or
+    there is no interval (nan).
 
     >>> verdict(0.01, 0.06, 0.001, 0.02), verdict(-0.01, 0.01, 0.9, 0.02), verdict(-0.01, 0.06, 0.2, 0.02)
     ('better', 'equivalent', 'inconclusive')
     """
     if -margin < low and high < margin:
         return "equivalent"
-    return "inconclusive" if p >= ALPHA else "better" if low + high > 0 else "worse"
+    if not p < ALPHA:  # nan: not measured
+        return "inconclusive"
+    return "better" if low + high > 0 else "worse"
 
 
 def contrasts(rows: pd.DataFrame, pairs: Sequence[tuple[str, str]], labels: Sequence[int], margin: float, metric: str = "ndcg@10"):
     """Paired tests of a family declared beforehand: strategy minus baseline at each number of labels, p adjusted over all (Holm).
 
     rows: of `figures_grid.select`. pairs: (strategy, baseline); what was not run is left out. margin: see `verdict`.
-    Returns a frame: strategy, against, labels, gain, 95 % low, 95 % high, pairs (users within seeds), detectable (the true difference
-    that so many pairs reveal in 80 % of repetitions), p adjusted, verdict.
+    Returns a frame: strategy, against, labels, gain, 95 % low, 95 % high, pairs (users within seeds;
+    they are not independent: `compare_seeds`), detectable (the true difference that such runs reveal
+    in 80 % of repetitions, for one test), p adjusted, verdict.
     """
     found = [
-        (name, base, int(count), c.difference, *c.ci, c.n, c.minimum_detectable_effect, c.p)
+        (name, base, int(count), c.difference, *c.ci, c.pairs, c.minimum_detectable_effect, c.p)
         for name, base in pairs
         for count in labels
         if (c := paired(rows, name, base, count, metric)) is not None

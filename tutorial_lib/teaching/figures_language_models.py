@@ -57,11 +57,11 @@ def label_curves(curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Lev
 
 
 def paired(recorded: pd.DataFrame, strategy: str, baseline: str, labels: int, metric: str = "ndcg@10"):
-    """`compare` a strategy with a baseline at the same labels, over the users of the same seeds that both have; None if one was not run.
+    """`compare_seeds` a strategy with a baseline at the same labels, over the users of the same seeds that both have; None if one was not run.
 
     What was recorded at 0 labels alone needs none, and stands for any number.
     """
-    from tutorial_lib.evaluation import compare
+    from tutorial_lib.evaluation import compare_seeds
 
     sides = []
     for name in (strategy, baseline):
@@ -69,7 +69,7 @@ def paired(recorded: pd.DataFrame, strategy: str, baseline: str, labels: int, me
         some = some[some["labels"] == (labels if (some["labels"] == labels).any() else 0)]
         sides.append(some.set_index(["seed", "user"])[metric].dropna())
     both = pd.concat(sides, axis=1, join="inner").sort_index()
-    return None if both.empty else compare(*(both.iloc[:, [side]].reset_index(drop=True) for side in (0, 1)), metric)
+    return None if both.empty else compare_seeds(*(both.iloc[:, [side]] for side in (0, 1)), metric)
 
 
 def paired_table(recorded: pd.DataFrame, baseline: str | Sequence[str], strategies: Sequence[str]) -> pd.DataFrame:
@@ -87,7 +87,7 @@ def paired_table(recorded: pd.DataFrame, baseline: str | Sequence[str], strategi
         run = ((recorded["strategy"] == name) & (recorded["labels"] == labels)).any()
         c = paired(recorded, name, base, labels) if run else None
         if c is not None:
-            rows.append((name, base, int(labels), c.difference, *c.ci, c.n))
+            rows.append((name, base, int(labels), c.difference, *c.ci, c.pairs))
             p.append(c.p)
     columns = ["strategy", "against", "labels", "gain", "95 % low", "95 % high", "pairs"]
     frame = pd.DataFrame(rows, columns=columns).assign(**{"p adjusted": holm(p)})
