@@ -371,6 +371,19 @@ def test_a_missing_or_damaged_file_is_one_clear_line(name, tmp_path, monkeypatch
         load_world("news")
 
 
+def test_flipped_bits_of_a_frozen_table_are_one_clear_line(tmp_path, monkeypatch):
+    """zlib.error is neither an OSError nor a ValueError."""
+    shutil.copytree(shipped("worlds/news"), tmp_path / "worlds" / "news")
+    shutil.copy(shipped("MANIFEST.json"), tmp_path)
+    monkeypatch.setattr(world_files, "shipped", lambda relative="": tmp_path / relative)
+    path = tmp_path / "worlds" / "news" / "users.csv.gz"
+    whole = path.read_bytes()
+    for place in range(10, len(whole), len(whole) // 40):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x10]) + whole[place + 1 :])
+        with pytest.raises(InputError, match="damaged.*--freeze"):
+            load_world("news")
+
+
 def test_shipped_stays_inside_the_data_folder():
     assert shipped("worlds/movies").is_dir()
     for path in ("../pyproject.toml", "/etc"):

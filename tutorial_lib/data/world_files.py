@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,7 @@ def read_world(domain: str) -> Dataset:
         manifest = json.loads(shipped("MANIFEST.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise InputError(f"world {domain!r}: the file {error.filename} is missing; install the kit again, or run {MADE_BY}") from None
-    except (OSError, EOFError, ValueError, KeyError) as error:
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
         raise InputError(f"world {domain!r}: a file in {folder} is damaged ({error}); install the kit again, or run {MADE_BY}") from None
     prefix = f"worlds/{domain}/"
     sha256 = {name.removeprefix(prefix): entry["sha256"] for name, entry in manifest.items() if name.startswith(prefix)}
