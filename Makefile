@@ -3,15 +3,18 @@
 # make lab        open JupyterLab                                   make notebooks  build notebooks/ from notebooks/src/
 # make colab      run the notebooks with Colab's package versions in an empty folder
 # make goldens    run the solutions with five seeds and record what every golden number should be
-# make slides     build the slides                                  make lock       write requirements.lock    make clean
+# make slides     build the slides                                  make wheel      write the kit as one file to dist/
+# make lock       write requirements.lock                           make clean
 #
 # Variables: PYTHON=python3.12        the interpreter to build on (3.11 or newer)
 #            TORCH_INDEX=URL          an extra package index, for a CPU-only torch
 #            PROFILE=smoke|quick|full DATASET=NAME  NOTEBOOKS="00 01"   what make run executes, and of make colab
+#            JOBS=2                     notebooks that make run executes at a time, 1.5 GB each
 PYTHON ?= python3
 PROFILE ?= quick
 DATASET ?=
 NOTEBOOKS ?=
+JOBS ?= 1
 TORCH_INDEX ?=
 
 BIN := .venv/bin
@@ -22,12 +25,12 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # one process a core, up to four: a notebook takes up to 1.5 GB
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --doctest-modules tutorial_lib tests
 
-.PHONY: help run test test-full lab notebooks goldens colab slides lock clean environment
+.PHONY: help run test test-full lab notebooks goldens colab slides wheel lock clean environment
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 run: $(STAMP)
-	@$(BIN)/tutorial run $(NOTEBOOKS) --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET))
+	@$(BIN)/tutorial run $(NOTEBOOKS) --jobs $(JOBS) --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET))
 
 test: $(STAMP)
 	$(PYTEST) -m "not full and not real and not browser"
@@ -52,6 +55,10 @@ goldens: $(STAMP)
 
 slides: $(STAMP)
 	$(BIN)/python slides/build.py
+
+wheel: $(STAMP)
+	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/tutorial_lib-*.whl
 
 lock: $(STAMP)
 	$(BIN)/python .ci/lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock

@@ -4,9 +4,10 @@
     python .ci/colab.py --install    # only that
     python .ci/colab.py 08 03        # these notebooks
 
-What differs from Colab: this machine's Python and torch, and no front end (widgets are created, not drawn). The address in the set-up
-cell is replaced by the wheel of this clone, installed without any package index: were a dependency not met by what Colab has, or by the
-few wheels that it does not have (FETCHED), it fails. Two notebooks run at a time, an environment each.
+What differs from Colab: this machine's Python and torch, and no front end (widgets are created, not drawn). The wheel of this
+clone lies beside the notebook, as a learner uploads it (an address in the set-up cell is replaced by it), and is installed without
+any package index: were a dependency not met by what Colab has, or by the few wheels that it does not have (FETCHED), it fails. Two
+notebooks run at a time, an environment each.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,6 +70,8 @@ def run(notebook: Path, base: Path, wheels: Path) -> float:
         (fake / "output.py").write_text("def enable_custom_widget_manager(version=None): ...\ndef clear(*args, **kwargs): ...\n")
         (startup / "00.py").write_text("import google.colab\n")
         (content / notebook.name).write_text(re.sub(r"git\+https://[^\\\"]*", "tutorial-lib", notebook.read_text()))
+        for wheel in wheels.glob("tutorial_lib-*.whl"):
+            shutil.copy(wheel, content)
         variables = {"HOME": name, "IPYTHONDIR": str(home / "ipython"), "PYTHONPATH": str(home / "fake"), "COLAB_RELEASE_TAG": "stand-in"}
         variables |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels), "PIP_CONFIG_FILE": os.devnull, "HF_HUB_OFFLINE": "1"}
         variables |= {

@@ -26,6 +26,7 @@ EXTRAS = [Requirement(line) for lines in PROJECT["optional-dependencies"].values
 COLAB = json.loads((Path(__file__).parent / "colab_versions.json").read_text(encoding="utf-8"))
 # Colab's versions only grow, so an old record is a lower bound
 ON_COLAB = COLAB["packages"] | COLAB["packages_recorded_2023_10"] | COLAB["packages_at_least"]
+LOWER = json.loads((Path(__file__).parent / "lower_bounds.json").read_text(encoding="utf-8"))
 LOCK = dict(re.findall(r"^([a-z0-9-]+)==(\S+)$", (ROOT / "requirements.lock").read_text(encoding="utf-8"), re.M))
 
 
@@ -36,6 +37,34 @@ def test_colab_has_every_dependency_already(requirement):
         return
     assert requirement.name in ON_COLAB, f"{requirement.name} is not preinstalled on Colab: every learner there would download it"
     assert requirement.specifier.contains(ON_COLAB[requirement.name])
+
+
+def lower_bound(requirement: Requirement) -> str:
+    (specifier,) = requirement.specifier
+    return specifier.version
+
+
+def test_the_lower_bounds_hold_together():
+    """tokenizers 0.21 and transformers 5 excluded each other: nobody could install what pyproject.toml promises to run with.
+
+    lower_bounds.json records what each package at its bound asks of the others; after a change of a bound, record it anew.
+    """
+    bounds = {canonicalize_name(requirement.name): lower_bound(requirement) for requirement in CORE}
+    packages = LOWER["packages"]
+    assert set(packages) == set(bounds)
+    for name, bound in bounds.items():
+        assert Version(packages[name]["version"]) in SpecifierSet(f"~={Version(bound).major}.{Version(bound).minor}")
+        assert Version(packages[name]["version"]) >= Version(bound)
+    have = {name: entry["version"] for name, entry in packages.items()} | LOWER["pulled_in"]
+    for name, entry in packages.items():
+        for line in map(Requirement, entry["requires"]):
+            assert line.specifier.contains(have[line.name]), f"{name} {entry['version']} needs {line}"
+
+
+def test_the_lower_bound_of_nbconvert_exports_a_page():
+    """nbconvert 7.16.0 accepts the newest mistune and fails on the first heading."""
+    (nbconvert,) = [requirement for requirement in EXTRAS if requirement.name == "nbconvert"]
+    assert lower_bound(nbconvert) == LOWER["lab"]["nbconvert"]["version"]
 
 
 def test_colab_has_the_python():
@@ -80,7 +109,9 @@ def test_conda_environment_repeats_nothing():
 
 def test_citation_and_licences_agree_with_the_project():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
-    assert (citation["version"], citation["license"]) == (PROJECT["version"], PROJECT["license"])
+    assert citation["version"] == PROJECT["version"]
+    assert PROJECT["license"] == " AND ".join([citation["license"], "CC-BY-4.0"])
+    assert not citation.keys() & {"url", "repository-code", "repository"} or PROJECT.get("urls")
     import tutorial_lib
 
     assert tutorial_lib.__version__ == PROJECT["version"]
@@ -95,6 +126,8 @@ def test_wheel_carries_data_and_notebooks_and_nothing_else(wheel):
     assert sorted(name.removeprefix("tutorial_lib/_shipped/") for name in shipped["data"]) == files
     assert {Path(name).name for name in shipped["notebooks"]} >= {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
     assert all(name.startswith("tutorial_lib/") for name in names)
+    licences = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if "/licenses/" in name}
+    assert licences == {"LICENSE", "LICENSE-CONTENT"}, "the texts and figures inside are not under the licence of the code"
     assert Version(wheel.name.split("-")[1]) == Version(PROJECT["version"])
 
 

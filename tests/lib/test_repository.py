@@ -113,6 +113,45 @@ def test_no_path_of_one_machine():
     assert [path.relative_to(ROOT).as_posix() for path in texts if private.search(path.read_text(encoding="utf-8", errors="replace"))] == []
 
 
+# third-party sources that the kit cites; nothing else may look like an address of the kit itself
+CITED = {"SmartmediaAI/LMRS", "RUCAIBox/LLMRank", "jeykigung/P5"}
+ADDRESS = re.compile(r"(?:github(?:usercontent)?\.com[/:]|research\.google\.com/github/|mybinder\.org/v2/gh/)([\w.-]+/[\w.-]+)", re.I)
+OWN = "lm-recsys-kit"  # the placeholder that once stood in every notebook
+
+
+def unknown_addresses(text: str, own: str = "") -> set[str]:
+    """Repositories that a text names and that are neither cited sources nor the kit's own one."""
+    found = {name.removesuffix(".git").rstrip(".") for name in ADDRESS.findall(text)}
+    return {name for name in found if name not in CITED | {own}} | ({OWN} if OWN in text else set())
+
+
+def test_no_address_that_nobody_owns():
+    """Whoever registers a repository of that name would have its code installed on every learner's machine."""
+    from tutorial_lib.teaching.builder import repository
+
+    own, _ = repository(ROOT)
+    texts = [path for path in FILES if path.suffix in TEXTS and path != Path(__file__) and path.name != "test_builder.py"]
+    read = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8", errors="replace") for path in texts}
+    found = {name: unknown_addresses(text, own) for name, text in read.items()}
+    assert {name: names for name, names in found.items() if names} == {}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "git+https://github.com/lm-recsys-kit/lm-recsys-kit@v0.1.0",
+        "git@github.com:some/where.git",
+        "https://colab.research.google.com/github/some/where/blob/main/a.ipynb",
+        "https://mybinder.org/v2/gh/some/where/main",
+        "https://raw.githubusercontent.com/some/where/main/a.py",
+    ],
+)
+def test_the_check_of_addresses_sees_them(text):
+    assert unknown_addresses(text)
+    assert unknown_addresses(text, "some/where") == (set() if "some/where" in text else {"lm-recsys-kit/lm-recsys-kit", OWN})
+    assert unknown_addresses("https://github.com/RUCAIBox/LLMRank, github.com/jeykigung/P5/pull/3") == set()
+
+
 def test_library_files_and_functions_stay_short():
     """A reader takes in a page at a time: 300 lines a file, 40 a function."""
     import ast

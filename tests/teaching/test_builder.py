@@ -72,12 +72,51 @@ def test_ids_survive_an_insertion_and_double_cells(copy):
 
 def test_generated_cells_stand_in_their_place():
     tags = [tuple(cell.metadata.get("tags", [])) for cell in cells(False)]
-    assert tags[:5] == [("title",), ("badges",), ("objectives",), ("setup",), ("parameters",)]
-    badges = cells(True)[1].source
-    assert "/notebooks/solutions/90_tiny.ipynb" in badges and badges.count("[![Open this notebook in ") == 2
-    setup = cells(False)[3].source
-    assert "%pip install --quiet" in setup and "-U" not in setup and "==" not in setup.replace("is None", "")
+    assert tags[:4] == [("title",), ("objectives",), ("setup",), ("parameters",)]
+    setup = cells(False)[2].source
+    assert "%pip install --quiet {wheels[-1]}" in setup and "-U" not in setup and "==" not in setup
     assert rules.check_code(setup) == []
+
+
+def test_without_an_address_nothing_names_one():
+    """A badge or an install line that leads to a repository nobody owns can be taken over by anybody."""
+    for solution in (False, True):
+        text = builder.build(TINY, solution)
+        assert "github" not in text.lower() and "mybinder" not in text and "colab.research" not in text
+
+
+def test_with_an_address_badges_and_install_line_come_back(copy):
+    (copy.parent / "pyproject.toml").write_text('[project]\nversion = "1.2"\n[project.urls]\nSource = "https://github.com/some/where"\n')
+    _, badges, _, setup, *_ = nbformat.reads(builder.build(copy / "src" / "90_tiny.py", True), as_version=4).cells
+    assert badges.metadata.tags == ["badges"] and badges.source.count("[![Open this notebook in ") == 2
+    assert "some/where/blob/v1.2/notebooks/solutions/90_tiny.ipynb" in badges.source
+    assert '%pip install --quiet "git+https://github.com/some/where@v1.2"' in setup.source and "whl" not in setup.source
+    assert rules.check_code(setup.source) == []
+
+
+@pytest.mark.parametrize("uploaded", [False, True])
+def test_colab_without_the_kit_asks_for_the_wheel(tmp_path, monkeypatch, uploaded):
+    """The first cell is all that a learner sees: it must say in one line what to bring."""
+    import importlib.util
+
+    from tutorial_lib import __version__
+
+    wheel = tmp_path / f"tutorial_lib-{__version__}-py3-none-any.whl"
+    if uploaded:
+        wheel.touch()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLAB_RELEASE_TAG", "stand-in")
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    code = builder.setup_source(NOTEBOOKS.parent).split("# Not in Colab")[0]
+    installed = []
+    code = code.replace("%pip install --quiet {wheels[-1]}", "installed.append(wheels[-1])")
+    if uploaded:
+        exec(code, {"installed": installed})
+        assert installed == [wheel.name]
+    else:
+        with pytest.raises(ModuleNotFoundError, match=f"upload the kit.s wheel, {wheel.name} ") as told:
+            exec(code, {})
+        assert "\n" not in str(told.value)
 
 
 def test_quiz_and_hints_stand_as_text_too():
@@ -103,7 +142,7 @@ def test_check_finds_what_is_out_of_date(copy, capsys, monkeypatch):
 def test_the_repository_comes_from_pyproject(tmp_path):
     (tmp_path / "pyproject.toml").write_text('[project]\nversion = "1.2"\n[project.urls]\nSource = "https://github.com/some/where.git"\n')
     assert builder.repository(tmp_path) == ("some/where", "v1.2")
-    assert builder.repository(tmp_path / "none")[0] == builder.PLACEHOLDER
+    assert builder.repository(tmp_path / "none")[0] == ""
 
 
 @pytest.mark.parametrize(

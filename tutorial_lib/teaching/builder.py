@@ -2,7 +2,8 @@
 
 The source is py:percent with the solutions inside, and cell tags say what each part is. The builder
 
-- writes the badges (after the ``title`` cell) and the ``setup`` cell (before ``parameters``), the same in all notebooks;
+- writes the badges (after the ``title`` cell) and the ``setup`` cell (before ``parameters``), the same in all notebooks; while
+  pyproject.toml names no repository there are no badges, and in Colab the set-up cell takes a wheel that was uploaded;
 - empties what stands between ``# SOLUTION BEGIN`` and ``# SOLUTION END`` to ``...`` and drops cells tagged ``solution`` (exercises only);
 - puts folded text in the place of each ``hint(...)`` cell, and after each ``quiz(...)`` cell, for pages where no kernel runs;
 - gives the same bytes on every build: cell ids from the content, a fixed kernel, no outputs, no widget state.
@@ -25,7 +26,6 @@ from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError
 from tutorial_lib.teaching.environment import project_table
 
-PLACEHOLDER = "lm-recsys-kit/lm-recsys-kit"  # owner/name on GitHub, until pyproject.toml names a repository under project.urls
 _SOLUTION = re.compile(r"^(?P<indent>[ \t]*)# SOLUTION BEGIN[ \t]*\n.*?^[ \t]*# SOLUTION END[ \t]*$", re.M | re.S)
 _MARK = re.compile(r"^[ \t]*# SOLUTION (BEGIN|END)[ \t]*(\n|\Z)", re.M)
 _QUIZ = re.compile(r"""^quiz\(\s*["']([^"']+)["'],\s*["']([^"']+)["']""", re.M)
@@ -38,11 +38,10 @@ METADATA = {  # without a kernelspec JupyterLab stops to ask for a kernel
 }
 SETUP = """\
 # @title Set-up: installs the kit in Colab where it is missing, then checks this computer
-import importlib.util
-import os
+{imports}
 
 if importlib.util.find_spec("tutorial_lib") is None and "COLAB_RELEASE_TAG" in os.environ:
-    %pip install --quiet "git+https://github.com/{repository}@{tag}"
+{install}
 
 # Not in Colab, and "No module named 'tutorial_lib'"? Start Jupyter with: make lab
 from tutorial_lib.teaching import setup
@@ -50,11 +49,37 @@ from tutorial_lib.teaching import setup
 setup()"""
 
 
+FROM_REPOSITORY = """\
+    %pip install --quiet "git+https://github.com/{repository}@{tag}\""""
+FROM_WHEEL = """\
+    wheels = sorted(glob.glob("tutorial_lib-*.whl"))
+    if not wheels:
+        raise ModuleNotFoundError(
+            "upload the kit's wheel, tutorial_lib-{version}-py3-none-any.whl (`make wheel` in a clone "
+            "writes it to dist/), with the folder icon on the left, then run this cell again"
+        )
+    %pip install --quiet {{wheels[-1]}}"""
+
+
+def setup_source(root: Path) -> str:
+    """The set-up cell: in Colab it installs the kit from its repository or, while that has no address, from an uploaded wheel."""
+    where, tag = repository(root)
+    imports = ["import importlib.util", "import os"]
+    if not where:
+        imports.insert(0, "import glob")
+    install = FROM_REPOSITORY if where else FROM_WHEEL
+    names = {"repository": where, "tag": tag, "version": tag.removeprefix("v")}
+    return SETUP.format(imports="\n".join(imports), install=install.format(**names))
+
+
 def repository(root: Path) -> tuple[str, str]:
-    """``owner/name`` on GitHub, from pyproject's ``project.urls``, and the release tag ``v<version>`` that badges and Colab use."""
+    """``owner/name`` on GitHub, from pyproject's ``project.urls``, and the release tag ``v<version>`` that badges and Colab use.
+
+    The name is empty while pyproject.toml has no such address.
+    """
     project = project_table(root)
     urls = [re.search(r"github\.com/([\w.-]+/[\w.-]+?)(\.git)?/?$", url) for url in project.get("urls", {}).values()]
-    return next((match[1] for match in urls if match), PLACEHOLDER), f"v{project.get('version', '0.1.0')}"
+    return next((match[1] for match in urls if match), ""), f"v{project.get('version', '0.1.0')}"
 
 
 def badges(root: Path, path: str) -> str:
@@ -121,8 +146,7 @@ def _generated(cells: list, root: Path, path: str) -> list:
     """The cells with badges, the set-up cell and the folded texts put in."""
     from nbformat.v4 import new_code_cell, new_markdown_cell
 
-    where, tag = repository(root)
-    setup = new_code_cell(SETUP.format(repository=where, tag=tag), metadata={"tags": ["setup"], "cellView": "form"})
+    setup = new_code_cell(setup_source(root), metadata={"tags": ["setup"], "cellView": "form"})
     result = []
     for cell in cells:
         if "setup" in tags_of(cell):  # a placeholder in the source
@@ -131,7 +155,7 @@ def _generated(cells: list, root: Path, path: str) -> list:
             result.append(setup)
         if not _HINT.fullmatch(cell.source.strip()):
             result.append(cell)
-        if "title" in tags_of(cell):
+        if "title" in tags_of(cell) and repository(root)[0]:
             result.append(new_markdown_cell(badges(root, path), metadata={"tags": ["badges"]}))
         if cell.cell_type == "code":
             result += _folded_cells(cell.source)
@@ -165,6 +189,8 @@ def build(src_path: str | Path, solution: bool) -> str:
         source = cell.source
         if cell.cell_type == "code":
             source = (_MARK.sub("", source) if solution else exercise_source(source)).rstrip("\n")
+        elif solution:
+            source = source.replace("](../", "](../../")  # solutions/ lies one folder deeper
         digest = hashlib.sha1(f"{src_path.stem}:{cell.cell_type}:{source}".encode()).hexdigest()[:8]
         seen[digest] += 1
         plain = {"cell_type": cell.cell_type, "id": digest if seen[digest] == 1 else f"{digest}-{seen[digest]}", "source": source}
