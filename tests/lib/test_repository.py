@@ -114,7 +114,7 @@ def test_no_path_of_one_machine():
 
 
 # third-party sources that the kit cites; nothing else may look like an address of the kit itself
-CITED = {"SmartmediaAI/LMRS", "RUCAIBox/LLMRank", "jeykigung/P5"}
+CITED = {"SmartmediaAI/LMRS", "RUCAIBox/LLMRank", "RUCAIBox/CIKM2020-S3Rec", "jeykigung/P5"}
 ADDRESS = re.compile(r"(?:github(?:usercontent)?\.com[/:]|research\.google\.com/github/|mybinder\.org/v2/gh/)([\w.-]+/[\w.-]+)", re.I)
 OWN = "lm-recsys-kit"  # the placeholder that once stood in every notebook
 
