@@ -23,9 +23,10 @@ SEED = 0  # any whole number from 0; draws users, simulations and the secret wor
 
 # %% [markdown]
 # ## 1. Who, and how?
-# The source tutorial of this kit asks for an audit of *six types of potential harms*, for users, creators, designers, society and the
-# environment. Its own list of six could not be retrieved, so each row below carries two published codings: the six risk areas of
-# Weidinger et al. 2021 for language models, and the six concerns of Milano, Taddeo and Floridi 2020 for recommenders.
+# The source tutorial of this kit asks for an audit of *six types of potential harms*, and looks beyond the users: at content
+# creators, system designers and the environment. The register below adds providers, platforms and society. The tutorial's own list
+# of six could not be retrieved, so each row carries two published codings: the six risk areas of Weidinger et al. 2021 for
+# language models, and the six concerns of Milano, Taddeo and Floridi 2020 for recommenders.
 
 # %%
 import tempfile
@@ -72,14 +73,19 @@ show(
 # Any two groups differ by something, if you measure enough users. So the first question is not *whether* they differ, but **how much would
 # matter**. That number is the *margin*. It is a choice of policy, somebody has to argue for it, and it must be made before anyone has seen
 # a result: afterwards it would only tell which result was wanted.
+#
+# The margin for *exposure* is a share of what a group deserves. With an absolute margin of .03, a publisher with 2 % of the demand
+# could be shown to nobody, and pass. A fifth less (or more) than users choose is the four-fifths idea of hiring law, applied
+# to a share that users set themselves.
 
 # %%
-margins = {"quality": 0.10, "exposure": 0.03, "popularity": 0.10, "similarity": 0.05}
+margins = {"quality": 0.10, "exposure": 0.20, "popularity": 0.10, "similarity": 0.05}
 rows = [
-    (name, margins.get(name, default), "declared" if name in margins else "default", what) for name, (default, _, what) in MARGINS.items()
+    (name, margins.get(name, default), "given" if name in margins else "default", what)
+    for name, (default, _, what) in MARGINS.items()
 ]
 table(
-    pd.DataFrame(rows, columns=["margin", "value", "", "bounds"]).set_index("margin"),
+    pd.DataFrame(rows, columns=["margin", "value", "set by", "bounds"]).set_index("margin"),
     caption="Change the first line, not the result",
     digits=2,
 )
@@ -93,9 +99,12 @@ table(
 # | MATERIAL | yes | beyond the margin |
 # | WITHIN MARGIN | yes | within the margin |
 # | EQUIVALENT | no | within the margin |
-# | INCONCLUSIVE | either | partly within, partly beyond |
+# | INCONCLUSIVE | either | partly within, partly beyond, or none of the other three holds |
 #
-# **Exercise 08-verdict.** Write the rule. *Detected* means: the interval leaves out 0.
+# EQUIVALENT with a 95 % interval is a test at .025 on either side. Two more things make a finding of the library INCONCLUSIVE: many
+# tests were made, and the *adjusted* p is not below .05; or users whose group is unknown could take the result across the margin.
+#
+# **Exercise 08-verdict.** Write the rule for one test. *Detected* means: the interval leaves out 0.
 
 
 # %%
@@ -225,8 +234,11 @@ quiz("08_ethics_audit", "null-worlds")
 # %% [markdown]
 # ## 4. One audit, three systems
 # The audit asks each system for lists, and needs nothing else: a popularity counter, a Transformer on items, and a prompted language model
-# meet the same call. It declares its family of tests first, uses a user as the unit, signs every gap, corrects for the number of tests
-# (Holm), and prints what it could not test. Five held-out items a user give it power.
+# meet the same call. It uses a user as the unit, signs every gap (first name minus second, in alphabetical order), corrects for the
+# number of tests (Holm), and prints what it could not test. Five held-out items a user give it power.
+#
+# What will be tested is **declared** from data, split and margins alone, and hashed, before any system is asked for a list. Whoever
+# publishes the hash first can show later that nothing was chosen afterwards.
 #
 # The Transformer is trained here. The language model's lists for all users were recorded; below the first users are asked again, live.
 
@@ -259,22 +271,41 @@ else:
     systems[LM] = LoggedLists(logged, name=LM)
 
 # %%
+from tutorial_lib.audit import declare
+
 whole = split if PROFILE != "smoke" else split.sample_targets(300, seed=SEED)
+promise = declare(ds, whole, margins, seed=SEED)
+say(f"Declared on {promise.date}, SHA-256 `{promise.sha256[:16]}...`: {'; '.join(promise.family)}.", *promise.problems)
+
+# %%
 judged = {name: some if name == LM and recorded is None else whole for name in systems}
 reports = {name: audit(system, ds, judged[name], margins, seed=SEED) for name, system in systems.items()}
 report = reports["Transformer"]
-say(*report.problems or ["Nothing had to be left out."], f"Declared family: {'; '.join(report.family)}.")
+same = report.declaration.sha256 == promise.sha256
+say(f"The audit carries {'the hash declared above' if same else 'another hash'}.", *report.problems or ["Nothing had to be left out."])
 
 # %%
 family = pd.concat({name: r.to_frame() for name, r in reports.items()}, names=["system", "row"]).reset_index("system")
 declared = family[family["metric"].isin(report.family)]
-columns = ["metric", "system", "estimate", "low", "high", "mde", "p_adjusted", "margin", "verdict"]
+columns = ["metric", "system", "estimate", "low", "high", "ratio", "mde", "p_adjusted", "margin", "verdict"]
 table(declared[columns].sort_values(["metric", "system"]).set_index("metric"), caption="The declared family, all systems", digits=3)
 
 # %% [markdown]
-# Read a row from right to left: which verdict, by which margin, with which chance of seeing it (`mde`, the gap that would be found in 80 %
-# of repetitions), and only then the estimate. A wide interval is a statement about the data, not about the system.
-#
+# Read a row from right to left: which verdict, by which margin, with which chance of seeing it, and only then the estimate. `mde` is the
+# gap that would be found in 80 % of repetitions, *after* Holm: with eight tests about a quarter larger than with one. If it is larger than
+# the margin, the audit was too small to be sure of an answer. So a report opens with three sentences:
+
+# %%
+from tutorial_lib.audit.report_parts import opening
+
+say(*opening(report))
+sides = [(f.metric, x.group, x.mean, x.low, x.high) for f in report.findings if f.metric in report.family for x in f.levels]
+table(
+    pd.DataFrame(sides, columns=["test", "side", "level", "95 % low", "95 % high"]).set_index("test"),
+    caption="Transformer: both sides of every declared difference", digits=3,
+)  # fmt: skip
+
+# %% [markdown]
 # Move the margin, and watch what becomes of the verdicts. Then remember that this is what must *not* be done after looking.
 
 # %%
@@ -306,6 +337,19 @@ explore(
 material = family[family["verdict"] == "MATERIAL"]
 rows = material[["metric", "system", "estimate", "low", "high", "margin"]].set_index("metric")
 table(rows, caption="Everything that is material, the exploratory tests included", digits=3)
+
+# %% [markdown]
+# **From findings to an opinion.** The Digital Services Act knows three: positive, positive with comments, negative. A fourth is as
+# important: *no opinion*, which auditors of accounts call a disclaimer. An audit that could measure nothing, or decide less than half
+# of what it declared, has found no harm either, and must not look like one that found everything in order.
+#
+# **Guess first:** which of the four does each system get? Good news, such as lists *less* popular than the profiles, is no comment.
+
+# %%
+from tutorial_lib.audit.opinion import RULES
+
+rows = [(number, rule.when, rule.word) for number, rule in enumerate(RULES, 1)]
+table(pd.DataFrame(rows, columns=["rule", "if", "opinion"]).set_index("rule"), caption="The first rule that holds gives the opinion")
 words = {name: r.opinion for name, r in reports.items()}
 say(*(f"**{name}:** opinion **{opinion.word}**. {opinion.reasons[0]}" for name, opinion in words.items()))
 
@@ -335,7 +379,7 @@ say(
 # **Guess first:** hold out 20 % of each user's ratings, five at random, the last five, or the last one. Does the gap stay?
 
 # %%
-from tutorial_lib.audit.protocols import PROTOCOLS, gap_by_protocol
+from tutorial_lib.audit.protocols import PROTOCOLS, gap_by_protocol, gap_by_targets
 
 gaps = pd.read_csv(shipped("results/audit-protocols.csv"))
 quality = gaps[(gaps["metric"] == "ndcg@10") & ~gaps["model"].str.contains("all")]
@@ -864,12 +908,17 @@ say(f"A town that neither of you has seen. Your auditor says: **{accused['harmed
 quiz("08_ethics_audit", "job-board")
 
 # %% [markdown]
-# **The report.** What you hand over is not this notebook. It is one page that somebody else can check: opinion and reasons first, then
-# scope, margins, everything that was tested and not only what fired, groups too small to judge, versions and checksums.
+# **The report.** What you hand over is not this notebook. It is one page that somebody else can check: what was asked, found and left
+# open, the rule that gave the opinion, the hash of what was declared, everything that was tested and not only what fired, how much of a
+# gap is the protocol's doing, groups too small to judge, versions and checksums.
 
 # %%
 own = [f for f in leaks if f.metric != leaks[2].metric]  # what the history tells is the data's doing, not the system's
-full = {"Transformer": report.add([*own, *memory.values(), *option]), LM: reports[LM].add([*prompts, *invented, recovered[0]])}
+by_targets = gap_by_targets(seen, "gender", model="Transformer")  # the same lists, judged by one, some and all targets
+full = {
+    "Transformer": report.with_protocols(by_targets).add([*own, *memory.values(), *option]),
+    LM: reports[LM].add([*prompts, *invented, recovered[0]]),
+}
 folder = Path(tempfile.mkdtemp(prefix="audit-"))  # name a folder of your own to keep the reports
 for name, one in full.items():
     files = one.save(folder / name)
@@ -905,7 +954,9 @@ golden("08.calibrated.loss", loss.estimate)
 # %% [markdown]
 # ## Pitfalls
 # - **A range as a test.** It is positive in every world. Use signed contrasts, or its own null.
-# - **No difference found, so all is well.** Look at the smallest detectable gap before you say anything.
+# - **No difference found, so all is well.** Look at the smallest detectable gap before you say anything. Nothing decided: no opinion.
+# - **One margin for large and small.** A provider with 2 % of the demand disappears within .03. Use a share of its merit.
+# - **Labels that are missing.** Who hides a label may be whom it concerns. Ask what the unknown users could change.
 # - **One held-out item.** Hardly any gap can be seen with it. Hold out several, the same number for everybody.
 # - **A changed list is a biased list.** Rewording changes lists, too. Measure that first, then quality, then direction.
 # - **A fooled adversary.** What one probe cannot read, a fresh one may. And the other way round: a probe reads noise in its own users.

@@ -6,8 +6,22 @@ mitigation, mitigation_training, frontier, protocols. glassbox and validation au
 """
 
 from tutorial_lib.audit.auditing import audit
+from tutorial_lib.audit.declaration import Declaration, declare
 from tutorial_lib.audit.finding import MARGINS, VERDICTS, Finding, judge, make_finding, verdict_of
 from tutorial_lib.audit.logged import LoggedLists
 from tutorial_lib.audit.report import AuditReport, Opinion
 
-__all__ = ["MARGINS", "VERDICTS", "AuditReport", "Finding", "LoggedLists", "Opinion", "audit", "judge", "make_finding", "verdict_of"]
+__all__ = [
+    "MARGINS",
+    "VERDICTS",
+    "AuditReport",
+    "Declaration",
+    "Finding",
+    "LoggedLists",
+    "Opinion",
+    "audit",
+    "declare",
+    "judge",
+    "make_finding",
+    "verdict_of",
+]

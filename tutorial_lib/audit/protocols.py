@@ -38,7 +38,7 @@ def gap_by_protocol(
     """Gap in ndcg@k and in popularity lift between groups, for each model and protocol.
 
     make: name -> constructor of an unfitted recommender. attribute: one or more user columns; of two
-    groups the smaller - the larger, of more each - the rest. seeds: of the splits that are drawn
+    groups the first name - the second, of more each - the rest. seeds: of the splits that are drawn
     several times; a user's values are averaged over them.
     Returns columns model, protocol, metric, attribute, a, b, n_a, n_b, mean, gap, low, high, p,
     delta_gap (of all users).

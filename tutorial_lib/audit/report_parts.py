@@ -47,6 +47,7 @@ METHODS = (
     "tests at .05 / m, as Holm's method asks. A test could decide if its MDE is no larger than its margin.",
     "Units needed: as many as would bring the MDE down to the margin, with groups in the same proportions.",
 )
+TAKES = "it would take about"
 OPEN = "Not done. An audit that stops here has not asked anybody."
 HOW_TO_PROTOCOLS = (
     "Not measured. How targets are held out can make a gap, or hide it: run tutorial_lib.audit.protocols.gap_by_protocol over its four "
@@ -128,13 +129,13 @@ def _undecided(report) -> str:
     facts, needs = report.facts, {}
     for f in facts.undecided:
         needs.setdefault(_takes(f), []).append(f)
-    larger = [f for some in needs.values() for f in some if f.measured and not f.could_decide and f.n_needed > f.n]
+    larger = [f for f in facts.undecided if _takes(f).startswith(TAKES)]
     parts = []
     if larger:
         most = max(larger, key=lambda f: f.n_needed / f.n)
         names = "; ".join(f.metric for f in larger)
-        reach = "about" if len(larger) == 1 else "up to"
-        parts.append(f"{names}: it would take {reach} {rounded(most.n_needed)} users in place of {most.n:,}")
+        reach = TAKES if len(larger) == 1 else TAKES.replace("about", "up to")
+        parts.append(f"{names}: {reach} {rounded(most.n_needed)} users in place of {most.n:,}")
     for need, some in needs.items():
         left = [f.metric for f in some if f not in larger]
         parts += [f"{'; '.join(left)}: {need}"] if left else []
@@ -154,7 +155,7 @@ def _takes(f: Finding) -> str:
         return "users or items of unknown group could overturn it, so their group must be known"
     if f.could_decide:
         return f"{f.n:,} users can tell a gap of the margin from none, but the truth lies too near the margin: only more users can tell"
-    return f"it would take about {rounded(f.n_needed)} users in place of {f.n:,}"
+    return f"{TAKES} {rounded(f.n_needed)} users in place of {f.n:,}"
 
 
 def _counts(report) -> str:
@@ -184,13 +185,18 @@ def _protocols(report) -> Section:
     if report.protocols is None:
         return Section(heading, (HOW_TO_PROTOCOLS,))
     table = report.protocols
-    lines = []
-    for (model, metric, a, b), part in table.groupby(["model", "metric", "a", "b"], sort=False):
-        signs = "one sign throughout" if (part["gap"] > 0).all() or (part["gap"] < 0).all() else "the sign changes"
-        reach = f"from {part['gap'].min():+.4f} to {part['gap'].max():+.4f}, spread {part['gap'].max() - part['gap'].min():.4f}"
-        lines.append(f"{model}, {metric}, {a} - {b}: {reach} over {part['protocol'].nunique()} protocols; {signs}.")
-    rows = [(r.model, r.metric, f"{r.a} - {r.b}", r.protocol, interval(r.gap, r.low, r.high)) for r in table.itertuples()]
-    frame = pd.DataFrame(rows, columns=["model", "measure", "groups", "protocol", "gap [95 %]"])
+    table = table if "attribute" in table else table.assign(attribute="")
+    lines, keys = [], ["model", "metric", "attribute", "a", "b"]
+    for (model, metric, attribute, a, b), part in table.groupby(keys, sort=False):
+        gaps, name = part["gap"], f"{model}, {metric}: {f'{attribute} {a} - {b}'.strip()}"
+        signs = "one sign throughout" if (gaps > 0).all() or (gaps < 0).all() else "the sign changes"
+        reach = f"from {gaps.min():+.4f} to {gaps.max():+.4f}, spread {gaps.max() - gaps.min():.4f}"
+        lines.append(f"{name}: {reach} over {part['protocol'].nunique()} protocols; {signs}.")
+    rows = [
+        (f"{r.metric}: {r.attribute} {r.a} - {r.b}".replace(":  ", ": "), r.model, r.protocol, interval(r.gap, r.low, r.high))
+        for r in table.itertuples()
+    ]
+    frame = pd.DataFrame(rows, columns=["measure", "model", "protocol", "gap [95 %]"])
     return Section(heading, tuple(lines), (("The same gap, targets held out in several ways", frame),))
 
 
