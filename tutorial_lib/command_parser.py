@@ -264,6 +264,6 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         type=COUNT,
         metavar="N",
         default=30,
-        help="of --validate, about 4 s each (default 30)",
+        help="of --validate, about 1 s each (default 30)",
     )
     audit.add_argument("--jobs", type=JOBS, metavar="N", default=1, help="processes of --validate")
