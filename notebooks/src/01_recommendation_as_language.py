@@ -248,7 +248,7 @@ bars(
 # The intervals of two bars may overlap although one model is better for nearly every user. So compare **paired**: user by user.
 #
 # Several tests at once find a difference by luck more often than one. So their p-values are raised for the number of tests, here by
-# **Holm's** method. A difference counts as shown where the adjusted p is below .05; the intervals are those of single tests.
+# **Holm's** method. A difference counts as shown where the adjusted p is below one in twenty; the intervals are those of single tests.
 
 
 # %%

@@ -411,7 +411,7 @@ say(
     f"**Loss** (softmax − BCE, both causal, {EPOCHS} passes each): {in_words[0]}. Only the loss differs, so this is its effect in a run of "
     "this length.",
     f"**Mask** (causal − bidirectional, both softmax): {in_words[1]}. This is **no** effect of the architecture: the bidirectional model "
-    f"had {2 * EPOCHS} passes and other targets, and section 6 shows that it learns more slowly and was still rising. It says which of two "
+    f"had {2 * EPOCHS} passes and different targets, and a masked model learns more slowly (section 6). It says which of two "
     "short runs is ahead.",
 )
 

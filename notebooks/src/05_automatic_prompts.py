@@ -42,7 +42,7 @@ import pandas as pd
 
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import shipped
-from tutorial_lib.evaluation import compare, evaluate, holm, mean_interval
+from tutorial_lib.evaluation import compare_seeds, evaluate, holm, mean_interval
 from tutorial_lib.language.prompts import templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.language_models import load_language_model
@@ -303,7 +303,7 @@ wide = curse[curse["metric"] == "test gain"].pivot_table(index=["setting", "seed
 
 def personal_or_not(e):
     """Own against shuffled words on the users' test items."""
-    return compare(*(wide.loc[e][[name]].set_axis(["gain"], axis=1).reset_index(drop=True) for name in ("own", "shuffled")), "gain")
+    return compare_seeds(*(wide.loc[e][[name]].set_axis(["gain"], axis=1) for name in ("own", "shuffled")), "gain")
 
 
 tests = {e: personal_or_not(e) for e in events}
@@ -424,8 +424,8 @@ bars(
 # %%
 def ahead_of(name, base, metric):
     """Paired comparison of two prompts over the recorded test users."""
-    both = per_user[metric][[name, base]].dropna().reset_index(drop=True)
-    return compare(*(both[[n]].set_axis([metric], axis=1) for n in (name, base)), metric)
+    both = per_user[metric][[name, base]].dropna()
+    return compare_seeds(*(both[[n]].set_axis([metric], axis=1) for n in (name, base)), metric)
 
 
 rows, p = [], []

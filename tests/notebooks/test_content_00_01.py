@@ -17,9 +17,9 @@ from tutorial_lib.evaluation import compare, evaluate, mean_interval, ranking_me
 from tutorial_lib.evaluation.protocols import evaluate_sampled, impossible_share
 from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, TransitionKNN
 from tutorial_lib.teaching import figures, telling
-from tutorial_lib.teaching.builder import read_source
+from tutorial_lib.teaching.builder import build, outputs, read_source
 from tutorial_lib.teaching.display import png_bytes
-from tutorial_lib.teaching.exercises import all_exercises
+from tutorial_lib.teaching.exercises import all_exercises, get_exercise, whose
 from tutorial_lib.teaching.questions import FOLDER, load_questions
 from tutorial_lib.teaching.widgets import grid
 
@@ -145,6 +145,41 @@ def test_map_and_outline_tell_which_notebooks_exist():
 
 
 # the text
+
+
+@pytest.mark.parametrize("source", sorted((ROOT / "notebooks" / "src").glob("0[0-6]_*.py")), ids=lambda path: path.stem)
+def test_every_notebook_links_to_the_glossary(source):
+    """A learner who meets an unknown term near the top must find its meaning, also in the solutions, one folder deeper."""
+    (box,) = [c.source for c in read_source(source) if "objectives" in c.metadata.get("tags", [])]
+    assert "[glossary](../GLOSSARY.md)" in box
+    for path, solution in outputs(source).items():
+        (link,) = set(re.findall(r"\]\(([./]*GLOSSARY\.md)\)", build(source, solution)))
+        assert (path.parent / link).resolve() == ROOT / "GLOSSARY.md" and (ROOT / "GLOSSARY.md").is_file()
+
+
+def test_the_glossary_defines_what_is_used_and_stands_in_order():
+    """A term that is used and not defined, or stands out of order, is not found."""
+    lines = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8").splitlines()
+    rows = [[part.strip() for part in line.strip("|").split(" | ", 1)] for line in lines if line.startswith("| ")][1:]
+    terms = [term.casefold() for term, _ in rows]
+    assert terms == sorted(set(terms)) and all(len(meaning) >= 15 for _, meaning in rows)
+    needed = ("NSP", "attention", "embedding", "nat", "cold start", "path language model", "RAG", "MoE", "CoT", "SNSR")
+    for term in (*needed, "semantic ID", "collator", "BCE", "EASE", "Holm", "closing token"):
+        assert any(re.search(rf"\b{re.escape(term)}\b", known, re.I) for known, _ in rows), term
+    assert "F-score" in dict(rows)["chrF"]
+
+
+def test_nobody_calls_the_reference_the_learners_own_work():
+    """After a wrong answer the notebook goes on with the reference: "yours ... the same" would then praise the wrong function."""
+    task = get_exercise("00-hit")
+    (cell,) = [c.source for c in cells(NAMES[0]) if "whose(hit_at_k" in c.source]
+    assert "yours" not in cell
+    assert whose(task.reference, "00-hit") == "the reference"
+    assert whose(lambda *_: 1.0, "00-hit") == "your function"
+    for path in sorted((ROOT / "notebooks" / "src").glob("0[0-6]_*.py")):
+        for cell in read_source(path):
+            if cell.cell_type == "code":
+                assert not re.search(r"\byours \{|Your \w+ and the", cell.source), (path.name, cell.source)
 
 
 @pytest.mark.parametrize("name", NAMES)

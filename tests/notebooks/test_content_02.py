@@ -66,6 +66,23 @@ def test_attention_pictures_show_what_the_batch_says():
     assert labels == ["start → A", "A → B", "B → C", "C → D"]
 
 
+def test_reliability_bins_by_hand():
+    """Groups of equal size, the least believed first; nothing is lost."""
+    found = figures.reliability_bins(np.array([[0.8, 0.1], [0.3, 0.6]]), np.array([[0.4, 0.1], [0.1, 0.4]]), bins=2)
+    assert found == [(pytest.approx(0.2), pytest.approx(0.1)), (pytest.approx(0.7), pytest.approx(0.4))]
+    assert len(figures.reliability_bins(np.arange(5) / 5, np.arange(5) / 5, bins=8)) == 5
+    fig = figures.reliability({"t = 0": (np.linspace(0, 1, 20), np.linspace(0, 0.3, 20))})
+    assert [line.get_label() for line in fig.axes[0].lines] == ["calibrated", "t = 0"]
+
+
+def test_the_text_claims_no_more_than_was_run():
+    """A difference of two recipes is no effect of an architecture; the survey says "may not always hold strictly"."""
+    text = "\n".join(cell.source for cell in cells(NAME))
+    assert "Effect of the architecture" not in text and "**no** effect of the architecture" in text
+    assert "may not always hold strictly" in text and "may not hold strictly" not in text
+    assert "10.1145/3477495.3532054" in text  # RESETBERT4Rec
+
+
 def test_live_curve_tells_each_validation_once(capsys):
     """In CI a training cell leaves a few plain lines, and the curve keeps all of them for later figures."""
     live = LiveCurve("causal", epochs=3)

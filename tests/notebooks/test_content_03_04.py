@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 from test_content_00_01 import cells
 
+from tutorial_lib.data import load_dataset
 from tutorial_lib.data.shipped import shipped
+from tutorial_lib.models.decoding import log_likelihood
+from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import CELLS, STRATEGIES
 from tutorial_lib.teaching.figures_language_models import paired_table, seed_means
 
@@ -53,6 +57,42 @@ def test_strategies_named_in_the_notebooks_were_recorded(notebook, recorded):
         assert f'"{name}"' in text and len(seed_means(recorded, name)) >= 3
     for baseline in ("from-scratch", "full"):
         assert len(paired_table(recorded, baseline, ["lora", "soft-prompt"])) >= 4
+
+
+def test_tuning_is_compared_with_the_untuned_model_too(recorded):
+    """Against from-scratch alone, "fine-tuning helps" is really "pre-training helps"."""
+    found = paired_table(recorded, "pre-train-only", ["full", "top-layers", "head", "item-bias", "lora"])
+    assert set(found.loc[["full"], "labels"]) == {16, 64, 256} and found["p adjusted"].between(0, 1).all()
+    text = "\n".join(cell.source for cell in cells(NAMES["03"]))
+    assert '"pre-train-only")' in text and "STRATEGIES[name].systems" in text and "p5 (multi-task tuning)" in text
+
+
+def test_a_fragment_wins_unless_its_end_is_scored():
+    """Notebook 04, section 3: without the closing token a title can never pass its own beginning; with it, it can."""
+    lm = load_language_model("kit-gpt")
+    titles = [t for t in load_dataset("world-movies").items["title"] if len(t.split()) > 2][:12]
+    cut = [title.rsplit(" ", 1)[0] for title in titles]
+    share = {}
+    for end in ("", lm.tokenizer.eos_token):
+        found = log_likelihood(lm, [f"{titles[0]};"], [text + end for text in cut + titles])
+        fragments, whole = np.split(found.log_probability[0], 2)
+        share[end] = (fragments >= whole).mean()
+    assert share[""] == 1 and share[lm.tokenizer.eos_token] < 0.5
+    assert lm.target_ids("a" + lm.tokenizer.eos_token)[-1] == lm.end_id
+
+
+LOOPS = {  # notebook -> a piece of each cell that makes several tests and says what is shown
+    "01_recommendation_as_language": ('("chain", "Popularity")', 'combinations(["ShortList"', "random split {effect}"),
+    "02_objectives_am_mlm": ("order matters",),
+    "04_prompting": ("NDCG@10, change",),
+}
+
+
+@pytest.mark.parametrize(("notebook", "needle"), [(n, needle) for n, some in LOOPS.items() for needle in some])
+def test_loops_of_tests_are_adjusted(notebook, needle):
+    """Each of these cells makes several tests; without Holm its sentence finds a difference by luck too often."""
+    (source,) = [c.source for c in cells(notebook) if c.cell_type == "code" and needle in c.source]
+    assert "holm(" in source and "ci[0] > 0" not in source
 
 
 def test_every_cell_of_the_survey_has_a_strategy():

@@ -14,7 +14,15 @@ from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies.prompt_examples import EXPANSIONS, Examples, word_tokens, words_of
 from tutorial_lib.teaching.display import png_bytes
-from tutorial_lib.teaching.figures_prompts import ScorePlot, calls_to_reach, mean_trace, over_seeds, search_traces, trace_curves
+from tutorial_lib.teaching.figures_prompts import (
+    ScorePlot,
+    calls_to_reach,
+    mean_trace,
+    order_agreement,
+    over_seeds,
+    search_traces,
+    trace_curves,
+)
 
 NAME = "05_automatic_prompts"
 PARTS = {"scores", "traces", "curse", "switches", "surrogate", "prompts"}
@@ -67,6 +75,30 @@ def test_no_test_user_lent_labels(recorded):
 def test_surrogates_were_measured_over_twenty_prompts_or_more(recorded):
     measured = recorded[recorded["part"] == "surrogate"]
     assert measured["name"].nunique() >= 20 and set(measured["metric"]) == {"loss", "short answers", "ndcg@10"}
+
+
+def test_the_relation_of_loss_and_ranking_is_one_between_kinds(recorded):
+    """Section 5 calls it Simpson's paradox: clear over all prompts, and not shown within manual or within random ones."""
+    measured = recorded[recorded["part"] == "surrogate"]
+    manual = measured["name"].isin({t.source for t in templates("sequential")})
+    _, low, high = order_agreement(measured[~manual], "loss", "ndcg@10")
+    assert low < 0 < high
+    value, low, high = order_agreement(measured[manual], "loss", "ndcg@10")
+    assert low < 0 < high and abs(value) < 0.2
+    assert order_agreement(measured, "loss", "ndcg@10")[0] < -0.5
+    means = measured[measured["metric"] != "short answers"].groupby([manual, "metric"])["value"].mean()
+    assert means[True, "ndcg@10"] > means[False, "ndcg@10"] and means[True, "loss"] > means[False, "loss"]
+
+
+def test_the_best_manual_prompt_is_chosen_by_the_metric_that_is_reported(recorded):
+    """Chosen by loss, the opponent of the search would be the bare history, one of the weakest wordings."""
+    text = "\n".join(cell.source for cell in cells(NAME) if cell.cell_type == "code")
+    assert '"manual"]["ndcg@10"].idxmax()' in text and "idxmin()" not in text
+    some = recorded[(recorded["part"] == "surrogate") & (recorded["metric"] == "ndcg@10")]
+    some = some[some["name"].isin({t.source for t in templates("sequential")})]
+    best = some.groupby("name")["value"].mean().idxmax()
+    tested = recorded[(recorded["part"] == "prompts") & (recorded["metric"] == "ndcg@10")].groupby("name")["value"].mean()
+    assert best != "{history};" and tested[f"manual: {best}"] > tested.filter(like="manual: ").mean()
 
 
 def test_calls_to_reach_and_mean_trace_by_hand():

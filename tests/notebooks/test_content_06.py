@@ -78,6 +78,48 @@ def test_the_widget_can_be_moved_everywhere(grid):
     assert {"soft-prompt", "full"} <= set(at_labels(means, 64)["strategy"])
 
 
+def order_of(gains, verdicts):
+    """The notebook's own sentence about these gains and verdicts."""
+    (cell,) = [c.source for c in cells(NAME) if "def order_of(" in c.source]
+    space: dict = {}
+    exec(cell.split("\n\n\nsay(")[0], space)
+    return space["order_of"](pd.DataFrame({"labels": range(len(gains)), "gain": gains, "verdict": verdicts}))
+
+
+def test_an_order_is_read_from_verdicts_not_from_signs():
+    """+.007, +.008, +.007, -.002, +.009 was told as "trails up to 256 labels and leads from 2000 on"."""
+    told = order_of([0.007, 0.008, 0.007, -0.002, 0.009], ["inconclusive"] * 5)
+    assert "no order is shown at any budget" in told and "+++−+ (no stable order)" in told
+    told = order_of([0.05, 0.01, -0.06], ["better", "inconclusive", "worse"])
+    assert told == "shown ahead at 0 and shown behind at 2; signs of the mean gains: ++−"
+    assert "no stable order" not in order_of([0.01, 0.02], ["inconclusive", "better"])
+
+
+def test_counting_beats_the_head_on_movielens():
+    """Section 9 says it in a sentence; were it otherwise, that sentence would be computed to something else."""
+    rows = select(load_results(), "ml-100k", "minilm", "like")
+    level = summary(rows, "auc").set_index(["strategy", "labels"])["mean"]
+    counts = level["head"].index
+    assert len(counts) >= 5 and all(level["popularity", n] > level["head", n] for n in counts)
+    assert 'contrasts(real_rows[task], [("head", "popularity")]' in TEXT
+
+
+def test_every_declared_test_was_run_or_is_named(grid):
+    """25 declared and 24 run, in silence, is a choice that nobody sees."""
+    assert TEXT.count("not_run(FAMILY_1, first)") == 1 and TEXT.count("not_run(FAMILY_2, second)") == 1
+
+
+def test_few_seeds_have_no_interval(grid):
+    """A t interval of two seeds reached from -.138 to .252, and one of a single seed from .067 to .067."""
+    means = summary(grid)
+    few = means[means["seeds"] < 3]
+    assert len(few) and (few["low"] == few["mean"]).all() and (few["high"] == few["mean"]).all()
+    from tutorial_lib.teaching.figures_costs import describe_cost
+
+    row = few[few["labels"] > 0].iloc[0]
+    assert "so no interval" in describe_cost(means, row["labels"], "seconds", row["strategy"])
+
+
 def test_every_question_is_asked():
     """A question in the file that no cell asks is lost."""
     asked = set(re.findall(rf'quiz\("{NAME}", "([a-z-]+)"\)', TEXT))

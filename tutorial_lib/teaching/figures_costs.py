@@ -67,7 +67,7 @@ def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) ->
     price = "not counted" if pd.isna(row[cost]) else plain(row[cost])
     interval = f"{row['low']:.3f} to {row['high']:.3f}"
     if row["low"] == row["high"]:
-        interval = f"{row['seeds']} seed{'s' * (row['seeds'] > 1)}, so no interval"
+        interval = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}, so no interval"
     return f"With {labels} labels, {strategy} has NDCG@10 {row['mean']:.3f} ({interval}); {COSTS[cost]}: {price}. On the front: {front}."
 
 
