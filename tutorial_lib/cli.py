@@ -48,10 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         return complain(f"package {error.name} is missing: pip install 'tutorial-lib[lab]', or make lab in a clone", 2)
     except OSError as error:
-        if error.filename is None and sys.stdout and stdout_fails():
-            forget_stdout()
-            return complain(f"{error.strerror or error}: standard output", 2)
-        return complain(f"{error.strerror or error}: {error.filename or ''}".rstrip(": "), 2)
+        place = error.filename or ("standard output" if stdout_fails() else "")
+        return complain(f"{error.strerror or error}: {place}".rstrip(": "), 2)
     except (MemoryError, RuntimeError) as error:
         if not isinstance(error, MemoryError) and not re.search("allocate memory|out of memory", str(error)):
             raise

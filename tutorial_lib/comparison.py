@@ -26,7 +26,7 @@ def compare_models(names: Sequence[str], dataset: str, metric: str = "ndcg@10", 
     if len(chosen) < 2:
         raise InputError(f"compare needs two or more different models, as in: tutorial compare Popularity EASE; known: {', '.join(MODELS)}")
     cutoff = metric.rpartition("@")[2]
-    if not cutoff.isdigit():
+    if not (cutoff.isascii() and cutoff.isdigit() and len(cutoff) < 10 and int(cutoff)):
         raise InputError(f"metric {metric!r}: expected a name and a cut-off, such as ndcg@10 or hit@5")
     from tutorial_lib import models
     from tutorial_lib.data import leave_last_out, load_dataset

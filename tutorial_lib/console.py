@@ -36,10 +36,11 @@ def forget_stdout() -> None:
 
 
 def stdout_fails() -> bool:
-    """True when what was printed cannot be written, as on a full disk behind a redirection."""
+    """True where stdout cannot be written, as on a full disk behind a redirection; it is then forgotten."""
     try:
-        sys.stdout.flush()
-    except OSError:
+        print(flush=True)
+    except (OSError, ValueError):
+        forget_stdout()
         return True
     return False
 

@@ -56,7 +56,7 @@ def environment(tmp_path: Path, **extra: object) -> dict[str, str]:
 
 
 def tutorial(here: Path, *arguments: object, **extra: object) -> subprocess.CompletedProcess:
-    command = [sys.executable, "-m", "tutorial_lib", *map(str, arguments)]
+    command = [sys.executable, "-m", "tutorial_lib", *(word if isinstance(word, bytes) else str(word) for word in arguments)]
     return subprocess.run(command, cwd=here, env=environment(here.parent, **extra), capture_output=True, text=True, timeout=120)
 
 
@@ -85,10 +85,23 @@ def refused(done: subprocess.CompletedProcess, here: Path, *words: str) -> None:
         (["compare", "popularity", "TransitonKNN"], ["unknown model 'TransitonKNN'", "'TransitionKNN'"]),
         (["compare", "ease", "EASE"], ["two or more different models"]),
         (["compare", "popularity", "ease", "--metric", "ndcg"], ["metric 'ndcg'", "ndcg@10"]),
+        (["compare", "popularity", "ease", "--metric", "ndcg@²"], ["metric 'ndcg@²'", "ndcg@10"]),
+        (["compare", "popularity", "ease", "--metric", "ndcg@0"], ["metric 'ndcg@0'", "ndcg@10"]),
+        (["audit", "EASE", "--split", "random-²"], ["--split random-²", "leave-last-out"]),
+        (["audit", "EASE", "--k", "1" + "0" * 30], ["--k", "whole number"]),
+        (["grid", "--labels", "²"], ["--labels", "'²'", "all"]),
+        (["grid", "--seeds", "-1"], ["--seeds", "-1"]),
+        (["train", "--learning-rate", "nan"], ["--learning-rate", "'nan'"]),
+        (["train", "--width", "100000000"], ["--width", "whole number from 1"]),
+        (["train", "--width", "8192", "--layers", "128"], ["--width 8192", "GB", "smaller model"]),
+        (["run", "--out", "a" * 260], ["--out", "255 bytes"]),
+        (["run", "--out", ""], ["--out", "empty"]),
+        (["fetch", "a" * 260], ["unknown dataset 'aaa"]),
+        (["fetch", b"\xff"], ["argument 2", "no text"]),
         (["compare", "popularity", "ease", "--metric", "ndgc@10", "--dataset", "world-news"], ["unknown metric", "ndcg@10"]),
         (["compare", "popularity", "ease", "--metric", "hit@99999", "--dataset", "world-news"], ["99999", "catalogue"]),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) and len(value) < 7 else None,
+    ids=lambda value: " ".join(map(str, value))[:60] if isinstance(value, list) and len(value) < 7 else None,
 )
 def test_wrong_argument_is_one_line(here, arguments, words):
     """A traceback, or a page of usage text, is what a learner would otherwise get for a typing error."""

@@ -91,6 +91,9 @@ def test_threads(monkeypatch):
     assert limit_threads() == 1 and os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert limit_threads() == 3, "what the user has set is kept"
+    for odd in ("", "0", "-1", "²", "1.5", "9" * 5000, "many"):
+        monkeypatch.setenv("OMP_NUM_THREADS", odd)
+        assert limit_threads() == 1
     assert limit_threads(2) == 2 and os.environ["OMP_NUM_THREADS"] == "2"
     for wrong in (0, -1, 1.5, "2", True):
         with pytest.raises(InputError, match="positive whole number"):

@@ -6,6 +6,7 @@ import html
 import importlib.util
 import os
 import platform
+import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
@@ -185,7 +186,7 @@ def limit_threads(threads: int | None = None) -> int:
     """
     if threads is None:
         inherited = os.environ.get("OMP_NUM_THREADS", "")
-        threads = int(inherited) if inherited.isdigit() and int(inherited) > 0 else 1
+        threads = int(inherited) if re.fullmatch("[1-9][0-9]{0,3}", inherited) else 1
     if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
         raise InputError(f"threads={threads!r} is not a positive whole number; leave it out, or write threads=1")
     os.environ["OMP_NUM_THREADS"] = str(threads)  # torch reads both when it is first imported
