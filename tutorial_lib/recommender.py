@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -39,7 +40,7 @@ class ScoreRecommender:
         self, histories: Histories, k: int = 10, *, users: Sequence[int] | None = None, exclude_seen: bool = True, block: int = 1024
     ) -> np.ndarray:
         n_items = fitted(self).n_items
-        if not 1 <= k <= n_items:
+        if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= n_items:
             raise InputError(f"recommend(k={k}): k must lie in 1..{n_items}, the size of the catalogue")
         check_histories(histories, n_items)
         out = np.empty((len(histories), k), dtype=np.int64)

@@ -18,8 +18,9 @@ from small import make_dataset
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.language import corpus as language_corpus
+from tutorial_lib.language.attributes import about
 from tutorial_lib.language.corpus import CATALOGUES, SHARES, SOURCES, Corpus, held_out_templates
-from tutorial_lib.language.prompts import FAMILIES, GAPS, Template, templates
+from tutorial_lib.language.prompts import FAMILIES, GAPS, Template, as_words, templates
 from tutorial_lib.language.tokenizer import SPECIAL, train_tokenizer
 from tutorial_lib.language.verbalise import NOUNS, Verbaliser, verbaliser
 from tutorial_lib.models import pretraining
@@ -50,7 +51,7 @@ def test_a_title_that_holds_the_separator_would_read_as_two_items():
     with pytest.raises(InputError, match=r"the title 'Me; You' contains the separator '; '; choose another separator") as error:
         Verbaliser(("A", "Me; You"))
     one_line(error)
-    with pytest.raises(InputError, match=r"limit=0.*at least 1") as error:
+    with pytest.raises(InputError, match=r"limit=0\): expected a whole number from 1") as error:
         Verbaliser(("A",), limit=0)
     one_line(error)
 
@@ -81,7 +82,7 @@ def test_a_dataset_of_anything_else_has_items():
         ({"fields": ("title", "year")}, r"fields=\['title', 'year'\].*expected one or more of title, category, mood, provider, text"),
         ({"fields": ()}, r"expected one or more of title"),
         ({"fields": ("title", "mood")}, r"verbaliser: tiny has no mood; its items have item_id, title"),
-        ({"limit": 0}, r"at least 1 item"),
+        ({"limit": 0}, r"a whole number from 1"),
     ],
 )
 def test_bad_fields_are_refused_in_one_line(options, message):
@@ -104,6 +105,22 @@ def test_bad_fields_are_refused_in_one_line(options, message):
         ("{history", "{item}", r"template '\{history': .*write a gap as \{history\}, and a brace as \{\{"),
         ("history}", "{item}", r"write a gap as \{history\}"),
         ("{history};", "{item", r"template '\{item'"),
+        ("{item:d}", "{item}", r"template '\{item:d\}': a gap is a name alone; write \{item\}"),
+        ("{history:>10}", "{item}", "a gap is a name alone"),
+        ("{history:{item}}", "{item}", "a gap is a name alone"),
+        ("{history!z}", "{item}", "a gap is a name alone"),
+        ("{history!r}", "{item}", "a gap is a name alone"),
+        ("{history}", "{item!s:3}", "a gap is a name alone"),
+        ("{history!}", "{item}", r"write a gap as \{history\}"),
+        ("{history[0]}", "{item}", r"unknown gap in template"),
+        ("{history.__class__}", "{item}", r"unknown gap in template"),
+        ("{ history }", "{item}", r"unknown gap.*did you mean 'history'"),
+        ("{history\n}", "{item}", r"unknown gap"),
+        ("{{history}", "{item}", r"write a gap as \{history\}"),
+        ("{history} \ud800", "{item}", "half of a character"),
+        (None, "{item}", "template None: expected text, got NoneType"),
+        ("{history}", 3, "template 3: expected text, got int"),
+        (b"{history}", "{item}", "expected text, got bytes"),
     ],
 )
 def test_a_broken_template_is_refused_in_one_line(source, target, message):
@@ -119,6 +136,44 @@ def test_a_missing_value_is_named():
     one_line(error)
     filled = Template("like", "{{{history}}} {history}?", "{answer}").fill(history="A; B", answer="yes", user="unused")
     assert filled == ("{A; B} A; B?", "yes")
+
+
+@pytest.mark.parametrize(
+    ("source", "before", "after"),
+    [
+        ("After {history} came", "After ", " came"),
+        ("{{history}} of {history}, {history};", "{{history}} of ", ", {history};"),
+        ("{{{history}}} {plural}", "{{", "}} {plural}"),
+        ("{history}", "", ""),
+    ],
+)
+def test_around_a_gap_stand_templates(source, before, after):
+    """A soft prompt takes the place of the words before the history; whatever stands behind must stay, braces and all."""
+    assert Template("sequential", source, "").around("history") == (before, after)
+    parts = Template("x", before, "").fill(plural="p")[0], Template("x", after, "").fill(plural="p", history="H")[0]
+    assert "H".join(parts) == Template("x", source, "").fill(history="H", plural="p")[0]
+    assert Template("sequential", "{plural} {{history}}", "").around("history") is None
+
+
+def test_words_with_braces_are_said_as_they_are():
+    assert Template("x", as_words("{item} {{} }"), "").fill() == ("{item} {{} }", "")
+    assert about("A {curly} person").fill(history="A", plural="films", item="B")[0].startswith("A {curly} person enjoyed these films")
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"titles": ("A", 3)}, "the title 3 is int, expected text"),
+        ({"titles": (None,)}, "the title None is NoneType"),
+        ({"limit": "3"}, r"limit='3'\): expected a whole number"),
+        ({"limit": 2.5}, r"limit=2.5\): expected a whole number"),
+        ({"separator": ""}, r"separator=''\): expected some text"),
+        ({"separator": None}, r"separator=None\): expected some text"),
+    ],
+)
+def test_a_verbaliser_takes_text(given, message):
+    with pytest.raises(InputError, match=message):
+        Verbaliser(**{"titles": ("A", "B"), **given})
 
 
 def test_values_are_no_templates():

@@ -169,7 +169,7 @@ def test_generalised_bce_without_calibration_is_bce():
 
 @pytest.mark.parametrize("make", [SampledSoftmax, BinaryCrossEntropy, GeneralisedBCE])
 def test_no_negatives_are_refused(make):
-    with pytest.raises(InputError, match=rf"{make.__name__}\(n_negatives=0\): expected at least 1"):
+    with pytest.raises(InputError, match=rf"{make.__name__}\(n_negatives=0\): expected a whole number from 1"):
         make(n_negatives=0)
 
 

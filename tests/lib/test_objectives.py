@@ -564,14 +564,22 @@ def test_a_query_looks_like_a_training_example(objective):
 # --- bad arguments ---------------------------------------------------------------------------------------------------------------------
 
 REFUSED = [
-    (lambda: Autoregressive(lag=0, segments=0.0), r"Autoregressive\(lag=0.*: expected lag at least 1"),
-    (lambda: Autoregressive(lag=1, segments=0.5), r"Autoregressive\(.*segments=0.5\): .*segments 0 or at least 1"),
-    (lambda: PartiallyAutoregressive(ratio=0.0), r"PartiallyAutoregressive\(ratio=0.0, .*expected ratio in \(0, 1\]"),
-    (lambda: Permuted(block=0.5), r"Permuted\(.*block=0.5.*block at least 1"),
+    (lambda: Autoregressive(lag=0), r"Autoregressive\(lag=0\): expected a whole number from 1"),
+    (lambda: Autoregressive(lag=1.5), r"Autoregressive\(lag=1.5\): expected a whole number"),
+    (lambda: Autoregressive(segments=0.5), r"Autoregressive\(segments=0.5\): expected a number in \[1, inf\)"),
+    (lambda: Autoregressive(segments=float("nan")), r"Autoregressive\(segments=nan\): expected a number"),
+    (lambda: PartiallyAutoregressive(ratio=0.0), r"PartiallyAutoregressive\(ratio=0.0\): expected a number in \(0, 1\]"),
+    (lambda: PartiallyAutoregressive(ratio="0.5"), r"ratio='0.5'\): expected a number"),
+    (lambda: Permuted(block=0.5), r"Permuted\(block=0.5\): expected a number in \[1, inf\)"),
+    (lambda: Permuted(block=float("nan")), r"Permuted\(block=nan\): expected a number"),
     (lambda: GapFilling(order="backwards"), r"GapFilling\(.*'backwards'.*'random' or 'left-to-right'"),
-    (lambda: Masked(ratio=1.5), r"Masked\(ratio=1.5.*expected ratio in \(0, 1\]"),
+    (lambda: Masked(ratio=1.5), r"Masked\(ratio=1.5\): expected a number in \(0, 1\]"),
+    (lambda: Masked(ratio=float("nan")), r"Masked\(ratio=nan\): expected a number"),
     (lambda: Masked(keep="all"), r"keep='all'.*'mask' or '80/10/10'"),
-    (lambda: Masked(last=-0.1), r"last=-0.1.*last in \[0, 1\]"),
+    (lambda: Masked(last=-0.1), r"last=-0.1\): expected a number in \[0, 1\]"),
+    (lambda: ReplacedToken(ratio=2), r"ReplacedToken\(ratio=2\): expected a number in \(0, 1\]"),
+    (lambda: Rearranged(share=-1), r"Rearranged\(share=-1\): expected a number in \[0, 1\]"),
+    (lambda: Joint(Masked(), (Rearranged(),), (float("nan"),)), r"Joint\(weight=nan\): expected a number"),
     (lambda: Joint(Rearranged(), (), ()), "a main objective that predicts items"),
     (lambda: Joint(Masked(), (Rearranged(),), ()), "one weight for each"),
 ]

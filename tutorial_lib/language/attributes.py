@@ -5,7 +5,7 @@ The same slot is filled in both, so that an attribute is compared with a change 
 
 from __future__ import annotations
 
-from tutorial_lib.language.prompts import Template
+from tutorial_lib.language.prompts import Template, as_words
 
 SENTENCE = "{who} enjoyed these {{plural}}, one after another: {{history}}; and then"
 NEUTRAL = "Someone"
@@ -19,4 +19,4 @@ def about(who: str) -> Template:
     >>> about("A woman").source
     'A woman enjoyed these {plural}, one after another: {history}; and then'
     """
-    return Template("sequential", SENTENCE.format(who=who), "{item}")
+    return Template("sequential", SENTENCE.format(who=as_words(who)), "{item}")

@@ -14,9 +14,35 @@ from tutorial_lib.errors import InputError, unknown_name
 GAPS = ("noun", "plural", "history", "item", "candidates", "answer", "rating", "feature", "review", "verdict", "user")
 
 
+def _refuse_no_text(text) -> None:
+    """InputError for what is no text, or holds half of a character, which no tokenizer can read."""
+    if not isinstance(text, str):
+        raise InputError(f"template {text!r:.60}: expected text, got {type(text).__name__}")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(f"template {text!r}: {text[error.start]!r} is half of a character (a lone surrogate); leave it out") from None
+
+
+def _parsed(text: str) -> list[tuple]:
+    """(words, gap, format, conversion) for each gap; InputError for braces that do not pair up."""
+    try:
+        return list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise InputError(f"template {text!r}: {error}; write a gap as {{history}}, and a brace as {{{{") from None
+
+
+def as_words(text: str) -> str:
+    """Any text as a piece of a template that says just this: braces are doubled."""
+    return text.replace("{", "{{").replace("}", "}}")
+
+
 @dataclass(frozen=True)
 class Template:
-    """family: the task. source: the prompt, target: what should follow it; gaps in braces, out of `GAPS`.
+    """family: the task. source: the prompt, target: what should follow it; gaps in braces, out of `GAPS`, each a name alone.
+
+    Raises InputError, here and not when it is filled, for an unknown gap, an attribute, index, format or conversion behind a name, and
+    braces that do not pair up.
 
     >>> Template("sequential", "{plural}: {history}; then", "{item}").fill(plural="movies", history="A; B", item="C")
     ('movies: A; B; then', 'C')
@@ -28,18 +54,31 @@ class Template:
     held_out: bool = False
 
     def __post_init__(self) -> None:
+        for text in (self.family, self.source, self.target):
+            _refuse_no_text(text)
         for text in (self.source, self.target):
-            try:
-                gaps = [gap for _, gap, _, _ in string.Formatter().parse(text) if gap is not None]
-            except ValueError as error:
-                raise InputError(f"template {text!r}: {error}; write a gap as {{history}}, and a brace as {{{{") from None
-            for gap in gaps:
-                if gap not in GAPS:
+            for _, gap, form, conversion in _parsed(text):
+                if gap is not None and gap not in GAPS:
                     raise unknown_name(f"gap in template {text!r}", gap, GAPS)
+                if form or conversion:
+                    raise InputError(f"template {text!r}: a gap is a name alone; write {{{gap}}}, with nothing behind the name")
 
     @property
     def gaps(self) -> set[str]:
-        return {gap for _, gap, _, _ in string.Formatter().parse(self.source + self.target) if gap}
+        return {gap for text in (self.source, self.target) for _, gap, _, _ in _parsed(text) if gap}
+
+    def around(self, gap: str) -> tuple[str, str] | None:
+        """The source before and after the first ``gap``, both as templates' texts; None where it has none.
+
+        >>> Template("sequential", "{{{plural}}}: {history}; {noun}", "").around("history")
+        ('{{{plural}}}: ', '; {noun}')
+        """
+        pieces = [(as_words(words), f"{{{found}}}" if found else "") for words, found, _, _ in _parsed(self.source)]
+        place = next((i for i, (_, found) in enumerate(pieces) if found == f"{{{gap}}}"), None)
+        if place is None:
+            return None
+        before, after = ("".join(map("".join, part)) for part in (pieces[:place], pieces[place + 1 :]))
+        return before + pieces[place][0], after
 
     def fill(self, **values: str) -> tuple[str, str]:
         """(source, target), gaps filled; InputError names a value that is missing."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tutorial_lib.data.dataset import Dataset
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_whole
 
 NOUNS = {  # part of a dataset's name: one item, several
     "movies": ("movie", "movies"),
@@ -38,8 +38,11 @@ class Verbaliser:
     separator: str = "; "
 
     def __post_init__(self) -> None:
-        if self.limit < 1:
-            raise InputError(f"Verbaliser(limit={self.limit}): expected at least 1 item of the history")
+        check_whole("Verbaliser", 1, limit=self.limit)
+        if not isinstance(self.separator, str) or not self.separator:
+            raise InputError(f"Verbaliser(separator={self.separator!r}): expected some text, such as '; '")
+        for odd in (title for title in self.titles if not isinstance(title, str)):
+            raise InputError(f"Verbaliser: the title {odd!r} is {type(odd).__name__}, expected text")
         broken = next((title for title in self.titles if self.separator in title), None)
         if broken is not None:
             raise InputError(f"Verbaliser: the title {broken!r} contains the separator {self.separator!r}; choose another separator")
@@ -61,6 +64,8 @@ def verbaliser(dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: i
     >>> verbaliser(load_dataset("world-movies"), fields=("title", "mood")).titles[6]
     'Uncanny Spring Verdict, strange'
     """
+    if not isinstance(separator, str) or not separator:
+        raise InputError(f"verbaliser(separator={separator!r}): expected some text, such as '; '")
     unknown = [field for field in fields if field not in FIELDS]
     if unknown or not fields:
         raise InputError(f"verbaliser(fields={list(fields)}): expected one or more of {', '.join(FIELDS)}")

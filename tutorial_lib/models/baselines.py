@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
 from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted, flatten, positions
 
 
@@ -43,6 +43,7 @@ class Random(ScoreRecommender):
     """Uniform noise that depends on the history and the seed only: the floor of every leaderboard."""
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Random:
+        check_seed("Random.fit", seed)
         self.n_items, self.seed = split.dataset.n_items, seed
         return self
 
@@ -77,9 +78,10 @@ class TransitionKNN(ScoreRecommender):
         source_power: float = 0.5,
         target_power: float = 0.4,
     ):
-        if last < 1 or window < 1 or not (0 < decay <= 1 and 0 < window_decay <= 1 and reverse >= 0):
-            given = f"last={last}, decay={decay}, window={window}, window_decay={window_decay}, reverse={reverse}"
-            raise InputError(f"TransitionKNN({given}): last and window must be at least 1, decays in (0, 1], reverse at least 0")
+        check_whole("TransitionKNN", 1, last=last, window=window)
+        check_number("TransitionKNN", "(0, 1]", decay=decay, window_decay=window_decay)
+        check_number("TransitionKNN", "[0, inf)", reverse=reverse)
+        check_number("TransitionKNN", "(-inf, inf)", source_power=source_power, target_power=target_power)
         self.last, self.decay, self.window, self.window_decay = last, decay, window, window_decay
         self.reverse, self.source_power, self.target_power = reverse, source_power, target_power
 
@@ -106,8 +108,8 @@ class ItemKNN(ScoreRecommender):
     """Cosine similarity between items' sets of users, the ``k`` nearest kept (Sarwar et al. 2001), with shrinkage."""
 
     def __init__(self, k: int = 100, shrink: float = 10.0):
-        if k < 1 or shrink < 0:
-            raise InputError(f"ItemKNN(k={k}, shrink={shrink}): k must be at least 1, shrink at least 0")
+        check_whole("ItemKNN", 1, k=k)
+        check_number("ItemKNN", "[0, inf)", shrink=shrink)
         self.k, self.shrink = k, shrink
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> ItemKNN:
@@ -137,8 +139,7 @@ class EASE(ScoreRecommender):
     """
 
     def __init__(self, regularisation: float = 300.0):
-        if regularisation <= 0:
-            raise InputError(f"EASE(regularisation={regularisation}): must be positive")
+        check_number("EASE", "(0, inf)", regularisation=regularisation)
         self.regularisation = regularisation
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> EASE:

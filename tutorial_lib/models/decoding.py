@@ -241,6 +241,8 @@ def begin(lm: LanguageModel, prompt: str, room: int = 1):
         start = torch.tensor([[lm.model.config.decoder_start_token_id]])
         out = lm.model(encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=start, use_cache=True)
         return out.logits[0, -1], out.past_key_values, {"encoded": encoded.last_hidden_state, "attention_mask": mask}
+    if not source and not lm.prefix_length:
+        raise InputError(f"an empty prompt: {lm.name} has no start token to go on from; write some words")
     out = lm._read(*lm.padded([source]), use_cache=True)
     return out.logits[0, -1], out.past_key_values, {}
 

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from tutorial_lib.data.shipped import write_whole
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import check_seed, check_whole, unknown_name
 from tutorial_lib.language.corpus import Corpus, Document
 from tutorial_lib.language.tokenizer import SENTINELS, train_tokenizer
 from tutorial_lib.training import rate
@@ -88,10 +88,8 @@ def pretrain(
     if name not in RECIPES:
         raise unknown_name("kit model", name, RECIPES)
     recipe = RECIPES[name] if documents is None else replace(RECIPES[name], documents=documents)
-    if recipe.documents < POOL:
-        raise InputError(f"pretrain(documents={documents}): expected at least {POOL}")
-    if seed < 0:
-        raise InputError(f"pretrain(seed={seed}): expected a whole number from 0")
+    check_whole("pretrain", POOL, 1_000_000_000, documents=recipe.documents)
+    check_seed("pretrain", seed)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is told now, not after the training
     corpus = Corpus(seed)

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_number, check_whole
 from tutorial_lib.objectives.batch import Batch, Vocabulary, lengths, place_shares, with_start
 from tutorial_lib.objectives.losses import Softmax
 
@@ -43,9 +43,9 @@ class Autoregressive:
     head: ClassVar[str] = "items"
 
     def __post_init__(self) -> None:
-        if self.lag < 1 or (self.segments and self.segments < 1):
-            given = f"lag={self.lag}, segments={self.segments}"
-            raise InputError(f"Autoregressive({given}): expected lag at least 1 (1: the item just before), segments 0 or at least 1")
+        check_whole("Autoregressive", 1, lag=self.lag)
+        if self.segments != 0:
+            check_number("Autoregressive", "[1, inf)", segments=self.segments)
 
     def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
         if self.segments:
@@ -92,11 +92,10 @@ class PartiallyAutoregressive:
     head: ClassVar[str] = "items"
 
     def __post_init__(self) -> None:
-        if not 0 < self.ratio <= 1 or self.block < 1 or self.order not in ("random", "left-to-right"):
-            given = f"ratio={self.ratio}, block={self.block}, order={self.order!r}"
-            raise InputError(
-                f"{type(self).__name__}({given}): expected ratio in (0, 1], block at least 1, order 'random' or 'left-to-right'"
-            )
+        check_number(type(self).__name__, "(0, 1]", ratio=self.ratio)
+        check_number(type(self).__name__, "[1, inf)", block=self.block)
+        if self.order not in ("random", "left-to-right"):
+            raise InputError(f"{type(self).__name__}(order={self.order!r}): expected 'random' or 'left-to-right'")
 
     def ranks(self, hidden: Tensor, generator: torch.Generator) -> Tensor:
         """0 for what is not hidden, i for the positions of block M_i: int [B, T]."""

@@ -12,7 +12,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_number
 from tutorial_lib.objectives.batch import Batch, Objective, Vocabulary, all_see_all, lengths, place_shares, with_start
 
 
@@ -31,6 +31,9 @@ class ReplacedToken:
     ratio: float = 0.3
     name: ClassVar[str] = "replaced token"
     head: ClassVar[str] = "replaced"
+
+    def __post_init__(self) -> None:
+        check_number("ReplacedToken", "(0, 1]", ratio=self.ratio)
 
     def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
         real = sequences != vocabulary.pad
@@ -89,6 +92,9 @@ class Rearranged:
     name: ClassVar[str] = "rearranged"
     head: ClassVar[str] = "rearranged"
 
+    def __post_init__(self) -> None:
+        check_number("Rearranged", "[0, 1]", share=self.share)
+
     def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
         n = len(sequences)
         key = torch.rand(sequences.shape, generator=generator).masked_fill(sequences == vocabulary.pad, 2.0)
@@ -118,6 +124,8 @@ class Joint:
             raise InputError(
                 "Joint: expected a main objective that predicts items, other single objectives, and one weight for each of these"
             )
+        for weight in self.weights:
+            check_number("Joint", "[0, inf)", weight=weight)
 
     @property
     def name(self) -> str:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_whole
 
 LOGITS_AT_ONCE = 1 << 18  # a block of logits stays in the cache of one core (1 MB), and memory stays flat for any catalogue
 FEWEST_ROWS = 32  # fewer make the products slow
@@ -88,8 +88,7 @@ def _scores(hidden: Tensor, items: Tensor, bias: Tensor, chosen: Tensor) -> Tens
 
 
 def _check_negatives(loss) -> None:
-    if loss.n_negatives < 1:
-        raise InputError(f"{type(loss).__name__}(n_negatives={loss.n_negatives}): expected at least 1")
+    check_whole(type(loss).__name__, 1, 1_000_000, n_negatives=loss.n_negatives)
 
 
 @dataclass(frozen=True)

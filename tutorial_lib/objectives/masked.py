@@ -8,7 +8,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_number
 from tutorial_lib.objectives.batch import Batch, Vocabulary, all_see_all, lengths, place_shares
 from tutorial_lib.objectives.losses import Softmax
 
@@ -40,9 +40,10 @@ class Masked:
     head: ClassVar[str] = "items"
 
     def __post_init__(self) -> None:
-        if not 0 < self.ratio <= 1 or self.keep not in ("mask", "80/10/10") or not 0 <= self.last <= 1:
-            given = f"ratio={self.ratio}, keep={self.keep!r}, last={self.last}"
-            raise InputError(f"Masked({given}): expected ratio in (0, 1], keep 'mask' or '80/10/10', last in [0, 1]")
+        check_number("Masked", "(0, 1]", ratio=self.ratio)
+        check_number("Masked", "[0, 1]", last=self.last)
+        if self.keep not in ("mask", "80/10/10"):
+            raise InputError(f"Masked(keep={self.keep!r}): expected 'mask' or '80/10/10'")
 
     def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
         target = place_shares(sequences, vocabulary, self.ratio, generator)

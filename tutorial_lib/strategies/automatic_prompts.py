@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.errors import InputError, unknown_name
-from tutorial_lib.language.prompts import Template
+from tutorial_lib.errors import InputError, check_seed, check_whole, unknown_name
+from tutorial_lib.language.prompts import Template, as_words
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.recommender import Histories, check_histories
@@ -54,9 +54,9 @@ class Plan:
         for name, value, known in (("method", self.method, METHODS), ("expansion point", self.expansion, EXPANSIONS)):
             if value not in known:
                 raise unknown_name(name, value, known)
-        for name, least in (("slots", 1), ("calls", 1), ("top", 1), ("user_rounds", 0)):
-            if getattr(self, name) < least:
-                raise InputError(f"prompt search({name}={getattr(self, name)}): expected at least {least}")
+        check_whole("prompt search", 1, 1_000_000_000, slots=self.slots, calls=self.calls, top=self.top)
+        check_whole("prompt search", 0, 1_000_000, user_rounds=self.user_rounds)
+        check_seed("prompt search", self.seed)
         if self.user_rounds and self.slots < 2:
             raise InputError(f"prompt search(slots={self.slots}): expected 2 or more, one word for all users and one of their own")
 
@@ -214,7 +214,7 @@ class Search:
 
 def prompt_template(lm: LanguageModel, tokens: Sequence[int]) -> Template:
     """The words behind the history, closed like a title."""
-    return Template("sequential", f"{{history}}; {words_of(lm, tokens)}{CLOSING}", "{item}")
+    return Template("sequential", f"{{history}}; {as_words(words_of(lm, tokens))}{CLOSING}", "{item}")
 
 
 @dataclass

@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_whole
 from tutorial_lib.language.prompts import SEQUENTIAL, Template, templates
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
@@ -23,7 +23,8 @@ def few_shot(task: Task, template: Template = SEQUENTIAL[0], examples: int = 2, 
 
     examples: how many; limit: newest items written out of each of their histories.
     """
-    if not 0 <= examples <= len(task.histories):
+    check_whole("few-shot", 0, examples=examples)
+    if examples > len(task.histories):
         raise InputError(f"few-shot(examples={examples}): expected 0..{len(task.histories)}, one labelled user an example")
     shown = []
     rng = np.random.default_rng([task.seed, 2])

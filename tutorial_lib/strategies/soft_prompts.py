@@ -9,7 +9,7 @@ from torch import Tensor
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import SEQUENTIAL, Template
 from tutorial_lib.models.language_models import LanguageModel
-from tutorial_lib.strategies.adapted import BARE, Adapted
+from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
 
 WORDING = SEQUENTIAL[0]  # its words are what soft prompts start from
@@ -17,8 +17,8 @@ WORDING = SEQUENTIAL[0]  # its words are what soft prompts start from
 
 def opening_ids(lm: LanguageModel, template: Template, noun: str, plural: str) -> list[int]:
     """Tokens of a prompt up to the history, start token included."""
-    opening, *rest = template.source.split("{history}")
-    if not rest or Template(template.family, opening, "").gaps - {"noun", "plural"}:
+    opening = (template.around("history") or [None])[0]
+    if opening is None or Template(template.family, opening, "").gaps - {"noun", "plural"}:
         raise InputError(
             f"template {template.source!r}: a soft prompt starts from the words up to {{history}}; no other gap may stand there"
         )
@@ -86,6 +86,8 @@ def p_tuning(task: Task, length: int = 8) -> Adapted:
     from peft.tuners.p_tuning import PromptEncoder
 
     lm = task.lm
+    if length > lm.longest // 2:
+        raise InputError(f"p-tuning(length={length}): expected at most {lm.longest // 2}, half of what {lm.name} can read at once")
     config = PromptEncoderConfig(
         task_type="CAUSAL_LM", num_virtual_tokens=length, token_dim=lm.width, num_transformer_submodules=1, encoder_hidden_size=lm.width
     )
@@ -142,4 +144,4 @@ def pepler(task: Task, template: Template = WORDING) -> Adapted:
 
 def _rest(template: Template) -> Template:
     """The template without the words that the vectors stand for."""
-    return Template(template.family, "{history}" + template.source.split("{history}")[1], template.target) if template else BARE
+    return Template(template.family, "{history}" + template.around("history")[1], template.target)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from numbers import Integral
 
 import torch
 
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import InputError, check_whole, unknown_name
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser, verbaliser
 from tutorial_lib.models.language_models import LanguageModel, load_language_model
@@ -17,6 +16,7 @@ from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import Budget, labelled_users
 
+SIZES = ("rank", "bottleneck", "length", "layers", "limit")  # options that count something
 CELLS = (
     "pre-train without fine-tuning", "fine-tune the holistic model", "fine-tune a partial model", "fine-tune an extra part",
     "tuning-free prompting", "fixed-PTM prompt tuning", "fixed-prompt PTM tuning", "prompt + PTM tuning",
@@ -127,10 +127,10 @@ def adapt(
 
 def _check(strategy: str, options: dict, labels: int, calibrate: int) -> None:
     """One line for an unknown strategy or option, a number that is none, and for nothing to tune on."""
-    sizes = {name: options[name] for name in ("rank", "bottleneck", "length") if options.get(name) is not None}
-    for name, value, least in (("labels", labels, 0), ("calibrate", calibrate, 0), *((name, value, 1) for name, value in sizes.items())):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
-            raise InputError(f"adapt({name}={value!r}): expected a whole number from {least}")
+    given = {name: options[name] for name in SIZES if options.get(name) is not None}
+    check_whole("adapt", 0, labels=labels)
+    check_whole("adapt", 0, 100_000, calibrate=calibrate)
+    check_whole("adapt", 1, 65_536, **given)
     if strategy not in STRATEGIES:
         raise unknown_name("strategy", strategy, STRATEGIES)
     function = STRATEGIES[strategy].function

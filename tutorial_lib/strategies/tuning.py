@@ -11,7 +11,7 @@ import torch
 import torch.nn as nn
 from torch import Tensor
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
 from tutorial_lib.training import rate
 
 GROUPS = ("backbone", "prompt", "head")  # pre-trained weights; vectors in front of the text; everything added behind or between
@@ -30,8 +30,11 @@ class Budget:
     weight_decay: float = 0.01
 
     def __post_init__(self) -> None:
-        if self.learning_rate <= 0 or self.epochs <= 0 or not 1 <= self.shortest <= self.longest or self.size < 1:
-            raise InputError(f"{self}: rates and epochs above 0, sizes at least 1, shortest <= longest")
+        check_number("Budget", "(0, inf)", learning_rate=self.learning_rate, epochs=self.epochs)
+        check_number("Budget", "[0, inf)", weight_decay=self.weight_decay)
+        check_whole("Budget", 1, 1_000_000, shortest=self.shortest, longest=self.longest, size=self.size)
+        if self.shortest > self.longest:
+            raise InputError(f"Budget(shortest={self.shortest}, longest={self.longest}): expected shortest <= longest")
 
     def steps(self, windows: int) -> int:
         return int(np.clip(round(self.epochs * windows / self.size), self.shortest, self.longest))
@@ -48,6 +51,8 @@ class Tuned:
 
 def labelled_users(split, labels: int, seed: int) -> np.ndarray:
     """``labels`` rows of the split, drawn at random: whose training histories may be used. Smaller draws are part of larger ones."""
+    check_seed("adapt", seed)
+    check_whole("adapt", 0, labels=labels)
     able = np.flatnonzero([len(history) > 1 for history in split.train])
     if not 0 <= labels <= len(able):
         raise InputError(f"adapt(labels={labels}): expected 0..{len(able)}, the users of this split with two or more training items")
