@@ -7,12 +7,14 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from tutorial_lib.audit import quality, validation
+from tutorial_lib.audit.inference import detectable
 from tutorial_lib.audit.validation import BARS, RECORDED, Truth, summary, true_values, validate
 from tutorial_lib.data.shipped import shipped
 
-TRUTH = Truth(ndcg=0.3165, shown=0.3028, merit=0.3031)
+TRUTH = Truth(ndcg=0.3165, shown=0.3028, merit=0.3031, mde=0.0298)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +46,7 @@ def test_the_bars_are_those_that_were_promised():
         == BARS["power: exposure gap of twice the margin, 2,000 users"][0]
         == 0.8
     )
+    assert BARS["power at the printed MDE, after Holm over 9 tests"] == (0.75, 0.85)
     assert BARS["taste-only world: adjusted gap not flagged"][0] == BARS["null world of 5,000 users: EQUIVALENT"][0] == 0.9
 
 
@@ -93,7 +96,21 @@ def test_the_truth_that_the_short_run_uses_is_that_of_the_towns():
 def test_twice_the_margin_is_what_is_planted():
     spoilt = TRUTH.ndcg * (1 - 0.3 * TRUTH.rho)
     assert TRUTH.rho * TRUTH.ndcg == pytest.approx(2 * 0.10 * spoilt)
-    assert TRUTH.shown * (1 - TRUTH.phi) - TRUTH.merit == pytest.approx(-0.06)
+    # the margin of exposure is a share of merit: twice .2
+    assert TRUTH.shown * (1 - TRUTH.phi) - TRUTH.merit == pytest.approx(-0.4 * TRUTH.merit)
+
+
+def test_an_mde_without_holm_would_miss_its_bar():
+    """The printed MDE must be that of the family: a gap of 2.80 standard errors is seen too rarely."""
+    evidence = validation._world(validation.USERS_OF_POWER, (1, 2, 3), validation._spoil(TRUTH.rho_mde))
+    found = validation._declared(evidence, np.random.default_rng(0))
+    assert len(found) == validation.DECLARED and found[0].metric == "ndcg@10: group A - B"
+    assert found[0].mde == pytest.approx(detectable(found[0].se, tests=validation.DECLARED))
+    assert found[0].mde == pytest.approx(TRUTH.mde, rel=0.05)
+    z, bar = found[0].mde / found[0].se, BARS["power at the printed MDE, after Holm over 9 tests"]
+    needed = norm.isf(0.025 / validation.DECLARED)
+    assert bar[0] < norm.sf(needed - z) < bar[1]
+    assert norm.sf(needed - detectable(1.0)) < 0.6
 
 
 def test_intervals_that_are_too_short_are_noticed(monkeypatch):
