@@ -161,9 +161,14 @@ def _parsed_split(name: str) -> tuple[str, int]:
     kind, _, number = name.rpartition("-")
     if name == "leave-last-out":
         return name, 1
-    if kind not in ("hold-out", "random") or not number.isdigit() or int(number) < 1:
+    if kind not in ("hold-out", "random") or not _positive(number):
         raise InputError(f"--split {name}: expected {SPLITS}")
     return kind, int(number)
+
+
+def _positive(text: str) -> bool:
+    """True for the digits of a whole number from 1; a superscript is a digit to Python, and no number."""
+    return text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0
 
 
 def _split(ds, kind: str, held: int, seed: int):
