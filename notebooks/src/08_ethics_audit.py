@@ -80,10 +80,8 @@ show(
 
 # %%
 margins = {"quality": 0.10, "exposure": 0.20, "popularity": 0.10, "similarity": 0.05}
-rows = [
-    (name, margins.get(name, default), "given" if name in margins else "default", what)
-    for name, (default, _, what) in MARGINS.items()
-]
+who = {name: "given" if name in margins else "default" for name in MARGINS}
+rows = [(name, margins.get(name, default), who[name], what) for name, (default, _, what) in MARGINS.items()]
 table(
     pd.DataFrame(rows, columns=["margin", "value", "set by", "bounds"]).set_index("margin"),
     caption="Change the first line, not the result",
@@ -365,9 +363,11 @@ wide = pd.DataFrame({name: r.descriptives.set_index("measure")["value"] for name
 table(wide, caption="Described, not judged", digits=3)
 
 # %%
+from tutorial_lib.audit.finding import shown
+
 sizes = report.groups
 say(
-    f"Groups: {', '.join(f'{row.group} {row.n}' for row in sizes.head(6).itertuples())}, ... Too few for an interval: "
+    f"Groups: {', '.join(f'{row.group} {shown(row.n)}' for row in sizes.head(6).itertuples())}, ... Too few for an interval: "
     f"{(sizes['status'] == 'too few for an interval').sum()}; suppressed: {(sizes['status'] == 'suppressed').sum()}.",
     "Small groups are listed, not dropped: an audit that leaves them out looks better than the system is.",
 )

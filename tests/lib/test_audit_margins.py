@@ -208,6 +208,15 @@ def test_a_group_of_seven_is_nowhere_told_by_number():
         assert "F 7" not in text and "233" not in text and "fewer than 10" in text
 
 
+def test_a_small_group_does_not_follow_from_the_others():
+    """A - rest with 120 and 120, B - rest with 113 and 127: the difference is the 7 of the third group."""
+    ds = town(age=["a"] * 120 + ["b"] * 113 + ["c"] * 7)
+    report = audit(Fixed(), ds, random_hold_out(ds, 3), attributes=["age"])
+    for text in (report.to_markdown(), report.to_frame().to_csv(), report.to_html(), "\n".join(map(str, report.findings))):
+        assert not any(f"{group} {n}" in text for group, n in (("a", 120), ("b", 113), ("rest", 127), ("c", 7), ("rest", 233)))
+        assert "about 110" in text and "fewer than 10" in text
+
+
 def test_the_report_names_every_material_finding_for_treatment():
     """By a part of its name, a finding without a row of the register was no finding."""
     metrics = [

@@ -65,6 +65,8 @@ class Finding:
     lies above; "" = nobody, which is good news; None: the stakeholder either way. levels: mean of
     each side. ratio: of the two sides, with its interval. bounds: the interval over every way to
     place those whose group is unknown; None: all are known. margin_name: its name in `MARGINS`.
+    rounded: sizes are told to the nearest ten, because they and others would give away a group of
+    fewer than ten.
     Raises InputError for a verdict outside `VERDICTS` (there is no "fair").
     """
 
@@ -86,10 +88,16 @@ class Finding:
     ratio: tuple[float, float, float] = (math.nan, *NOWHERE)
     bounds: tuple[float, float] | None = None
     margin_name: str = ""
+    rounded: bool = False
 
     def __post_init__(self) -> None:
         if self.verdict not in VERDICTS:
             raise unknown_name("verdict", self.verdict, VERDICTS)
+
+    @property
+    def sizes(self) -> str:
+        """Group sizes as they may be published."""
+        return sizes_text(self.n_by_group, rounded=self.rounded)
 
     @property
     def measured(self) -> bool:
@@ -137,17 +145,17 @@ class Finding:
         if math.isnan(low):
             value = "not measured" if math.isnan(self.estimate) else f"{self.estimate:+.4f}, too few for an interval"
         margin = "" if math.isnan(self.margin) else f", margin {self.margin:.4f}"
-        return f"{self.verdict}: {self.metric} {value}{margin}{adjusted} (n: {sizes_text(self.n_by_group)})"
+        return f"{self.verdict}: {self.metric} {value}{margin}{adjusted} (n: {self.sizes})"
 
 
-def sizes_text(n_by_group: Mapping[str, int]) -> str:
+def sizes_text(n_by_group: Mapping[str, int], *, rounded: bool = False) -> str:
     """Group sizes as they may be published: below ten only that, and beside such a group the others
     to the nearest ten.
 
     >>> sizes_text({"F": 5, "M": 92}), sizes_text({"F": 20, "M": 92})
     ('F fewer than 10, M about 90', 'F 20, M 92')
     """
-    small = any(0 < n < SUPPRESSED for n in n_by_group.values())
+    small = rounded or any(0 < n < SUPPRESSED for n in n_by_group.values())
     return ", ".join(f"{name} {shown(n, rounded=small)}" for name, n in n_by_group.items())
 
 
@@ -251,7 +259,7 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
             "estimate": f.estimate,
             "low": f.ci[0],
             "high": f.ci[1],
-            "n_by_group": sizes_text(f.n_by_group),
+            "n_by_group": f.sizes,
             "mde": f.mde,
             "p": f.p,
             "p_adjusted": f.p_adjusted,

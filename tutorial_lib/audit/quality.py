@@ -48,8 +48,8 @@ def group_gaps(
     ``bounds``, which the verdict must survive.
     """
     labels, defined = evidence.labels(attribute), ~np.isnan(values)
-    unknown, findings = values[(labels == MISSING) & defined], []
-    for a, b, rows_a, rows_b in contrasts(labels, group_sizes(evidence, attribute)):
+    unknown, findings, groups = values[(labels == MISSING) & defined], [], group_sizes(evidence, attribute)
+    for a, b, rows_a, rows_b in contrasts(labels, groups):
         x, y = values[rows_a & defined], values[rows_b & defined]
         estimate, notes = _estimate(x, y, evidence.minimum, rng)
         left_out = int(rows_a.sum() + rows_b.sum()) - len(x) - len(y)
@@ -57,9 +57,15 @@ def group_gaps(
         bounds, said = unknown_bounds(x, y, unknown)
         more = _both_sides((a, x), (b, y), evidence.minimum) if levels else {}
         more |= {"harmed": (a, b) if more_is_better else (b, a), "bounds": bounds, "margin_name": margin_name}
+        more["rounded"] = _gives_away(groups)
         name, sizes = gap_name(measure, attribute, a, b), {a: len(x), b: len(y)}
         findings.append(make_finding(harm, "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes + said, **more))
     return findings
+
+
+def _gives_away(sizes: pd.DataFrame) -> bool:
+    """Does a group of fewer than ten follow from the sizes of the others, and so ask for rounding?"""
+    return bool(sizes["n"].between(1, SUPPRESSED - 1).any())
 
 
 def _both_sides(one: tuple[str, np.ndarray], other: tuple[str, np.ndarray], minimum: int) -> dict:
@@ -103,8 +109,8 @@ def adjusted_gaps(evidence: Evidence, attribute: str, values: np.ndarray, measur
     their taste and are left out; where nobody has one, or it is useless, the narrowness is left
     out, and the notes say so.
     """
-    labels, findings = evidence.labels(attribute), []
-    for a, b, rows_a, rows_b in contrasts(labels, group_sizes(evidence, attribute)):
+    labels, findings, groups = evidence.labels(attribute), [], group_sizes(evidence, attribute)
+    for a, b, rows_a, rows_b in contrasts(labels, groups):
         estimate, notes, used = _adjusted(evidence, values, rows_a, rows_a | rows_b)
         x, y = values[rows_a & used], values[rows_b & used]
         bounds = None
@@ -115,7 +121,7 @@ def adjusted_gaps(evidence: Evidence, attribute: str, values: np.ndarray, measur
             bounds = bounds and tuple(end - raw + estimate.value for end in bounds)  # the raw gap's reach, around the adjusted one
             notes += [f"Adjusted for what the known users explain: {line}" for line in said]
         name, sizes = gap_name(f"{measure} adjusted", attribute, a, b), {a: len(x), b: len(y)}
-        more = {"harmed": (a, b), "bounds": bounds}
+        more = {"harmed": (a, b), "bounds": bounds, "rounded": _gives_away(groups)}
         findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes, **more))
     return findings
 
@@ -165,6 +171,7 @@ def worst_group(
     bounds, said = unknown_bounds(x, y, values[~members & ~others & ~first])
     metric, sizes = f"{measure}: worst group, {attribute} {name} - rest", {name: len(x), "rest": len(y)}
     more = {"harmed": (name, ""), "bounds": bounds, "notes": [note, *said]}
+    more["rounded"] = _gives_away(group_sizes(evidence, attribute))
     return [make_finding("H1", "users", metric, group_gap(x, y, rng=rng), n_by_group=sizes, margin=margin, **more)]
 
 
@@ -220,7 +227,7 @@ def intersection(
         notes.append(f"Cell mean {row.mean:.4f}, shrunk towards all cells {row.shrunk:.4f}.")
         bounds, said = unknown_bounds(x, y, values[~known])
         name, sizes = gap_name(measure, row.attribute, row.group, "rest"), {row.group: len(x), "rest": len(y)}
-        more = {"harmed": (row.group, "rest"), "bounds": bounds, "notes": notes + said}
+        more = {"harmed": (row.group, "rest"), "bounds": bounds, "notes": notes + said, "rounded": _gives_away(table)}
         findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, **more))
     return table, findings
 

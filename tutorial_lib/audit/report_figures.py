@@ -54,7 +54,7 @@ def _top(levels: Sequence[Level]) -> float:
 
 def _level_row(x: Level, f: Finding, top: float, colour: str, shape: str) -> str:
     n = f.n_by_group.get(x.group)
-    who = f"{escape(x.group)}" + ("" if n is None else f" (n {shown(n)})")
+    who = f"{escape(x.group)}" + ("" if n is None else f" (n {shown(n, rounded=f.rounded)})")
     return _row(who, _interval_marks(x.mean, x.low, x.high, 0.0, top, colour, shape), escape(_level_text(x, name=False)))
 
 

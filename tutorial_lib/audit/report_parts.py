@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from tutorial_lib.audit.finding import INCONCLUSIVE, VERDICTS, Finding, verdict_of
+from tutorial_lib.audit.finding import INCONCLUSIVE, VERDICTS, Finding, shown, verdict_of
 from tutorial_lib.audit.opinion import opinion_of
 from tutorial_lib.audit.register import NOT_LEGAL, SOURCE, classes, interview_guide, routes
 from tutorial_lib.audit.report_tables import (
@@ -102,11 +102,11 @@ def opening(report) -> tuple[str, str, str]:
 def _asked(report) -> str:
     made, names = report.declaration, [name.partition(": ") for name in report.family]
     gaps = [what or start for start, _, what in names if not start.startswith("exposure")]
-    shown = [what for start, _, what in names if start.startswith("exposure")]
+    providers = [what for start, _, what in names if start.startswith("exposure")]
     if not names:
         return "Asked: nothing. No test was declared, because no group of users or providers could be compared."
     parts = [f"does {names[0][0]} differ between groups of users ({'; '.join(gaps)})"] if gaps else []
-    parts += [f"are providers shown as much as users choose them ({'; '.join(shown)})"] if shown else []
+    parts += [f"are providers shown as much as users choose them ({'; '.join(providers)})"] if providers else []
     when = f" on {made.date}, declaration {made.sha256[:12]}, before any list was asked for" if made else ""
     return f"Asked: {', and '.join(parts)}? {len(names)} tests, declared{when}."
 
@@ -135,7 +135,7 @@ def _undecided(report) -> str:
         most = max(larger, key=lambda f: f.n_needed / f.n)
         names = "; ".join(f.metric for f in larger)
         reach = TAKES if len(larger) == 1 else TAKES.replace("about", "up to")
-        parts.append(f"{names}: {reach} {rounded(most.n_needed)} users in place of {most.n:,}")
+        parts.append(f"{names}: {reach} {rounded(most.n_needed)} users in place of {shown(most.n, rounded=most.rounded)}")
     for need, some in needs.items():
         left = [f.metric for f in some if f not in larger]
         parts += [f"{'; '.join(left)}: {need}"] if left else []
@@ -153,9 +153,10 @@ def _takes(f: Finding) -> str:
         return "no margin to judge it by"
     if f.bounds and verdict_of(f.ci, f.p_adjusted, f.margin) != INCONCLUSIVE:
         return "users or items of unknown group could overturn it, so their group must be known"
+    had = shown(f.n, rounded=f.rounded)
     if f.could_decide:
-        return f"{f.n:,} users can tell a gap of the margin from none, but the truth lies too near the margin: only more users can tell"
-    return f"{TAKES} {rounded(f.n_needed)} users in place of {f.n:,}"
+        return f"{had} users are enough in general, but the truth lies too near the margin for them"
+    return f"{TAKES} {rounded(f.n_needed)} users in place of {had}"
 
 
 def _counts(report) -> str:

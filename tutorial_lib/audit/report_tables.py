@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tutorial_lib.audit.finding import MARGINS, MATERIAL, Finding, shown, sizes_text
+from tutorial_lib.audit.finding import MARGINS, MATERIAL, Finding, shown
 from tutorial_lib.audit.opinion import RULES
 from tutorial_lib.audit.register import evidence_frame, row_of
 
@@ -36,7 +36,7 @@ def declared_table(report) -> pd.DataFrame:
             "margin": f"{number(f.margin, sign=False)}{_set_by(report, f)}",
             "MDE after Holm": number(f.mde, sign=False),
             "could decide": ("yes" if f.could_decide else "no") if f.measured else DASH,
-            "users: had / needed": f"{shown(f.n)} / {_needed(f)}",
+            "users: had / needed": f"{shown(f.n, rounded=f.rounded)} / {_needed(f)}",
             "adjusted p": p_text(f.p_adjusted),
             "notes": " ".join([levels_text(f), *f.notes]).strip(),
         }
@@ -61,7 +61,7 @@ def levels_text(f: Finding) -> str:
     if not f.levels:
         return ""
     told = [f"{x.group} {interval(x.mean, x.low, x.high, sign=False)}" for x in f.levels]
-    return f"Levels: {'; '.join(told)} (n: {sizes_text(f.n_by_group)})."
+    return f"Levels: {'; '.join(told)} (n: {f.sizes})."
 
 
 def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
@@ -76,7 +76,7 @@ def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
             "p": p_text(f.p),
             "adjusted p": p_text(f.p_adjusted),
             "harm": f.harm,
-            "notes": " ".join([f"n: {sizes_text(f.n_by_group)}.", _worse_off(f), *f.notes]).replace("  ", " "),
+            "notes": " ".join([f"n: {f.sizes}.", _worse_off(f), *f.notes]).replace("  ", " "),
         }
         for f in findings
     ]
