@@ -94,6 +94,13 @@ def test_small_groups_of_a_log_are_not_counted_out(ds, split, lists):
     assert row[["logged", "users", "share"]].isna().all()
 
 
+def test_lists_that_are_shorter_than_k_are_told(ds, split, lists):
+    """Half of all places would be empty, and no fault of the system."""
+    log = LoggedLists({user: row[:5] for user, row in lists.items()})
+    assert any("longest list has 5 items" in line for line in collect(log, ds, split).problems)
+    assert not collect(log, ds, split, k=5).problems
+
+
 def test_a_log_under_an_injector_is_still_a_log(ds, split, lists):
     part = {user: lists[user] for user in list(lists)[:100]}
     evidence = collect(OutOfCatalogue(LoggedLists(part), 0.2, ds.n_items), ds, split)

@@ -157,7 +157,7 @@ def collect(
     rows, users, held_out = judged_rows(dataset, split, k=k, on=on)
     log, notes = _log_within(recommender), {}
     if log is not None:
-        rows, notes = _logged_rows(log, dataset, np.asarray(split.users), rows, attributes)
+        rows, notes = _logged_rows(log, dataset, np.asarray(split.users), rows, attributes, k)
         users, held_out = np.asarray(split.users)[rows], [getattr(split, f"{on}_target")[i] for i in rows]
     histories = [getattr(split, f"{on}_history")[i] for i in rows]
     raw = ask(recommender, histories, users, k)
@@ -175,10 +175,10 @@ def _log_within(recommender) -> LoggedLists | None:
 
 
 def _logged_rows(
-    log: LoggedLists, dataset, users: np.ndarray, rows: np.ndarray, attributes: Sequence[str] | None
+    log: LoggedLists, dataset, users: np.ndarray, rows: np.ndarray, attributes: Sequence[str] | None, k: int
 ) -> tuple[np.ndarray, dict]:
     """The rows of logged users, and what the evidence must say of the log."""
-    problems = log.problems(dataset)
+    problems = log.problems(dataset, k)
     logged = log.covers(users[rows])
     if not logged.any():
         raise InputError(

@@ -115,9 +115,13 @@ class LoggedLists:
             )
         return strangers
 
-    def problems(self, dataset) -> list[str]:
-        """One line for users and items of the log that the data set does not know."""
+    def problems(self, dataset, k: int) -> list[str]:
+        """One line for users and items of the log that the data set does not know, and for lists
+        that are all shorter than ``k``."""
         lines, strangers = [], self.strangers(dataset)
+        longest = max(map(len, self.lists.values()), default=0)
+        if 0 < longest < k:
+            lines.append(f"log: its longest list has {longest} items; audit lists of {longest}, not {k}")
         if strangers:
             where = f"not in {dataset.name}: {_some(strangers)}"
             lines.append(
