@@ -137,3 +137,36 @@ def test_the_oracle_is_the_truth_and_knowing_the_types_is_another_answer():
     assert not np.allclose(informed.score(histories, users=users), truth.next_item_probabilities(histories))
     with pytest.raises(InputError, match="needs users"):
         informed.score(histories)
+
+
+NAN = float("nan")
+IMPOSSIBLE = [
+    (lambda: TransitionKNN(last=2.5), r"TransitionKNN\(last=2.5\): expected a whole number from 1"),
+    (lambda: TransitionKNN(window=0), r"TransitionKNN\(window=0\): expected a whole number from 1"),
+    (lambda: TransitionKNN(decay=NAN), r"TransitionKNN\(decay=nan\): expected a number in \(0, 1\]"),
+    (lambda: TransitionKNN(reverse=NAN), r"TransitionKNN\(reverse=nan\): expected a number"),
+    (lambda: TransitionKNN(source_power=NAN), r"TransitionKNN\(source_power=nan\): expected a number"),
+    (lambda: ItemKNN(k=0), r"ItemKNN\(k=0\): expected a whole number from 1"),
+    (lambda: ItemKNN(shrink=-1), r"ItemKNN\(shrink=-1\): expected a number in \[0, inf\)"),
+    (lambda: EASE(NAN), r"EASE\(regularisation=nan\): expected a number in \(0, inf\)"),
+    (lambda: EASE("300"), r"EASE\(regularisation='300'\): expected a number"),
+]
+
+
+@pytest.mark.parametrize("make, message", IMPOSSIBLE, ids=[message for _, message in IMPOSSIBLE])
+def test_settings_that_are_no_numbers_are_refused(make, message):
+    """NaN passes every comparison that is written the wrong way round, and ends as a table of NaN."""
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize("k", [2.5, True, "3", None, 0, -1])
+def test_a_length_of_lists_that_is_no_number_is_refused(k, split):
+    with pytest.raises(InputError, match="k must lie in 1..30"):
+        Random().fit(split).recommend([[0]], k=k)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5, "1", 2**64])
+def test_seeds_that_no_generator_takes_are_refused(seed, split):
+    with pytest.raises(InputError, match=r"seed=.*expected a whole number from 0"):
+        Random().fit(split, seed=seed)

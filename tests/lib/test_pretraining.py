@@ -303,7 +303,7 @@ def test_the_same_seed_gives_the_same_weights(runs, tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("documents", [0, 1, POOL - 1, -5])
 def test_too_few_documents_are_refused_before_anything_is_written(documents, tmp_path):
-    with pytest.raises(InputError, match=rf"pretrain\(documents={documents}\): expected at least {POOL}"):
+    with pytest.raises(InputError, match=rf"pretrain\(documents={documents}\): expected a whole number from {POOL:,}"):
         pretrain("kit-gpt", tmp_path / "out", documents=documents)
     assert not list(tmp_path.iterdir())
 
@@ -313,8 +313,8 @@ def test_too_few_documents_are_refused_before_anything_is_written(documents, tmp
     [
         (["nonsense"], "unknown kit model 'nonsense': Known: kit-gpt, kit-bert, kit-t5"),
         (["kit-gtp"], "did you mean 'kit-gpt'"),
-        (["kit-gpt", "--documents", "5"], "documents=5): expected at least 2048"),
-        (["kit-gpt", "--documents", "many"], "invalid int value: 'many'"),
+        (["kit-gpt", "--documents", "5"], "documents=5): expected a whole number from 2,048"),
+        (["kit-gpt", "--documents", "many"], "'many' is not a whole number"),
         ([], "the following arguments are required: NAME"),
     ],
 )

@@ -344,19 +344,19 @@ REFUSED = [
     (lambda: run("lora", rank=0), r"adapt\(rank=0\): expected a whole number from 1"),
     (lambda: run("p-tuning", length=0), r"adapt\(length=0\): expected a whole number from 1"),
     (lambda: run("adapters", bottleneck=0), r"adapt\(bottleneck=0\): expected a whole number from 1"),
-    (lambda: run("top-layers", layers=0), r"top-layers\(layers=0\): expected 1\.\.2; the model has 3 layers"),
-    (lambda: run("top-layers", layers=3), r"top-layers\(layers=3\): expected 1\.\.2"),
+    (lambda: run("top-layers", layers=0), r"adapt\(layers=0\): expected a whole number from 1"),
+    (lambda: run("top-layers", layers=3), r"top-layers\(layers=3\): expected 1\.\.2; the model has 3 layers"),
     (lambda: run("top-layers", "seq2seq", layers=2), r"top-layers\(layers=2\): expected 1\.\.1; the model has 2 layers"),
     (lambda: run("few-shot", examples=5), r"few-shot\(examples=5\): expected 0\.\.4"),
-    (lambda: run("few-shot", examples=-1), r"few-shot\(examples=-1\): expected 0\.\.4"),
+    (lambda: run("few-shot", examples=-1), r"few-shot\(examples=-1\): expected a whole number from 0"),
     (lambda: run("few-shot", labels=0), r"few-shot\(examples=2\): expected 0\.\.0"),
     (lambda: run("p5", families=("likes",)), r"world-movies has no data for 'likes'; expected some of sequential, direct, like"),
     (lambda: run("instruct", combinations=(("none", "none", "pairwise"),)), r"expected some of COMBINATIONS"),
-    (lambda: Budget(0.0), r"rates and epochs above 0"),
-    (lambda: Budget(1e-3, epochs=0), r"rates and epochs above 0"),
-    (lambda: Budget(1e-3, shortest=0), r"sizes at least 1"),
+    (lambda: Budget(0.0), r"Budget\(learning_rate=0.0\): expected a number in \(0, inf\)"),
+    (lambda: Budget(1e-3, epochs=0), r"Budget\(epochs=0\): expected a number in \(0, inf\)"),
+    (lambda: Budget(1e-3, shortest=0), r"Budget\(shortest=0\): expected a whole number from 1"),
     (lambda: Budget(1e-3, shortest=9, longest=8), r"shortest <= longest"),
-    (lambda: Budget(1e-3, size=0), r"sizes at least 1"),
+    (lambda: Budget(1e-3, size=0), r"Budget\(size=0\): expected a whole number from 1"),
     (lambda: Adapted(tiny("causal"), words(), ITEMS).fit(the_split()), r"Adapted.fit: this recommender was not made by adapt"),
 ]
 
@@ -777,3 +777,42 @@ def test_a_clone_has_the_added_parts_as_its_own(name):
             parameter.add_(torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0)))
     assert new and np.abs(copy.score(histories()) - before).max() > 1e-3
     assert np.array_equal(out.score(histories()), before)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"seed": -1}, r"adapt\(seed=-1\): expected a whole number from 0"),
+        ({"seed": 1.5}, r"adapt\(seed=1.5\): expected a whole number"),
+        ({"seed": 2**80}, r"adapt\(seed=\d+\): expected a whole number from 0 to"),
+        ({"labels": 10**9}, r"adapt\(labels=1000000000\): expected 0.."),
+        ({"labels": "²"}, r"adapt\(labels='²'\): expected a whole number"),
+        ({"calibrate": 10**9}, r"adapt\(calibrate=1000000000\): expected a whole number from 0 to"),
+        ({"strategy": "lora", "rank": 10**9}, r"adapt\(rank=1000000000\): expected a whole number from 1 to"),
+        ({"strategy": "p-tuning", "length": 5000}, r"p-tuning\(length=5000\): expected at most \d+, half of what"),
+        ({"strategy": "few-shot", "examples": 1.5}, r"few-shot\(examples=1.5\): expected a whole number"),
+        ({"strategy": "few-shot", "limit": 0}, r"adapt\(limit=0\): expected a whole number from 1"),
+        ({"strategy": "top-layers", "layers": 1.5}, r"adapt\(layers=1.5\): expected a whole number"),
+    ],
+)
+def test_numbers_that_cannot_be_are_refused_before_anything_is_tuned(given, message):
+    with pytest.raises(InputError, match=message):
+        adapt(tiny("causal"), the_split(), **{"strategy": "full", "labels": 2, **given})
+
+
+NO_BUDGET = [
+    {"learning_rate": float("nan")},
+    {"learning_rate": float("inf")},
+    {"epochs": float("inf")},
+    {"epochs": float("nan")},
+    {"weight_decay": float("nan")},
+    {"weight_decay": -1},
+    {"size": 2.5},
+    {"longest": 10**12},
+]
+
+
+@pytest.mark.parametrize("given", NO_BUDGET, ids=str)
+def test_a_budget_of_no_numbers_is_refused(given):
+    with pytest.raises(InputError, match=rf"Budget\({next(iter(given))}=.*: expected"):
+        Budget(**{"learning_rate": 1e-3, **given})
