@@ -2,6 +2,7 @@
 
     python benchmarks/sequence_models.py ml-100k [--seeds 5]     # needs the original files under $TUTORIAL_DATA
     python benchmarks/sequence_models.py world [--seeds 3]
+    python benchmarks/sequence_models.py defaults [--seeds 1]    # what a call without arguments gives on MovieLens-100K
     python benchmarks/sequence_models.py --write                 # tables in RESULTS.md and data/results/sequence.csv.gz from what was run
 
 Protocol: leave-last-out, ties in time in stable file order, seen items filtered, full ranking. Settings were chosen on validation targets;
@@ -30,10 +31,11 @@ from tutorial_lib.models import EASE, Average, Blend, Oracle, Popularity, Sequen
 from tutorial_lib.objectives import Autoregressive, Masked
 
 RUNS = Path("runs/sequence")
-ML = {  # chosen on validation
+ML = {  # chosen on validation; for "masked" these are the defaults, written out
     "causal": lambda: SequenceRecommender("autoregressive", epochs=30, dropout=0.4),
     "masked": lambda: SequenceRecommender(Masked(ratio=0.2, last=0.5), epochs=40, dropout=0.1),
 }
+DEFAULTS, FIRST_SEED = ("autoregressive", "masked"), 3
 WORLD = {2_000: (60, 0.3), 5_000: (40, 0.2), 10_000: (25, 0.15), 20_000: (15, 0.1)}  # users: epochs, dropout
 FIRST_ORDER = {"window": 1, "reverse": 0, "last": 1, "source_power": 0, "target_power": 0}
 
@@ -97,6 +99,18 @@ def ml_100k(seeds: int) -> None:
     keep("ml-100k-curves", curves)
 
 
+def defaults(seeds: int) -> None:
+    """`SequenceRecommender(name).fit(split, seed=...)` and nothing else, on the split as it is and on training + validation items."""
+    split, rows = leave_last_out(load_dataset("ml-100k", download=False).k_core(5)), []
+    for name in DEFAULTS:
+        for fit_on, part in (("split", split), ("split.merge_validation()", split.merge_validation())):
+            for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+                model, recorded = fitted(f"defaults-{name}-{fit_on}", seed, lambda chosen=name: SequenceRecommender(chosen), part)
+                call = {"call": f'SequenceRecommender("{name}").fit({fit_on})'}
+                rows.append(call | row("ml-100k", name, seed, evaluate(model, part, k=10), "test", recorded))
+                keep("defaults", rows)
+
+
 def world(seeds: int) -> None:
     rows = []
     for users, (epochs, dropout) in WORLD.items():
@@ -152,13 +166,28 @@ def write() -> None:
     command = "python benchmarks/sequence_models.py ml-100k; python benchmarks/sequence_models.py world; the same with --write"
     body = f"{__doc__.split('Protocol: ')[1].split('Every')[0]}{note}\n\n{markdown_table(ml)}"
     write_section("sequence-ml-100k", "Item Transformers on MovieLens-100K", command, body)
+    ship_defaults()
     body = f"Share: of the exact Bayes ceiling's NDCG@10 on the same users. {note}\n\n{markdown_table(worlds)}"
     write_section("sequence-world", "Item Transformers and the ceiling of world-movies", command, body)
 
 
+def ship_defaults() -> None:
+    """The section on calls without arguments, and data/results/sequence-defaults.csv."""
+    rows = pd.DataFrame(json.loads((RUNS / "defaults.json").read_text())).dropna(axis=1)
+    content = rows.to_csv(index=False, float_format="%.6f").encode()
+    ship({"results/sequence-defaults.csv": content}, "python benchmarks/sequence_models.py defaults --write")
+    table = rows[["call", "seed", "epochs", "hit@10", "ndcg@10", "seconds"]].round({"hit@10": 4, "ndcg@10": 4, "seconds": 0})
+    body = (
+        "What a call without further arguments gives: leave-last-out, 5-core, seen items filtered, full ranking, test targets. "
+        f"{machine()} torch {torch.__version__}, one thread, other jobs beside.\n\n{markdown_table(table)}"
+    )
+    command = "python benchmarks/sequence_models.py defaults --write"
+    write_section("sequence-defaults", "Item Transformers by default on MovieLens-100K", command, body)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("part", nargs="?", choices=("ml-100k", "world"))
+    parser.add_argument("part", nargs="?", choices=("ml-100k", "world", "defaults"))
     parser.add_argument("--seeds", type=int)
     parser.add_argument("--write", action="store_true")
     given = parser.parse_args()
@@ -167,8 +196,10 @@ def main() -> None:
         ml_100k(given.seeds or 5)
     elif given.part == "world":
         world(given.seeds or 3)
+    elif given.part == "defaults":
+        defaults(given.seeds or 1)
     if given.write:
-        write()
+        ship_defaults() if given.part == "defaults" else write()
 
 
 if __name__ == "__main__":
