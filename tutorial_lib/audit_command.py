@@ -31,11 +31,15 @@ def audit_model(
 ) -> int:
     """Audit, print the findings and the opinion, write the report (`AuditReport.save`) to ``out``; returns 0.
 
-    model: one of `comparison.MODELS`, in any case, which is fitted first, a folder that `SequenceRecommender.save` wrote, or a .csv file of
-    lists that any system has shown (`LoggedLists.from_frame`: user and items, as codes, or user_id and item_ids).
-    dataset: a name for `load_dataset`; real data is cut to its ``core``-core. split: see `SPLITS`; default: hold-out-5, and leave-last-out
-    for a saved model, which has been trained so by ``tutorial train``. attributes: user columns (default: all that can be compared).
-    margins: "name=value" each. refit: gaps under several protocols also for models that are slow to fit. All input is checked before anything is fitted or written; raises InputError.
+    model: one of `comparison.MODELS`, in any case, which is fitted first, a folder that
+        `SequenceRecommender.save` wrote, or a .csv file of lists that any system has shown
+        (`LoggedLists.from_frame`: user and items, as codes, or user_id and item_ids).
+    dataset: a name for `load_dataset`; real data is cut to its ``core``-core.
+    split: see `SPLITS`; default: hold-out-5, and leave-last-out for a saved model, which has been
+        trained so by ``tutorial train``.
+    attributes: user columns (default: all that can be compared). margins: "name=value" each.
+    refit: gaps under several protocols also for models that are slow to fit.
+    All input is checked before anything is fitted or written; raises InputError.
     """
     chosen, given = _known_model(model), parsed_margins(margins)
     saved = chosen is None and Path(model).is_dir()
@@ -209,18 +213,16 @@ def export_ids(dataset: str, folder: Path, *, core: int = 5) -> tuple[Path, Path
 
     Columns: code, user_id; and code, item_id, title. Existing files are replaced.
     """
+    from tutorial_lib.audit.saving import FORMULA, write_together
     from tutorial_lib.data import load_dataset
-    from tutorial_lib.data.shipped import write_whole
 
     _, ds = _audited(load_dataset(dataset), core)
-    tables = {
-        "users.csv": ds.users[["user_id"]],
-        "items.csv": ds.items[["item_id", "title"]],
-    }
-    for name, table in tables.items():
-        text = table.to_csv(index_label="code")
-        write_whole(Path(folder) / name, text.encode())
-    users, items = (Path(folder) / name for name in tables)
+    items = ds.items[["item_id", "title"]]
+    # ids stay as they are, so that they can be read back; titles may look like formulas
+    titles = [f"'{title}" if str(title).startswith(FORMULA) else title for title in items["title"]]
+    tables = {"users.csv": ds.users[["user_id"]], "items.csv": items.assign(title=titles)}
+    texts = {name: table.to_csv(index_label="code") for name, table in tables.items()}
+    users, items = write_together(Path(folder), texts)
     print(f"{ds}: ids of users in {users}, of items in {items}")
     return users, items
 
