@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_audit_core import N_ITEMS, Fixed, town
 
-from tutorial_lib.audit import audit
+from tutorial_lib.audit import LoggedLists, audit
 from tutorial_lib.audit.declaration import declare
 from tutorial_lib.audit.finding import INCONCLUSIVE, MATERIAL, VERDICTS, make_finding
 from tutorial_lib.audit.inference import Estimate
@@ -176,6 +176,19 @@ def test_twenty_users_and_an_empty_family_get_no_opinion():
     bare = replace(bare, items=bare.items.drop(columns="provider_group"))
     report = audit(Fixed(), bare, random_hold_out(bare, 3))
     assert report.family == () and report.opinion.word == NONE and "No test was declared." in report.opinion.reasons
+
+
+def test_a_declared_test_that_a_log_leaves_out_is_told_as_unmeasured():
+    """Only men were logged: the declared gap has no finding of its own, and must not vanish."""
+    ds = town()
+    split = random_hold_out(ds, 3)
+    men = np.flatnonzero(ds.users["gender"] == "M")
+    lists = {int(u): np.setdiff1d(np.arange(N_ITEMS), split.test_history[u])[:10].tolist() for u in men}
+    report = audit(LoggedLists(lists, name="shop"), ds, split, attributes=["gender"])
+    (gap,) = [f for f in report.findings if f.metric == "ndcg@10: gender F - M"]
+    assert not gap.measured and "Declared, and not measured" in " ".join(gap.notes) and "ndcg@10: gender F - M" in report.family
+    assert "ndcg@10: gender F - M" in report.to_markdown().split("## Why this opinion")[0].split("Not decided")[1]
+    assert not report.opinion.word == POSITIVE and (report.log_coverage is None or "share" in report.log_coverage)
 
 
 @st.composite
