@@ -53,11 +53,14 @@ class RunFolder:
         self.rows: dict[str, list[dict]] = {}
         self.work = out / WORK
         self.made: list[Path] = []
+        self.replaces = True  # an earlier run, which stays until the first page is there
         self.start = time.strftime("%Y-%m-%d %H:%M")
 
     def __enter__(self) -> RunFolder:
         self._claim()
         try:
+            _empty(self.work)
+            _clear_away_killed_runs(self.out)
             _put_in_order(self.out)
             self.replaces = (self.out / _MARK).is_file()
             if not self.replaces:
@@ -94,8 +97,6 @@ class RunFolder:
                 f"another tutorial run is at work in {self.out}: "
                 "wait for its end, or name another folder with --out"
             )
-        _empty(self.work)
-        _clear_away_killed_runs(self.out)
 
     def begin(self, name: str) -> None:
         """A notebook has started."""
@@ -129,7 +130,7 @@ class RunFolder:
             elif self.runs:
                 self._drop_unfinished()
                 self._tell("broken off")
-            elif not getattr(self, "replaces", True):
+            elif not self.replaces:
                 _remove_files(self.out)
         shutil.rmtree(self.work, ignore_errors=True)
         self.lock.close()
