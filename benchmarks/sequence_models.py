@@ -35,6 +35,10 @@ ML = {  # chosen on validation; for "masked" these are the defaults, written out
     "causal": lambda: SequenceRecommender("autoregressive", epochs=30, dropout=0.4),
     "masked": lambda: SequenceRecommender(Masked(ratio=0.2, last=0.5), epochs=40, dropout=0.1),
 }
+CALLS = (
+    'Calls: causal, `SequenceRecommender("autoregressive", epochs=30, dropout=0.4)`; masked, `SequenceRecommender("masked")`, whose '
+    "defaults these settings are. Rows on valid: `.fit(split)`; rows on test: `.fit(split.merge_validation())`."
+)
 DEFAULTS, FIRST_SEED = ("autoregressive", "masked"), 3
 WORLD = {2_000: (60, 0.3), 5_000: (40, 0.2), 10_000: (25, 0.15), 20_000: (15, 0.1)}  # users: epochs, dropout
 FIRST_ORDER = {"window": 1, "reverse": 0, "last": 1, "source_power": 0, "target_power": 0}
@@ -164,7 +168,7 @@ def write() -> None:
     worlds = summary(parts["world"], ["users", "model"], ["ndcg@10", "share"])
     note = f"± is half the 95 % t interval over seeds. {machine()} torch {torch.__version__}, one thread."
     command = "python benchmarks/sequence_models.py ml-100k; python benchmarks/sequence_models.py world; the same with --write"
-    body = f"{__doc__.split('Protocol: ')[1].split('Every')[0]}{note}\n\n{markdown_table(ml)}"
+    body = f"{__doc__.split('Protocol: ')[1].split('Every')[0]}{CALLS} {note}\n\n{markdown_table(ml)}"
     write_section("sequence-ml-100k", "Item Transformers on MovieLens-100K", command, body)
     ship_defaults()
     body = f"Share: of the exact Bayes ceiling's NDCG@10 on the same users. {note}\n\n{markdown_table(worlds)}"

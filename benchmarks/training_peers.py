@@ -20,6 +20,7 @@ from training_runs import EXPANSION, LENGTH, MATCHED, Clock, Run, kit_run, pace,
 
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.evaluation import evaluate, mean_interval
+from tutorial_lib.models import SequenceRecommender
 from tutorial_lib.objectives import Autoregressive, Masked
 from tutorial_lib.training import Plan
 
@@ -31,9 +32,9 @@ WHAT_AN_EPOCH_IS = f"""Full softmax, seen items filtered, full ranking. What an 
 - RecTools: the last {LENGTH} items of each user, padded to {LENGTH}, 64 users a batch; width 64, 2 layers, 4 heads, dropout 0.2, Adam at a
   constant 0.001. SASRec predicts each item from those before it, BERT4Rec a random 15 %.
 - kit, matched: the same last {LENGTH} items of each user, same width, layers, heads and feed-forward size; the kit's own objective (the
-  masked one hides 20 % of half of the histories, and the last item of the other half), batches, dropout and learning rate.
+  masked one hides 20 % of half of the histories, and the last item of the other half), batches and learning rate, dropout 0.3.
 - kit, defaults (only with --defaults): all training items, in windows of at most {Plan().length} (neighbouring windows may overlap),
-  everything else as `SequenceRecommender` has it, and at most its {Plan().epochs} epochs.
+  everything else as `SequenceRecommender` has it, and at most its own number of epochs (20, masked 40).
 
 All are fitted on the same interactions (all but each user's last two), evaluated on validation targets outside the clock, and judged
 once on test with the weights of the best validation NDCG@10. Seconds an epoch: median on the wall (processor time), least-most."""
@@ -121,8 +122,9 @@ def contestants(split, epochs: int, every: int, defaults: bool = False) -> dict[
     found = {}
     for kind, peer in PEERS.items():
         objective = {"causal": Autoregressive(), "masked": Masked(ratio=0.2, last=0.5)}[kind]
-        matched = MATCHED | {"expansion": EXPANSION[kind], "epochs": epochs, "evaluate_every": every}
-        own = {"epochs": min(epochs, Plan().epochs), "evaluate_every": every}
+        matched = MATCHED | {"dropout": 0.3, "expansion": EXPANSION[kind], "epochs": epochs, "evaluate_every": every}
+        usual = SequenceRecommender(objective)
+        own = {"epochs": min(epochs, usual.plan.epochs), "dropout": usual.shape["dropout"], "evaluate_every": every}
         model = f"{peer.split()[1]}Model"
         found[peer] = lambda seed, tell, model=model: rectools_run(model, split, epochs=epochs, every=every, seed=seed, tell=tell)
         for name, part, settings in (("matched", newest, matched), ("defaults", split, own))[: 2 if defaults else 1]:

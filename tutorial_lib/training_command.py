@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from tutorial_lib.errors import check_seed, check_whole
+
 
 def train_model(dataset: str, objective: str, out: Path, *, refit: bool = False, seed: int = 0, core: int = 5, **options) -> None:
     """Train, report on test, save to ``out``; a run that was killed goes on from ``out``/training.checkpoint.
@@ -16,6 +18,8 @@ def train_model(dataset: str, objective: str, out: Path, *, refit: bool = False,
     from tutorial_lib.evaluation import evaluate, summarise
     from tutorial_lib.models import SequenceRecommender
 
+    check_seed("train", seed)
+    check_whole("train", 1, core=core)
     checkpoint = Path(out) / "training.checkpoint"
     model = SequenceRecommender(objective, checkpoint=checkpoint, **options)
     Path(out).mkdir(parents=True, exist_ok=True)  # a place that cannot be written is told now, not after the training
