@@ -37,13 +37,22 @@ def report():
         membership_of_the_reading_circle=[f"since the year {2000 + u % 4}, without interruption" for u in range(240)],
     )
     ds = replace(
-        ds, items=ds.items.drop(columns="provider_group").assign(provider=[f"Publishing house number {i % 25}" for i in range(N_ITEMS)])
+        ds,
+        items=ds.items.drop(columns="provider_group").assign(provider=[f"Publishing house number {i % 25}" for i in range(N_ITEMS)]),
     )
     rows = [
         ("EASE", p, "ndcg@10", "F", "M", g, g - 0.01, g + 0.01) for p, g in (("20 % at random", -0.02), ("last 5", 0.01), ("last 1", 0.0))
     ]
     table = pd.DataFrame(rows, columns=["model", "protocol", "metric", "a", "b", "gap", "low", "high"])
-    coverage = pd.DataFrame({"attribute": ["gender"], "group": ["women and girls"], "logged": [20], "users": [80], "share": [0.25]})
+    coverage = pd.DataFrame(
+        {
+            "attribute": ["gender"],
+            "group": ["women and girls"],
+            "logged": [20],
+            "users": [80],
+            "share": [0.25],
+        }
+    )
     return replace(audit(Fixed(), ds, random_hold_out(ds, 3)).with_protocols(table), log_coverage=coverage)
 
 

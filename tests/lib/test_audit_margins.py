@@ -12,7 +12,16 @@ from test_audit_core import N_ITEMS, Fixed, finding, town
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.evidence import MISSING, collect
 from tutorial_lib.audit.exposure import exposure_minus_merit
-from tutorial_lib.audit.finding import EQUIVALENT, INCONCLUSIVE, MARGINS, MATERIAL, WITHIN, judge, make_finding, verdict_of
+from tutorial_lib.audit.finding import (
+    EQUIVALENT,
+    INCONCLUSIVE,
+    MARGINS,
+    MATERIAL,
+    WITHIN,
+    judge,
+    make_finding,
+    verdict_of,
+)
 from tutorial_lib.audit.glassbox import Oracle, ProviderBias, make_town
 from tutorial_lib.audit.inference import Estimate, detectable, group_gap
 from tutorial_lib.audit.levels import missing_interval, ratio_of_means
@@ -67,7 +76,11 @@ def test_a_small_provider_that_is_shown_to_nobody_is_material(glass, wanted, oth
 
 def test_a_fair_share_is_not_material_and_the_ratio_holds_the_planted_one(glass):
     groups = glass.dataset.items["provider_group"].to_numpy()
-    for phi, verdicts in ((0.0, {EQUIVALENT, WITHIN}), (0.1, {WITHIN, EQUIVALENT}), (0.4, {MATERIAL})):
+    for phi, verdicts in (
+        (0.0, {EQUIVALENT, WITHIN}),
+        (0.1, {WITHIN, EQUIVALENT}),
+        (0.4, {MATERIAL}),
+    ):
         seen = collect(ProviderBias(Oracle(glass), phi, groups, "minority"), glass.dataset, glass.split)
         (found,) = exposure_minus_merit(seen, groups, SHARE, rng=rng())
         assert found.verdict in verdicts and found.ratio[1] < found.ratio[0] < found.ratio[2]
@@ -136,7 +149,11 @@ def test_labels_missing_not_at_random_cannot_end_in_a_decided_verdict():
 
 def test_a_material_gap_that_the_unknown_could_undo_is_open_and_one_they_cannot_is_not():
     estimate = Estimate(0.1, 0.06, 0.14, 0.0001, 0.02)
-    for bounds, verdict in (((0.02, 0.2), INCONCLUSIVE), ((0.04, 0.2), MATERIAL), ((-0.2, -0.1), INCONCLUSIVE)):
+    for bounds, verdict in (
+        ((0.02, 0.2), INCONCLUSIVE),
+        ((0.04, 0.2), MATERIAL),
+        ((-0.2, -0.1), INCONCLUSIVE),
+    ):
         found = make_finding("H1", "users", "m: g a - b", estimate, n_by_group={"a": 90}, margin=0.03, bounds=bounds)
         assert found.verdict == verdict
 
@@ -204,7 +221,13 @@ def test_a_group_of_seven_is_nowhere_told_by_number():
     report = audit(Fixed(), ds, random_hold_out(ds, 3), attributes=["gender"])
     gap = finding(report, "ndcg@10: gender F - M")
     assert np.isnan(gap.estimate) and not gap.levels and np.isnan(gap.ratio).all()
-    for text in (report.to_markdown(), report.to_frame().to_csv(), "\n".join(report.opinion.reasons), report.to_html(), str(gap)):
+    for text in (
+        report.to_markdown(),
+        report.to_frame().to_csv(),
+        "\n".join(report.opinion.reasons),
+        report.to_html(),
+        str(gap),
+    ):
         assert "F 7" not in text and "233" not in text and "fewer than 10" in text
 
 
@@ -212,7 +235,12 @@ def test_a_small_group_does_not_follow_from_the_others():
     """A - rest with 120 and 120, B - rest with 113 and 127: the difference is the 7 of the third group."""
     ds = town(age=["a"] * 120 + ["b"] * 113 + ["c"] * 7)
     report = audit(Fixed(), ds, random_hold_out(ds, 3), attributes=["age"])
-    for text in (report.to_markdown(), report.to_frame().to_csv(), report.to_html(), "\n".join(map(str, report.findings))):
+    for text in (
+        report.to_markdown(),
+        report.to_frame().to_csv(),
+        report.to_html(),
+        "\n".join(map(str, report.findings)),
+    ):
         assert not any(f"{group} {n}" in text for group, n in (("a", 120), ("b", 113), ("rest", 127), ("c", 7), ("rest", 233)))
         assert "about 110" in text and "fewer than 10" in text
 
@@ -227,7 +255,15 @@ def test_the_report_names_every_material_finding_for_treatment():
         "odd measure: x",
     ]
     report = audit(Fixed(), town(), random_hold_out(town(), 3)).add(
-        make_finding("H1", "users", name, Estimate(0.2, 0.1, 0.3, 1e-6, 0.05), n_by_group={"a": 60}, margin=0.05) for name in metrics
+        make_finding(
+            "H1",
+            "users",
+            name,
+            Estimate(0.2, 0.1, 0.3, 1e-6, 0.05),
+            n_by_group={"a": 60},
+            margin=0.05,
+        )
+        for name in metrics
     )
     treatment = report.to_markdown().split("## Treatment")[1].split("\n## ")[0]
     assert all(name in treatment for name in metrics) and "no material finding" not in treatment
@@ -252,7 +288,10 @@ def test_protocols_are_told_and_their_absence_is_no_problem():
     told = report.with_protocols(table)
     assert "from -0.0200 to +0.0100, spread 0.0300 over 3 protocols; the sign changes" in told.to_markdown()
     assert told.opinion == report.opinion and told.problems == report.problems
-    for wrong, text in ((table.iloc[:2], "2 protocols; expected at least three"), (table.drop(columns="gap"), "lacks the column 'gap'")):
+    for wrong, text in (
+        (table.iloc[:2], "2 protocols; expected at least three"),
+        (table.drop(columns="gap"), "lacks the column 'gap'"),
+    ):
         with pytest.raises(Exception, match=text):
             report.with_protocols(wrong)
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from test_audit_core import N_ITEMS, Fixed, town
 
 from tutorial_lib.audit import LoggedLists, audit
-from tutorial_lib.audit.declaration import declare
 from tutorial_lib.audit.finding import INCONCLUSIVE, MATERIAL, VERDICTS, make_finding
 from tutorial_lib.audit.inference import Estimate
 from tutorial_lib.audit.opinion import COMMENTS, FAULTS, NEGATIVE, NONE, OPINIONS, POSITIVE, RULES
@@ -25,7 +24,14 @@ FAMILIES = {  # name -> verdicts of the declared tests that are not MATERIAL; No
     "empty": [],
     "all unmeasured": [None, None, "nothing"],
     "more than half undecided": ["EQUIVALENT", INCONCLUSIVE, INCONCLUSIVE, None],
-    "half undecided": ["EQUIVALENT", "WITHIN MARGIN", "EQUIVALENT", INCONCLUSIVE, INCONCLUSIVE, None],
+    "half undecided": [
+        "EQUIVALENT",
+        "WITHIN MARGIN",
+        "EQUIVALENT",
+        INCONCLUSIVE,
+        INCONCLUSIVE,
+        None,
+    ],
     "some undecided": ["EQUIVALENT", "WITHIN MARGIN", "EQUIVALENT", INCONCLUSIVE],
     "all decided": ["EQUIVALENT", "WITHIN MARGIN"],
 }
@@ -53,7 +59,10 @@ def made(family: str, material: bool, faults: bool, harmful: bool, problems: boo
     findings = [of(v, name) for v, name in zip(verdicts, names, strict=True) if v is not None]
     findings += [of(MATERIAL, FAULTS["repeated"])] if faults else []
     findings += [of(MATERIAL, "popularity lift of lists over profiles", 1 if harmful else -1)]  # below 0 it is good news
-    findings += [of(INCONCLUSIVE, "recall@10: group 1 - rest"), of(INCONCLUSIVE, FAULTS["consumed"])]
+    findings += [
+        of(INCONCLUSIVE, "recall@10: group 1 - rest"),
+        of(INCONCLUSIVE, FAULTS["consumed"]),
+    ]
     groups = pd.DataFrame(columns=["attribute", "group", "n", "status"])
     lines = ("a line",) if problems else ()
     return AuditReport("Shop()", {"data": "shop: 1"}, {}, tuple(names), (), groups, lines, usable=usable).add(findings)
@@ -91,7 +100,11 @@ def test_the_rules_stand_in_the_report_and_the_one_that_applied_is_marked():
 
 
 def test_a_page_without_an_opinion_is_not_green():
-    for family, word in (("empty", "no-opinion"), ("all decided", "positive"), ("some undecided", "comments")):
+    for family, word in (
+        ("empty", "no-opinion"),
+        ("all decided", "positive"),
+        ("some undecided", "comments"),
+    ):
         page = made(family, False, False, False, False, True).to_html()
         assert f'<section class="opinion {word}">' in page
 
@@ -202,10 +215,21 @@ def odd_data(draw):
         "nine": [f"g{u % 9}" for u in range(n)],
         "lone member": ["a"] + ["b"] * (n - 1),
     }
-    ds = town(n_users=n, seed=draw(st.integers(0, 3)), **({"g": column[groups]} if groups != "none" else {"user_id": range(n)}))
+    ds = town(
+        n_users=n,
+        seed=draw(st.integers(0, 3)),
+        **({"g": column[groups]} if groups != "none" else {"user_id": range(n)}),
+    )
     providers = draw(st.sampled_from(["none", "two", "25", "one", "missing", "half missing", "40"]))
-    labels = {"two": [f"p{i % 2}" for i in range(N_ITEMS)], "25": [f"p{i % 25}" for i in range(N_ITEMS)], "one": ["p"] * N_ITEMS}
-    labels |= {"missing": [None] * N_ITEMS, "half missing": [None if i % 2 else f"p{i % 3}" for i in range(N_ITEMS)]}
+    labels = {
+        "two": [f"p{i % 2}" for i in range(N_ITEMS)],
+        "25": [f"p{i % 25}" for i in range(N_ITEMS)],
+        "one": ["p"] * N_ITEMS,
+    }
+    labels |= {
+        "missing": [None] * N_ITEMS,
+        "half missing": [None if i % 2 else f"p{i % 3}" for i in range(N_ITEMS)],
+    }
     labels["40"] = [f"p{i}" for i in range(N_ITEMS)]
     items = ds.items.drop(columns="provider_group")
     items = items if providers == "none" else items.assign(provider=labels[providers])
@@ -242,67 +266,3 @@ def test_whatever_is_accepted_ends_in_a_report_and_nothing_measured_is_never_pos
     undecided = sum(f.verdict == INCONCLUSIVE for f in declared)
     assert not (report.opinion.word.startswith(POSITIVE) and 2 * undecided > len(declared))
     assert report.to_html().endswith("</html>\n") and report.to_markdown() and len(report.to_frame()) == len(report.findings)
-
-
-# --- the declaration ---
-
-
-class Refuses:
-    """A system that fails when it is asked: whatever is known then was known before."""
-
-    def recommend(self, histories, k=10, *, users=None, exclude_seen=True):
-        raise RuntimeError("asked")
-
-
-def test_the_declaration_is_hashed_before_the_system_is_asked(monkeypatch):
-    """A margin that is chosen after the results are known tells which result was wanted."""
-    from tutorial_lib.audit import auditing
-
-    ds = town()
-    split = random_hold_out(ds, 3)
-    hashes = []
-    monkeypatch.setattr(auditing, "declare", lambda *a, **b: hashes.append(declare(*a, **b)) or hashes[-1])
-    with pytest.raises(RuntimeError, match="asked"):
-        audit(Refuses(), ds, split, {"exposure": 0.1})
-    report = audit(Fixed(), ds, split, {"exposure": 0.1})
-    assert hashes[0].sha256 == hashes[1].sha256 == report.declaration.sha256 == declare(ds, split, {"exposure": 0.1}).sha256
-    assert report.declaration.sha256 in report.to_html() and report.declaration.sha256 in report.to_markdown()
-    assert report.declaration.date in report.scope["declared"] and report.declaration.family == report.family
-
-
-def test_everything_that_decides_a_verdict_is_in_the_hash():
-    ds = town()
-    split = random_hold_out(ds, 3)
-    same = declare(ds, split, date="2026-01-01").sha256
-    moved = replace(ds, interactions=ds.interactions.assign(timestamp=ds.interactions["timestamp"] + 1))
-    users = replace(ds, users=ds.users.assign(gender=ds.users["gender"].iloc[::-1].to_numpy()))
-    items = replace(ds, items=ds.items.assign(provider_group=ds.items["provider_group"].iloc[::-1].to_numpy()))
-    others = [declare(one, replace(split, dataset=one), date="2026-01-01") for one in (moved, users, items)]
-    arguments = [{"k": 5}, {"seed": 1}, {"attributes": ["gender"]}, {"margins": {"quality": 0.11}}, {"margins": {"quality": 0.1}}]
-    others += [declare(ds, split, date="2026-01-01", **one) for one in arguments]
-    others += [declare(ds, random_hold_out(ds, 3, seed=1), date="2026-01-01"), declare(ds, split, date="2026-01-02")]
-    hashes = [same, *(one.sha256 for one in others)]
-    assert len(set(hashes)) == len(hashes) and declare(ds, split, date="2026-01-01").sha256 == same
-
-
-def test_an_earlier_declaration_keeps_its_hash_and_another_one_is_refused():
-    ds = town()
-    split = random_hold_out(ds, 3)
-    earlier = declare(ds, split, date="2026-01-01")
-    assert audit(Fixed(), ds, split, declaration=earlier).declaration.sha256 == earlier.sha256
-    with pytest.raises(InputError, match="margins was declared as .* declare anew"):
-        audit(Fixed(), ds, split, {"quality": 0.5}, declaration=earlier)
-
-
-def test_unequal_numbers_of_targets_filters_and_ties_are_told():
-    ds = town(gender=["F"] * 100 + ["M"] * 140)
-    lengths = np.bincount(ds.interactions["user"])
-    keep = ds.interactions[(ds.interactions["user"] >= 100) | (ds.interactions.groupby("user").cumcount() < 8)]
-    uneven = replace(ds, interactions=keep.reset_index(drop=True)).k_core(2)
-    assert lengths.min() >= 8
-    report = audit(Fixed(), uneven, random_hold_out(uneven, share=0.3), attributes=["gender"])
-    assert any("users of F have" in line and "hold out the same number" in line for line in report.problems)
-    assert "2-core" in report.scope["filters and notes of the data"] and "tied" not in report.scope["protocol"]
-    assert report.scope["ties in time"].startswith("0.0%") and "targets" in report.scope["protocol"]
-    equal = audit(Fixed(), uneven, random_hold_out(uneven, 3), attributes=["gender"])
-    assert not any("on average" in line for line in equal.problems)

@@ -13,7 +13,14 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit import exposure, quality
-from tutorial_lib.audit.evidence import MISSING, SUPPRESSED, contrasts, group_names, judged_rows, usable_attributes
+from tutorial_lib.audit.evidence import (
+    MISSING,
+    SUPPRESSED,
+    contrasts,
+    group_names,
+    judged_rows,
+    usable_attributes,
+)
 from tutorial_lib.audit.margins import DEFAULT, GIVEN, checked_margins
 
 LARGEST_FAMILY = 8
@@ -50,7 +57,12 @@ class Declaration:
     def to_json(self) -> str:
         """Canonical JSON: keys sorted, no spaces, so that equal declarations have equal hashes."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
-        return json.dumps(record | {"margins": dict(self.margins)}, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        return json.dumps(
+            record | {"margins": dict(self.margins)},
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=False,
+        )
 
     @property
     def sha256(self) -> str:

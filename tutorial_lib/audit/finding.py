@@ -10,33 +10,33 @@ import pandas as pd
 from scipy.stats import false_discovery_control
 
 from tutorial_lib.audit.evidence import SUPPRESSED
+from tutorial_lib.audit.harmful import NOBODY, harmed_sides
 from tutorial_lib.audit.inference import Estimate, detectable
 from tutorial_lib.audit.margins import MARGINS, checked_margins
 from tutorial_lib.errors import unknown_name
 from tutorial_lib.evaluation.statistics import holm
 
-__all__ = ["ALPHA", "MARGINS", "VERDICTS", "Finding", "Level", "checked_margins", "findings_frame", "judge", "make_finding", "verdict_of"]
+__all__ = [
+    "ALPHA",
+    "MARGINS",
+    "VERDICTS",
+    "Finding",
+    "Level",
+    "checked_margins",
+    "findings_frame",
+    "judge",
+    "make_finding",
+    "verdict_of",
+]
 
-MATERIAL, WITHIN, EQUIVALENT, INCONCLUSIVE = VERDICTS = ("MATERIAL", "WITHIN MARGIN", "EQUIVALENT", "INCONCLUSIVE")
+MATERIAL, WITHIN, EQUIVALENT, INCONCLUSIVE = VERDICTS = (
+    "MATERIAL",
+    "WITHIN MARGIN",
+    "EQUIVALENT",
+    "INCONCLUSIVE",
+)
 ALPHA = 0.05
 NOWHERE = (math.nan, math.nan)
-NOBODY = ""
-
-# How the name of a one-sided measure begins: above 0 (or below 0) it harms, on the other side it is
-# good news. Everything else is a gap, in which one side loses whatever the sign.
-HARMFUL_ABOVE = (
-    "popularity lift of lists", "places ", "written items ", "attribute told by ", "leak amplification", "membership", "canary exposure",
-    "dissimilarity ", "SNSR ", "share of the list typical ", "titles recovered ", "false statements ", "exposure lift ", "attack success",
-    "instability ", "first place by ", "energy", "items w", "graph triples ", "gini", "similarity", "drift", "popularity: ",
-)  # fmt: skip
-HARMFUL_BELOW = ("tail share: ", "comprehensiveness", "sufficiency", "coverage", "breadth", "served")
-CHANGES = (
-    " after - before",
-    ": attacked - before",
-    " - neutral",
-    " without profiling - with",
-    ": worst group, ",
-)  # in a measure of quality
 
 
 @dataclass(frozen=True)
@@ -180,21 +180,35 @@ def make_finding(
     """
     ci = (estimate.low, estimate.high)
     found = verdict_of(ci, estimate.p, margin, bounds=bounds)
-    numbers = estimate.value, ci, dict(n_by_group), detectable(estimate.se), estimate.p, math.nan, margin
-    notes = (*notes, *([f"{estimate.note[0].upper()}{estimate.note[1:]}."] if estimate.note else []))
-    told = {"se": estimate.se, "harmed": harmed or _harmed(metric, stakeholder), "bounds": bounds, **more}
+    numbers = (
+        estimate.value,
+        ci,
+        dict(n_by_group),
+        detectable(estimate.se),
+        estimate.p,
+        math.nan,
+        margin,
+    )
+    notes = (
+        *notes,
+        *([f"{estimate.note[0].upper()}{estimate.note[1:]}."] if estimate.note else []),
+    )
+    told = {
+        "se": estimate.se,
+        "harmed": harmed or harmed_sides(metric, stakeholder),
+        "bounds": bounds,
+        **more,
+    }
     return Finding(harm, stakeholder, metric, *numbers, found, notes, **told)
 
 
-def _harmed(metric: str, stakeholder: str) -> tuple[str, str] | None:
-    if metric.startswith(HARMFUL_ABOVE):
-        return NOBODY, stakeholder
-    below = metric.startswith(HARMFUL_BELOW) or (any(part in metric for part in CHANGES) and " gap after - before" not in metric)
-    return (stakeholder, NOBODY) if below else None
-
-
 def verdict_of(
-    ci: tuple[float, float], p_adjusted: float, margin: float, *, alpha: float = ALPHA, bounds: tuple[float, float] | None = None
+    ci: tuple[float, float],
+    p_adjusted: float,
+    margin: float,
+    *,
+    alpha: float = ALPHA,
+    bounds: tuple[float, float] | None = None,
 ) -> str:
     """The verdict that an interval, an adjusted p and a margin allow.
 

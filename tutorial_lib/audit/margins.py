@@ -15,19 +15,63 @@ DEFAULT, GIVEN = "default", "given"  # who set a margin: the kit, or whoever cal
 # absolute margin of .03 lets a provider with 2 % of the demand be shown to nobody. A fifth is the
 # four-fifths idea of selection rates, applied to a share that users themselves set.
 MARGINS: dict[str, tuple[float, float, str]] = {
-    "quality": (0.10, 1.0, "gap in ranking quality between groups, as a share of the mean over all users"),
-    "exposure": (0.20, 1.0, "exposure share of a provider group minus its merit share, as a share of its merit"),
+    "quality": (
+        0.10,
+        1.0,
+        "gap in ranking quality between groups, as a share of the mean over all users",
+    ),
+    "exposure": (
+        0.20,
+        1.0,
+        "exposure share of a provider group minus its merit share, as a share of its merit",
+    ),
     "popularity": (0.10, 10.0, "gap in popularity lift between groups of users"),
-    "popularity-lift": (0.10, 10.0, "popularity of lists over that of the same users' profiles, minus 1"),
-    "tail-share": (0.03, 1.0, "share of tail items in lists minus their share in the same users' profiles"),
-    "calibration": (0.05, 1.0, "gap in miscalibration (Jensen-Shannon distance) between groups of users"),
+    "popularity-lift": (
+        0.10,
+        10.0,
+        "popularity of lists over that of the same users' profiles, minus 1",
+    ),
+    "tail-share": (
+        0.03,
+        1.0,
+        "share of tail items in lists minus their share in the same users' profiles",
+    ),
+    "calibration": (
+        0.05,
+        1.0,
+        "gap in miscalibration (Jensen-Shannon distance) between groups of users",
+    ),
     "leak": (0.05, 0.5, "AUC above chance with which an attribute or a membership is guessed"),
-    "similarity": (0.05, 1.0, "list dissimilarity caused by naming an attribute, beyond that of paraphrases"),
-    "contaminated": (0.05, 1.0, "share of titles recovered from item ids, beyond what shuffled ids give"),
-    "invented": (0.01, 1.0, "share of places lost to items unknown, repeated or already consumed, or left empty"),
-    "order": (0.05, 1.0, "Kendall's tau between the order of the candidates in the input and in the output"),
-    "lift": (0.01, 1.0, "rise in the chance that an attacked item is recommended, beyond that of matched items"),
-    "faithful": (0.05, 1.0, "drop of an item's score share when its explanation is deleted, beyond random deletions"),
+    "similarity": (
+        0.05,
+        1.0,
+        "list dissimilarity caused by naming an attribute, beyond that of paraphrases",
+    ),
+    "contaminated": (
+        0.05,
+        1.0,
+        "share of titles recovered from item ids, beyond what shuffled ids give",
+    ),
+    "invented": (
+        0.01,
+        1.0,
+        "share of places lost to items unknown, repeated or already consumed, or left empty",
+    ),
+    "order": (
+        0.05,
+        1.0,
+        "Kendall's tau between the order of the candidates in the input and in the output",
+    ),
+    "lift": (
+        0.01,
+        1.0,
+        "rise in the chance that an attacked item is recommended, beyond that of matched items",
+    ),
+    "faithful": (
+        0.05,
+        1.0,
+        "drop of an item's score share when its explanation is deleted, beyond random deletions",
+    ),
     "longrun": (0.05, 1.0, "change over the simulated rounds, beyond that of the control"),
 }
 
@@ -36,9 +80,8 @@ def checked_margins(margins: Mapping[str, float] | None) -> tuple[dict[str, floa
     """All margins, the given ones in place of the defaults, and one line for each that cannot be
     used (its margin is then nan).
 
-    >>> checked_margins({"exposure": 7})[1]
-    ["margins['exposure']=7: expected a number above 0 and at most 1.0; what needs it gets no
-    verdict"]
+    >>> checked_margins({"exposure": 7})[1][0].split("; ")
+    ["margins['exposure']=7: expected a number above 0 and at most 1.0", 'what needs it gets no verdict']
     """
     used = {name: default for name, (default, _, _) in MARGINS.items()}
     if not isinstance(margins, (Mapping, NoneType)):

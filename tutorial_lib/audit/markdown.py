@@ -26,7 +26,11 @@ def markdown(report) -> str:
 def markdown_table(table: pd.DataFrame) -> str:
     """A pipe table; cells are escaped, and kept on one line."""
     cells = table.astype(object).where(table.notna(), "").to_numpy().tolist()
-    rows = [[escaped(name) for name in table], ["---"] * table.shape[1], *([escaped(cell) for cell in row] for row in cells)]
+    rows = [
+        [escaped(name) for name in table],
+        ["---"] * table.shape[1],
+        *([escaped(cell) for cell in row] for row in cells),
+    ]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 

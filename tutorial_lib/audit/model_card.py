@@ -25,7 +25,12 @@ def model_card(report) -> str:
     declared = [f for f in split_findings(report)[0] if f.estimate == f.estimate]
     task = {"task_type": "recommendation", "dataset_type": data, "dataset_name": data}
     results = [
-        EvalResult(metric_type=_inert(f.metric), metric_name=f"{_inert(f.metric)} ({f.verdict})", metric_value=round(f.estimate, 6), **task)
+        EvalResult(
+            metric_type=_inert(f.metric),
+            metric_name=f"{_inert(f.metric)} ({f.verdict})",
+            metric_value=round(f.estimate, 6),
+            **task,
+        )
         for f in declared
     ]
     card = ModelCardData(language="en", library_name="tutorial-lib", tags=["recommender-system", "audit"])

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 from tutorial_lib.audit.finding import INCONCLUSIVE, MATERIAL, Finding
 
-POSITIVE, COMMENTS, NEGATIVE, NONE = OPINIONS = ("positive", "positive with comments", "negative", "no opinion")
+POSITIVE, COMMENTS, NEGATIVE, NONE = OPINIONS = (
+    "positive",
+    "positive with comments",
+    "negative",
+    "no opinion",
+)
 FAULTS = {  # ways in which a list breaks the contract of `recommend` -> the metric that counts them
     "unknown": "places with an item outside the catalogue",
     "repeated": "places with an item that stands higher in the same list",
@@ -75,17 +80,37 @@ class Rule:
 
 
 RULES = (
-    Rule(NONE, "no list holds a single item of the catalogue, so there is nothing to judge", lambda f: not f.usable),
-    Rule(NEGATIVE, "a declared test is MATERIAL, or lists break their contract beyond the margin", lambda f: bool(f.material or f.faults)),
+    Rule(
+        NONE,
+        "no list holds a single item of the catalogue, so there is nothing to judge",
+        lambda f: not f.usable,
+    ),
+    Rule(
+        NEGATIVE,
+        "a declared test is MATERIAL, or lists break their contract beyond the margin",
+        lambda f: bool(f.material or f.faults),
+    ),
     Rule(NONE, "no test was declared", lambda f: f.tests == 0),
-    Rule(NONE, "no declared test could be measured", lambda f: not any(d.measured for d in f.declared)),
-    Rule(NONE, "more than half of the declared tests are undecided", lambda f: 2 * f.open_tests > f.tests),
+    Rule(
+        NONE,
+        "no declared test could be measured",
+        lambda f: not any(d.measured for d in f.declared),
+    ),
+    Rule(
+        NONE,
+        "more than half of the declared tests are undecided",
+        lambda f: 2 * f.open_tests > f.tests,
+    ),
     Rule(
         COMMENTS,
         "a declared test is undecided, an exploratory finding is MATERIAL and harms somebody, or something was not measured as asked",
         lambda f: bool(f.open_tests or f.harmful or f.problems),
     ),
-    Rule(POSITIVE, "every declared test was decided, none beyond its margin, and there is nothing to comment", lambda f: True),
+    Rule(
+        POSITIVE,
+        "every declared test was decided, none beyond its margin, and there is nothing to comment",
+        lambda f: True,
+    ),
 )
 
 
@@ -96,7 +121,14 @@ def facts_of(findings: Sequence[Finding], family: Collection[str], problems: Seq
     other = [f for f in findings if f.metric not in family and f.harmful]
     faults = tuple(f for f in other if f.metric in FAULTS.values())
     harmful = tuple(f for f in other if f.metric not in FAULTS.values())
-    return Facts(usable, declared, tuple(name for name in family if name not in found), faults, harmful, tuple(problems))
+    return Facts(
+        usable,
+        declared,
+        tuple(name for name in family if name not in found),
+        faults,
+        harmful,
+        tuple(problems),
+    )
 
 
 def opinion_of(facts: Facts) -> tuple[Opinion, int]:
@@ -104,13 +136,21 @@ def opinion_of(facts: Facts) -> tuple[Opinion, int]:
     place = next(i for i, rule in enumerate(RULES) if rule.holds(facts))
     word, when = RULES[place].word, RULES[place].when
     heavy = [str(f) for f in (*facts.material, *facts.faults)]
-    comments = [*_harms(facts.harmful), *map(str, facts.undecided), *(f"not measured: {name}" for name in facts.missing), *facts.problems]
+    comments = [
+        *_harms(facts.harmful),
+        *map(str, facts.undecided),
+        *(f"not measured: {name}" for name in facts.missing),
+        *facts.problems,
+    ]
     why = f"{when[0].upper()}{when[1:]}."
     if word == NONE:
         count = f"{facts.open_tests} of {facts.tests} declared tests are undecided." if facts.tests else ""
         return Opinion(word, tuple(filter(None, (why, count, *heavy, *comments)))), place
     if word == POSITIVE:
-        return Opinion(word, ("No declared test found a difference beyond its margin, and none was left undecided.",)), place
+        return Opinion(
+            word,
+            ("No declared test found a difference beyond its margin, and none was left undecided.",),
+        ), place
     return Opinion(word, (*heavy, *comments)), place
 
 

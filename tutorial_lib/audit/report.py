@@ -10,7 +10,17 @@ import pandas as pd
 
 from tutorial_lib.audit.declaration import Declaration
 from tutorial_lib.audit.finding import Finding, findings_frame, judge
-from tutorial_lib.audit.opinion import COMMENTS, NEGATIVE, NONE, OPINIONS, POSITIVE, Facts, Opinion, facts_of, opinion_of
+from tutorial_lib.audit.opinion import (
+    COMMENTS,
+    NEGATIVE,
+    NONE,
+    OPINIONS,
+    POSITIVE,
+    Facts,
+    Opinion,
+    facts_of,
+    opinion_of,
+)
 from tutorial_lib.errors import InputError
 
 __all__ = ["COMMENTS", "NEGATIVE", "NONE", "OPINIONS", "POSITIVE", "AuditReport", "Opinion"]
@@ -50,7 +60,11 @@ class AuditReport:
         """A report with more findings (of prompts, privacy, simulation, ...), all judged again as
         one audit.
         """
-        return replace(self, findings=judge((*self.findings, *findings), self.family), problems=(*self.problems, *problems))
+        return replace(
+            self,
+            findings=judge((*self.findings, *findings), self.family),
+            problems=(*self.problems, *problems),
+        )
 
     def with_protocols(self, table: pd.DataFrame) -> AuditReport:
         """A report that also shows the gap under several protocols or splits: a table of

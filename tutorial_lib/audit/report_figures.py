@@ -7,7 +7,15 @@ from html import escape
 
 import numpy as np
 
-from tutorial_lib.audit.finding import EQUIVALENT, INCONCLUSIVE, MATERIAL, WITHIN, Finding, Level, shown
+from tutorial_lib.audit.finding import (
+    EQUIVALENT,
+    INCONCLUSIVE,
+    MATERIAL,
+    WITHIN,
+    Finding,
+    Level,
+    shown,
+)
 
 # Okabe-Ito, darkened until text in them has a contrast of 4.5 on white
 COLOURS = {MATERIAL: "#b84e00", WITHIN: "#8a5a00", EQUIVALENT: "#00755a", INCONCLUSIVE: "#5c5c5c"}
@@ -17,7 +25,10 @@ SHAPES = {  # never colour alone: clip paths of square, triangle, circle and dia
     EQUIVALENT: "border-radius:50%",
     INCONCLUSIVE: "clip-path:polygon(50% 0,100% 50%,50% 100%,0 50%)",
 }
-SIDES = (("#0072b2", SHAPES[EQUIVALENT]), ("#444444", SHAPES[MATERIAL]))  # first and second side of a contrast
+SIDES = (
+    ("#0072b2", SHAPES[EQUIVALENT]),
+    ("#444444", SHAPES[MATERIAL]),
+)  # first and second side of a contrast
 REACH = 4.0  # margins shown on either side of 0; what lies beyond is drawn at the edge
 
 
@@ -55,7 +66,11 @@ def _top(levels: Sequence[Level]) -> float:
 def _level_row(x: Level, f: Finding, top: float, colour: str, shape: str) -> str:
     n = f.n_by_group.get(x.group)
     who = f"{escape(x.group)}" + ("" if n is None else f" (n {shown(n, rounded=f.rounded)})")
-    return _row(who, _interval_marks(x.mean, x.low, x.high, 0.0, top, colour, shape), escape(_level_text(x, name=False)))
+    return _row(
+        who,
+        _interval_marks(x.mean, x.low, x.high, 0.0, top, colour, shape),
+        escape(_level_text(x, name=False)),
+    )
 
 
 def _level_text(x: Level, *, name: bool = True) -> str:
@@ -110,7 +125,12 @@ def _row(name: str, marks: str, told: str, kind: str = "row") -> str:
 
 
 def _axis(ticks: Sequence[tuple[float, str]]) -> str:
-    return _row("", "".join(f'<span style="left:{at:.2f}%">{escape(text)}</span>' for at, text in ticks), "", "row axis")
+    return _row(
+        "",
+        "".join(f'<span style="left:{at:.2f}%">{escape(text)}</span>' for at, text in ticks),
+        "",
+        "row axis",
+    )
 
 
 def _figure(inside: str, alt: str, caption: str) -> str:

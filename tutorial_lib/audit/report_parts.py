@@ -74,23 +74,51 @@ def sections(report) -> list[Section]:
     declared, other = split_findings(report)
     return [
         Section(f"Opinion: {opinion.word}", opening(report), figure="levels"),
-        Section("Findings: the declared family", tables=(("Declared before measuring", declared_table(report)),), figure="forest"),
         Section(
-            "Why this opinion", (*opinion.reasons, _counts(report)), (("The first rule that holds gives the opinion", rules_table(place)),)
+            "Findings: the declared family",
+            tables=(("Declared before measuring", declared_table(report)),),
+            figure="forest",
+        ),
+        Section(
+            "Why this opinion",
+            (*opinion.reasons, _counts(report)),
+            (("The first rule that holds gives the opinion", rules_table(place)),),
         ),
         Section("What could not be measured as asked", report.problems or ("Nothing.",)),
-        Section("Scope", tables=(("What was audited, on what, with what", pairs(report.scope)), *log_tables(report))),
+        Section(
+            "Scope",
+            tables=(
+                ("What was audited, on what, with what", pairs(report.scope)),
+                *log_tables(report),
+            ),
+        ),
         _criteria(report),
-        Section("Findings: everything else that was tested", tables=(("Exploratory", findings_table(other)),)),
+        Section(
+            "Findings: everything else that was tested",
+            tables=(("Exploratory", findings_table(other)),),
+        ),
         _protocols(report),
-        Section("Numbers without a test", tables=(("They describe, and get no verdict", descriptives_table(report)),)),
+        Section(
+            "Numbers without a test",
+            tables=(("They describe, and get no verdict", descriptives_table(report)),),
+        ),
         Section("Methods", METHODS),
         Section("Independence and limits", LIMITS),
-        Section("Harms and stakeholders", _harms(), (("Register, with what was tested here", register_table(report)),)),
+        Section(
+            "Harms and stakeholders",
+            _harms(),
+            (("Register, with what was tested here", register_table(report)),),
+        ),
         Section("Qualitative evidence", (OPEN, "Guide for interviews:", *interview_guide())),
         Section("Long run", _longrun(report)),
-        Section("Treatment and residual risk", tables=(("To be filled in by those responsible", treatment_table(report)),)),
-        Section("Annex: groups", tables=(("Every group, also those too small to judge", groups_table(report)),)),
+        Section(
+            "Treatment and residual risk",
+            tables=(("To be filled in by those responsible", treatment_table(report)),),
+        ),
+        Section(
+            "Annex: groups",
+            tables=(("Every group, also those too small to judge", groups_table(report)),),
+        ),
     ]
 
 
@@ -194,7 +222,12 @@ def _protocols(report) -> Section:
         reach = f"from {gaps.min():+.4f} to {gaps.max():+.4f}, spread {gaps.max() - gaps.min():.4f}"
         lines.append(f"{name}: {reach} over {part['protocol'].nunique()} protocols; {signs}.")
     rows = [
-        (f"{r.metric}: {r.attribute} {r.a} - {r.b}".replace(":  ", ": "), r.model, r.protocol, interval(r.gap, r.low, r.high))
+        (
+            f"{r.metric}: {r.attribute} {r.a} - {r.b}".replace(":  ", ": "),
+            r.model,
+            r.protocol,
+            interval(r.gap, r.low, r.high),
+        )
         for r in table.itertuples()
     ]
     frame = pd.DataFrame(rows, columns=["measure", "model", "protocol", "gap [95 %]"])

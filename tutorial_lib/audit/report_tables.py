@@ -137,7 +137,12 @@ def register_table(report) -> pd.DataFrame:
 def margins_table(report) -> pd.DataFrame:
     by = report.declaration.margins if report.declaration else {}
     rows = [
-        (name, number(value, sign=False), by.get(name, (None, DASH))[1], MARGINS[name][2] if name in MARGINS else "")
+        (
+            name,
+            number(value, sign=False),
+            by.get(name, (None, DASH))[1],
+            MARGINS[name][2] if name in MARGINS else "",
+        )
         for name, value in report.margins.items()
     ]
     return pd.DataFrame(rows, columns=["margin", "value", "set by", "of"])

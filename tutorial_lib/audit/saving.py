@@ -12,7 +12,15 @@ import pandas as pd
 
 from tutorial_lib.errors import InputError
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")  # a spreadsheet reads a cell that begins so as a formula, or hides what follows
+FORMULA = (
+    "=",
+    "+",
+    "-",
+    "@",
+    "\t",
+    "\r",
+    "\n",
+)  # a spreadsheet reads a cell that begins so as a formula, or hides what follows
 
 
 def safe_csv(frame: pd.DataFrame) -> str:
