@@ -80,10 +80,21 @@ def test_sparse_intervals_are_those_of_the_papers():
     assert (found.low, found.high) == pytest.approx(tuple(theirs.confidence_interval(0.95))) and found.p == pytest.approx(theirs.pvalue)
 
 
+@pytest.mark.parametrize("n", [30, 100, 300, 1000])
+def test_coverage_by_exact_calculation_where_all_who_differ_differ_to_one_side(n):
+    """The hardest pairs for Bonett and Price: no loss in the sample speaks for those that exist."""
+    wins = np.arange(n + 1)
+    found = [mean_estimate(np.repeat([1.0, 0.0], [x, n - x]), signed=True) for x in range(n // 4)]
+    for share in (0.01, 0.02, 0.03, 0.06, 0.1):
+        missed = np.array([f.low > share or f.high < share for f in found] + [True] * (n + 1 - len(found)))
+        assert 1 - stats.binom.pmf(wins, n, share)[missed].sum() > 0.937, share
+
+
 @pytest.mark.parametrize("wins, exact", [(4, 0.125), (5, 0.0625), (6, 0.03125), (7, 0.015625)])
 def test_p_of_few_pairs_is_near_the_exact_test(wins, exact):
     d = np.repeat([1.0, 0.0], [wins, 300 - wins])  # McNemar's exact p: 2 / 2 ** wins
-    assert mean_estimate(d, signed=True).p == pytest.approx(exact, rel=0.35)
+    found = mean_estimate(d, signed=True).p
+    assert found == pytest.approx(exact, rel=0.35) and (found >= 0.05) == (exact >= 0.05)
 
 
 def test_p_keeps_its_level_on_skewed_differences_where_flipped_signs_do_not():

@@ -58,6 +58,8 @@ def mean_estimate(values: np.ndarray, *, signed: bool = False, scale: float = 0.
 
     Most users with the same value: t with made-up users. signed (values are differences): one at
     minus and one at plus the largest |value|; otherwise two at the smallest and two at the largest.
+    Where 0.5 to 10 % of 30 to 1,000 users differ, all to one side, its coverage is .938 or more by
+    exact calculation, and its p is near that of McNemar's exact test.
     Else, if the mean is skewed (see `skewness`), the hull of t with and without two made-up users at
     either end; else Student's t.
     scale: the largest |value| possible, for samples in which every value is 0; two made-up users

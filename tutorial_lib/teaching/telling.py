@@ -45,17 +45,23 @@ def table(frame, *, caption: str, digits: int = 4) -> None:
 
 
 def _triple(value: object) -> tuple[float, float, float]:
-    """(mean, low, high) of an ``Interval``, a ``Comparison``, a triple, or a single exact number."""
+    """(mean, low, high) of an ``Interval``, a ``Comparison``, a triple, or a single exact number;
+    three times the mean, which draws no whisker, where there is no interval.
+    """
     if hasattr(value, "difference"):
-        return value.difference, *value.ci
-    if hasattr(value, "low"):
-        return value.mean, value.low, value.high
-    return tuple(value) if isinstance(value, Sequence) else (float(value),) * 3
+        mean, low, high = value.difference, *value.ci
+    elif hasattr(value, "low"):
+        mean, low, high = value.mean, value.low, value.high
+    else:
+        mean, low, high = value if isinstance(value, Sequence) else (float(value),) * 3
+    return (mean, mean, mean) if low != low else (mean, low, high)  # nan is not itself
 
 
 def _in_words(value: object) -> str:
     mean, low, high = _triple(value)
-    return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if high > low else "")
+    note = getattr(value, "note", "")
+    none = f" (no interval: {note})" if note and low == high else ""
+    return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if high > low else none)
 
 
 def bars(
