@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+import subprocess
+import sys
 
 import pytest
 from kernel import kernel, printed, shown
@@ -36,6 +39,22 @@ def test_updates_are_throttled_but_not_lost():
         bar.update(2, note="loss 0.5")
     assert [line.split(", ")[0] for line in out.getvalue().splitlines()] == ["work: 1 of 3", "work: 2 of 3", "work: 2 of 3"]
     assert out.getvalue().endswith("loss 0.5\n")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+def test_a_script_shows_any_label_in_any_encoding(encoding):
+    """PYTHONIOENCODING=ascii, or a log file in an old code page, ended a training at its first line of progress."""
+    program = (
+        "from tutorial_lib.teaching.live import LiveCurve; from tutorial_lib.teaching.progressing import Progress\n"
+        "from tutorial_lib.teaching.display import display_html; from tutorial_lib.training import Epoch\n"
+        "with Progress('naïve … ━ 日本', 1) as bar: bar.update(1)\n"
+        "LiveCurve('naïve … ━ 日本', 1)(Epoch(1, 5.25, 1.6, 60_000, ndcg=0.1))\n"
+        "display_html('<p>', 'naïve … ━ 日本')"
+    )
+    env = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.decode(encoding).splitlines()) == 3
 
 
 def test_an_error_goes_through_and_is_named():

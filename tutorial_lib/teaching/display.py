@@ -6,6 +6,7 @@ import base64
 import html as _html
 import io
 import re
+import sys
 
 from tutorial_lib.errors import InputError
 
@@ -21,6 +22,17 @@ def in_notebook() -> bool:
     return getattr(get_ipython(), "kernel", None) is not None
 
 
+def say(text: str, file=None) -> None:
+    """Print, also where the encoding of ``file`` (default: stdout) lacks some of the letters.
+
+    >>> say("naïve … done")
+    naïve … done
+    """
+    file = file or sys.stdout
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), file=file, flush=True)
+
+
 def display_html(html: str, text: str, *, widget=None) -> None:
     """Show HTML in a notebook and its text version elsewhere.
 
@@ -30,7 +42,7 @@ def display_html(html: str, text: str, *, widget=None) -> None:
         widget: an ipywidgets widget to draw instead of ``html`` wherever a kernel runs.
     """
     if not in_notebook():
-        print(text)
+        say(text)
         return
     from IPython.display import display
 
@@ -112,7 +124,7 @@ def show(fig, *, alt: str = "", caption: str = "") -> None:
     caption = require_text(caption, "caption", "say in one sentence how to read the figure")
     png = png_bytes(fig)
     if not in_notebook():
-        print(f"[figure: {alt}]\n{caption}")
+        say(f"[figure: {alt}]\n{caption}")
         return
     from IPython.display import display
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from tutorial_lib.teaching.display import image_html, in_notebook, png_bytes
+from tutorial_lib.teaching.display import image_html, in_notebook, png_bytes, say
 from tutorial_lib.teaching.plots import OKABE_ITO, label_axes
 
 
@@ -58,7 +58,7 @@ class LiveCurve:
         last = epoch.number >= self.epochs
         if not self._rich:
             if last or epoch.ndcg is not None:
-                print(self.text(), flush=True)
+                say(self.text())
         elif last or time.monotonic() - self._last >= self.every:
             self._last = time.monotonic()
             self._draw()

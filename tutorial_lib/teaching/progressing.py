@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import html
-import sys
 import time
 from collections.abc import Iterable, Iterator
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.teaching.display import in_notebook
+from tutorial_lib.teaching.display import in_notebook, say
 
 
 class Progress:
@@ -59,7 +58,7 @@ class Progress:
         if self._handle is not None:
             self._handle.update(self._bundle(), raw=True)
         else:
-            print(self.text(), file=self._file or sys.stdout, flush=True)
+            say(self.text(), self._file)
 
     def update(self, done: int, note: str = "") -> None:
         """Say how many steps are done; drawn only when the last drawing is old enough, so it may be called at every step."""
