@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tutorial_lib.audit import inference
+from tutorial_lib.audit.evidence import Evidence
 from tutorial_lib.audit.finding import EQUIVALENT, INCONCLUSIVE, MARGINS, MATERIAL, WITHIN, checked_margins, judge, make_finding, verdict_of
 from tutorial_lib.audit.inference import (
     Estimate,
@@ -373,3 +374,19 @@ def test_margins_are_checked_one_line_each_and_an_unusable_one_gives_no_verdict(
     assert len(problems) == 6 and not any("\n" in line for line in problems)
     assert "unknown margin 'qualty': did you mean 'quality'" in problems[5]
     assert "expected a mapping" in checked_margins([0.1])[1][0] and checked_margins(None)[1] == []
+
+
+# --- what an audit does with it ---
+
+
+@pytest.mark.parametrize("twice, minimum", [(0, 50), (1, 50), (49, 50), (50, 30), (100, 30)])
+def test_one_user_with_two_targets_does_not_lower_the_minimum(twice, minimum):
+    targets = [np.arange(2)] * twice + [np.arange(1)] * (100 - twice)
+    one = Evidence(None, None, np.arange(100), [], targets, np.zeros((100, 5), int), np.zeros((100, 5), int), None)
+    assert one.minimum == minimum
+
+
+def test_a_finding_without_interval_says_why():
+    none = group_gap(np.zeros(60), np.zeros(80), rng=rng())
+    found = make_finding("H1", "users", "hit@10: gender F - M", none, n_by_group={"F": 60, "M": 80}, margin=0.03)
+    assert found.verdict == INCONCLUSIVE and any("few non-zero users" in note for note in found.notes)

@@ -6,11 +6,13 @@ import matplotlib
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 from kernel import kernel, shown
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.teaching import curves, interval_bars, show
+from tutorial_lib.evaluation import compare, mean_interval
+from tutorial_lib.teaching import curves, interval_bars, show, telling
 from tutorial_lib.teaching.display import image_html, png_bytes
 
 ALT = "Two bars: Popularity 0.05 and Transition 0.11."
@@ -63,9 +65,9 @@ def test_the_same_figure_gives_the_same_bytes():
     assert plt.get_fignums() == []
 
 
-def test_a_figure_that_fails_to_draw_is_closed_too():
+def test_a_figure_that_fails_to_draw_is_closed_too(monkeypatch):
     fig, ax = plt.subplots()
-    ax.set_title("$\\notacommand{$")
+    monkeypatch.setattr(ax, "draw", lambda renderer: float("no"))
     with pytest.raises(ValueError):
         png_bytes(fig)
     assert plt.get_fignums() == []
@@ -103,3 +105,13 @@ def test_bars_that_are_all_zero_draw_without_a_warning(recwarn):
     """Six users and no hit: a warning on the page looks like a fault of the learner's."""
     interval_bars(["a", "b"], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], quantity="q").canvas.draw()
     assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_bars_and_points_say_where_there_is_no_interval(capsys):
+    """Nobody has a hit: no whisker, and the text says why."""
+    none = mean_interval(pd.DataFrame({"hit@10": [0.0] * 9}), "hit@10")
+    same = pd.DataFrame({"hit@10": [0.0, 1.0]})
+    telling.bars({"Random": none, "EASE": (0.2, 0.1, 0.3)}, quantity="hit@10", caption=CAPTION)
+    telling.points(["a - b"], {"gain": [compare(same, same, "hit@10")]}, quantity="hit@10", caption=CAPTION)
+    shown = capsys.readouterr().out
+    assert shown.count("no interval: too few non-zero users") == 2 and "nan" not in shown

@@ -64,7 +64,7 @@ class Evidence:
         """Users a group needs for an interval: 50 where the usual user has one target, most of
         whose metrics are then 0; 30 where at least half have two or more.
         """
-        return 30 if np.median([len(t) for t in self.targets]) >= 2 else 50
+        return 30 if np.mean([len(t) >= 2 for t in self.targets]) >= 0.5 else 50
 
     @cached_property
     def item_counts(self) -> np.ndarray:
