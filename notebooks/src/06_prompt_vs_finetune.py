@@ -434,7 +434,7 @@ if rows:
     say("Metrics differ in scale. So compare the share **of the way from chance to best**: the smaller, the more can be told apart.")
 
 # %% [markdown]
-# Before you compare language models with each other: is the best of them ahead of *counting*? `popularity` scores an item by how many of
+# Before you compare strategies with each other: is a head on MiniLM ahead of *counting*? `popularity` scores an item by how many of
 # the same labelled users have it (for likes: by the share of them who liked it).
 
 # %%
