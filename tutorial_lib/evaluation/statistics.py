@@ -12,6 +12,7 @@ from html import escape
 
 import numpy as np
 import pandas as pd
+from scipy.special import ndtri
 
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.evaluation.estimates import Estimate, detectable, mean_estimate
@@ -144,7 +145,8 @@ def compare_seeds(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> 
     elif not found.note:
         other = mean_estimate((pairs["a"] - pairs["b"]).groupby(seeds).mean().to_numpy(), signed=True)
         low, high = np.fmin(found.low, other.low), np.fmax(found.high, other.high)
-        found = Estimate(found.value, float(low), float(high), float(np.fmax(found.p, other.p)), float(np.fmax(found.se, other.se)))
+        se = float(high - low) / (2 * ndtri(0.975))  # few seeds: t reaches further than 1.96 standard errors
+        found = Estimate(found.value, float(low), float(high), float(np.fmax(found.p, other.p)), se)
     return _comparison(metric, x, y, found, note, len(names), len(pairs))
 
 
