@@ -28,13 +28,13 @@ def fingerprint(model: nn.Module, objective: Objective, sequences: Sequence[np.n
 
 
 class Checkpoint:
-    """A file that holds the state of one run, and refuses to give it to another, or when a bit of it has changed."""
+    """A file with the state of one run, given to no other run, and not once a bit has changed."""
 
     def __init__(self, path: str | Path, of: dict[str, str]):
         self.path, self.of = Path(path), of
 
     def save(self, state: dict) -> None:
-        """Write the state with its checksum. Raises OSError that names the file, such as "No space left on device"."""
+        """Write the state with its checksum. Raises OSError that names the file."""
         buffer = io.BytesIO()
         content = {"of": self.of, **state}
         torch.save({**content, "sha256": checksum(content)}, buffer)
@@ -43,7 +43,8 @@ class Checkpoint:
     def load(self) -> dict | None:
         """The state, on the CPU; None where the file does not exist yet.
 
-        Raises InputError for a damaged file, one without a checksum (of an older version) and one of another run.
+        Raises InputError for a damaged file, one without a checksum (of an older version) and one
+        of another run.
         """
         if not os.path.lexists(self.path):
             return None
@@ -56,9 +57,11 @@ class Checkpoint:
         except Exception as error:
             raise InputError(f"checkpoint {self.path} cannot be read ({type(error).__name__}): delete it to start anew") from None
         if recorded is None:
-            raise InputError(f"checkpoint {self.path} has no checksum, as older versions wrote it: delete it to start anew")
+            why = "has no checksum, as older versions wrote it"
+            raise InputError(f"checkpoint {self.path} {why}: delete it to start anew")
         if recorded != found:
-            raise InputError(f"checkpoint {self.path} is damaged (its sha256 does not match): delete it to start anew")
+            why = "is damaged (its sha256 does not match)"
+            raise InputError(f"checkpoint {self.path} {why}: delete it to start anew")
         different = [name for name, value in self.of.items() if of.get(name) != value]
         if different:
             raise InputError(
@@ -68,7 +71,9 @@ class Checkpoint:
 
 
 def checksum(state: object) -> str:
-    """sha256 over everything in a state, tensors by kind, shape and bytes, so that no changed bit goes unseen.
+    """sha256 over everything in a state, so that no changed bit goes unseen.
+
+    Tensors count by kind, shape and bytes, all else by kind and value.
 
     >>> checksum({"epoch": 1}) == checksum({"epoch": 1.0})
     False

@@ -1,4 +1,4 @@
-"""A home folder for an account that has none, as ``docker run -u 54321`` and some JupyterHubs give."""
+"""A home folder for an account without one, as ``docker run -u 54321`` or a JupyterHub gives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def home_folder() -> Path:
-    """The user's home folder; where none is known, a folder of its own among the temporary files."""
+    """The user's home folder; where none is known, one of its own among the temporary files."""
     try:
         return Path.home()
     except (RuntimeError, KeyError):

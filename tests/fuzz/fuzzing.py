@@ -1,4 +1,4 @@
-"""Small valid files, broken in every way a copy, an editor or a disk may break them; what may come out of that.
+"""Small valid files, broken as a copy, an editor or a disk may break them; what may come of that.
 
 ``TUTORIAL_FUZZ`` sets the number of cases of each test (default 100, always the same ones).
 """
@@ -83,14 +83,19 @@ def change_fields(data: bytes, rng: random.Random) -> bytes:
         fields = lines[number].split(mark)
         if column < len(fields):
             moved = fields.pop(column)
-            fields = {"drop": fields, "double": [moved, moved, *fields], "swap": [moved, *fields]}[kind]
+            fields = {"drop": fields, "double": [moved, moved, *fields], "swap": [moved, *fields]}[
+                kind
+            ]
             lines[number] = mark.join(fields)
     return b"\n".join(lines)
 
 
 def change_lines(data: bytes, rng: random.Random) -> bytes:
     lines = data.split(b"\n")
-    line, kind = rng.randrange(len(lines)), rng.choice(["drop", "double", "shuffle", "blank", "reverse", "many"])
+    line, kind = (
+        rng.randrange(len(lines)),
+        rng.choice(["drop", "double", "shuffle", "blank", "reverse", "many"]),
+    )
     if kind == "shuffle":
         rng.shuffle(lines)
     elif kind == "reverse":
@@ -113,7 +118,14 @@ def change_encoding(data: bytes, rng: random.Random) -> bytes:
 
 def change_line_ends(data: bytes, rng: random.Random) -> bytes:
     data = data.replace(b"\r\n", b"\n")
-    return rng.choice([data.replace(b"\n", b"\r\n"), data.replace(b"\n", b"\r"), data.rstrip(b"\n"), b"\xef\xbb\xbf" + data])
+    return rng.choice(
+        [
+            data.replace(b"\n", b"\r\n"),
+            data.replace(b"\n", b"\r"),
+            data.rstrip(b"\n"),
+            b"\xef\xbb\xbf" + data,
+        ]
+    )
 
 
 CHANGES: list[Callable[[bytes, random.Random], bytes]] = [
@@ -140,7 +152,9 @@ def mutated(data: bytes, change: Callable, rng: random.Random) -> bytes:
 # --- what may happen to a data set, and what may come of it ---
 
 
-steps = st.lists(st.tuples(st.sampled_from(CHANGES), st.integers(0, 2**32 - 1)), min_size=1, max_size=5)
+steps = st.lists(
+    st.tuples(st.sampled_from(CHANGES), st.integers(0, 2**32 - 1)), min_size=1, max_size=5
+)
 wrappers = st.sampled_from(["folder"] * 6 + ["zip", "broken zip"])
 
 
@@ -155,7 +169,9 @@ def in_memory() -> Iterator[Path]:
         shutil.rmtree(folder)
 
 
-def write(name: str, members: dict[str, bytes], wrapper: str, root: Path, rng: random.Random) -> None:
+def write(
+    name: str, members: dict[str, bytes], wrapper: str, root: Path, rng: random.Random
+) -> None:
     """The data set as a folder or a zip below ``root``, which holds nothing else."""
     for old in root.iterdir():
         shutil.rmtree(old) if old.is_dir() else old.unlink()
@@ -170,11 +186,16 @@ def write(name: str, members: dict[str, bytes], wrapper: str, root: Path, rng: r
         for member, content in members.items():
             archive.writestr(prefix + member, content)
     if wrapper == "broken zip":
-        path.write_bytes(mutated(path.read_bytes(), rng.choice([flip_bit, change_bytes, cut, insert]), rng))
+        path.write_bytes(
+            mutated(path.read_bytes(), rng.choice([flip_bit, change_bytes, cut, insert]), rng)
+        )
 
 
 def fuzz_loader(name: str, valid: dict[str, bytes]) -> Counter:
-    """Load ``name`` from mutated files ``CASES`` times: an `InputError` in one line, or a sound `Dataset`. Returns the counts of both."""
+    """Load ``name`` from mutated files, ``CASES`` times; returns how many were loaded and refused.
+
+    Fails for anything but an `InputError` in one line, or a sound `Dataset`.
+    """
     outcomes: Counter = Counter()
 
     @SETTINGS
@@ -206,9 +227,17 @@ def fuzz_loader(name: str, valid: dict[str, bytes]) -> Counter:
 def check(dataset: Dataset) -> None:
     """What every `Dataset` from a loader holds, whatever the files looked like."""
     events = dataset.interactions
-    assert [str(events[c].dtype) for c in ("user", "item", "rating", "timestamp")] == ["int64", "int64", "float64", "int64"]
+    assert [str(events[c].dtype) for c in ("user", "item", "rating", "timestamp")] == [
+        "int64",
+        "int64",
+        "float64",
+        "int64",
+    ]
     assert len(events) and not events.duplicated(["user", "item"]).any()
-    assert events["user"].between(0, dataset.n_users - 1).all() and events["item"].between(0, dataset.n_items - 1).all()
+    assert (
+        events["user"].between(0, dataset.n_users - 1).all()
+        and events["item"].between(0, dataset.n_items - 1).all()
+    )
     assert events["timestamp"].between(0, 10**11).all()
     assert (events["rating"].isna() | events["rating"].between(0.5, 5)).all()
     for table, column in ((dataset.items, "item_id"), (dataset.users, "user_id")):

@@ -1,4 +1,4 @@
-"""Recorded results and files of cells, mutated before and after packing: the kit's own error, or numbers that can have been measured."""
+"""Recorded results and files of cells, mutated: refused, or numbers that can have been measured."""
 
 import gzip
 import json
@@ -19,8 +19,21 @@ CELLS = [Cell("world-movies", "kit-gpt", "full", labels, 0, 3) for labels in (8,
 
 
 def result(cell: Cell) -> dict:
-    costs = {"score_seconds": 0.1, "peak_mb": 100, "seconds": 1.5, "flops": 1e9, "trainable": 10, "stored_bytes": 40}
-    head = {"format": 1, "version": "0.1.0", "commit": "abc", "cell": asdict(cell), "users": [3, 1, 2]}
+    costs = {
+        "score_seconds": 0.1,
+        "peak_mb": 100,
+        "seconds": 1.5,
+        "flops": 1e9,
+        "trainable": 10,
+        "stored_bytes": 40,
+    }
+    head = {
+        "format": 1,
+        "version": "0.1.0",
+        "commit": "abc",
+        "cell": asdict(cell),
+        "users": [3, 1, 2],
+    }
     return {**head, "values": {"ndcg@10": [0.5, 0.0, 1.0], "hit@10": [1.0, 0.0, 1.0]}, **costs}
 
 
@@ -49,7 +62,11 @@ def test_mutated_tables_are_refused_or_hold_possible_numbers():
     @SETTINGS
     @given(steps=steps, where=st.sampled_from(["text", "text", "packed"]))
     def case(steps, where):
-        content = changed(gzip.compress(TABLE), steps) if where == "packed" else gzip.compress(changed(TABLE, steps))
+        content = (
+            changed(gzip.compress(TABLE), steps)
+            if where == "packed"
+            else gzip.compress(changed(TABLE, steps))
+        )
         path.write_bytes(content)
         try:
             frame = load_results(path)

@@ -15,7 +15,10 @@ from tutorial_lib.errors import InputError
 
 OF = {"plan": "p", "seed": "3"}
 STATE = {
-    "weights": {"a": torch.linspace(0, 1, 12).reshape(3, 4), "b": torch.ones(2, dtype=torch.bfloat16)},
+    "weights": {
+        "a": torch.linspace(0, 1, 12).reshape(3, 4),
+        "b": torch.ones(2, dtype=torch.bfloat16),
+    },
     "optimizer": {"state": {0: {"step": torch.tensor(7.0)}}, "groups": [{"lr": 0.1}]},
     "history": [{"number": 1, "loss": 0.25, "ndcg": None}],
     "best": None,
@@ -49,7 +52,9 @@ def test_no_flipped_bit_changes_what_is_loaded(tmp_path):
         changed[place // 8] ^= 1 << (place % 8)
         path.write_bytes(changed)
         try:
-            assert checksum(Checkpoint(path, OF).load()) == wanted  # the bit stood in a gap that nobody reads
+            assert (
+                checksum(Checkpoint(path, OF).load()) == wanted
+            )  # the bit stood in a gap that nobody reads
         except InputError as error:
             assert "\n" not in str(error)
             told += 1
@@ -78,10 +83,26 @@ def test_what_cannot_be_opened_is_one_line(tmp_path):
 
 def test_checksum_sees_kind_shape_order_and_value():
     base = {"a": torch.zeros(2, 3)}
-    others = [{"b": torch.zeros(2, 3)}, {"a": torch.zeros(3, 2)}, {"a": torch.zeros(2, 3, dtype=torch.int32)}, {"a": -torch.zeros(2, 3)}]
-    others += [{"a": None}, {"a": "None"}, {}, {"a": [1, 2]}, {"a": [12]}, {"a": [[1], 2]}, {"a": 1}, {"a": True}]
+    others = [
+        {"b": torch.zeros(2, 3)},
+        {"a": torch.zeros(3, 2)},
+        {"a": torch.zeros(2, 3, dtype=torch.int32)},
+        {"a": -torch.zeros(2, 3)},
+    ]
+    others += [
+        {"a": None},
+        {"a": "None"},
+        {},
+        {"a": [1, 2]},
+        {"a": [12]},
+        {"a": [[1], 2]},
+        {"a": 1},
+        {"a": True},
+    ]
     assert len({checksum(state) for state in [base, *others]}) == len(others) + 1
-    assert checksum({"a": torch.zeros(3, 2).T}) == checksum(base)  # how the bytes lie in memory does not matter
+    assert checksum({"a": torch.zeros(3, 2).T}) == checksum(
+        base
+    )  # how the bytes lie in memory does not matter
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):

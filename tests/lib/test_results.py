@@ -21,7 +21,9 @@ def quiet(line: str) -> None: ...
 
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
-    return to_frame({"format": 1, "version": "0", "commit": "c", **stand_in(cell)} for cell in CELLS[:3])
+    return to_frame(
+        {"format": 1, "version": "0", "commit": "c", **stand_in(cell)} for cell in CELLS[:3]
+    )
 
 
 def written(path, frame):
@@ -31,13 +33,19 @@ def written(path, frame):
 
 @pytest.mark.parametrize("column", LIMITS)
 @pytest.mark.parametrize("value", ["text", "7e300", "inf", "-1", "True", "0x10", "1,5"])
-def test_a_number_that_nobody_can_have_measured_names_column_and_line(frame, tmp_path, column, value):
+def test_a_number_that_nobody_can_have_measured_names_column_and_line(
+    frame, tmp_path, column, value
+):
     """7e300 seconds, or a metric of -1, would go into every mean of the notebook."""
     broken = frame.astype({column: object})
     broken.loc[2, column] = value
     with pytest.raises(InputError) as caught:
         load_results(written(tmp_path / "grid.csv.gz", broken))
-    assert f"{column} " in str(caught.value) and "in line 4, expected" in str(caught.value) and "\n" not in str(caught.value)
+    assert (
+        f"{column} " in str(caught.value)
+        and "in line 4, expected" in str(caught.value)
+        and "\n" not in str(caught.value)
+    )
 
 
 @pytest.mark.parametrize("column", [name for name, (_, _, whole, _) in LIMITS.items() if whole])
@@ -67,7 +75,9 @@ def test_no_flipped_bit_is_a_traceback(frame, tmp_path):
         changed[place // 8] ^= 1 << (place % 8)
         path.write_bytes(changed)
         try:
-            pd.testing.assert_frame_equal(load_results(path), frame, check_dtype=False)  # a bit of the header that nobody reads
+            pd.testing.assert_frame_equal(
+                load_results(path), frame, check_dtype=False
+            )  # a bit of the header that nobody reads
         except InputError as error:
             assert "\n" not in str(error)
             told += 1
@@ -104,7 +114,9 @@ def test_a_cell_with_such_a_number_is_run_again(tmp_path, change):
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     told = []
     assert list(Results(tmp_path, told.append).read(CELLS[:2])) == [CELLS[0]]
-    assert len(told) == 1 and "moved to" in told[0] and (tmp_path / "set-aside" / path.name).exists()
+    assert (
+        len(told) == 1 and "moved to" in told[0] and (tmp_path / "set-aside" / path.name).exists()
+    )
 
 
 def test_a_cell_nested_too_deep_to_read_is_run_again(tmp_path):

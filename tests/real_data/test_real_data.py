@@ -80,6 +80,19 @@ def test_ml_100k_keeps_the_file_order_and_the_encoding():
     assert set(dataset.users["gender"]) == {"F", "M"} and dataset.users["age_group"].nunique() == 7
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize(("name", "member", "published"), [("ml-100k", "u.item", "latin-1"), ("ml-1m", "movies.dat", "latin-1")])
+def test_titles_saved_again_in_another_encoding_are_the_published_ones(name, member, published, encoding, tmp_path):
+    source, whole = present(name), load(name)[0]
+    (tmp_path / name).mkdir()
+    for other in files.ORIGINS[name].members:
+        content = source.read(other)
+        (tmp_path / name / other).write_bytes(content.decode(published).encode(encoding) if other == member else content)
+    again = load_dataset(name, root=tmp_path, download=False)
+    assert again.items["title"].equals(whole.items["title"])
+    assert not any("saved again" in note for note in whole.card.notes)  # the published bytes are read as published
+
+
 def test_ml_100k_knowledge_graph():
     dataset = load("ml-100k")[0]
     if not len(dataset.graph):

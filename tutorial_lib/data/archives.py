@@ -1,4 +1,4 @@
-"""Reading members of a zip that may be damaged, locked or larger than it says: bytes, or one clear line."""
+"""Reading a zip that may be damaged, locked or larger than it says: bytes, or one clear line."""
 
 from __future__ import annotations
 

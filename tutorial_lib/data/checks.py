@@ -17,7 +17,10 @@ from tutorial_lib.errors import InputError
 LATEST = 10**11  # seconds: the year 5138, or 1973 where somebody counts milliseconds
 EXACT = 2**24  # largest whole number up to which float32 holds every one
 CODES = "turn ids into codes with codes, ids = pd.factorize(log[{0!r}])"
-TIMES = "turn dates into times with pd.to_datetime(log[{0!r}]), numbers kept as text into numbers with pd.to_numeric(log[{0!r}])"
+TIMES = (
+    "turn dates into times with pd.to_datetime(log[{0!r}]), "
+    "numbers kept as text into numbers with pd.to_numeric(log[{0!r}])"
+)
 RATINGS = "turn it into numbers with pd.to_numeric(log[{0!r}], errors='coerce')"
 
 
@@ -38,8 +41,8 @@ def checked_interactions(
 ) -> pd.DataFrame:
     """The interactions with rows numbered from 0, codes and seconds as int64, ratings as float64.
 
-    Columns may be of any numeric dtype; ``timestamp`` may also be datetime64, with or without a time
-    zone. Raises InputError naming the column and the first row that cannot be read without a guess.
+    Columns may be of any numeric dtype; ``timestamp`` may also be datetime64, with a time zone or
+    without. Raises InputError naming the column and the first row that takes a guess to read.
     """
     check_columns(where, frame, ("user", "item", "rating", "timestamp"))
     user = codes(where, frame["user"], n_users)
@@ -54,7 +57,7 @@ def checked_interactions(
 
 
 def check_ids(where: str, frame: pd.DataFrame, column: str) -> None:
-    """InputError unless row i of a table of users or items can be found by its number i and its id."""
+    """InputError unless each row of users or items can be found by its number and by its id."""
     check_columns(where, frame, (column,))
     if not _numbered(frame):
         raise InputError(
@@ -75,7 +78,7 @@ def check_ids(where: str, frame: pd.DataFrame, column: str) -> None:
 
 
 def check_texts(where: str, items: pd.DataFrame) -> None:
-    """InputError for titles that are no text, and for categories that are one text, read by letters."""
+    """InputError for titles that are no text, and for categories that would be read by letters."""
     if "title" in items:
         check_columns(where, items, ("title",))
         titles = items["title"]
@@ -116,7 +119,7 @@ def _ratings(where: str, column: pd.Series) -> np.ndarray:
 
 
 def _seconds(where: str, column: pd.Series, user: np.ndarray) -> np.ndarray:
-    """Whole seconds since 1970. Fractions are dropped where that leaves each user's order as it is."""
+    """Whole seconds since 1970; fractions are dropped where each user's order stays as it is."""
     mend = f"seconds since 1970 or datetime64; {TIMES.format(column.name)}"
     dates = getattr(column.dtype, "kind", "") == "M"
     missing = column.isna().to_numpy(dtype=bool)
@@ -126,7 +129,8 @@ def _seconds(where: str, column: pd.Series, user: np.ndarray) -> np.ndarray:
         index = pd.DatetimeIndex(column)
         index = index.tz_convert(None) if index.tz is not None else index
         exact = index.asi8
-        seconds = exact // {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[index.unit]
+        ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[index.unit]
+        seconds, fraction = exact // ticks, exact % ticks
     else:
         exact = _numbers(where, column, mend)
         _refuse(where, column, ~np.isfinite(exact), "is not finite", mend)
@@ -134,17 +138,19 @@ def _seconds(where: str, column: pd.Series, user: np.ndarray) -> np.ndarray:
             narrow = "64 bits: float32 holds today's seconds only to the minute"
             _refuse(where, column, exact >= EXACT, "is rounded", narrow)
         seconds = np.floor(exact) if exact.dtype.kind == "f" else exact
+        fraction = exact - seconds
     small = (
         f"a time from 1970 on (0..{LATEST:,} seconds); where times are relative, subtract the least"
     )
     _refuse(where, column, seconds < 0, "is negative", small)
     large = f"at most {LATEST:,}; are these milli-, micro- or nanoseconds? divide to get seconds"
     _refuse(where, column, seconds >= LATEST, "is too large for seconds", large)
-    if (dates or (seconds != exact).any()) and not _same_order(exact, seconds, user):
+    if fraction.any() and not _same_order(exact, seconds, user):
         raise InputError(
-            f"{where}, column {column.name!r}: only fractions of a second tell which of a user's events "
-            f"came first, and whole seconds are kept; log.sort_values({column.name!r}, kind='stable') "
-            "first: events of the same second keep the order of the rows"
+            f"{where}, column {column.name!r}: only fractions of a second tell which of a user's "
+            "events came first, and whole seconds are kept; do "
+            f"log.sort_values({column.name!r}, kind='stable') first: events of the same second "
+            "keep the order of the rows"
         )
     return seconds.astype(np.int64, copy=False)
 
@@ -154,7 +160,7 @@ def _same_order(exact: np.ndarray, seconds: np.ndarray, user: np.ndarray) -> boo
 
 
 def _numbers(where: str, column: pd.Series, expected: str) -> np.ndarray:
-    """The column as an int64, uint64 or float64 array (missing: NaN); anything but numbers is refused."""
+    """The column as an int64, uint64 or float64 array (missing: NaN); only numbers are taken."""
     if not len(column):
         return np.empty(0, dtype=np.int64)
     if column.dtype == object:
@@ -181,7 +187,7 @@ def _numbered(frame: pd.DataFrame) -> bool:
 
 
 def _refuse(where: str, column: pd.Series, bad, why: str, expected: str) -> None:
-    """InputError that names the first row in ``bad`` (bool, one a row); nothing if there is none."""
+    """InputError that names the first row of ``bad`` (one bool a row); nothing if there is none."""
     bad = np.asarray(bad)
     if bad.any():
         row = int(np.argmax(bad))

@@ -12,7 +12,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.data.checks import check_columns, check_ids, check_texts, checked_interactions, codes
+from tutorial_lib.data.checks import (
+    check_columns,
+    check_ids,
+    check_texts,
+    checked_interactions,
+    codes,
+)
 from tutorial_lib.errors import InputError, check_seed
 
 
@@ -52,23 +58,28 @@ class Dataset:
     """A recommendation data set; item and user codes are row numbers of ``items`` and ``users``.
 
     interactions: columns user, item (int codes), rating (float, NaN if the source has none), timestamp (int seconds);
-        rows stay in the order of the source file, which is what breaks ties in time. A datetime64 timestamp becomes
-        seconds since 1970 in UTC; fractions of a second are dropped, or refused where they alone give a user's order.
+        rows stay in the order of the source file, which is what breaks ties in time.
+        A datetime64 timestamp becomes seconds since 1970 in UTC; fractions of a second are dropped,
+        or refused where they alone give a user's order.
     items: one row an item: item_id (as in the source), title, text, categories (tuple of str), provider, then extras.
     users: one row a user: user_id (as in the source), then attributes such as gender and age_group where known.
     graph: knowledge-graph triples: head (item code), relation (str), tail (str).
     reviews: columns user, item, rating, text, then extras; may be empty.
     truth: planted worlds only: the exact next-item distributions (see `worlds.Truth`); None for real data.
 
-    Raises InputError, naming table, column and first row, for what could only be read by a guess: ids or text
-    where codes belong, missing or mixed times, an id that stands twice, rows whose labels are not 0, 1, 2, ...
+    Raises InputError, naming table, column and first row, for what could only be read by a guess:
+    ids or text where codes belong, missing or mixed times, an id that stands twice, rows whose
+    labels are not 0, 1, 2, ...
 
-    >>> log = pd.DataFrame({"who": ["ann", "bob"], "what": ["tea", "tea"], "when": ["2024-05-01", "2024-05-02"]})
+    >>> log = pd.DataFrame({"who": ["ann", "bob"], "what": ["tea", "tea"]})
+    >>> log["when"] = ["2024-05-01", "2024-05-02"]
     >>> user, names = pd.factorize(log["who"])
     >>> item, things = pd.factorize(log["what"])
-    >>> events = pd.DataFrame({"user": user, "item": item, "rating": np.nan, "timestamp": pd.to_datetime(log["when"])})
+    >>> events = pd.DataFrame({"user": user, "item": item, "rating": np.nan})
+    >>> events["timestamp"] = pd.to_datetime(log["when"])
+    >>> items, users = pd.DataFrame({"item_id": things}), pd.DataFrame({"user_id": names})
     >>> card = DatasetCard("tea", "Who drank what", "made up", "CC0")
-    >>> Dataset("tea", events, pd.DataFrame({"item_id": things}), pd.DataFrame({"user_id": names}), card)
+    >>> Dataset("tea", events, items, users, card)
     Dataset(tea: 2 users, 1 items, 2 interactions)
     """
 
@@ -84,7 +95,8 @@ class Dataset:
     def __post_init__(self) -> None:
         of = f"dataset {self.name!r}:"
         if not isinstance(self.card, DatasetCard):
-            raise InputError(f"{of} expected a DatasetCard as card, found {type(self.card).__name__}")
+            kind = type(self.card).__name__
+            raise InputError(f"{of} expected a DatasetCard as card, found {kind}")
         check_ids(f"{of} items", self.items, "item_id")
         check_ids(f"{of} users", self.users, "user_id")
         check_texts(f"{of} items", self.items)
@@ -157,12 +169,13 @@ class Dataset:
     def subset_users(self, users: Sequence[int]) -> Dataset:
         """Only these users (codes), renumbered in ascending order; the catalogue stays whole, and so does `truth` (without user types)."""
         given = pd.Series(np.asarray(users).ravel(), name="user")
+        expected = f"subset_users: expected user codes in 0..{self.n_users - 1}"
         try:
             chosen = np.unique(codes("users", given, self.n_users))
         except InputError as error:
-            raise InputError(f"subset_users: expected user codes in 0..{self.n_users - 1}; {error}") from None
+            raise InputError(f"{expected}; {error}") from None
         if not len(chosen):
-            raise InputError(f"subset_users: expected user codes in 0..{self.n_users - 1}, found none")
+            raise InputError(f"{expected}, found none")
         rows = np.flatnonzero(np.isin(self.interactions["user"].to_numpy(), chosen))
         return self._restrict(rows, chosen, np.arange(self.n_items), f"{len(chosen)} of {self.n_users} users")
 

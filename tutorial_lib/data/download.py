@@ -53,7 +53,8 @@ def download(
     timeout: seconds without an answer, or between two packets, after which a mirror counts as silent.
     retries: how often a mirror that breaks off or answers 5xx is asked again; every new byte starts the count afresh.
     The file grows under ``target`` + ".part", kept for the next call if all mirrors fail and removed if its checksum is wrong.
-    While another process is at that file, this one fetches its own copy under a name of its own, and keeps nothing of it.
+    While another process is at that file, this one fetches a copy under a name of its own, and
+    keeps nothing of it if that fails.
     Returns ``target``. Raises InputError (one line, the reason for each mirror).
     """
     try:
@@ -66,15 +67,16 @@ def download(
 
 @contextmanager
 def _own_part(part: Path) -> Iterator[Path]:
-    """``part``, locked for this process; a new name, removed in the end, where another process holds it."""
+    """``part``, locked for this process; a new name, removed in the end, while another holds it."""
     if fcntl is None:  # Windows: nobody can rename a file that another process has open
         part.touch()
         yield part
         return
     with open(part, "ab") as file:
-        if _locked(file) and os.path.exists(part) and os.path.samestat(os.fstat(file.fileno()), os.stat(part)):
-            yield part  # and not a file that another process has just renamed
-            return
+        if _locked(file) and os.path.exists(part):
+            if os.path.samestat(os.fstat(file.fileno()), os.stat(part)):  # not one just renamed
+                yield part
+                return
     own = part.with_name(f"{part.name}.{uuid4().hex[:12]}")
     try:
         own.touch()
@@ -84,7 +86,7 @@ def _own_part(part: Path) -> Iterator[Path]:
 
 
 def _locked(file) -> bool:
-    """Take the lock of an open file, without waiting; it ends with the process, however that ends."""
+    """Take the lock of an open file, without waiting; it ends with the process in any case."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
@@ -92,7 +94,16 @@ def _locked(file) -> bool:
     return True
 
 
-def _from_mirrors(urls, part: Path, target: Path, sha256: str, timeout: float, retries: int, pause: float, progress: bool) -> Path:
+def _from_mirrors(
+    urls: Sequence[str],
+    part: Path,
+    target: Path,
+    sha256: str,
+    timeout: float,
+    retries: int,
+    pause: float,
+    progress: bool,
+) -> Path:
     """The body of `download`: ``part``, filled and checked, becomes ``target``."""
     reasons: dict[str, None] = {}
     with _progress_bar(target.name, progress) as report:

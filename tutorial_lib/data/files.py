@@ -98,7 +98,7 @@ class Source:
     prefix: str = ""
 
     def read(self, member: str) -> bytes:
-        """The bytes of one file. Raises InputError where it is missing, unreadable, too large, or damaged inside a zip."""
+        """The bytes of one file; InputError if missing, unreadable, damaged or too large."""
         if not self.path.is_dir():
             return read_zipped(self.path, self.prefix + member)
         path = self.path / self.prefix / member
@@ -130,17 +130,21 @@ def cache_folder() -> Path:
 
 
 def named_folder(variable: str) -> Path | None:
-    """The folder that an environment variable names, as `absolute` gives it; None where it is not set."""
+    """The folder that an environment variable names, made `absolute`; None where it is not set."""
     value = os.environ.get(variable)
     return absolute(value, f"${variable}") if value else None
 
 
 def absolute(path: str | Path, label: str) -> Path:
-    """A path as somebody gave it, with ~ expanded and seen from here; ``label`` names it in the InputError for an unknown ~."""
+    """A path as somebody gave it, with ~ expanded and seen from here.
+
+    label: its name in the InputError for a ~ that nobody knows.
+    """
     try:
         return Path(path).expanduser().absolute()
     except RuntimeError:
-        raise InputError(f"{label} names {str(path)!r}, but no home folder is known for it: give the whole path") from None
+        told = f"{label} names {str(path)!r}, but no home folder is known for it"
+        raise InputError(f"{told}: give the whole path") from None
 
 
 def locate(name: str, *, root: str | Path | None = None, download: bool = True) -> Source:
@@ -152,9 +156,12 @@ def locate(name: str, *, root: str | Path | None = None, download: bool = True) 
     source = find(name, root)
     if source is None:
         origin = ORIGINS[name]
-        source = _open(_download(name, cache_folder(), download, root), origin.members, origin.folders)
+        path = _download(name, cache_folder(), download, root)
+        source = _open(path, origin.members, origin.folders)
         if source is None:
-            raise InputError(f"the downloaded {origin.archives[0]} lacks {' or '.join(origin.members)}: report this mirror")
+            lacking = " or ".join(origin.members)
+            name = origin.archives[0]
+            raise InputError(f"the downloaded {name} lacks {lacking}: report this mirror")
     return source
 
 
@@ -195,8 +202,8 @@ def checksum_notes(name: str, checksums: Mapping[str, str]) -> list[str]:
 
 
 def _bases(root: str | Path | None) -> Iterator[Path]:
-    named = (("root", absolute(root, "root") if root else None), ("$TUTORIAL_DATA", named_folder("TUTORIAL_DATA")))
-    for label, base in named:
+    given = absolute(root, "root") if root else None
+    for label, base in (("root", given), ("$TUTORIAL_DATA", named_folder("TUTORIAL_DATA"))):
         if base and not os.path.exists(base):
             raise InputError(f"{label} names {str(base)!r}, which does not exist: correct the path")
         if base:
@@ -215,9 +222,10 @@ def _candidates(base: Path, origin: Origin) -> Iterator[Path]:
 
 
 def _open(path: Path, members: tuple[str, ...], folders: tuple[str, ...] = ()) -> Source | None:
-    """A source with all members; None if it has none of them; InputError if some are missing or the zip is damaged.
+    """A source with all members; None if it has none of them.
 
-    folders: names that tell which of several folders with all members is meant; without one of them several are refused.
+    folders: names that tell which of several folders with all members is meant.
+    Raises InputError if some members are missing, several folders may be meant or a zip is damaged.
     """
     names = _names(path) if path.is_dir() else zipped_names(path)
     inside: dict[str, set[str]] = {}
@@ -225,18 +233,22 @@ def _open(path: Path, members: tuple[str, ...], folders: tuple[str, ...] = ()) -
         folder, slash, last = name.rpartition("/")
         if last in members:
             inside.setdefault(folder + slash, set()).add(last)
-    whole = sorted((prefix for prefix, present in inside.items() if len(present) == len(members)), key=_depth)
+    complete = (prefix for prefix, present in inside.items() if len(present) == len(members))
+    whole = sorted(complete, key=_depth)
     whole = [prefix for prefix in whole if _depth(prefix)[0] == _depth(whole[0])[0]]
     named = [prefix for prefix in whole if prefix.rstrip("/").rpartition("/")[2] in folders]
     if len(named or whole) > 1:
-        raise InputError(f"{path} holds several copies ({', '.join(named or whole)}): unpack the one you mean and name its folder")
+        copies = ", ".join(named or whole)
+        mend = "unpack the one you mean and name its folder"
+        raise InputError(f"{path} holds several copies ({copies}): {mend}")
     if whole:
         return Source(path, (named or whole)[0])
     if inside:
         prefix = min(inside, key=_depth)
         present = sorted(inside[prefix], key=members.index)
         missing = next(member for member in members if member not in present)
-        raise InputError(f"{path / prefix} lacks {missing} (it has {', '.join(present)}): put the original there, or remove {path}")
+        mend = f"put the original there, or remove {path}"
+        raise InputError(f"{path / prefix} lacks {missing} (it has {', '.join(present)}): {mend}")
     return None
 
 
@@ -247,7 +259,8 @@ def _depth(prefix: str) -> tuple[int, str]:
 def _names(folder: Path) -> set[str]:
     """Names of the files in a folder, and one folder down."""
     try:
-        return {file.relative_to(folder).as_posix() for pattern in ("*", "*/*") for file in folder.glob(pattern) if file.is_file()}
+        found = (file for pattern in ("*", "*/*") for file in folder.glob(pattern))
+        return {file.relative_to(folder).as_posix() for file in found if file.is_file()}
     except OSError as error:
         raise InputError(f"cannot read {folder}: {error.strerror or error}") from None
 
@@ -259,7 +272,8 @@ def _download(name: str, folder: Path, allowed: bool, root: str | Path | None) -
     if not os.environ.get("TUTORIAL_DATA"):
         mend += " or into the folder that $TUTORIAL_DATA names"
     if not origin.urls or not allowed:
-        looked = ", ".join(str(base) for base in _bases(root if root and os.path.exists(absolute(root, "root")) else None))
+        there = root if root and os.path.exists(absolute(root, "root")) else None
+        looked = ", ".join(map(str, _bases(there)))
         why = "its terms do not allow an automatic download" if not origin.urls else "downloading was switched off"
         raise InputError(f"dataset {name!r} not found in {looked}, and {why}: {mend}")
     try:

@@ -61,7 +61,10 @@ def _impressions(reader: TableReader) -> pd.DataFrame:
     shown_well = rows["shown"].str.fullmatch(r"\S+-[01]( +\S+-[01])* *")
     bad |= {line: f"impressions {rows.at[line, 'shown'][:40]!r}" for line in rows.index[~shown_well]}
     seconds = (when - pd.Timestamp(0)) // pd.Timedelta(seconds=1)
-    expected = f"a time like 11/15/2019 8:55:22 AM, from {POSSIBLE[0]} to {POSSIBLE[1]}, and news ids that end in -0 or -1"
+    expected = (
+        f"a time like 11/15/2019 8:55:22 AM, from {POSSIBLE[0]} to {POSSIBLE[1]}, "
+        "and news ids that end in -0 or -1"
+    )
     rows = reader.reject("behaviors.tsv", rows.assign(time=seconds), bad, expected)
     return rows.assign(time=rows["time"].astype(np.int64))
 

@@ -125,9 +125,11 @@ def _finish(
 
 
 def _legible(reader: TableReader, member: str, films: pd.DataFrame) -> pd.DataFrame:
-    """The films without those whose title went through a wrong encoding, such as "BlÃ¥bÃ¦r"; these are malformed."""
-    bad = {line: f"title {title!r} is UTF-8 read as another encoding" for line, title in films["title"].items() if _garbled(title)}
-    return reader.reject(member, films, bad, "letters as published; download the file again, or save it as UTF-8")
+    """The films; a title that went through a wrong encoding ("BlÃ¥bÃ¦r") is malformed."""
+    wrong = films["title"][films["title"].map(_garbled).astype(bool)]
+    bad = {line: f"title {t!r} is UTF-8 read as another encoding" for line, t in wrong.items()}
+    expected = "letters as published; download the file again, or save it as UTF-8"
+    return reader.reject(member, films, bad, expected)
 
 
 def _garbled(title: str) -> bool:

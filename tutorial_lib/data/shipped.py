@@ -49,9 +49,9 @@ def ship(files: dict[str, bytes], made_by: str, folder: Path | None = None, lice
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name of its own, then rename it: no reader ever sees a half of it.
+    """Write a file under a temporary name, then rename it: no reader ever sees a half of it.
 
-    Raises OSError that names ``path``, such as "No space left on device"; what was there before is left as it was.
+    Raises OSError that names ``path``, such as "No space left on device"; what was there stays.
     """
     part = path.with_name(f"{path.name}.{uuid4().hex[:12]}.part")  # two writers never share one
     try:

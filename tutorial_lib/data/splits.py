@@ -91,7 +91,8 @@ def hold_out_k(dataset: Dataset, k: int = 5, *, valid_k: int | None = None, tie_
     valid_k = k if valid_k is None else valid_k
     if not (_whole(k) and _whole(valid_k)) or k < 1 or valid_k < 0:
         raise InputError(
-            f"hold_out_k(k={k!r}, valid_k={valid_k!r}): k must be at least 1 and valid_k at least 0, both whole numbers"
+            f"hold_out_k(k={k!r}, valid_k={valid_k!r}): "
+            "k must be at least 1 and valid_k at least 0, both whole numbers"
         )
     return _hold_out(dataset, k, valid_k, tie_seed, f"hold-out-{k}", minimum=k + valid_k + 1)
 
@@ -103,9 +104,11 @@ def temporal_split(dataset: Dataset, *, valid: float = 0.1, test: float = 0.1, t
     Both cuts move back to a timestamp's first event, so that equal timestamps are never divided.
     Users without an event before a cut have no history there; they get no target for it.
     """
-    if not (_number(test) and _number(valid) and 0 < test < 1 and 0 <= valid < 1 and valid + test < 1):
+    numbers = _number(test) and _number(valid)
+    if not (numbers and 0 < test < 1 and 0 <= valid < 1 and valid + test < 1):
         raise InputError(
-            f"temporal_split(valid={valid!r}, test={test!r}): both are shares of the interactions, test > 0 and valid + test < 1"
+            f"temporal_split(valid={valid!r}, test={test!r}): both are shares of the interactions, "
+            "test > 0 and valid + test < 1"
         )
     times = np.sort(dataset.interactions["timestamp"].to_numpy())
     if not len(times):
@@ -138,7 +141,10 @@ def random_hold_out(dataset: Dataset, k: int | None = None, *, share: float | No
     by_count = share is None and _whole(k) and k >= 1
     by_share = k is None and _number(share) and 0 < share < 1
     if not (by_count or by_share):
-        raise InputError(f"random_hold_out(k={k!r}, share={share!r}): give either k, at least 1, or share, between 0 and 1")
+        raise InputError(
+            f"random_hold_out(k={k!r}, share={share!r}): give either k, at least 1, or share, "
+            "between 0 and 1"
+        )
     check_seed("random_hold_out", seed)
     rng = np.random.default_rng([seed, 23])
     parts = []

@@ -45,15 +45,17 @@ class TableReader:
 
         columns: name -> int, float or str, in file order; every line must have exactly these fields.
         header: the first line as published, or None for a file without one; limits: column -> lowest and highest value.
-        encoding: as published; a copy of a latin-1 file that was saved again as UTF-8 or cp1252 is read as what it is now.
+        encoding: as published; a latin-1 file saved again as UTF-8 or cp1252 is read as that.
         """
         data = self.source.read(member)
         self.sha256[member] = hashlib.sha256(data).hexdigest()
         if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-            raise InputError(f"{self.source.where(member)} was saved as UTF-16 ('Unicode'); expected {encoding}: save it again as UTF-8")
+            place = self.source.where(member)
+            raise InputError(f"{place} was saved as UTF-16 ('Unicode'): save it again as UTF-8")
         resaved = encoding == "latin-1" and checksum_notes(self.name, {member: self.sha256[member]})
         if resaved and (found := _encoding_now(data)) != encoding:
-            self.notes.append(f"{member} was saved again as {found} (published as latin-1) and is read as such")
+            told = f"{member} was saved again as {found} (published as latin-1) and is read as such"
+            self.notes.append(told)
             encoding = found
         data = data.removeprefix(BOM).replace(b"\r\n", b"\n")
         shape = f"{len(columns)} fields split by {separator!r}: {' '.join(columns)}"
@@ -139,7 +141,7 @@ def _parse_whole(data: bytes, columns: Mapping[str, type], separator: str, encod
     if not data or (_field_counts(data, separator) != len(columns)).any():
         return None
     try:
-        with np.errstate(invalid="ignore"):  # pandas warns before it refuses 1e400 as a whole number
+        with np.errstate(invalid="ignore"):  # pandas warns before it refuses 1e400 as whole
             frame = pd.read_csv(
                 BytesIO(data),
                 sep=separator,
@@ -158,19 +160,24 @@ def _parse_whole(data: bytes, columns: Mapping[str, type], separator: str, encod
     for column, kind in columns.items():
         if kind is float and not np.isfinite(frame[column]).all():
             return None
-        if kind is int and not frame[column].between(-EXACT, EXACT).all():  # one "1.0" makes pandas read them all as floats
+        # one "1.0" in a column makes pandas read all of it as floats, and round what is larger
+        if kind is int and not frame[column].between(-EXACT, EXACT).all():
             return None
     return frame.set_axis(range(start, start + len(frame)))
 
 
 def _encoding_now(data: bytes) -> str:
-    """What a file published as latin-1 is now: utf-8 if any line with an accent is (the others are then malformed), cp1252 or latin-1."""
+    """What a file published as latin-1 is now: utf-8, cp1252 or latin-1.
+
+    One line with an accent that is UTF-8 makes it UTF-8; lines that are not are then malformed.
+    """
     if data.isascii():
         return "latin-1"
     accented = [line for line in data.split(b"\n") if not line.isascii()]
     if data.startswith(BOM) or any(map(_is_utf8, accented)):
         return "utf-8"
-    return "cp1252" if any(0x80 <= byte < 0xA0 for byte in data) else "latin-1"  # control characters in latin-1, letters in cp1252
+    letters = any(0x80 <= byte < 0xA0 for byte in data)  # in cp1252; in latin-1, control characters
+    return "cp1252" if letters else "latin-1"
 
 
 def _is_utf8(data: bytes) -> bool:

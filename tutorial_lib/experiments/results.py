@@ -26,12 +26,14 @@ COLUMNS = [
     "seconds", "score_seconds", "flops", "peak_mb", "commit", "version",
 ]  # fmt: skip
 TEXTS = ("task", "dataset", "lm", "strategy", "commit", "version")
-# column: least, most, whole number?, needed in every row? (nobody counted the flops of a baseline, and a task has one metric or the other)
+# column: least, most, whole number?, needed in every row? Nobody counts the flops of a baseline,
+# and a task has one metric or the other.
 LIMITS = {
     "labels": (0, 1e9, True, True), "seed": (0, 2**63, True, True), "user": (0, 1e9, True, True),
     "ndcg@10": (0, 1, False, False), "hit@10": (0, 1, False, False), "auc": (0, 1, False, False),
-    "trainable": (0, 1e13, True, True), "stored_bytes": (0, 1e14, True, True), "seconds": (0, 1e8, False, True),
-    "score_seconds": (0, 1e8, False, True), "flops": (0, 1e26, False, False), "peak_mb": (0, 1e9, False, True),
+    "trainable": (0, 1e13, True, True), "stored_bytes": (0, 1e14, True, True),
+    "seconds": (0, 1e8, False, True), "score_seconds": (0, 1e8, False, True),
+    "flops": (0, 1e26, False, False), "peak_mb": (0, 1e9, False, True),
 }  # fmt: skip
 MOST_BYTES = 2**29  # of an unpacked table; the kit's own has 15 MB
 
@@ -69,9 +71,12 @@ class Results:
             if PARTS - set(result) or len(lengths) != 1 or Cell(**result["cell"]) != cell:
                 return self._set_aside(path, "is incomplete, or belongs to another cell")
             wrong = [name for name, value in _numbers_of(result) if not _possible(name, value)]
-            return self._set_aside(path, f"holds a {wrong[0]} that nobody can have measured") if wrong else result
+            if wrong:
+                return self._set_aside(path, f"holds a {wrong[0]} that nobody can have measured")
+            return result
         except OSError as error:
-            raise InputError(f"results {path}: {error.strerror or error}; a file that can be read was expected") from None
+            told = f"{error.strerror or error}; a file that can be read was expected"
+            raise InputError(f"results {path}: {told}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
             return self._set_aside(path, "cannot be read")
 
@@ -81,7 +86,8 @@ class Results:
             aside.mkdir(exist_ok=True)
             os.replace(path, aside / path.name)
         except OSError as error:
-            raise InputError(f"results {path} {why}, and cannot be moved to {aside} ({error.strerror or error}): delete it") from None
+            told = f"cannot be moved to {aside} ({error.strerror or error}): delete it"
+            raise InputError(f"results {path} {why}, and {told}") from None
         self.tell(f"{path.name} {why}: moved to {aside}, its cell will be run again; all others are used")
 
 
@@ -104,13 +110,15 @@ def to_bytes(frame: pd.DataFrame) -> bytes:
 def load_results(path: str | Path = "grid.csv.gz") -> pd.DataFrame:
     """A recorded table: a file name below the kit's ``data/results/``, or the path of your own.
 
-    Raises InputError, in one line, for a missing or damaged file, for one from another version, and for a number that
-    nobody can have measured (text, a metric outside 0..1, negative or endless costs), named by column and line.
+    Raises InputError, in one line, for a missing or damaged file, for one from another version, and
+    for a number that nobody can have measured (text, a metric outside 0..1, negative or endless
+    costs), named by column and line.
 
     >>> load_results().columns[:4].tolist()
     ['format', 'task', 'dataset', 'lm']
     """
-    path = Path(path) if Path(path).is_absolute() or os.path.exists(path) else shipped(f"results/{path}")
+    here = Path(path).is_absolute() or os.path.exists(path)
+    path = Path(path) if here else shipped(f"results/{path}")
     if not os.path.exists(path):
         raise InputError(f"results {path}: no such file; run: tutorial grid --out FOLDER, which writes FOLDER/grid.csv.gz")
     try:
@@ -149,7 +157,7 @@ def _unpacked(path: Path) -> bytes:
 
 
 def _wrong_number(frame: pd.DataFrame) -> str:
-    """The first number that nobody can have measured, in words; "" for a table without any. The first row is line 2."""
+    """The first number that nobody can have measured, in words (the first row is line 2); or ""."""
     for column, (low, high, whole, needed) in LIMITS.items():
         numeric = frame[column].dtype.kind in "iuf"
         values = pd.to_numeric(frame[column], errors="coerce")
@@ -158,8 +166,9 @@ def _wrong_number(frame: pd.DataFrame) -> str:
         if not numeric:  # "True" alone among gaps
             right &= ~frame[column].map(lambda value: isinstance(value, bool)).astype(bool)
         if not (right.all() and numeric):
-            line = int(np.argmin(right.to_numpy()))  # of a column with text in it: the first that is no number
+            line = int(np.argmin(right.to_numpy()))  # where there is text, it is the first
             found = str(frame[column].iloc[line])[:40]
             kind = "a whole number" if whole else "a number"
-            return f"{column} {found!r} in line {line + 2}, expected {kind} from {low:g} to {high:g}"
+            place = f"{column} {found!r} in line {line + 2}"
+            return f"{place}, expected {kind} from {low:g} to {high:g}"
     return ""
