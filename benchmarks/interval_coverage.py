@@ -45,7 +45,11 @@ class Cell:
 
     @property
     def name(self) -> str:
-        rates = "" if self.values == "lognormal" else ", " + " / ".join(f"{rate:.0%}" for rate in self.rates)
+        rates = (
+            ""
+            if self.values == "lognormal"
+            else ", " + " / ".join(f"{rate:.0%}" for rate in self.rates)
+        )
         return f"{self.kind}{rates}, {self.values}, n {'/'.join(map(str, self.n))}"
 
     @property
@@ -61,9 +65,18 @@ def grid() -> list[Cell]:
     even = [(rate, rate) for rate in np.arange(1, 7) / 100]
     uneven = [(0.0, 0.02), (0.02, 0.0), (0.05, 0.01), (0.01, 0.03), (0.06, 0.01)]
     groups = ((30, 900), (50, 900), (100, 900), (30, 30))
-    cells = [Cell("mean", (n,), (rate,), values) for values, n, rate in product(SIZES, (30, 50, 100, 300), rates)]
-    cells += [Cell("pairs", (n,), pair, values) for values, n, pair in product(SIZES, (30, 100, 300), even + uneven)]
-    cells += [Cell("groups", n, pair, values) for values, n, pair in product(SIZES, groups, product(rates, rates))]
+    cells = [
+        Cell("mean", (n,), (rate,), values)
+        for values, n, rate in product(SIZES, (30, 50, 100, 300), rates)
+    ]
+    cells += [
+        Cell("pairs", (n,), pair, values)
+        for values, n, pair in product(SIZES, (30, 100, 300), even + uneven)
+    ]
+    cells += [
+        Cell("groups", n, pair, values)
+        for values, n, pair in product(SIZES, groups, product(rates, rates))
+    ]
     return cells + [Cell("groups", n, (), "lognormal") for n in ((30, 300), (300, 30), (100, 900))]
 
 
@@ -76,7 +89,10 @@ def draw(cell: Cell, rng: np.random.Generator) -> list[np.ndarray]:
         u = rng.random(cell.n[0])
         sign = (u < cell.rates[0]) * 1.0 - (u >= 1 - cell.rates[1])
         return [sign * rng.choice(sizes, cell.n[0])]
-    return [(rng.random(n) < rate) * rng.choice(sizes, n) for n, rate in zip(cell.n, cell.rates, strict=True)]
+    return [
+        (rng.random(n) < rate) * rng.choice(sizes, n)
+        for n, rate in zip(cell.n, cell.rates, strict=True)
+    ]
 
 
 def interval(cell: Cell, sample: list[np.ndarray], rng: np.random.Generator) -> tuple[float, float]:
@@ -96,7 +112,11 @@ def percentile(sample: list[np.ndarray], rng: np.random.Generator) -> tuple[floa
     means = []
     for values in sample:
         distinct, counts = np.unique(values, return_counts=True)
-        means.append(rng.multinomial(len(values), counts / len(values), size=RESAMPLES) @ distinct / len(values))
+        means.append(
+            rng.multinomial(len(values), counts / len(values), size=RESAMPLES)
+            @ distinct
+            / len(values)
+        )
     low, high = np.quantile(means[0] - (means[1] if len(means) > 1 else 0.0), [0.025, 0.975])
     return float(low), float(high)
 
@@ -128,7 +148,10 @@ def section(table: pd.DataFrame) -> str:
     """The worst cell of each kind, for RESULTS.md."""
     rows = []
     for (kind, values), part in table.groupby(["kind", "values"], sort=False):
-        worst, plain = part.loc[part["coverage_given"].idxmin()], part.loc[part["coverage_percentile"].idxmin()]
+        worst, plain = (
+            part.loc[part["coverage_given"].idxmin()],
+            part.loc[part["coverage_percentile"].idxmin()],
+        )
         rows.append({
             "intervals": f"{kind}, {values}", "cells": len(part), "lowest coverage": f"{part['coverage'].min():.3f}",
             "lowest where given": f"{worst['coverage_given']:.3f} ({worst['cell'].split(', ', 1)[1]})",
@@ -146,16 +169,22 @@ def section(table: pd.DataFrame) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--replications", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    table = pd.DataFrame([measure(cell, chosen.replications, chosen.seed) for cell in grid()]).round(5)
+    table = pd.DataFrame(
+        [measure(cell, chosen.replications, chosen.seed) for cell in grid()]
+    ).round(5)
     table["commit"] = clone_commit(mark_changes=False)
     print(table.sort_values("coverage_given").head(12).to_string())
     missed = table[table[["coverage", "coverage_given"]].min(axis=1) < KEPT]
     if len(missed):
-        raise SystemExit(f"{len(missed)} cells below {KEPT}: {'; '.join(missed['cell'])}; nothing is written")
+        raise SystemExit(
+            f"{len(missed)} cells below {KEPT}: {'; '.join(missed['cell'])}; nothing is written"
+        )
     ship({FILE: table.to_csv(index=False).encode()}, COMMAND)
     write_section("interval-coverage", "Intervals on sparse data", COMMAND, section(table))
 

@@ -31,7 +31,7 @@ def compare_models(names: Sequence[str], dataset: str, metric: str = "ndcg@10", 
     from tutorial_lib import models
     from tutorial_lib.data import leave_last_out, load_dataset
     from tutorial_lib.evaluation import compare, evaluate, holm_comparisons, mean_interval
-    from tutorial_lib.evaluation.statistics import p_text
+    from tutorial_lib.evaluation.estimates import p_text
 
     ds = load_dataset(dataset)
     if ds.truth is not None and "Oracle" not in chosen:

@@ -33,7 +33,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import leave_last_out, load_dataset, temporal_split
-from tutorial_lib.evaluation import compare, evaluate, evaluate_scores, holm, mean_interval, target_ranks
+from tutorial_lib.evaluation import compare, evaluate, evaluate_scores, holm_comparisons, mean_interval, target_ranks
 from tutorial_lib.evaluation.protocols import expected_sampled, impossible_share
 from tutorial_lib.models import EASE, ItemKNN, Popularity, TransitionKNN
 from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
@@ -550,15 +550,56 @@ quiz("07_evaluation", "scorecard")
 # %% [markdown]
 # ## 7. Significance, the smallest visible difference, and the winner's curse
 # **What could this test have seen?** With n users, a difference must be about 2.8 standard errors to be found in 80 % of repetitions (at
-# the 5 % level). That is the *minimum detectable effect*. Compare pairs of models, and adjust p for the number of pairs.
+# the 5 % level). That is the *minimum detectable effect*. Compare pairs of models, and adjust p for the number of pairs. The adjustment
+# has its price: with m tests the smallest p must lie below .05 / m, so the detectable effect grows too.
 
 # %%
+from tutorial_lib.evaluation.estimates import p_text
+
 names = [(a, b) for i, a in enumerate(models) for b in list(models)[i + 1 :]]
 tests = {f"{a} − {b}": compare(ndcg["last item", a], ndcg["last item", b]) for a, b in names}
-adjusted = holm([t.p for t in tests.values()])
-rows = [(n, t.difference, *t.ci, t.p, q, t.minimum_detectable_effect) for (n, t), q in zip(tests.items(), adjusted)]
-columns = ["pair", "NDCG@10", "95 % low", "95 % high", "p", "p, Holm", "detectable"]
-table(pd.DataFrame(rows, columns=columns).set_index("pair"), caption=f"{tested['last item']:,} users, paired", digits=4)
+pairs = holm_comparisons(tests).drop(columns="n").rename_axis("pair")
+pairs[["p", "p_holm"]] = pairs[["p", "p_holm"]].map(p_text)
+pairs = pairs.set_axis(["NDCG@10", "95 % low", "95 % high", "p", "p, Holm", "detectable"], axis=1)
+table(pairs, caption=f"{tested['last item']:,} users, paired; detectable: after Holm's adjustment for {len(tests)} tests", digits=4)
+
+# %% [markdown]
+# **When few users have a hit.** Most users have an NDCG of 0, and an interval knows only the sample. One without a hit shows no spread at
+# all, so every resample of it is 0 as well.
+#
+# **Guess first:** 50 users, a true hit rate of 4 %. In how many of 100 samples does a 95 % percentile bootstrap hold the true rate?
+#
+# **Recorded** in `data/results/interval-coverage.csv`: samples drawn from known worlds, and how many intervals held the truth.
+
+# %%
+drawn = pd.read_csv(shipped("results/interval-coverage.csv")).set_index("cell")
+sparse = ["mean, 4%, hits, n 50", "pairs, 5% / 1%, hits, n 30", "groups, 4% / 4%, hits, n 50/900", "groups, 1% / 1%, hits, n 30/900"]
+held = drawn.loc[sparse, ["coverage_percentile", "coverage", "coverage_given", "given"]]
+held.columns = ["percentile bootstrap", "the kit's interval", "where it gives one", "samples with one"]
+table(held.rename_axis("cell"), caption=f"Share of {drawn['replications'].iloc[0]:,} samples whose 95 % interval holds the truth", digits=3)
+worst = drawn["coverage_percentile"].idxmin()
+say(
+    f"Over all {len(drawn)} cells the kit's interval holds the truth in {drawn['coverage'].min():.1%} of samples or more, the percentile "
+    f"bootstrap in {drawn.loc[worst, 'coverage_percentile']:.1%} at worst ({worst}).",
+)
+
+# %% [markdown]
+# The kit adds a few pseudo-observations at the ends of the range before it takes a t interval (Agresti & Coull 1998 for one mean,
+# Bonett & Price 2012 for pairs, Agresti & Caffo 2000 for groups). Among many users they weigh nothing; among few they stand for what was
+# not seen.
+#
+# What a careful reader asks of an interval on sparse data:
+#
+# - **How many users are not 0?** With a handful, the interval is wide and its p coarse, and no method can change that.
+# - **Is there an interval at all?** If nobody has a hit, or no user differs, the kit gives none and says "too few non-zero users". A width
+#   of 0 would be a claim that nobody can back.
+# - **Do interval and p come from one test?** Here they do. Flipping the signs of differences, a common test, assumes that they lie
+#   symmetrically about their mean; with skewed differences it finds too much.
+# - **Not significant is not equal.** Two systems are *equivalent* only if the whole interval lies within a margin that was argued for
+#   beforehand. A 95 % interval makes that two one-sided tests at 2.5 % each.
+# - **The worst-off tenth** (conditional value at risk) is 0 for every system that leaves a tenth of its users without a hit, so it tells
+#   none of them apart. Report the share of users with 0 instead.
+# - **Several seeds** are not more users. All users of a seed share its model. Test over users and over seeds (`compare_seeds`).
 
 # %%
 gap = ndcg["last item", "EASE"]["ndcg@10"] - ndcg["last item", "ItemKNN"]["ndcg@10"]
@@ -676,6 +717,12 @@ golden("07.p5.perplexity", surprised[f"{LM}, P5"], trivial=surprised[LM])
 # - Li, Zhang, Chen 2020. Generate neural template explanations for recommendation (NETE). CIKM.
 #   [doi 10.1145/3340531.3411992](https://doi.org/10.1145/3340531.3411992)
 # - Li, Zhang, Chen 2023. Personalized prompt learning for explainable recommendation (PEPLER). [arXiv 2202.07371](https://arxiv.org/abs/2202.07371)
+# - Agresti, Coull 1998. Approximate is better than "exact" for interval estimation of binomial proportions. The American Statistician.
+#   [doi 10.1080/00031305.1998.10480550](https://doi.org/10.1080/00031305.1998.10480550)
+# - Agresti, Caffo 2000. Simple and effective confidence intervals for proportions and differences of proportions result from adding two
+#   successes and two failures. The American Statistician. [doi 10.1080/00031305.2000.10474560](https://doi.org/10.1080/00031305.2000.10474560)
+# - Bonett, Price 2012. Adjusted Wald confidence interval for a difference of binomial proportions based on paired data. Journal of
+#   Educational and Behavioral Statistics. [doi 10.3102/1076998611411915](https://doi.org/10.3102/1076998611411915)
 # - Koehn 2004. Statistical significance tests for machine translation evaluation. [ACL W04-3250](https://aclanthology.org/W04-3250/)
 #
 # **What next:** look back at a number that you reported lately, and ask of it the six questions above.

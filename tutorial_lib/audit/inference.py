@@ -1,8 +1,9 @@
-"""The statistics of an audit: signed contrasts between groups of users, with intervals and tests that hold when groups are unequal.
+"""The statistics of an audit: signed contrasts between groups of users, for unequal groups too.
 
-A user is the unit everywhere. What is *not* here, and why: the range between the best and the worst group (positive in every world
-without a gap), the four-fifths rule on hits (false alarms in most such worlds), and the plain permutation of group labels (wrong when
-the groups differ in spread). Notebook 08 shows all three fail.
+A user is the unit everywhere. What is *not* here, and why: the range between the best and the worst
+group (positive in every world without a gap), the four-fifths rule on hits (false alarms in most
+such worlds), and the plain permutation of group labels (wrong when the groups differ in spread).
+Notebook 08 shows all three fail.
 """
 
 from __future__ import annotations
@@ -18,42 +19,48 @@ from tutorial_lib.evaluation.estimates import (
     LEVEL,
     TOO_FEW,
     Estimate,
-    detectable,
     mean_estimate,
     mostly_alike,
     skewness,
     t_estimate,
 )
-
-__all__ = ["Estimate", "adjusted_gap", "detectable", "group_gap", "mean_estimate", "mean_shift", "rate", "shrink"]
+from tutorial_lib.evaluation.estimates import detectable as detectable  # also found here
 
 PERMUTATIONS = 1_999  # p down to .0005, a tenth of what Holm asks of the smallest of nine
 SKEWED = 0.05  # half of what t bears: to choose a test by the sample costs an exact one its level
-FEWEST = 10  # users in a group: of fewer there are too few shuffles, and their skewness is not known
+FEWEST = (
+    10  # users in a group: of fewer there are too few shuffles, and their skewness is not known
+)
 CELLS_AT_ONCE = 1 << 22
 
 
-def group_gap(a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> Estimate:
+def group_gap(
+    a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> Estimate:
     """mean(a) - mean(b) of two independent groups of users, [n_a] and [n_b] values.
 
     Interval and p come from one test, so that they never contradict each other:
 
     - In one of the groups most users have the same value, such as an NDCG of 0: Welch's t with two
-      made-up users in each group, at the smallest and the largest value of all users (Agresti &
+      pseudo-observations in each group, at the smallest and the largest value of all (Agresti &
       Caffo 2000 for shares). Plain t and every resampling of a group without a hit see no spread in
       it. Exact calculation for shares of 1 to 50 % in groups of 10 to 10,000: coverage >= .946.
     - Else, where the difference is skewed (`skewness` >= .05): the permutation test of the
       studentised difference (Janssen 1997; Chung & Romano 2013), inverted: the interval is every
       shift of a that the test does not reject. Exact where the groups differ by a shift.
-    - Else, and with fewer than ten users in a group, Welch's t: all but equal to the others in large
-      groups, at no cost.
+    - Else, and with fewer than ten users in a group, Welch's t: all but equal to the others in
+      large groups, at no cost.
 
-    Where all users of both groups have one value there is no interval: nothing varied, so nothing is
-    known about how much could. Raises InputError with fewer than two values in a group.
+    Where all users of both groups have one value there is no interval: nothing varied, so nothing
+    is known about how much could. Raises InputError with fewer than two values in a group.
     """
-    a, b = (np.round(np.asarray(x, dtype=float), 12) for x in (a, b))  # equal but for rounding is equal
+    a, b = (
+        np.round(np.asarray(x, dtype=float), 12) for x in (a, b)
+    )  # equal but for rounding is equal
     if min(len(a), len(b)) < 2:
-        raise InputError(f"group_gap: groups of {len(a)} and {len(b)} users; expected at least two in each")
+        raise InputError(
+            f"group_gap: groups of {len(a)} and {len(b)} users; expected at least two in each"
+        )
     value, ends = float(a.mean() - b.mean()), [min(a.min(), b.min()), max(a.max(), b.max())]
     if ends[0] == ends[1]:
         return Estimate.nothing(0.0, f"{TOO_FEW}: all {len(a) + len(b)} have the value {ends[0]:g}")
@@ -63,7 +70,9 @@ def group_gap(a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permuta
     skew = skewness(np.concatenate([(a - a.mean()) / len(a), (b.mean() - b) / len(b)]))
     if skew < SKEWED or min(len(a), len(b)) < FEWEST:
         return plain
-    low, high, p = _inverted(a, b, value, plain.se, shifted_p(a, b, rng=rng, permutations=permutations))
+    low, high, p = _inverted(
+        a, b, value, plain.se, shifted_p(a, b, rng=rng, permutations=permutations)
+    )
     return Estimate(value, low, high, p, plain.se)
 
 
@@ -74,32 +83,44 @@ def _welch_estimate(a: np.ndarray, b: np.ndarray, value: float) -> Estimate:
     return t_estimate(value, float(a.mean() - b.mean()), float(np.sqrt(sum(parts))), freedom)
 
 
-def _inverted(a: np.ndarray, b: np.ndarray, value: float, se: float, p_at: Callable[[float], float]) -> tuple[float, float, float]:
+def _inverted(
+    a: np.ndarray, b: np.ndarray, value: float, se: float, p_at: Callable[[float], float]
+) -> tuple[float, float, float]:
     """The shifts around ``value`` that a test does not reject, and its p of no shift."""
     p, limits = p_at(0.0), []
     for side in (-1, 1):
         inner, outer = 0.0, se
-        if side * value < 0:  # 0 lies on this side: it must lie in the interval if and only if it is not rejected
+        if (
+            side * value < 0
+        ):  # 0 lies on this side: it must lie in the interval if and only if it is not rejected
             inner, outer = (0.0, -side * value) if p < LEVEL else (-side * value, se - side * value)
         while p_at(value + side * outer) >= LEVEL and outer < 64 * (se + abs(value)):
             inner, outer = outer, 2 * outer
         for _ in range(20):
             middle = (inner + outer) / 2
-            inner, outer = (middle, outer) if p_at(value + side * middle) >= LEVEL else (inner, middle)
+            inner, outer = (
+                (middle, outer) if p_at(value + side * middle) >= LEVEL else (inner, middle)
+            )
         limits.append(value + side * inner)
     return float(limits[0]), float(limits[1]), p
 
 
-def studentised_permutation_p(a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permutations: int = PERMUTATIONS) -> float:
-    """Two-sided p of equal means: how often shuffled labels give a Welch statistic at least as far from 0 (Chung & Romano 2013).
+def studentised_permutation_p(
+    a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permutations: int = PERMUTATIONS
+) -> float:
+    """Two-sided p of equal means: how often shuffled labels give a Welch statistic at least as far
+    from 0 (Chung & Romano 2013).
 
-    >>> studentised_permutation_p(np.zeros(40), np.ones(40) + np.arange(40) % 2, rng=np.random.default_rng(0), permutations=99)
+    >>> a, b, rng = np.zeros(40), np.ones(40) + np.arange(40) % 2, np.random.default_rng(0)
+    >>> studentised_permutation_p(a, b, rng=rng, permutations=99)
     0.01
     """
     return shifted_p(a, b, rng=rng, permutations=permutations)(0.0)
 
 
-def shifted_p(a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permutations: int) -> Callable[[float], float]:
+def shifted_p(
+    a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permutations: int
+) -> Callable[[float], float]:
     """The same p of "mean(a) - mean(b) is d", as a function of d: that of a - d against b.
 
     The shuffles are drawn once. What a Welch statistic needs of a drawn group are its size, sum and
@@ -130,28 +151,37 @@ def shifted_p(a: np.ndarray, b: np.ndarray, *, rng: np.random.Generator, permuta
 
 
 def _shifted(sums: np.ndarray, shift: float) -> np.ndarray:
-    """(size, sum, sum of squares) from (size, sum, sum of squares, members of a, their sum) once a is moved down by ``shift``."""
+    """(size, sum, sum of squares) once a is moved down by ``shift``.
+
+    sums: size, sum, sum of squares, members of a, their sum, in the last axis.
+    """
     size, total, squares, of_a, total_a = sums.T
     return np.stack([size, total - shift * of_a, squares - 2 * shift * total_a + shift**2 * of_a])
 
 
 def _welch(drawn: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Welch's t of the drawn against the rest, each (size, sum, sum of squares): [rows]; 0/0 = 0."""
+    """Welch's t of the drawn against the rest, each size, sum, sum of squares; 0/0 = 0: [rows]."""
     mean, spread = [], 0.0
     for size, plain, squares in (drawn, total[:, None] - drawn):
         mean.append(plain / size)
         spread = spread + np.maximum(squares - plain**2 / size, 0) / (size - 1) / size
     gap, scale = mean[0] - mean[1], np.sqrt(spread)
-    return np.divide(gap, scale, out=np.where(np.abs(gap) > 1e-12, np.inf, 0.0), where=scale > 1e-12)
+    return np.divide(
+        gap, scale, out=np.where(np.abs(gap) > 1e-12, np.inf, 0.0), where=scale > 1e-12
+    )
 
 
 def mean_shift(
-    differences: np.ndarray, *, rng: np.random.Generator | None = None, permutations: int = PERMUTATIONS, scale: float = 0.0
+    differences: np.ndarray,
+    *,
+    rng: np.random.Generator | None = None,
+    permutations: int = PERMUTATIONS,
+    scale: float = 0.0,
 ) -> Estimate:
     """Mean of paired differences against 0, [n]: `mean_estimate`.
 
-    scale: the largest |difference| possible, for samples without any. Nothing is drawn any more: rng
-    and permutations are taken so that earlier calls hold.
+    scale: the largest |difference| possible, for samples without any. Nothing is drawn any more:
+    rng and permutations are taken so that earlier calls hold.
     Raises InputError with fewer than two values.
     """
     if len(differences) < 2:
@@ -160,7 +190,12 @@ def mean_shift(
 
 
 def adjusted_gap(
-    values: np.ndarray, member: np.ndarray, covariates: np.ndarray, *, noisy: np.ndarray | None = None, again: np.ndarray | None = None
+    values: np.ndarray,
+    member: np.ndarray,
+    covariates: np.ndarray,
+    *,
+    noisy: np.ndarray | None = None,
+    again: np.ndarray | None = None,
 ) -> Estimate:
     """The gap that remains between users alike in their covariates: coefficient of membership in a linear regression, HC3 errors.
 
@@ -174,14 +209,21 @@ def adjusted_gap(
     """
     values, covariates = np.asarray(values, dtype=float), np.asarray(covariates, dtype=float)
     covariates = covariates[:, covariates.std(axis=0) > 1e-12]
-    fixed = np.column_stack([np.asarray(member, dtype=float), np.ones(len(values)), _standard(covariates)])
+    fixed = np.column_stack(
+        [np.asarray(member, dtype=float), np.ones(len(values)), _standard(covariates)]
+    )
     if np.linalg.matrix_rank(fixed[:, 1:]) == np.linalg.matrix_rank(fixed):
-        raise InputError("adjusted_gap: the covariates determine the group, so nothing is left to compare; use fewer covariates")
+        raise InputError(
+            "adjusted_gap: the covariates determine the group, so nothing is left to compare; use fewer covariates"
+        )
     if np.ptp(values) <= 1e-12:
         return Estimate.nothing(0.0, f"{TOO_FEW}: all {len(values)} have the value {values[0]:g}")
     design = projected = fixed
     if noisy is not None:
-        first, second = _standard(np.asarray(noisy, dtype=float)[:, None]), _standard(np.asarray(again, dtype=float)[:, None])
+        first, second = (
+            _standard(np.asarray(noisy, dtype=float)[:, None]),
+            _standard(np.asarray(again, dtype=float)[:, None]),
+        )
         design, instruments = np.column_stack([fixed, first]), np.column_stack([fixed, second])
         _strong_enough(first[:, 0], second[:, 0], fixed)
         projected = instruments @ np.linalg.lstsq(instruments, design, rcond=None)[0]
@@ -208,7 +250,9 @@ def _strong_enough(first: np.ndarray, second: np.ndarray, fixed: np.ndarray) -> 
     share = min((x @ z) ** 2 / max((x @ x) * (z @ z), 1e-300), 1 - 1e-12)
     strength = share / (1 - share) * (len(first) - fixed.shape[1] - 1)
     if strength < 10:
-        raise InputError(f"adjusted_gap: the second measurement tells too little of the first (F = {strength:.1f}, expected 10 or more)")
+        raise InputError(
+            f"adjusted_gap: the second measurement tells too little of the first (F = {strength:.1f}, expected 10 or more)"
+        )
 
 
 def rate(successes: int, n: int) -> Estimate:
@@ -222,7 +266,9 @@ def rate(successes: int, n: int) -> Estimate:
     if not 0 <= successes <= n or n < 1:
         raise InputError(f"rate({successes}, {n}): expected 0..n successes of n >= 1 trials")
     low, high = stats.binomtest(int(successes), int(n)).proportion_ci(method="wilson")
-    return Estimate(successes / n, float(low), float(high), np.nan, float((high - low) / (2 * ndtri(0.975))))
+    return Estimate(
+        successes / n, float(low), float(high), np.nan, float((high - low) / (2 * ndtri(0.975)))
+    )
 
 
 def shrink(means: np.ndarray, errors: np.ndarray) -> np.ndarray:
@@ -239,7 +285,9 @@ def shrink(means: np.ndarray, errors: np.ndarray) -> np.ndarray:
     common = (weight * means[known]).sum() / weight.sum()
     excess = (weight * (means[known] - common) ** 2).sum() - (known.sum() - 1)
     between = max(0.0, excess / (weight.sum() - (weight**2).sum() / weight.sum()))
-    common = (means[known] / (errors[known] ** 2 + between)).sum() / (1 / (errors[known] ** 2 + between)).sum()
+    common = (means[known] / (errors[known] ** 2 + between)).sum() / (
+        1 / (errors[known] ** 2 + between)
+    ).sum()
     out = np.where(errors == 0, means, common)
     out[known] = common + (means[known] - common) * between / (between + errors[known] ** 2)
     return out

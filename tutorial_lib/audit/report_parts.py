@@ -36,7 +36,9 @@ LIMITS = (
 )
 METHODS = (
     "A user is the unit. Gaps are signed: of two groups the first name minus the second, in alphabetical order. Intervals are 95 %.",
-    "p: permutation of the studentised difference, two-sided; adjusted by Holm in the declared family, by Benjamini-Hochberg elsewhere. "
+    "Interval and p of a gap come from one test: Welch's t (with pseudo-observations at the ends of the range where most users have the "
+    "same value), or the inverted permutation of the studentised difference where that is skewed. p: two-sided; adjusted by "
+    "Holm in the declared family, by Benjamini-Hochberg elsewhere. "
     "Measures that differ from 0 in nearly every system (broken lists, popularity of lists over profiles) have no p.",
     "MATERIAL: a difference was detected (the interval leaves out 0, and the adjusted p, where there is one, is below .05), and the whole "
     "interval lies beyond the margin. WITHIN MARGIN: detected, and the whole interval lies within the margin.",

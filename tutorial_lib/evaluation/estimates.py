@@ -1,17 +1,19 @@
 """A mean over users with an interval that keeps its level when most users have the same value.
 
-Where few users have a hit, the spread of a sample says little about that of the population: with one
-hit among 30 users, the percentile, BCa and t intervals of a mean miss a true rate far more often
-than in 5 % of samples. The mend is old: before the t interval is taken, a few made-up users at the
-ends of the range join the sample (Agresti & Coull 1998 for a share, Bonett & Price 2012 for a paired
-difference, Agresti & Caffo 2000 for two groups). Among many users they weigh nothing; among few they
-stand for what was not seen. p comes from the same t, so it never contradicts the interval.
+Where few users have a hit, the spread of a sample says little about that of the population: with
+one hit among 30 users, the percentile, BCa and t intervals of a mean miss a true rate far more
+often than in 5 % of samples. The mend is old: before the t interval is taken, a few
+pseudo-observations at the ends of the range join the sample (Agresti & Coull 1998 for a share,
+Bonett & Price 2012 for a paired difference, Agresti & Caffo 2000 for two groups). Among many users
+they weigh nothing; among few they stand for what was not seen. p comes from the same t, so it never
+contradicts the interval.
 Coverage is recorded in ``data/results/interval-coverage.csv``.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from html import escape
 
 import numpy as np
 from scipy.special import ndtri, stdtr, stdtrit
@@ -41,6 +43,104 @@ class Estimate:
         return cls(float(value), np.nan, np.nan, np.nan, np.nan, note)
 
 
+@dataclass(frozen=True)
+class Interval:
+    """A mean over n users and its 95 % interval; nan where there is none, and ``note`` says why."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+    note: str = ""
+
+    def __str__(self) -> str:
+        limits = (
+            f"[{self.low:.4f}, {self.high:.4f}]"
+            if not np.isnan(self.low)
+            else f"no interval: {self.note}"
+        )
+        return f"{self.mean:.4f} {limits} (n={self.n:,})"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A paired comparison: difference = mean of a - mean of b over the same users.
+
+    ci: 95 % interval of the difference. p: two-sided, of "no difference", from the same t as the
+    interval: the interval excludes 0 if and only if p < .05.
+    n: users. minimum_detectable_effect: the true difference that so many users would reveal in 80 %
+    of repetitions at alpha = .05, for this one test.
+    ci, p and minimum_detectable_effect are nan where the data allow none; ``note`` says why.
+    seeds: of `compare_seeds`; 1 for `compare`. pairs: values of a beside values of b.
+    """
+
+    metric: str
+    mean_a: float
+    mean_b: float
+    difference: float
+    ci: tuple[float, float]
+    p: float
+    n: int
+    minimum_detectable_effect: float
+    note: str = ""
+    seeds: int = 1
+    pairs: int = 0
+
+    def _rows(self) -> list[tuple[str, str]]:
+        means = ("a, b", f"{self.mean_a:.4f}, {self.mean_b:.4f}")
+        sample = (
+            "users",
+            f"{self.n:,}, paired" + (f", over {self.seeds} seeds" if self.seeds > 1 else ""),
+        )
+        note = [("note", self.note)] if self.note else []
+        if np.isnan(self.ci[0]):
+            return [
+                means,
+                ("difference", f"{self.difference:+.4f}, no interval and no p"),
+                sample,
+                *note,
+            ]
+        sure = (
+            "the interval excludes 0"
+            if self.p < 0.05
+            else "the interval includes 0: no difference shown"
+        )
+        effect = f"a true difference of {self.minimum_detectable_effect:.4f} or more"
+        interval = f"95 % interval [{self.ci[0]:+.4f}, {self.ci[1]:+.4f}]"
+        return [
+            means,
+            ("difference", f"{self.difference:+.4f}, {interval}: {sure}"),
+            ("p", f"{p_text(self.p)} (two-sided, from the same t as the interval)"),
+            sample,
+            ("detectable", f"{effect} would be seen in 80 % of repetitions"),
+            *note,
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [f"{self.metric}: a - b"] + [f"  {name:<11} {text}" for name, text in self._rows()]
+        )
+
+    def _repr_html_(self) -> str:
+        left = "style='text-align: left'"
+        rows = "".join(
+            f"<tr><th {left} scope='row'>{escape(name)}</th><td {left}>{escape(text)}</td></tr>"
+            for name, text in self._rows()
+        )
+        return f"<table><caption>{escape(self.metric)}: a - b</caption>{rows}</table>"
+
+
+def p_text(p: float) -> str:
+    """p for readers: never 0, and a dash where there is none.
+
+    >>> p_text(0.03), p_text(1e-9), p_text(float("nan"))
+    ('0.0300', '< 0.0001', '-')
+    """
+    if np.isnan(p):
+        return "-"
+    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
 def detectable(se: float, tests: int = 1) -> float:
     """The true difference that is seen in 80 % of repetitions at alpha = .05: 2.80 ``se``.
 
@@ -56,15 +156,15 @@ def detectable(se: float, tests: int = 1) -> float:
 def mean_estimate(values: np.ndarray, *, signed: bool = False, scale: float = 0.0) -> Estimate:
     """Mean of one value a user, [n], against 0.
 
-    Most users with the same value: t with made-up users. signed (values are differences): one at
-    minus and one at plus the largest |value|; otherwise two at the smallest and two at the largest.
+    Most users with the same value: t with pseudo-observations. signed (values are differences): one
+    at minus and one at plus the largest |value|; otherwise two at the smallest, two at the largest.
     Where 0.5 to 10 % of 30 to 1,000 users differ, all to one side, its coverage is .938 or more by
     exact calculation, and its p is near that of McNemar's exact test.
-    Else, if the mean is skewed (see `skewness`), the hull of t with and without two made-up users at
-    either end; else Student's t.
-    scale: the largest |value| possible, for samples in which every value is 0; two made-up users
-    then stand at either end. Without it such a sample has no interval: nobody knows how large a
-    value could have been.
+    Else, if the mean is skewed (see `skewness`), the hull of t with and without two
+    pseudo-observations at either end; else Student's t.
+    scale: the largest |value| possible, for samples in which every value is 0; two
+    pseudo-observations then stand at either end. Without it such a sample has no interval:
+    nobody knows how large a value could have been.
     """
     values = np.round(np.asarray(values, dtype=float), 12)  # equal but for rounding is equal
     value = float(values.mean())
@@ -74,7 +174,9 @@ def mean_estimate(values: np.ndarray, *, signed: bool = False, scale: float = 0.
         ends, times = _range(values, signed, scale)
         if ends[0] == ends[1]:
             return Estimate.nothing(value, TOO_FEW)
-        return within(_student(np.concatenate([values, np.repeat(ends, times)]), value), values, signed)
+        return within(
+            _student(np.concatenate([values, np.repeat(ends, times)]), value), values, signed
+        )
     plain = _student(values, value)
     if skewness(values - value) < SKEWED:
         return plain
@@ -106,14 +208,16 @@ def two_sided(t: float, freedom: float) -> float:
 
 
 def t_estimate(value: float, centre: float, se: float, freedom: float) -> Estimate:
-    """Interval ``centre`` -+ t se, widened where needed to hold ``value``, with p of "centre is 0"."""
+    """Interval ``centre`` -+ t se, widened where needed to hold ``value``; p of "centre is 0"."""
     reach = float(stdtrit(freedom, 1 - LEVEL / 2) * se)
     p = two_sided(centre / se, freedom)
-    return Estimate(float(value), min(centre - reach, value), max(centre + reach, value), p, float(se))
+    return Estimate(
+        float(value), min(centre - reach, value), max(centre + reach, value), p, float(se)
+    )
 
 
 def within(found: Estimate, values: np.ndarray, signed: bool) -> Estimate:
-    """The interval cut where a mean cannot lie: below 0 without negative values, above 1 for hits."""
+    """The interval cut where no mean can lie: below 0 if no value is, above 1 for hits."""
     low, high = found.low, found.high
     if not signed and values.min() >= 0:
         low = max(low, 0.0)
@@ -127,7 +231,7 @@ def _student(values: np.ndarray, value: float) -> Estimate:
 
 
 def _range(values: np.ndarray, signed: bool, scale: float) -> tuple[tuple[float, float], int]:
-    """Where the made-up users stand, and how many at each end."""
+    """Where the pseudo-observations stand, and how many at each end."""
     if signed:
         size = float(np.abs(values).max())
         return ((-size, size), 1) if size else ((-scale, scale), 2)

@@ -1,4 +1,4 @@
-"""How sure a number is: intervals, paired comparison, and the smallest difference a test could have seen.
+"""How sure a number is: intervals, paired comparison, the smallest difference a test could see.
 
 The unit is a user. Runs repeated over seeds hold the same users again, or others that share a seed:
 `compare_seeds` is for those.
@@ -7,97 +7,28 @@ The unit is a user. Runs repeated over seeds hold the same users again, or other
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
 
 from tutorial_lib.errors import InputError, unknown_name
-from tutorial_lib.evaluation.estimates import Estimate, detectable, mean_estimate
+from tutorial_lib.evaluation.estimates import (
+    Comparison,
+    Estimate,
+    Interval,
+    detectable,
+    mean_estimate,
+)
 
 
-@dataclass(frozen=True)
-class Interval:
-    """A mean over n users and its 95 % interval: (nan, nan) where there is none, and ``note`` says why."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-    note: str = ""
-
-    def __str__(self) -> str:
-        limits = f"[{self.low:.4f}, {self.high:.4f}]" if not np.isnan(self.low) else f"no interval: {self.note}"
-        return f"{self.mean:.4f} {limits} (n={self.n:,})"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A paired comparison: difference = mean of a - mean of b over the same users.
-
-    ci: 95 % interval of the difference. p: two-sided, of "no difference", from the same t as the
-    interval: the interval excludes 0 if and only if p < .05.
-    n: users. minimum_detectable_effect: the true difference that this many users would reveal in 80 %
-    of repetitions at alpha = .05, for this one test.
-    ci, p and minimum_detectable_effect are nan where the data allow none; ``note`` says why.
-    seeds: of `compare_seeds`; 1 for `compare`. pairs: values of a beside values of b; n for `compare`.
-    """
-
-    metric: str
-    mean_a: float
-    mean_b: float
-    difference: float
-    ci: tuple[float, float]
-    p: float
-    n: int
-    minimum_detectable_effect: float
-    note: str = ""
-    seeds: int = 1
-    pairs: int = 0
-
-    def _rows(self) -> list[tuple[str, str]]:
-        means = ("a, b", f"{self.mean_a:.4f}, {self.mean_b:.4f}")
-        sample = ("users", f"{self.n:,}, paired" + (f", over {self.seeds} seeds" if self.seeds > 1 else ""))
-        note = [("note", self.note)] if self.note else []
-        if np.isnan(self.ci[0]):
-            return [means, ("difference", f"{self.difference:+.4f}, no interval and no p"), sample, *note]
-        sure = "the interval excludes 0" if self.p < 0.05 else "the interval includes 0: no difference shown"
-        seen = f"a true difference of {self.minimum_detectable_effect:.4f} or more would be seen in 80 % of repetitions"
-        return [
-            means,
-            ("difference", f"{self.difference:+.4f}, 95 % interval [{self.ci[0]:+.4f}, {self.ci[1]:+.4f}]: {sure}"),
-            ("p", f"{p_text(self.p)} (two-sided, from the same t as the interval)"),
-            sample,
-            ("detectable", seen),
-            *note,
-        ]
-
-    def __str__(self) -> str:
-        return "\n".join([f"{self.metric}: a - b"] + [f"  {name:<11} {text}" for name, text in self._rows()])
-
-    def _repr_html_(self) -> str:
-        left = "style='text-align: left'"
-        rows = "".join(f"<tr><th {left} scope='row'>{escape(name)}</th><td {left}>{escape(text)}</td></tr>" for name, text in self._rows())
-        return f"<table><caption>{escape(self.metric)}: a - b</caption>{rows}</table>"
-
-
-def p_text(p: float) -> str:
-    """p for readers: never 0, and a dash where there is none.
-
-    >>> p_text(0.03), p_text(1e-9), p_text(float("nan"))
-    ('0.0300', '< 0.0001', '-')
-    """
-    if np.isnan(p):
-        return "-"
-    return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
-
-
-def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10", *, seed: int = 0) -> Comparison:
+def compare(
+    a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10", *, seed: int = 0
+) -> Comparison:
     """Compare two systems on the same users, user by user.
 
-    a, b: per-user frames from `evaluate` or `ranking_metrics`; paired on their index, in whatever order the rows stand.
+    a, b: per-user frames from `evaluate` or `ranking_metrics`; paired on their index, in whatever
+    order the rows stand.
     metric: a column of both. seed: taken so that earlier calls hold; nothing is drawn.
     The interval is that of `mean_estimate` for differences. It assumes neither that differences are
     symmetric about their mean, as flipping their signs does, nor that many users differ. Where no
@@ -122,18 +53,18 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10", *, seed: 
 
 
 def compare_seeds(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> Comparison:
-    """Compare two systems that were run with several seeds: does it hold for other users and for other seeds?
+    """Compare two systems run with several seeds: does it hold for other users and other seeds?
 
     a, b: frames whose index has the levels "seed" and "user"; what both have is paired. A user may
     stand in one seed or in several.
     Two tests, both of which must hold: over users, each user's difference averaged over seeds, and
     over seeds, each seed's difference averaged over its users. The interval is the hull of the two
-    and p the larger. Users x seeds are not independent pairs: all users of a seed share its model and
-    its labelled users, and one user's runs resemble each other. Simulated with 2 to 5 seeds, 40 and
-    300 users: false positives <= .07, where pooled pairs reach .3 and more.
+    and p the larger. Users x seeds are not independent pairs: all users of a seed share its model
+    and its labelled users, and one user's runs resemble each other. Simulated with 2 to 5 seeds, 40
+    and 300 users: false positives <= .07, where pooled pairs reach .3 and more.
     n: users. seeds: seeds. With one seed the interval is over users alone, and the note says so.
-    Raises InputError for an index without these levels, a pair that stands twice, nothing in common,
-    or a value that is not a finite number.
+    Raises InputError for an index without these levels, a pair that stands twice, nothing in
+    common, or a value that is not a finite number.
     """
     x, y, users, seeds = _both(a, b, metric)
     pairs, names = pd.DataFrame({"a": x, "b": y}), np.unique(seeds)
@@ -143,9 +74,13 @@ def compare_seeds(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> 
     if len(names) == 1:
         note = note or "one seed: holds for other users, not for other seeds"
     elif not found.note:
-        other = mean_estimate((pairs["a"] - pairs["b"]).groupby(seeds).mean().to_numpy(), signed=True)
+        other = mean_estimate(
+            (pairs["a"] - pairs["b"]).groupby(seeds).mean().to_numpy(), signed=True
+        )
         low, high = np.fmin(found.low, other.low), np.fmax(found.high, other.high)
-        se = float(high - low) / (2 * ndtri(0.975))  # few seeds: t reaches further than 1.96 standard errors
+        se = float(high - low) / (
+            2 * ndtri(0.975)
+        )  # few seeds: t reaches further than 1.96 standard errors
         found = Estimate(found.value, float(low), float(high), float(np.fmax(found.p, other.p)), se)
     return _comparison(metric, x, y, found, note, len(names), len(pairs))
 
@@ -166,23 +101,36 @@ def mean_interval(frame: pd.DataFrame, metric: str = "ndcg@10", *, seed: int = 0
     return Interval(found.value, found.low, found.high, len(values), found.note)
 
 
-def summarise(results: pd.DataFrame | Mapping[str, pd.DataFrame], metrics: list[str] | str | None = None, *, seed: int = 0) -> pd.DataFrame:
-    """Means with intervals as a table: one row a metric; for a mapping {model: frame}, one row a model and metric.
+def summarise(
+    results: pd.DataFrame | Mapping[str, pd.DataFrame],
+    metrics: list[str] | str | None = None,
+    *,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Means with intervals as a table: one row a metric; of {model: frame}, one a model and metric.
 
     Columns mean, low, high (95 % interval over users; nan where there is none), n (users averaged).
     """
     if isinstance(results, Mapping):
         tables = {name: summarise(frame, metrics) for name, frame in results.items()}
         return pd.concat(tables, names=["model", "metric"])
-    names = [metrics] if isinstance(metrics, str) else list(results.columns) if metrics is None else list(metrics)
+    names = (
+        [metrics]
+        if isinstance(metrics, str)
+        else list(results.columns)
+        if metrics is None
+        else list(metrics)
+    )
     rows = [mean_interval(results, name) for name in names]
     return pd.DataFrame(
-        [(r.mean, r.low, r.high, r.n) for r in rows], columns=["mean", "low", "high", "n"], index=pd.Index(names, name="metric")
+        [(r.mean, r.low, r.high, r.n) for r in rows],
+        columns=["mean", "low", "high", "n"],
+        index=pd.Index(names, name="metric"),
     )
 
 
 def holm(p: Sequence[float]) -> np.ndarray:
-    """p-values of several tests, adjusted so that the chance of one false alarm among all is kept (Holm 1979).
+    """p of several tests, adjusted so that the chance of any false alarm is kept (Holm 1979).
 
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
@@ -199,52 +147,93 @@ def holm_comparisons(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
     """Several comparisons as one table, p adjusted for their number (`holm`).
 
     Columns difference, low, high, p, p_holm, detectable (at .05 / number of tests, which is what
-    Holm's method asks of the smallest p), n. A comparison without p takes no part in the adjustment.
+    Holm's method asks of the smallest p), n. A comparison without p takes no part.
     """
-    rows = [(c.difference, *c.ci, c.p, np.nan, c.minimum_detectable_effect, c.n) for c in comparisons.values()]
+    rows = [
+        (c.difference, *c.ci, c.p, np.nan, c.minimum_detectable_effect, c.n)
+        for c in comparisons.values()
+    ]
     columns = ["difference", "low", "high", "p", "p_holm", "detectable", "n"]
-    table = pd.DataFrame(rows, columns=columns, index=pd.Index(list(comparisons), name="comparison"))
+    table = pd.DataFrame(
+        rows, columns=columns, index=pd.Index(list(comparisons), name="comparison")
+    )
     tested = table["p"].notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"])
     table["detectable"] *= detectable(1.0, max(1, int(tested.sum()))) / detectable(1.0)
     return table
 
 
-def _comparison(metric: str, x: np.ndarray, y: np.ndarray, found: Estimate, note: str, seeds: int, pairs: int) -> Comparison:
+def _comparison(
+    metric: str, x: np.ndarray, y: np.ndarray, found: Estimate, note: str, seeds: int, pairs: int
+) -> Comparison:
     ci, effect = (found.low, found.high), detectable(found.se)
-    return Comparison(metric, float(x.mean()), float(y.mean()), found.value, ci, found.p, len(x), effect, note, seeds, pairs)
+    return Comparison(
+        metric,
+        float(x.mean()),
+        float(y.mean()),
+        found.value,
+        ci,
+        found.p,
+        len(x),
+        effect,
+        note,
+        seeds,
+        pairs,
+    )
 
 
-def _both(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Values of a and b for each (seed, user) that both have, the users, the seeds: [pairs] each."""
+def _both(
+    a: pd.DataFrame, b: pd.DataFrame, metric: str
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Values of a and of b for each (seed, user) of both, the users, the seeds: [pairs] each."""
     sides = []
     for name, frame in (("a", a), ("b", b)):
         if not {"seed", "user"} <= set(frame.index.names):
-            raise InputError(f"compare_seeds: the index of {name} has the levels {list(frame.index.names)}; expected 'seed' and 'user'")
-        values = pd.Series(_values(frame, metric), index=frame.index).reorder_levels(["seed", "user"])
+            raise InputError(
+                f"compare_seeds: the index of {name} has the levels {list(frame.index.names)}; "
+                "expected 'seed' and 'user'"
+            )
+        values = pd.Series(_values(frame, metric), index=frame.index).reorder_levels(
+            ["seed", "user"]
+        )
         if not values.index.is_unique:
             twice = values.index[values.index.duplicated()][0]
-            raise InputError(f"compare_seeds: {name} has seed {twice[0]!r}, user {twice[1]!r} twice; expected one row for each")
+            raise InputError(
+                f"compare_seeds: {name} has seed {twice[0]!r}, user {twice[1]!r} twice; "
+                "expected one row for each"
+            )
         sides.append(values)
     both = pd.concat(sides, axis=1, join="inner").sort_index()
     if both.empty:
         raise InputError("compare_seeds: a and b have no user of the same seed in common")
-    return *both.to_numpy().T, *(both.index.get_level_values(level).to_numpy() for level in ("user", "seed"))
+    return *both.to_numpy().T, *(
+        both.index.get_level_values(level).to_numpy() for level in ("user", "seed")
+    )
 
 
 def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray]:
     x, y = _values(a, metric), _values(b, metric)
     parts = a.attrs.get("on"), b.attrs.get("on")
     if None not in parts and parts[0] != parts[1]:
-        raise InputError(f"compare: a was evaluated on {parts[0]!r} and b on {parts[1]!r}; evaluate both on the same part")
+        raise InputError(
+            f"compare: a was evaluated on {parts[0]!r} and b on {parts[1]!r}; "
+            "evaluate both on the same part"
+        )
     if "seed" in a.index.names and a.index.get_level_values("seed").nunique() > 1:
-        raise InputError("compare: the index holds several seeds, whose users are not independent; use compare_seeds")
+        raise InputError(
+            "compare: the index holds several seeds, whose users are not independent; "
+            "use compare_seeds"
+        )
     if not (a.index.is_unique and b.index.is_unique):
-        raise InputError("compare: a user appears twice in an index; expected one row per user (average over seeds first)")
+        raise InputError(
+            "compare: a user appears twice in an index; expected one row per user "
+            "(average over seeds first)"
+        )
     only = len(a.index.difference(b.index)), len(b.index.difference(a.index))
     if any(only):
         raise InputError(
-            f"compare: the users differ ({only[0]} only in a, {only[1]} only in b); use the same split, or keep the common users"
+            f"compare: the users differ ({only[0]} only in a, {only[1]} only in b); "
+            "use the same split, or keep the common users"
         )
     return x, y[b.index.get_indexer(a.index)]
 
@@ -254,9 +243,13 @@ def _values(frame: pd.DataFrame, metric: str) -> np.ndarray:
         raise unknown_name("metric", metric, [str(column) for column in frame.columns])
     values = frame[metric].to_numpy(dtype=np.float64)
     if not len(values):
-        raise InputError(f"no users to average {metric} over: expected a frame with at least one row")
+        raise InputError(
+            f"no users to average {metric} over: expected a frame with at least one row"
+        )
     if not np.isfinite(values).all():
         at = int(np.flatnonzero(~np.isfinite(values))[0])
         shown = "NaN" if np.isnan(values[at]) else values[at]
-        raise InputError(f"{metric} of {frame.index[at]!r} is {shown}: expected a finite number for every user")
+        raise InputError(
+            f"{metric} of {frame.index[at]!r} is {shown}: expected a finite number for every user"
+        )
     return values

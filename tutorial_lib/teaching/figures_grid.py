@@ -76,7 +76,7 @@ def plain(number: float) -> str:
 
 
 def over_users(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
-    """`summary` with 95 % bootstrap intervals over users in place of seeds: for a live run of one seed."""
+    """`summary` with 95 % intervals over users in place of seeds: for a live run of one seed."""
     from tutorial_lib.evaluation import mean_interval
 
     means = summary(rows, metric)
