@@ -28,9 +28,7 @@ from tutorial_lib.evaluation.estimates import detectable as detectable  # also f
 
 PERMUTATIONS = 1_999  # p down to .0005, a tenth of what Holm asks of the smallest of nine
 SKEWED = 0.05  # half of what t bears: to choose a test by the sample costs an exact one its level
-FEWEST = (
-    10  # users in a group: of fewer there are too few shuffles, and their skewness is not known
-)
+FEWEST = 10  # users in a group: fewer allow too few shuffles, and their skewness is not known
 CELLS_AT_ONCE = 1 << 22
 
 
