@@ -26,7 +26,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     known = list(known)
     near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return InputError(f"unknown {kind} {name!r}: {hint}Known: {', '.join(known)}")
+    return InputError(f"unknown {kind} {_short(name)}: {hint}Known: {', '.join(known)}")
 
 
 LARGEST_SEED = 2**63 - 1  # what both numpy and torch take

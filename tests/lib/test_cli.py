@@ -96,7 +96,7 @@ def refused(done: subprocess.CompletedProcess, here: Path, *words: str) -> None:
         (["train", "--width", "8192", "--layers", "128"], ["--width 8192", "GB", "smaller model"]),
         (["run", "--out", "a" * 260], ["--out", "255 bytes"]),
         (["run", "--out", ""], ["--out", "empty"]),
-        (["fetch", "a" * 260], ["unknown dataset 'aaa"]),
+        (["fetch", "a" * 260], ["unknown dataset '" + "a" * 56 + "...: Known"]),
         (["fetch", b"\xff"], ["argument 2", "no text"]),
         (["compare", "popularity", "ease", "--metric", "ndgc@10", "--dataset", "world-news"], ["unknown metric", "ndcg@10"]),
         (["compare", "popularity", "ease", "--metric", "hit@99999", "--dataset", "world-news"], ["99999", "catalogue"]),
