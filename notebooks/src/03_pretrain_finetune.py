@@ -127,7 +127,8 @@ table(called, caption="L2 norm of the change after two steps, by parameter group
 as_defined = {name: {g for g in ("backbone", "prompt", "head") if taxonomy.loc[name, g] > 0} == STRATEGIES[name].moves for name in names}
 covered = [cell for cell in CELLS if cell in set(taxonomy["cell"])]
 say(
-    f"{sum(as_defined.values())} of {len(names)} strategies moved exactly what their definition says.",
+    f"{sum(as_defined.values())} of {len(names)} strategies moved exactly what their definition says."
+    + "".join(f" `{name}`: not within two steps (a search may accept no word)." for name, ok in as_defined.items() if not ok),
     f"They fill {len(covered)} of the survey's {len(CELLS)} cells; from-scratch is the control.",
 )
 
