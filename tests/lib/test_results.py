@@ -65,6 +65,19 @@ def test_only_what_nobody_measured_may_be_missing(frame, tmp_path):
     assert set(LIMITS) | set(TEXTS) | {"format"} == set(COLUMNS)
 
 
+@pytest.mark.parametrize("value", ["9" * 400, "-" + "9" * 30, str(2**64)])
+def test_a_number_too_large_for_any_type_is_one_line(frame, tmp_path, value):
+    broken = frame.astype({"trainable": object})
+    broken.loc[2, "trainable"] = value
+    with pytest.raises(InputError, match="trainable '.*' in line 4, expected a whole number"):
+        load_results(written(tmp_path / "grid.csv.gz", broken))
+
+
+def test_a_table_without_rows_is_one_line(frame, tmp_path):
+    with pytest.raises(InputError, match="no row; expected one for each cell"):
+        load_results(written(tmp_path / "grid.csv.gz", frame.iloc[:0]))
+
+
 def test_no_flipped_bit_is_a_traceback(frame, tmp_path):
     """zlib.error is neither an OSError nor a ValueError."""
     path, rng = tmp_path / "grid.csv.gz", np.random.default_rng(0)

@@ -170,7 +170,7 @@ def _numbers(where: str, column: pd.Series, expected: str) -> np.ndarray:
         try:
             column = column.astype(np.float64 if missing.any() else np.int64)
         except (ValueError, TypeError, OverflowError):
-            column = column.astype(np.float64)
+            column = column.map(_as_float).astype(np.float64)
         return column.to_numpy()
     plain = types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype)
     if not plain or types.is_complex_dtype(column.dtype):
@@ -179,6 +179,13 @@ def _numbers(where: str, column: pd.Series, expected: str) -> np.ndarray:
     if column.isna().any() or types.is_float_dtype(column.dtype):
         return column.to_numpy(dtype=np.float64, na_value=np.nan)
     return column.to_numpy(dtype=np.uint64 if column.max() > 2**63 - 1 else np.int64)
+
+
+def _as_float(value: Real) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # of more than 308 digits
+        return np.inf
 
 
 def _numbered(frame: pd.DataFrame) -> bool:

@@ -127,6 +127,8 @@ def load_results(path: str | Path = "grid.csv.gz") -> pd.DataFrame:
         raise InputError(f"results {path}: damaged ({type(error).__name__}); expected a gzipped CSV as tutorial grid writes it") from None
     if list(frame.columns) != COLUMNS or set(frame["format"]) - {FORMAT}:
         raise InputError(f"results {path}: from another version of the kit; run tutorial grid again, or install the version it names")
+    if frame.empty:
+        raise InputError(f"results {path}: no row; expected one for each cell and test user")
     if wrong := _wrong_number(frame):
         raise InputError(f"results {path}: {wrong}; download or record the file again")
     return frame.assign(lm=frame["lm"].fillna(""))
@@ -160,11 +162,9 @@ def _wrong_number(frame: pd.DataFrame) -> str:
     """The first number that nobody can have measured, in words (the first row is line 2); or ""."""
     for column, (low, high, whole, needed) in LIMITS.items():
         numeric = frame[column].dtype.kind in "iuf"
-        values = pd.to_numeric(frame[column], errors="coerce")
+        values = frame[column] if numeric else frame[column].map(_number).astype(float)
         right = values.between(low, high) & (values % 1 == 0 if whole else True)
         right |= frame[column].isna() & (not needed)
-        if not numeric:  # "True" alone among gaps
-            right &= ~frame[column].map(lambda value: isinstance(value, bool)).astype(bool)
         if not (right.all() and numeric):
             line = int(np.argmin(right.to_numpy()))  # where there is text, it is the first
             found = str(frame[column].iloc[line])[:40]
@@ -172,3 +172,11 @@ def _wrong_number(frame: pd.DataFrame) -> str:
             place = f"{column} {found!r} in line {line + 2}"
             return f"{place}, expected {kind} from {low:g} to {high:g}"
     return ""
+
+
+def _number(value: object) -> float:
+    """What a column with text in it holds, as a number; NaN where it is none."""
+    try:
+        return np.nan if isinstance(value, bool) else float(value)
+    except (ValueError, TypeError, OverflowError):
+        return np.nan
