@@ -27,7 +27,8 @@ from tutorial_lib.evaluation.estimates import (
 from tutorial_lib.evaluation.estimates import detectable as detectable  # also found here
 
 PERMUTATIONS = 1_999  # p down to .0005, a tenth of what Holm asks of the smallest of nine
-SKEWED = 0.05  # half of what t bears: to choose a test by the sample costs an exact one its level
+SKEWED = 0.05  # half of what t bears
+ENOUGH = 200  # users in a group: of fewer, a sample that shows no skewness may have missed its tail
 FEWEST = 10  # users in a group: fewer allow too few shuffles, and their skewness is not known
 CELLS_AT_ONCE = 1 << 22
 
@@ -43,9 +44,10 @@ def group_gap(
       pseudo-observations in each group, at the smallest and the largest value of all (Agresti &
       Caffo 2000 for shares). Plain t and every resampling of a group without a hit see no spread in
       it. Exact calculation for shares of 1 to 50 % in groups of 10 to 10,000: coverage >= .946.
-    - Else, where the difference is skewed (`skewness` >= .05): the permutation test of the
-      studentised difference (Janssen 1997; Chung & Romano 2013), inverted: the interval is every
-      shift of a that the test does not reject. Exact where the groups differ by a shift.
+    - Else, with fewer than 200 users in a group or a skewed difference (`skewness` >= .05): the
+      permutation test of the studentised difference (Janssen 1997; Chung & Romano 2013), inverted:
+      the interval is every shift of a that the test does not reject. Exact where the groups differ
+      by a shift.
     - Else, and with fewer than ten users in a group, Welch's t: all but equal to the others in
       large groups, at no cost.
 
@@ -66,7 +68,8 @@ def group_gap(
         return _welch_estimate(np.append(a, ends), np.append(b, ends), value)
     plain = _welch_estimate(a, b, value)
     skew = skewness(np.concatenate([(a - a.mean()) / len(a), (b.mean() - b) / len(b)]))
-    if skew < SKEWED or min(len(a), len(b)) < FEWEST:
+    fewest = min(len(a), len(b))
+    if fewest < FEWEST or (fewest >= ENOUGH and skew < SKEWED):
         return plain
     low, high, p = _inverted(
         a, b, value, plain.se, shifted_p(a, b, rng=rng, permutations=permutations)
