@@ -233,7 +233,7 @@ rows = [(f"hit@10 of {name}", h.mean, h.low, h.high, h.n) for name, h in hits.it
 rows.append(("TransitionKNN − Popularity", difference.difference, low, high, difference.n))
 recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "users"])
 recap["seeds"] = 1  # nothing here is random
-table(recap.set_index("quantity"), caption=f"{ds.name}: means over users, 95 % bootstrap intervals")
+table(recap.set_index("quantity"), caption=f"{ds.name}: means over users, 95 % intervals")
 
 # %%
 from tutorial_lib.teaching import golden

@@ -699,7 +699,7 @@ for protocol, runs in protocols.items():
 for name, c in gains.items():
     rows.append((f"hit@10, {name}, random − last item", c.difference, *c.ci, N_SEEDS))
 recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "seeds"])
-table(recap.set_index("quantity"), caption=f"{ds.name}: {len(tested):,} users, 95 % bootstrap intervals")
+table(recap.set_index("quantity"), caption=f"{ds.name}: {len(tested):,} users, 95 % intervals")
 
 # %%
 popularity, transition = (results[name]["ndcg@10"].mean() for name in ("Popularity", "TransitionKNN"))

@@ -29,7 +29,7 @@ SEED = 0  # any whole number from 0; draws labelled and test users of your live 
 # | **data** | `world-movies`, leave-last-out, whole catalogue, seen items out; n = 8, 16, 64, 256, all |
 # | **metric** | NDCG@10, one value a test user |
 # | **margin** | 0.02: as if one user in fifty had the right item in first place instead of nowhere. Less does not matter here |
-# | **test** | paired over users within seeds: sign-flip permutation, 95 % bootstrap interval |
+# | **test** | paired, over users and over seeds: both must hold; 95 % t intervals |
 # | **family 1** | five prompt strategies, each against full fine-tuning, at every n; p-values raised for their number (Holm) |
 # | **family 2** | the soft prompt against each of four baselines without language model, at every n; adjusted together (Holm) |
 # | **verdict** | *equivalent*: the interval lies within ± margin. Else *better* or *worse*: adjusted p < .05. Else *inconclusive* |

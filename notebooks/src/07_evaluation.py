@@ -12,7 +12,7 @@
 # > - *estimate* the smallest difference that a test can see, and what the best of many tries gains by luck (question 6)
 # >
 # > **You need:** notebooks 01 and 04. **Time:** 45 minutes, 75 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > tuning and ranking in section 6 take about two minutes. No GPU.
+# > tuning and ranking in section 6 take about two minutes. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: 4 users who explain, for structure | quick: 20 of them | full: 100

@@ -13,7 +13,7 @@
 # > - *find* what was planted in a secret world, and keep silent where nothing was (exercise 08-auditor)
 # >
 # > **You need:** notebooks 01 and 04. **Time:** 75 minutes, 110 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > training and prompting take about three minutes in all. No GPU.
+# > training and prompting take about three minutes in all. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: small simulations, for structure | quick: minutes | full: more users and seeds

@@ -57,9 +57,10 @@ def label_curves(curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Lev
 
 
 def paired(recorded: pd.DataFrame, strategy: str, baseline: str, labels: int, metric: str = "ndcg@10"):
-    """`compare_seeds` a strategy with a baseline at the same labels, over the users of the same seeds that both have; None if one was not run.
+    """`compare_seeds` of a strategy and a baseline at the same number of labels, over the users and
+    seeds that both have; None if one of them was not run.
 
-    What was recorded at 0 labels alone needs none, and stands for any number.
+    What was recorded at 0 labels only needs none, and stands for any number.
     """
     from tutorial_lib.evaluation import compare_seeds
 
