@@ -109,9 +109,11 @@ def folder(text: str) -> Path:
 
 
 def check_text(arguments: Sequence[str]) -> None:
-    """InputError for an argument that is no text: with a NUL byte, or not in this locale."""
+    """InputError for an argument without value, or that is no text: with a NUL byte, or broken."""
     for place, argument in enumerate(arguments, 1):
         if "\0" in argument or any("\ud800" <= letter <= "\udfff" for letter in argument):
             raise InputError(
                 f"argument {place}, {shortened(ascii(argument))}, is no text: type it anew"
             )
+        if argument.startswith("--") and argument.endswith("=--"):  # argparse would take an empty list
+            raise InputError(f"argument {place}, {shortened(ascii(argument))}, has no value")

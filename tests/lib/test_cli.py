@@ -96,6 +96,8 @@ def refused(done: subprocess.CompletedProcess, here: Path, *words: str) -> None:
         (["train", "--width", "8192", "--layers", "128"], ["--width 8192", "GB", "smaller model"]),
         (["run", "--out", "a" * 260], ["--out", "255 bytes"]),
         (["run", "--out", ""], ["--out", "empty"]),
+        (["run", "--profile=--"], ["--profile=--", "no value"]),
+        (["audit", "EASE", "--seed=--"], ["--seed=--", "no value"]),
         (["fetch", "a" * 260], ["unknown dataset '" + "a" * 56 + "...: Known"]),
         (["fetch", b"\xff"], ["argument 2", "no text"]),
         (["compare", "popularity", "ease", "--metric", "ndgc@10", "--dataset", "world-news"], ["unknown metric", "ndcg@10"]),
