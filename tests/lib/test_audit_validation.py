@@ -153,3 +153,14 @@ def test_what_is_planted_varies_between_replications():
     rates = [validation._world(300, (0, i, 1), validation._spoil(0.3)).lists for i in range(2)]
     hits = [np.isin(lists, validation.make_town(2).duds) for lists in rates]
     assert hits[0].any() and (hits[0] != hits[1]).mean() > 0.05
+
+
+def test_shuffled_labels_of_real_users_raise_no_more_alarms_than_promised():
+    """Recorded by benchmarks/audit_permuted_labels.py: where no group differs, none may be found."""
+    table = pd.read_csv(shipped("results/audit-permuted-labels.csv"))
+    assert set(table["model"]) == {"EASE", "Popularity"} and (table["permutations"] >= 100).all()
+    judged = table[table["at_most"].notna()]
+    assert len(judged) == 8 and (judged["at_most"] == 0.06).all()
+    assert (judged["value"] <= judged["at_most"]).all()
+    plain = table[table["check"].str.endswith("without Holm")]
+    assert (plain["low"] > 0.15).all()  # why the correction is there
