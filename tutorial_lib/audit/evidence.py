@@ -12,7 +12,7 @@ import pandas as pd
 
 from tutorial_lib.audit.categories import category_shares, contained, row_means
 from tutorial_lib.audit.log_checks import coverage_lines, doubts, log_coverage
-from tutorial_lib.audit.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists
+from tutorial_lib.audit.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists, log_within
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.evaluation.ranking import ranking_metrics
 
@@ -155,7 +155,7 @@ def collect(
     Raises InputError if there is no such user, k is out of range, or the answer is not one list of item codes a user.
     """
     rows, users, held_out = judged_rows(dataset, split, k=k, on=on)
-    log, notes = _log_within(recommender), {}
+    log, notes = log_within(recommender), {}
     if log is not None:
         rows, notes = _logged_rows(log, dataset, np.asarray(split.users), rows, attributes, k)
         users, held_out = np.asarray(split.users)[rows], [getattr(split, f"{on}_target")[i] for i in rows]
@@ -167,13 +167,6 @@ def collect(
     return Evidence(dataset, split, users, histories, held_out, raw, lists, faults.set_index(users), **notes)
 
 
-def _log_within(recommender) -> LoggedLists | None:
-    """The log that is audited, also under an injector or another layer that keeps it as ``inner``."""
-    while not isinstance(recommender, LoggedLists) and hasattr(recommender, "inner"):
-        recommender = recommender.inner
-    return recommender if isinstance(recommender, LoggedLists) else None
-
-
 def _logged_rows(
     log: LoggedLists, dataset, users: np.ndarray, rows: np.ndarray, attributes: Sequence[str] | None, k: int
 ) -> tuple[np.ndarray, dict]:
@@ -181,16 +174,13 @@ def _logged_rows(
     problems = log.problems(dataset, k)
     logged = log.covers(users[rows])
     if not logged.any():
-        raise InputError(
-            f"{log.name}: none of the log's users has targets in this split; "
-            "log lists of users with enough interactions, or hold out fewer items"
-        )
+        raise InputError(f"{log.name}: none of the log's users has targets in this split; hold out fewer items")
     names = usable_attributes(dataset, None)[0] if attributes is None else attributes
     labels = {name: group_names(dataset.users[name])[users[rows]] for name in names}
     coverage = log_coverage(labels, logged, SUPPRESSED)
-    problems += coverage_lines(coverage)
-    notes = {"scope": log.scope(dataset, users[rows]), "log_coverage": coverage}
-    return rows[logged], {"problems": tuple(problems), **notes}
+    problems = (*problems, *coverage_lines(coverage))
+    scope = log.scope(dataset, users[rows])
+    return rows[logged], {"problems": problems, "scope": scope, "log_coverage": coverage}
 
 
 def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int, **options) -> np.ndarray:

@@ -177,7 +177,7 @@ def _other_readings(
 
 
 def _readings(names: pd.Series, ids: bool) -> list[np.ndarray]:
-    """Tables from a code as it was read to the code that was meant (-1: none), the own one first."""
+    """Tables from a code as it was read to the code that was meant, -1: none; the own one first."""
     n = len(names)
     texts = [str(name) for name in names]
     if ids:

@@ -17,9 +17,9 @@ from tutorial_lib.errors import InputError
 
 LARGEST = 2 << 30  # bytes, unpacked: a gzip file of 2 MB can hold 2 GB
 EXPECTED = (
-    "expected the columns user and items (codes), or user_id and item_ids (the data set's own ids), "
-    "with items separated by spaces; or one row an item: user_id, item_id and, where the rows are "
-    "not in order, rank"
+    "expected the columns user and items (codes), or user_id and item_ids (the data set's own "
+    "ids), with items separated by spaces; or one row an item: user_id, item_id and, where the "
+    "rows are not in order, rank"
 )
 LISTED = {"items": "user", "item_ids": "user_id"}  # one row a user
 SINGLE = {"item": "user", "item_id": "user_id"}  # one row an item

@@ -121,7 +121,8 @@ class LoggedLists:
         lines, strangers = [], self.strangers(dataset)
         longest = max(map(len, self.lists.values()), default=0)
         if 0 < longest < k:
-            lines.append(f"log: its longest list has {longest} items; audit lists of {longest}, not {k}")
+            asked = f"audit lists of {longest}, not {k}"
+            lines.append(f"log: its longest list has {longest} items; {asked}")
         if strangers:
             where = f"not in {dataset.name}: {_some(strangers)}"
             lines.append(
@@ -156,6 +157,13 @@ class LoggedLists:
             "log": f"{self.name}, {len(self.lists):,} users, named by {named}",
             "users logged": f"{judged}, {empty:,} with an empty list; only these are judged",
         }
+
+
+def log_within(recommender) -> LoggedLists | None:
+    """The log that is audited, also under a layer that keeps it as ``inner``, as injectors do."""
+    while not isinstance(recommender, LoggedLists) and hasattr(recommender, "inner"):
+        recommender = recommender.inner
+    return recommender if isinstance(recommender, LoggedLists) else None
 
 
 class _reader:

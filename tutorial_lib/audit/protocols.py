@@ -1,4 +1,4 @@
-"""The same gap under several ways to hold targets out: how much of a finding is the protocol's doing."""
+"""One gap under several ways to hold targets out: how much of it is the protocol's doing."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def gap_by_protocol(
 ) -> pd.DataFrame:
     """Gap in ndcg@k and in popularity lift between groups, for each model and protocol.
 
-    make: name -> constructor of an unfitted recommender. attribute: one or more user columns; of two
-    groups the first name - the second, of more each - the rest. seeds: of the splits that are drawn
-    several times; a user's values are averaged over them.
+    make: name -> constructor of an unfitted recommender. attribute: one or more user columns; of
+    two groups the first name - the second, of more each - the rest. seeds: of the splits that
+    are drawn several times; a user's values are averaged over them.
     Returns columns model, protocol, metric, attribute, a, b, n_a, n_b, mean, gap, low, high, p,
     delta_gap (of all users).
     Raises InputError where fewer than two groups have two judged users.
@@ -59,8 +59,8 @@ def gap_by_protocol(
 def gap_by_targets(
     evidence: Evidence, attribute: str | Sequence[str], *, model: str, seed: int = 0
 ) -> pd.DataFrame:
-    """The same for lists that are there and cannot be made again: judged by the first target of each
-    user, by the first half of them, and by all.
+    """The same for lists that are there and cannot be made again: judged by the first target of
+    each user, by the first half of them, and by all.
 
     evidence: with three targets or more for every user. model: its name in the table.
     Returns the columns of `gap_by_protocol`. Raises InputError for fewer targets.
