@@ -115,5 +115,5 @@ def check_text(arguments: Sequence[str]) -> None:
             raise InputError(
                 f"argument {place}, {shortened(ascii(argument))}, is no text: type it anew"
             )
-        if argument.startswith("--") and argument.endswith("=--"):  # argparse would take an empty list
+        if argument.startswith("--") and argument.endswith("=--"):  # argparse makes it []
             raise InputError(f"argument {place}, {shortened(ascii(argument))}, has no value")
