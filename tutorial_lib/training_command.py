@@ -36,5 +36,5 @@ def train_model(dataset: str, objective: str, out: Path, *, refit: bool = False,
     checkpoint.unlink(missing_ok=True)
     frame = evaluate(model, split, k=10)
     print(frame.attrs["protocol"])
-    print(summarise(frame, ["hit@10", "ndcg@10"]).round(4).to_string())
+    print(summarise(frame, ["hit@10", "ndcg@10"]).to_string(float_format="{:.4f}".format))
     print(f"saved in {out}: SequenceRecommender.load({str(out)!r})")
