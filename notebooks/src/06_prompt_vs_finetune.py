@@ -259,7 +259,7 @@ say(not_run(FAMILY_1, first))
 # %%
 tally = first["verdict"].value_counts()
 detectable, pairs = first["detectable"].median(), first["pairs"].median()
-needed = f"The margin is {MARGIN}: to see that, it would take about {pairs * (detectable / MARGIN) ** 2:,.0f} pairs."
+needed = f"That is {detectable / MARGIN:.1f} times the margin of {MARGIN}: it takes more seeds and more users to see as little as that."
 say(
     f"Of {len(first)} tests: " + ", ".join(f"{count} {name}" for name, count in tally.items()) + ".",
     f"What the test could see: a true difference of {detectable:.3f} (median) in 80 % of repetitions, with {pairs:.0f} pairs. "

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
-from scipy.special import ndtri, stdtr, stdtrit
+from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.05
 SKEWED = 0.1  # skewness of a mean from which t misses on one side in more than 3.5 % of samples
@@ -141,16 +141,20 @@ def p_text(p: float) -> str:
     return "< 0.0001" if p < 0.0001 else f"{p:.4f}"
 
 
-def detectable(se: float, tests: int = 1) -> float:
+def detectable(se: float, tests: int = 1, freedom: float = np.inf) -> float:
     """The true difference that is seen in 80 % of repetitions at alpha = .05: 2.80 ``se``.
 
     tests: size of the family whose p-values are adjusted by Holm's method. The smallest p must lie
     below .05 / tests, so one true difference among ``tests`` must be larger to be seen as often.
+    freedom: degrees of freedom of ``se``, at least 1: few users know it badly, and t asks for more.
 
     >>> round(detectable(1.0), 2), round(detectable(1.0, tests=8), 2)
     (2.8, 3.58)
+    >>> round(detectable(1.0, freedom=9), 2)
+    3.15
     """
-    return float((ndtri(1 - LEVEL / (2 * tests)) + ndtri(0.8)) * se)
+    reach = stdtrit(freedom, 1 - LEVEL / (2 * tests)) + stdtrit(freedom, 0.8)
+    return float(reach * se)
 
 
 def mean_estimate(values: np.ndarray, *, signed: bool = False, scale: float = 0.0) -> Estimate:

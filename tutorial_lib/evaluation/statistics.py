@@ -89,7 +89,8 @@ def mean_interval(frame: pd.DataFrame, metric: str = "ndcg@10", *, seed: int = 0
     """Mean of one metric over users, with the 95 % interval of `mean_estimate`.
 
     seed: taken so that earlier calls hold; nothing is drawn. With one user, or where all have 0,
-    there is no interval, and the note says so. Raises InputError for a value that is not finite.
+    there is no interval, and the note says so. Raises InputError for a value that is not finite,
+    and for rows that are not independent: a user twice, or several seeds in the index.
 
     >>> print(mean_interval(pd.DataFrame({"hit@10": [0.0, 1.0] * 50}), "hit@10"))
     0.5000 [0.4003, 0.5997] (n=100)
@@ -97,6 +98,7 @@ def mean_interval(frame: pd.DataFrame, metric: str = "ndcg@10", *, seed: int = 0
     0.0000 no interval: too few non-zero users (n=50)
     """
     values = _values(frame, metric)
+    _one_row_per_user(frame, "mean_interval")
     found = mean_estimate(values, signed=bool(values.min() < 0))
     return Interval(found.value, found.low, found.high, len(values), found.note)
 
@@ -159,14 +161,24 @@ def holm_comparisons(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
     )
     tested = table["p"].notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"])
-    table["detectable"] *= detectable(1.0, max(1, int(tested.sum()))) / detectable(1.0)
+    tests = max(1, int(tested.sum()))
+    freedoms = [_freedom(c.n, c.seeds) for c in comparisons.values()]
+    table["detectable"] *= [
+        detectable(1.0, tests, freedom) / detectable(1.0, 1, freedom) for freedom in freedoms
+    ]
     return table
+
+
+def _freedom(users: int, seeds: int) -> float:
+    """Degrees of freedom of a comparison's standard error; over seeds it holds them already."""
+    return users - 1 if seeds == 1 and users > 1 else np.inf
 
 
 def _comparison(
     metric: str, x: np.ndarray, y: np.ndarray, found: Estimate, note: str, seeds: int, pairs: int
 ) -> Comparison:
-    ci, effect = (found.low, found.high), detectable(found.se)
+    ci = (found.low, found.high)
+    effect = detectable(found.se, freedom=_freedom(len(x), seeds))
     return Comparison(
         metric,
         float(x.mean()),
@@ -219,16 +231,8 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, 
             f"compare: a was evaluated on {parts[0]!r} and b on {parts[1]!r}; "
             "evaluate both on the same part"
         )
-    if "seed" in a.index.names and a.index.get_level_values("seed").nunique() > 1:
-        raise InputError(
-            "compare: the index holds several seeds, whose users are not independent; "
-            "use compare_seeds"
-        )
-    if not (a.index.is_unique and b.index.is_unique):
-        raise InputError(
-            "compare: a user appears twice in an index; expected one row per user "
-            "(average over seeds first)"
-        )
+    _one_row_per_user(a, "compare")
+    _one_row_per_user(b, "compare")
     only = len(a.index.difference(b.index)), len(b.index.difference(a.index))
     if any(only):
         raise InputError(
@@ -238,10 +242,33 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, 
     return x, y[b.index.get_indexer(a.index)]
 
 
+def _one_row_per_user(frame: pd.DataFrame, caller: str) -> None:
+    """Refuse rows that are not independent: one user several times, or several seeds."""
+    if "seed" in frame.index.names and frame.index.get_level_values("seed").nunique() > 1:
+        raise InputError(
+            f"{caller}: the index holds several seeds, whose users are not independent; "
+            "average over seeds first, or compare by compare_seeds"
+        )
+    if not frame.index.is_unique:
+        raise InputError(
+            f"{caller}: a user appears twice in an index; expected one row per user "
+            "(average over seeds first)"
+        )
+
+
 def _values(frame: pd.DataFrame, metric: str) -> np.ndarray:
+    if not isinstance(frame, pd.DataFrame):
+        raise InputError(
+            f"expected a DataFrame with a column {metric!r} and one row per user, "
+            f"got {type(frame).__name__}"
+        )
     if metric not in frame:
         raise unknown_name("metric", metric, [str(column) for column in frame.columns])
-    values = frame[metric].to_numpy(dtype=np.float64)
+    column = frame[metric]
+    if column.ndim != 1 or not pd.api.types.is_numeric_dtype(column):
+        kind = "several columns" if column.ndim != 1 else f"values of type {column.dtype}"
+        raise InputError(f"{metric}: expected one column of numbers, got {kind}")
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if not len(values):
         raise InputError(
             f"no users to average {metric} over: expected a frame with at least one row"
