@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterable, Sequence
 
+LONGEST_LINE = 1500  # characters of a complaint; a name of thousands would hide what is wrong
 LINE_EVERY = 10.0  # seconds between two progress lines of one notebook where there is no terminal
 
 
@@ -48,6 +49,8 @@ def stdout_fails() -> bool:
 def complain(message: str, status: int) -> int:
     """One line on stderr, without control characters, whatever a name held."""
     line = "".join(letter if letter.isprintable() else "?" for letter in " ".join(message.split()))
+    if len(line) > LONGEST_LINE:
+        line = f"{line[: LONGEST_LINE - 305]} ... {line[-300:]}"
     with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
         print(f"tutorial: {line}", file=sys.stderr, flush=True)
     return status

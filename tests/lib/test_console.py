@@ -93,6 +93,10 @@ def test_a_closed_stdout_or_stderr_is_no_error(tmp_path):
 def test_a_complaint_is_one_line_without_control_characters(capsys):
     assert console.complain("a\nb\x1b[2J\u2028c\r\x85d", 2) == 2
     assert capsys.readouterr().err == "tutorial: a b?[2J c d\n"
+    console.complain("what is wrong: " + "9" * 5000 + "; the mend", 2)
+    line = capsys.readouterr().err
+    assert len(line) == 1500 + len("tutorial: \n")
+    assert "what is wrong" in line and line.endswith("the mend\n")
 
 
 class Run:
