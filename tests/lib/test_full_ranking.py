@@ -113,11 +113,11 @@ def test_no_rows_give_no_ranks():
 # --- evaluate ----------------------------------------------------------------------------------------------------------------------
 
 
-class Fixed:
+class Fixed(ScoreRecommender):
     """Returns rows of a fixed score matrix by user, and remembers how many rows were asked at a time."""
 
     def __init__(self, scores):
-        self.scores, self.asked = scores, []
+        self.scores, self.asked, self.n_items = scores, [], scores.shape[1]
 
     def score(self, histories, users=None):
         self.asked.append(len(histories))
@@ -212,6 +212,29 @@ def test_evaluate_never_finds_what_recommend_cannot_give(held_out, on, ties):
     kept = evaluate(model, split, k=5, on=on, exclude_seen=False, ties=ties, block=7)
     assert kept.attrs["repeats"] == number and "stand in their user's history and are ranked like the rest" in kept.attrs["protocol"]
     assert kept["hit@5"].mean() > frame["hit@5"].mean()
+
+
+@pytest.mark.parametrize("ties", ["expected", "optimistic", "pessimistic", "index"])
+@pytest.mark.parametrize("held_out", [1, 3])
+def test_evaluate_never_finds_what_is_scored_minus_infinity(held_out, ties):
+    """`recommend` shows none of it; hit@5 was the better the fewer items a model was able to score."""
+    split = leave_last_out(repeats()) if held_out == 1 else hold_out_k(repeats(), held_out)
+    scores = np.random.default_rng(1).random((30, 40))
+    scores[:, 12:] = -np.inf
+    model, users = Fixed(scores), np.arange(30)
+    for options in ({}, {"exclude_seen": False}):
+        lists = model.recommend(split.test_history, k=20, users=users, **options)
+        expected = ranking_metrics(lists, split.test_target, k=20)
+        frame = evaluate(model, split, k=20, ties="index", **options)
+        np.testing.assert_allclose(frame.to_numpy(), expected.to_numpy(), rtol=0, atol=1e-12)
+    frame = evaluate(model, split, k=20, ties=ties, block=7)
+    pairs = zip(split.test_history, split.test_target, strict=True)
+    barred = sum(item >= 12 for old, new in pairs for item in set(new.tolist()) - set(old.tolist()))
+    assert frame.attrs["barred"] == barred > 0
+    assert f"{barred} targets are scored -inf and count as misses" in frame.attrs["protocol"]
+    lists = model.recommend(split.test_history, k=20, users=users)
+    expected = ranking_metrics(lists, split.test_target, k=20)
+    np.testing.assert_allclose(frame.to_numpy(), expected.to_numpy(), rtol=0, atol=1e-12)
 
 
 def test_data_without_repeats_say_nothing_of_them():

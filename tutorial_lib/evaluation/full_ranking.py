@@ -30,15 +30,17 @@ def evaluate(
     recommender: anything with ``score(histories, users=...) -> [n, n_items]``.
     split: its ``test_history``/``test_target`` are used (``on="test"``), or ``valid_history``/``valid_target`` (``on="valid"``).
     k: cut-off or cut-offs, at most the size of the catalogue.
-    exclude_seen: take the items of the history out of the ranking, as `recommend` does. A target that stands in its own history (repeat
-        consumption) is then out of reach and counts as a miss; the protocol line says how many. False ranks all items.
+    exclude_seen: rank what `recommend` can show: neither items of the history nor items scored -inf.
+        A target among these is out of reach and counts as a miss; the protocol line says how many.
+        False ranks all items.
     ties: how equal scores are ordered. "expected" (default): the exact mean over all orders of the tied items, so a constant
         scorer gets hit@k = k / candidates; "optimistic", "pessimistic", or "index" (lower item code first).
     block: users scored at a time (default: as many as keep a block under 2**24 scores, at most 1,024).
     Returns the columns of `ranking_metrics`, index "user" (user codes). ``attrs``: n_users (averaged), n_excluded (without
-        targets), tied (share of users with a target tied with a non-target), repeats (targets that stand in their history), k, on,
-        ties, exclude_seen, protocol (a sentence).
-    Raises InputError for an empty part, k beyond the catalogue, NaN scores, or scores of the wrong shape.
+        targets), tied (share of users with a target tied with a non-target), repeats (targets that stand in their history), barred
+        (other targets, scored -inf, where seen items are excluded), k, on, ties, exclude_seen, protocol (a sentence).
+    Raises InputError for an empty part, k beyond the catalogue, NaN scores, scores of the wrong shape,
+    codes that are no item codes, or a block below 1.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> from tutorial_lib.models import Popularity
@@ -50,14 +52,15 @@ def evaluate(
     ks, n_items = cutoffs(k), split.dataset.n_items
     check_ties(ties)
     _check_k(ks, n_items)
-    parts, users, repeats = [], [], 0
+    parts, users, repeats, barred = [], [], 0, 0
     for who, histories, targets, scores in scored_blocks(recommender, split, on, block):
         seen = seen_index(histories, n_items)
         parts.append(groups_of_scores(scores, targets, seen if exclude_seen else None, ties, who, reach_all=False))
-        repeats += parts[-1][-1] if exclude_seen else _repeats(targets, seen, n_items)
+        repeats += parts[-1][3] if exclude_seen else _repeats(targets, seen, n_items)
+        barred += parts[-1][4]
         users.append(who)
     frame = frame_of(parts, ks, pd.Index(np.concatenate(users), name="user"), len(split.users))
-    frame.attrs.update(on=on, ties=ties, exclude_seen=exclude_seen, repeats=repeats)
+    frame.attrs.update(on=on, ties=ties, exclude_seen=exclude_seen, repeats=repeats, barred=barred)
     frame.attrs["protocol"] = _protocol(split, frame.attrs)
     return frame
 
@@ -68,7 +71,10 @@ def _protocol(split, attrs: dict) -> str:
     users = f"{attrs['n_users']:,} users averaged, {attrs['n_excluded']:,} without targets left out"
     fate = "count as misses, as in recommend (exclude_seen=False ranks them)" if attrs["exclude_seen"] else "are ranked like the rest"
     repeats = f"; {attrs['repeats']:,} targets stand in their user's history and {fate}" if attrs["repeats"] else ""
-    return f"{what}, ties {attrs['ties']}; {users}{repeats}"
+    barred = ""
+    if attrs["barred"]:
+        barred = f"; {attrs['barred']:,} targets are scored -inf and count as misses, as in recommend"
+    return f"{what}, ties {attrs['ties']}; {users}{repeats}{barred}"
 
 
 def _repeats(targets: Sequence, seen: tuple[np.ndarray, np.ndarray], n_items: int) -> int:
@@ -141,11 +147,13 @@ def scored_blocks(recommender, split, on: str = "test", block: int | None = None
         yield users, histories, [all_targets[row] for row in chosen], check_scores(scores)
 
 
-def groups_of_scores(scores, targets, hidden, ties: str, names, *, reach_all: bool = True) -> tuple[Groups, np.ndarray, np.ndarray, int]:
-    """Where the targets of each row stand, how many a row has, whether a non-target shares a target's score, how many were hidden.
+def groups_of_scores(scores, targets, hidden, ties: str, names, *, reach_all: bool = True) -> tuple[Groups, np.ndarray, np.ndarray, int, int]:
+    """Where the targets of each row stand, how many a row has, whether a non-target shares a target's score, how many were hidden, and
+    how many others are out of reach.
 
     targets: int array (one a row) or a list of int arrays. hidden: index of the scores to take out of the ranking. reach_all: hidden
-    targets stay in it; otherwise they count as targets that stand nowhere. names: user of each row, for the error message.
+    targets stay in it; otherwise they, and targets scored -inf, count as targets that stand nowhere, for `top_k` shows none of them.
+    names: user of each row, for the error message.
     """
     n, n_items = scores.shape
     row, goal = np.arange(n), targets
@@ -156,11 +164,14 @@ def groups_of_scores(scores, targets, hidden, ties: str, names, *, reach_all: bo
     if many:
         row, goal = np.divmod(np.unique(row * np.int64(n_items) + goal), n_items)  # repeated targets count once
     n_relevant = np.bincount(row, minlength=n)
-    excluded, lost = None, np.zeros(len(goal), dtype=bool)
+    excluded, lost, barred = None, np.zeros(len(goal), dtype=bool), 0
     if hidden is not None:
         scores, excluded, lost = _hide(scores, hidden, row, goal, names, reach_all)
-    if not reach_all and lost.any():
-        row, goal, many = row[~lost], goal[~lost], True
+        if not reach_all:
+            gone = lost | (scores[row, goal] == -np.inf)
+            barred = int(gone.sum() - lost.sum())
+            if gone.any():
+                row, goal, many = row[~gone], goal[~gone], True
     above, tied, left = count_above(scores, goal, row if many else None, excluded, index=ties == "index")
     if many:
         order = np.lexsort((left, above, row))
@@ -169,11 +180,11 @@ def groups_of_scores(scores, targets, hidden, ties: str, names, *, reach_all: bo
     hits = np.diff(start, append=len(row))
     shared = np.bincount(row[start], weights=tied[start] > hits, minlength=n) > 0
     if ties == "expected":
-        return groups_of(row[start], above[start], tied[start], hits), n_relevant, shared, int(lost.sum())
+        return groups_of(row[start], above[start], tied[start], hits), n_relevant, shared, int(lost.sum()), barred
     place = np.arange(len(row)) - np.repeat(start, hits)  # 0, 1, ... among the targets of one group
     above = above + {"optimistic": place, "pessimistic": tied - np.repeat(hits, hits) + place, "index": left}[ties]
     ones = np.ones(len(row), dtype=np.int64)
-    return groups_of(row, above, ones, ones), n_relevant, shared, int(lost.sum())
+    return groups_of(row, above, ones, ones), n_relevant, shared, int(lost.sum()), barred
 
 
 def seen_index(histories: Sequence, n_items: int) -> tuple[np.ndarray, np.ndarray]:
@@ -196,7 +207,7 @@ def _hide(scores, hidden, row, goal, names, reach_all: bool) -> tuple[np.ndarray
     return masked, np.count_nonzero(np.isnan(masked), axis=1), lost
 
 
-def frame_of(parts: list[tuple[Groups, np.ndarray, np.ndarray, int]], ks: list[int], index: pd.Index, n_users: int) -> pd.DataFrame:
+def frame_of(parts: list[tuple[Groups, np.ndarray, np.ndarray, int, int]], ks: list[int], index: pd.Index, n_users: int) -> pd.DataFrame:
     """Blocks of `groups_of_scores` as one table; ``attrs["tied"]``: share of users with a target tied with a non-target."""
     offsets = np.cumsum([0] + [len(part[1]) for part in parts[:-1]])
     rows = [part[0].row + offset for part, offset in zip(parts, offsets, strict=True)]
