@@ -143,6 +143,20 @@ def test_the_right_choice_is_told_neither_by_its_length_nor_by_its_letter():
         assert abs(found[letter] - share) <= 2, f"{letter} is right {found[letter]} times, by chance {share:.1f}"
 
 
+@pytest.mark.parametrize("size", [3, 4])
+def test_no_rank_by_length_tells_the_right_choice(size):
+    """Else whoever always picks the second longest line is right in two questions of three."""
+    found, asked = Counter(), [q for q in SINGLE if len(q.choices) == size]
+    for question in asked:
+        right = len(question.choices[places(question, True)[0]].text)
+        lengths = sorted((len(choice.text) for choice in question.choices), reverse=True)
+        assert lengths.count(right) == 1, f"{question.id}: a wrong choice is as long as the right one"
+        found[lengths.index(right) + 1] += 1
+    for rank in range(1, size + 1):
+        told = f"the right one of {size} is number {rank} by length in {found[rank]} of {len(asked)}"
+        assert 0.15 <= found[rank] / len(asked) <= 0.4, told
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_no_text_speaks_of_a_place_or_a_letter(path):
     """Choices are shuffled: "the first choice" or "as in B" would point at a different one."""
