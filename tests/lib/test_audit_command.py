@@ -7,9 +7,10 @@ import pandas as pd
 import pytest
 
 from tutorial_lib import audit_command
-from tutorial_lib.audit import validation
+from tutorial_lib.audit import protocols, validation
 from tutorial_lib.cli import main
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
+from tutorial_lib.errors import InputError
 from tutorial_lib.models import Popularity, SequenceRecommender
 
 NEWS = ["audit", "Popularity", "--dataset", "world-news"]
@@ -154,6 +155,19 @@ def test_gaps_come_under_several_protocols(tmp_path, monkeypatch, capsys):
     assert "last 1" not in (tmp_path / "report.md").read_text()
     assert main([*NEWS, "--protocols", *out]) == 0
     assert "last 1" in (tmp_path / "report.md").read_text()
+
+
+def test_an_audit_stands_without_its_protocols(tmp_path, monkeypatch, capsys):
+    """A protocol that judges too few users costs that table, not the report."""
+
+    def none(*args, **kwargs):
+        raise InputError("fewer than two groups")
+
+    monkeypatch.setattr(protocols, "gap_by_protocol", none)
+    assert main([*NEWS, "--attribute", "gender", "--out", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    assert "protocols are not measured: fewer than two groups" in printed
+    assert (tmp_path / "report.md").is_file()
 
 
 @pytest.mark.parametrize(("value", "status"), [(1.0, 0), (0.0, 1)])

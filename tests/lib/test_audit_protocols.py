@@ -17,6 +17,52 @@ def ds():
     return load_dataset("world-news").subset_users(range(400))
 
 
+def regrouped(ds, groups):
+    users = ds.users.assign(gender=np.asarray(groups))
+    return type(ds)("regrouped", ds.interactions, ds.items, users, ds.card)
+
+
+def judged(ds):
+    """Codes of the users that every protocol and the split of `tables` judge."""
+    splits = [hold_out_k(ds, 5), *(draw(ds, 0) for draw in PROTOCOLS.values())]
+    kept = [{int(u) for u, t in zip(s.users, s.test_target, strict=True) if len(t)} for s in splits]
+    return sorted(set.intersection(*kept))
+
+
+def tables(ds):
+    """The two tables that an audit can show."""
+    split = hold_out_k(ds, 5)
+    evidence = collect(Popularity().fit(split), ds, split)
+    yield gap_by_protocol({"Popularity": Popularity}, ds, "gender", seeds=(0,))
+    yield gap_by_targets(evidence, "gender", model="shop")
+
+
+def test_no_number_of_a_group_below_ten_is_published(ds):
+    """Its gap is dropped, and its size does not follow from those beside it."""
+    groups = np.where(np.arange(ds.n_users) % 2, "A", "B")
+    groups[judged(ds)[:4]] = "C"
+    for table in tables(regrouped(ds, groups)):
+        assert set(table["a"]) == {"A", "B"}
+        assert (table[["n_a", "n_b"]] % 10 == 0).all(axis=None)
+
+
+def test_no_interval_below_the_minimum_is_published(ds):
+    """As in the audit itself: an estimate and no more."""
+    groups = np.where(np.arange(ds.n_users) % 2, "A", "B")
+    groups[judged(ds)[:15]] = "C"
+    for table in tables(regrouped(ds, groups)):
+        few, rest = table[table["a"] == "C"], table[table["a"] != "C"]
+        assert len(few) and few[["low", "high", "p"]].isna().all(axis=None)
+        assert np.isfinite(few["gap"]).all() and np.isfinite(rest["low"]).all()
+
+
+def test_two_groups_of_which_one_is_hidden_have_no_gap(ds):
+    groups = np.full(ds.n_users, "A")
+    groups[judged(ds)[:9]] = "B"
+    with pytest.raises(InputError, match="fewer than two groups of 10 judged users"):
+        gap_by_protocol({"Popularity": Popularity}, regrouped(ds, groups), "gender", seeds=(0,))
+
+
 def test_every_protocol_and_model_is_told(ds):
     make = {"Popularity": Popularity, "Random": Random}
     frame = gap_by_protocol(make, ds, "gender", seeds=(0, 1))
@@ -38,7 +84,7 @@ def test_an_attribute_with_more_groups_is_told_group_by_group(ds):
 
 def test_an_attribute_without_groups_is_refused(ds):
     one = ds.users.assign(gender="F")
-    alike = type(ds)("alike", ds.interactions, ds.items, one, ds.card)
+    alike = regrouped(ds, one["gender"])
     with pytest.raises(InputError, match="fewer than two groups"):
         gap_by_protocol({"Popularity": Popularity}, alike, "gender")
 

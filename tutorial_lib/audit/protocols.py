@@ -8,9 +8,16 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.evidence import Evidence, collect, contrasts, group_sizes
+from tutorial_lib.audit.evidence import (
+    SUPPRESSED,
+    Evidence,
+    collect,
+    contrasts,
+    group_sizes,
+    status,
+)
 from tutorial_lib.audit.exposure import delta_gap, popularity_lift
-from tutorial_lib.audit.inference import group_gap
+from tutorial_lib.audit.inference import Estimate, group_gap
 from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out
 from tutorial_lib.errors import InputError
 
@@ -41,8 +48,10 @@ def gap_by_protocol(
     two groups the first name - the second, of more each - the rest. seeds: of the splits that
     are drawn several times; a user's values are averaged over them.
     Returns columns model, protocol, metric, attribute, a, b, n_a, n_b, mean, gap, low, high, p,
-    delta_gap (of all users).
-    Raises InputError where fewer than two groups have two judged users.
+    delta_gap (of all users). A contrast with a side of fewer than 10 users has no row, one below
+    the evidence's minimum has no interval and no p. Beside a group of fewer than 10, n_a and n_b
+    are rounded to tens.
+    Raises InputError for an attribute without two groups of 10 judged users under any protocol.
     """
     names = [attribute] if isinstance(attribute, str) else list(attribute)
     rows = []
@@ -53,7 +62,7 @@ def gap_by_protocol(
             pairs = zip(fitted, splits, strict=True)
             looks = [collect(recommender, dataset, split, k=k) for recommender, split in pairs]
             rows += [(model, protocol, *row) for row in _gaps(looks, names, seed)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return _table(rows, names)
 
 
 def gap_by_targets(
@@ -76,7 +85,18 @@ def gap_by_targets(
         part = replace(evidence, targets=[target[:n] for target in evidence.targets])
         told = f"{n} of {most} targets"
         rows += [(model, told, *row) for row in _gaps([part], names, seed)]
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return _table(rows, names)
+
+
+def _table(rows: Sequence[tuple], attributes: Sequence[str]) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    for attribute in attributes:
+        if not (table["attribute"] == attribute).any():
+            raise InputError(
+                f"gap_by_protocol: attribute {attribute!r} has fewer than two groups of "
+                f"{SUPPRESSED} judged users or more; use coarser groups, or another attribute"
+            )
+    return table
 
 
 def _gaps(looks: Sequence[Evidence], attributes: Sequence[str], seed: int) -> Iterator[tuple]:
@@ -88,15 +108,23 @@ def _gaps(looks: Sequence[Evidence], attributes: Sequence[str], seed: int) -> It
     }
     delta = float(np.mean([delta_gap(look) for look in looks]))
     for attribute in attributes:
-        compared = contrasts(looks[0].labels(attribute), group_sizes(looks[0], attribute))
-        compared = [found for found in compared if min(found[2].sum(), found[3].sum()) > 1]
-        if not compared:
-            raise InputError(f"gap_by_protocol: attribute {attribute!r} has fewer than two groups")
+        sizes = group_sizes(looks[0], attribute)
+        hidden = sizes["status"].eq("suppressed").any()  # and it must not follow from the others
+        compared = list(contrasts(looks[0].labels(attribute), sizes))
         for metric, drawn in measures.items():
             defined = ~np.isnan(drawn).all(axis=0)  # no lift without a profile and a list
             values = np.nanmean(drawn[:, defined], axis=0)
             for a, b, *rows in compared:
                 x, y = (values[row[defined]] for row in rows)
-                found = group_gap(x, y, rng=np.random.default_rng([seed, 5]))
+                if min(len(x), len(y)) < SUPPRESSED:
+                    continue
+                found = _gap(x, y, looks[0].minimum, seed)
                 numbers = float(values.mean()), found.value, found.low, found.high, found.p, delta
-                yield metric, attribute, a, b, len(x), len(y), *numbers
+                n_a, n_b = (round(len(side), -1) if hidden else len(side) for side in (x, y))
+                yield metric, attribute, a, b, n_a, n_b, *numbers
+
+
+def _gap(x: np.ndarray, y: np.ndarray, minimum: int, seed: int) -> Estimate:
+    if status(min(len(x), len(y)), minimum) != "measured":
+        return Estimate.nothing(x.mean() - y.mean())
+    return group_gap(x, y, rng=np.random.default_rng([seed, 5]))
