@@ -132,6 +132,71 @@ def test_a_cell_with_such_a_number_is_run_again(tmp_path, change):
     )
 
 
+def run_again(folder):
+    """The cells that a second run of the grid repeats, and what it tells."""
+    told, ran = [], []
+    run_grid(
+        CELLS[:2], folder, run=lambda cell: ran.append(cell) or stand_in(cell), tell=told.append
+    )
+    return ran, told
+
+
+def test_no_flipped_bit_of_a_cell_changes_the_table_in_silence(tmp_path):
+    """0.008 for 0.018 is a number that somebody can have measured."""
+    whole = run_grid(CELLS[:2], tmp_path, run=stand_in, tell=quiet)
+    path, rng = Results(tmp_path).path(CELLS[1]), np.random.default_rng(0)
+    good, changed = path.read_bytes(), []
+    for place in rng.permutation(8 * len(good))[:400]:
+        content = bytearray(good)
+        content[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(content)
+        told = []
+        found = Results(tmp_path, told.append).read(CELLS[:2])
+        if CELLS[1] in found:  # a bit that says the same: the layout, or E for e
+            pd.testing.assert_frame_equal(to_frame(found.values()), whole)
+        else:
+            assert len(told) == 1 and "will be run again" in told[0]
+            changed += told
+    assert len(changed) > 350 and sum("its checksum differs" in line for line in changed) > 20
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"values": {"ndcg@10": [0.01, 0.0, 1.0], "hit@10": [1.0, 0.0, 1.0]}},
+        {"users": [3, 1, 4]},
+        {"seconds": 2.5},
+        {"commit": "another"},
+        {"fingerprint": None},
+        {"more": 1},
+        {"sha256": "0" * 64},
+        {"sha256": None},
+    ],
+    ids=str,
+)
+def test_a_cell_that_was_changed_is_set_aside_and_run_again(tmp_path, change):
+    run_grid(CELLS[:2], tmp_path, run=stand_in, tell=quiet)
+    path = Results(tmp_path).path(CELLS[1])
+    good = path.read_bytes()
+    path.write_text(json.dumps(json.loads(good) | change))
+    ran, told = run_again(tmp_path)
+    assert ran == [CELLS[1]] and path.read_bytes() == good
+    assert sum(f"{path.name} was changed after it was written" in line for line in told) == 1
+    assert (tmp_path / "set-aside" / path.name).exists()
+
+
+def test_a_cell_without_a_checksum_is_run_again_and_one_laid_out_anew_is_not(tmp_path):
+    run_grid(CELLS[:2], tmp_path, run=stand_in, tell=quiet)
+    first, second = (Results(tmp_path).path(cell) for cell in CELLS[:2])
+    content = json.loads(first.read_text())
+    first.write_text(json.dumps(dict(sorted(content.items())), indent=2) + "\n")
+    content = json.loads(second.read_text())
+    del content["sha256"]
+    second.write_text(json.dumps(content))
+    ran, told = run_again(tmp_path)
+    assert ran == [CELLS[1]] and sum("has no checksum" in line for line in told) == 1
+
+
 def test_a_cell_nested_too_deep_to_read_is_run_again(tmp_path):
     path = Results(tmp_path).path(CELLS[0])
     path.write_text("[" * 100_000)

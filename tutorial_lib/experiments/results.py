@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -35,13 +36,16 @@ LIMITS = {
     "seconds": (0, 1e8, False, True), "score_seconds": (0, 1e8, False, True),
     "flops": (0, 1e26, False, False), "peak_mb": (0, 1e9, False, True),
 }  # fmt: skip
+CHECKSUM = "sha256"  # its key in a cell's file
 MOST_BYTES = 2**29  # of an unpacked table; the kit's own has 15 MB
 
 
 class Results:
     """A folder of finished cells. A file appears whole or not at all, so a grid that was killed goes on where it stood.
 
-    A file that cannot be read, or comes from another version, is moved to ``set-aside/`` and told in a line; the rest is used.
+    Each file carries a checksum of its content, for a wrong digit is JSON as good as a right one.
+    A file that cannot be read, was changed, or comes from another version, is moved to
+    ``set-aside/`` and told in a line; the rest is used.
     """
 
     def __init__(self, folder: str | Path, tell: Callable[[str], None] = print):
@@ -53,7 +57,7 @@ class Results:
 
     def write(self, cell: Cell, result: dict) -> None:
         content = {"format": FORMAT, "version": tutorial_lib.__version__, "commit": self.commit, **result}
-        write_whole(self.path(cell), json.dumps(content).encode())
+        write_whole(self.path(cell), json.dumps({**content, CHECKSUM: checksum(content)}).encode())
 
     def read(self, cells: Iterable[Cell]) -> dict[Cell, dict]:
         """The finished ones of these cells."""
@@ -73,6 +77,10 @@ class Results:
             wrong = [name for name, value in _numbers_of(result) if not _possible(name, value)]
             if wrong:
                 return self._set_aside(path, f"holds a {wrong[0]} that nobody can have measured")
+            if CHECKSUM not in result:
+                return self._set_aside(path, "has no checksum, as of an earlier version of the kit")
+            if result.pop(CHECKSUM) != checksum(result):
+                return self._set_aside(path, "was changed after it was written (its checksum differs)")
             return result
         except OSError as error:
             told = f"{error.strerror or error}; a file that can be read was expected"
@@ -89,6 +97,11 @@ class Results:
             told = f"cannot be moved to {aside} ({error.strerror or error}): delete it"
             raise InputError(f"results {path} {why}, and {told}") from None
         self.tell(f"{path.name} {why}: moved to {aside}, its cell will be run again; all others are used")
+
+
+def checksum(content: dict) -> str:
+    """SHA-256 of what a cell's file holds, however its JSON is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def to_frame(results: Iterable[dict]) -> pd.DataFrame:
