@@ -9,6 +9,7 @@ import shutil
 import socket
 import ssl
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -669,6 +670,95 @@ def test_a_second_download_leaves_the_half_of_the_first_alone(server, tmp_path):
         assert "are kept" not in str(caught.value) and left_over(tmp_path) == ["x.zip.part"]
         assert get(server, tmp_path, [good]).read_bytes() == BODY
     assert (tmp_path / "x.zip.part").read_bytes() == BODY[:1000]
+
+
+FETCH = """
+import pathlib, sys
+from tutorial_lib.data.download import download
+download([sys.argv[1]], pathlib.Path(sys.argv[2]), sys.argv[3], timeout=60, progress=False)
+"""
+COPY = "x.zip.part.0123456789ab"
+
+
+def wait_for(true, seconds=60):
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("killed", [[1], [0], [0, 1]], ids=["second", "first", "both"])
+def test_what_a_killed_download_left_goes_with_the_next_one(server, tmp_path, killed):
+    """`kill -9` of the second of two left its copy, up to the whole archive, in the cache for good."""
+    pytest.importorskip("fcntl", reason="file locks of Unix")
+    go_on = threading.Event()
+
+    def halfway(handler):
+        handler.part(until=HALF)
+        go_on.wait(60)
+        handler.wfile.write(BODY[HALF:])
+
+    server.script["/slow"] = [halfway]
+    folder, started = tmp_path / "cache", []
+    try:
+        for number in (1, 2):
+            command = [sys.executable, "-c", FETCH, f"{server.root}/slow", folder / "x.zip", SHA256]
+            started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
+            wait_for(lambda n=number: sum(f.stat().st_size == HALF for f in folder.glob("*")) == n)
+        for number in killed:
+            started[number].kill()
+            started[number].wait()
+        if len(killed) == 1:
+            go_on.set()
+            assert started[1 - killed[0]].wait(60) == 0 and len(left_over(folder)) == 2
+        get(server, folder, [good])
+        assert left_over(folder) == ["x.zip"]
+    finally:
+        go_on.set()
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_a_copy_that_somebody_holds_and_what_only_looks_like_one_stay(server, tmp_path):
+    fcntl = pytest.importorskip("fcntl", reason="file locks of Unix")
+    others = ["x.zip.part.0123456789", f"{COPY}c", "x.zip.part.notes", f"y{COPY}"]
+    for name in (COPY, "x.zip.part.aaaaaaaaaaaa", *others):
+        (tmp_path / name).write_bytes(b"half")
+    (tmp_path / "x.zip.part.bbbbbbbbbbbb").mkdir()
+    with open(tmp_path / COPY, "ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        get(server, tmp_path, [good])
+        stay = {COPY, "x.zip.part.bbbbbbbbbbbb", "x.zip", *others}
+        assert set(left_over(tmp_path)) == stay
+    get(server, tmp_path, [good])
+    assert set(left_over(tmp_path)) == stay - {COPY}
+
+
+@pytest.mark.parametrize("put", ["zip", "folder"])
+def test_a_fetch_of_what_is_here_removes_what_killed_ones_left(tmp_path, put):
+    """Then nothing is downloaded, and the copies would stay for good."""
+    pytest.importorskip("fcntl", reason="file locks of Unix")
+    cache = tmp_path / "cache"
+    put_zip(cache / "ml-100k.zip") if put == "zip" else put_folder(cache / "ml-100k")
+    (cache / "ml-100k.zip.part.0123456789ab").write_bytes(b"half")
+    (cache / "ml-100k.zip.part").write_bytes(b"half")
+    assert files.fetch("ml-100k", cache).parent == cache
+    kept = ["ml-100k.zip"] if put == "zip" else ["ml-100k", "ml-100k.zip.part"]
+    assert left_over(cache) == kept  # without the zip, the next download goes on with the half
+
+
+def test_a_file_system_without_locks_loses_nothing_and_ends(server, tmp_path, monkeypatch):
+    """There nobody can tell a killed process from a living one."""
+    fcntl = pytest.importorskip("fcntl", reason="file locks of Unix")
+
+    def refuse(*args):
+        raise OSError(37, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    (tmp_path / COPY).write_bytes(b"half")
+    assert get(server, tmp_path, [good]).read_bytes() == BODY
+    assert COPY in left_over(tmp_path)
 
 
 @pytest.mark.parametrize("call", ["open", "replace"])

@@ -6,6 +6,7 @@ import hashlib
 import http.client
 import itertools
 import os
+import re
 import socket
 import ssl
 import threading
@@ -13,12 +14,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 from tutorial_lib.errors import InputError
+from tutorial_lib.locks import take_lock
 
 try:
     import fcntl
@@ -54,15 +56,35 @@ def download(
     retries: how often a mirror that breaks off or answers 5xx is asked again; every new byte starts the count afresh.
     The file grows under ``target`` + ".part", kept for the next call if all mirrors fail and removed if its checksum is wrong.
     While another process is at that file, this one fetches a copy under a name of its own, and
-    keeps nothing of it if that fails.
+    keeps nothing of it if that fails. Copies of processes that were killed are removed.
     Returns ``target``. Raises InputError (one line, the reason for each mirror).
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        remove_abandoned(target)  # first: they may be what fills the disk
         with _own_part(target.with_name(target.name + ".part")) as part:
             return _from_mirrors(urls, part, target, sha256, timeout, retries, pause, progress)
     except OSError as error:
         raise _unwritable(target, error) from None
+
+
+def remove_abandoned(target: Path) -> None:
+    """Remove what killed downloads of ``target`` left beside it; what a living one holds stays.
+
+    That is every copy under a name of its own and, once ``target`` is there, the file that a next
+    call would have resumed.
+    """
+    if fcntl is None:  # Windows: copies are never made
+        return
+    own = r"(\.[0-9a-f]{12})" + ("?" if target.exists() else "")
+    name = re.compile(re.escape(target.name) + r"\.part" + own)
+    with suppress(OSError):
+        for path in [path for path in target.parent.iterdir() if name.fullmatch(path.name)]:
+            with suppress(OSError):  # another call has removed it; or no locks, so nobody can tell
+                abandoned = take_lock(path, make=False)
+                if abandoned:
+                    with abandoned:
+                        path.unlink()
 
 
 @contextmanager
@@ -77,10 +99,13 @@ def _own_part(part: Path) -> Iterator[Path]:
             if os.path.samestat(os.fstat(file.fileno()), os.stat(part)):  # not one just renamed
                 yield part
                 return
-    own = part.with_name(f"{part.name}.{uuid4().hex[:12]}")
+    held = None
+    while held is None:  # taken for abandoned between its making and its lock: the next name
+        own = part.with_name(f"{part.name}.{uuid4().hex[:12]}")
+        held = take_lock(own)
     try:
-        own.touch()
-        yield own
+        with held:
+            yield own
     finally:
         own.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from tutorial_lib.data.archives import MOST_BYTES, read_zipped, too_large, zipped_names
 from tutorial_lib.data.download import download as download_file
+from tutorial_lib.data.download import remove_abandoned
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.home import home_folder
 
@@ -178,7 +179,10 @@ def fetch(name: str, root: str | Path | None = None) -> Path:
 
 
 def find(name: str, root: str | Path | None = None) -> Source | None:
-    """The files of a data set that are here already, or None; never touches the network."""
+    """The files of a data set that are here already, or None; never touches the network.
+
+    What killed downloads left beside them is removed.
+    """
     if name not in ORIGINS:
         raise unknown_name("dataset to fetch", name, ORIGINS)
     origin = ORIGINS[name]
@@ -186,6 +190,7 @@ def find(name: str, root: str | Path | None = None) -> Source | None:
         for path in _candidates(base, origin):
             source = _open(path, origin.members, origin.folders)
             if source:
+                remove_abandoned(path.parent / origin.archives[0])
                 return source
     return None
 
