@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence, Set
 from numbers import Integral
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_whole
 
 Histories = Sequence[Sequence[int]]  # one sequence of item codes a row, oldest first
 
@@ -42,11 +42,19 @@ class ScoreRecommender:
         n_items = fitted(self).n_items
         if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= n_items:
             raise InputError(f"recommend(k={k}): k must lie in 1..{n_items}, the size of the catalogue")
+        check_whole("recommend", 1, block=block)
         check_histories(histories, n_items)
+        histories = list(histories)
+        if users is not None and len(users) != len(histories):
+            raise InputError(
+                f"recommend: {len(histories)} histories but {len(users)} users; expected one user a history"
+            )
+        users = None if users is None else np.asarray(users)
         out = np.empty((len(histories), k), dtype=np.int64)
         for start in range(0, len(histories), block):
             rows = slice(start, start + block)
             scores = self.score(histories[rows], users=None if users is None else users[rows])
+            check_shape(self, scores, len(histories[rows]), n_items)
             out[rows] = top_k(scores, k, exclude=histories[rows] if exclude_seen else None)
         return out
 
@@ -57,6 +65,15 @@ def fitted(recommender):
         name = type(recommender).__name__
         raise InputError(f"{name} is not fitted: call {name}().fit(split) before score, recommend or evaluate")
     return recommender
+
+
+def check_shape(recommender, scores: np.ndarray, n_rows: int, n_items: int) -> None:
+    """InputError unless ``score`` gave one row a history and one column an item."""
+    if np.shape(scores) != (n_rows, n_items):
+        raise InputError(
+            f"{type(recommender).__name__}.score returned shape {np.shape(scores)}, expected "
+            f"({n_rows}, {n_items}): one row a history, one column an item"
+        )
 
 
 def check_histories(histories: Histories, n_items: int) -> tuple[np.ndarray, np.ndarray]:
@@ -71,11 +88,58 @@ def check_histories(histories: Histories, n_items: int) -> tuple[np.ndarray, np.
     return flat, rows
 
 
-def flatten(histories: Histories) -> tuple[np.ndarray, np.ndarray]:
-    """All item codes in one array, and the row each belongs to."""
-    sizes = np.fromiter((len(h) for h in histories), dtype=np.int64, count=len(histories))
-    flat = np.concatenate([np.asarray(h, dtype=np.int64) for h in histories]) if sizes.sum() else np.empty(0, dtype=np.int64)
-    return flat, np.repeat(np.arange(len(histories)), sizes)
+def flatten(histories: Histories, what: str = "history") -> tuple[np.ndarray, np.ndarray]:
+    """All item codes in one array, and the row each belongs to.
+
+    what: how a message names one row. Raises InputError for what is no sequence of whole numbers a
+    row: texts, masks, missing values and fractions, a dictionary or a table in place of the rows.
+    """
+    if isinstance(histories, (str, bytes, Mapping)) or hasattr(histories, "columns"):
+        raise _no_rows(what, histories)
+    try:
+        sizes = np.fromiter(map(len, histories), dtype=np.int64, count=len(histories))
+    except TypeError:
+        raise _no_rows(what, histories) from None
+    rows = np.repeat(np.arange(len(sizes)), sizes)
+    kinds = set(map(type, histories))
+    if kinds == {np.ndarray}:
+        filled = [history for history in histories if len(history)]
+        if {(array.ndim, array.dtype.kind) for array in filled} == {(1, "i")}:
+            return np.concatenate(filled).astype(np.int64, copy=False), rows
+    parts = [item_codes(row, f"{what} {number}") for number, row in enumerate(histories)]
+    return np.concatenate([*parts, np.empty(0, dtype=np.int64)]), rows
+
+
+def _no_rows(what: str, histories) -> InputError:
+    rows = isinstance(histories, (list, tuple, np.ndarray))
+    found = "a row that is no list" if rows else type(histories).__name__
+    return InputError(
+        f"expected one {what} a row, each a list of item codes, as in [[3, 1], [2]]; found {found}"
+    )
+
+
+def item_codes(values: Sequence[int], where: str) -> np.ndarray:
+    """The values as an int64 array; InputError unless each is a whole number (3.0 is 3).
+
+    where: how a message begins, such as "history 3".
+    """
+    if isinstance(values, (str, bytes, Mapping)) or hasattr(values, "columns"):
+        raise InputError(f"{where} is {type(values).__name__}; expected a list of item codes")
+    listed = list(values) if isinstance(values, Set) else values
+    array = np.asarray(listed)
+    plain = type(values) is np.ndarray or {bool, np.bool_}.isdisjoint(map(type, listed))
+    if array.ndim == 1 and array.dtype.kind == "i" and plain and not np.ma.is_masked(values):
+        return array.astype(np.int64, copy=False)
+    if array.ndim != 1:
+        raise InputError(f"{where} has {array.ndim} dimensions; expected a list of item codes")
+    for value in listed:
+        whole = isinstance(value, Integral) and not isinstance(value, bool)
+        if not whole and not (isinstance(value, (float, np.floating)) and value.is_integer()):
+            shown = value.item() if isinstance(value, np.generic) else value
+            mask = isinstance(shown, bool)
+            mend = "np.flatnonzero(mask) turns a mask into codes" if mask else "0, 1, 2, ..."
+            raise InputError(f"{where} holds {shown!r:.40}; expected item codes: {mend}")
+    return np.array([int(min(value, 2**62)) for value in listed], dtype=np.int64)
 
 
 def positions(sizes: np.ndarray) -> np.ndarray:

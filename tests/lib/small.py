@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import Dataset, DatasetCard
+from tutorial_lib.recommender import ScoreRecommender
 
 
 def make_dataset(rows, n_users=None, n_items=None, name="tiny"):
@@ -24,3 +25,14 @@ def random_dataset(seed=0, n_users=40, n_items=30, length=12, distinct_times=Fal
         for step, item in enumerate(rng.permutation(n_items)[:length]):
             rows.append((user, item, step if distinct_times else step // 3))
     return make_dataset([rows[i] for i in rng.permutation(len(rows))], n_users, n_items)
+
+
+class Fixed(ScoreRecommender):
+    """Returns rows of a fixed score matrix by user, and remembers how many rows were asked at a time."""
+
+    def __init__(self, scores):
+        self.scores, self.asked, self.n_items = scores, [], scores.shape[1]
+
+    def score(self, histories, users=None):
+        self.asked.append(len(histories))
+        return self.scores[users]

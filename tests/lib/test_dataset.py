@@ -127,6 +127,9 @@ WRONG = {  # what was given: column, values of one user, the first bad row, what
     "codes kept as text": ("user", ["0", "0", "0", "0"], 0, "pd.factorize(log['user'])"),
     "a missing code": ("item", [0, NAN, 2, 3], 1, "missing"),
     "a missing code in Int64": ("item", pd.array([0, 1, 2, None] * 2, dtype="Int64"), 3, "missing"),
+    "NA among objects": ("item", pd.Series([0, pd.NA, 2, 3] * 2, dtype=object), 1, "missing"),
+    "NA among user codes": ("user", pd.Series([0, 0, None, pd.NA] * 2, dtype=object), 2, "missing"),
+    "NA among times": ("timestamp", pd.Series([1, 2, pd.NA, 4] * 2, dtype=object), 2, "dropna"),
     "a fractional code": ("item", [0, 1.5, 2, 3], 1, "1.5 is not a whole number"),
     "an endless code": ("item", [0, 1, float("-inf"), 3], 2, "not a whole number"),
     "a huge code": ("item", [0, 1, 2, 1e300], 3, "codes must lie in 0..3"),
@@ -253,11 +256,20 @@ def test_an_empty_log_has_no_sequences_and_splits_into_nothing():
             split(ds)
 
 
-@pytest.mark.parametrize("users", [[True, False], [0.5], ["u"], [NAN], [-1], []])
+@pytest.mark.parametrize(
+    "users", [[True, False], [0.5], ["u"], [NAN], [0, pd.NA], pd.array([0, None], dtype="Int64"), [-1], []]
+)
 def test_subset_users_takes_codes_only(users):
     """A mask of true and false would choose users 1 and 0."""
     with pytest.raises(InputError, match="subset_users: expected user codes in 0..1"):
         own().subset_users(users)
+
+
+def test_a_missing_rating_may_be_written_in_any_way():
+    for missing in (None, pd.NA, NAN, pd.NaT):
+        ratings = pd.Series([1, missing, 3, 4] * 2, dtype=object)
+        found = own(rating=ratings).interactions["rating"]
+        np.testing.assert_array_equal(found, [1, NAN, 3, 4] * 2)
 
 
 @pytest.mark.parametrize("k", [2.5, True, "2", None])

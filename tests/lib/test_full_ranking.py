@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from small import make_dataset
+from small import Fixed, make_dataset
 
 from tutorial_lib.data import Dataset, hold_out_k, leave_last_out
 from tutorial_lib.errors import InputError
@@ -94,7 +94,7 @@ def test_a_single_column_of_nan_is_refused():
     [
         (np.zeros((2, 3)), [0, 3], "expected", "target 3 lies outside the catalogue of 3"),
         (np.zeros((2, 3)), [0, -1], "expected", "target -1"),
-        (np.zeros((2, 3)), [0], "expected", "one target per row"),
+        (np.zeros((2, 3)), [0], "expected", "2 rows of scores but 1 targets"),
         (np.zeros((2, 3)), [0.0, 1.0], "expected", "integers"),
         (np.zeros(3), [0], "expected", "shape"),
         (np.zeros((2, 3)), [0, 1], "mean", "ties='mean'"),
@@ -111,17 +111,6 @@ def test_no_rows_give_no_ranks():
 
 
 # --- evaluate ----------------------------------------------------------------------------------------------------------------------
-
-
-class Fixed(ScoreRecommender):
-    """Returns rows of a fixed score matrix by user, and remembers how many rows were asked at a time."""
-
-    def __init__(self, scores):
-        self.scores, self.asked, self.n_items = scores, [], scores.shape[1]
-
-    def score(self, histories, users=None):
-        self.asked.append(len(histories))
-        return self.scores[users]
 
 
 def dataset() -> Dataset:

@@ -182,6 +182,8 @@ def _numbers(where: str, column: pd.Series, expected: str) -> np.ndarray:
 
 
 def _as_float(value: Real) -> float:
+    if pd.isna(value):  # float(pd.NA) is an error
+        return np.nan
     try:
         return float(value)
     except OverflowError:  # of more than 308 digits

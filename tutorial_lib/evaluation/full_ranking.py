@@ -7,10 +7,17 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, check_whole
+from tutorial_lib.evaluation.ids import paired, score_rows
 from tutorial_lib.evaluation.metrics import Groups, cutoffs, groups_of, per_user_frame
 from tutorial_lib.evaluation.ranks import Ties, check_scores, check_targets, check_ties, count_above
-from tutorial_lib.recommender import check_histories, refuse_nan
+from tutorial_lib.recommender import (
+    check_histories,
+    check_shape,
+    flatten,
+    item_codes,
+    refuse_nan,
+)
 
 SCORES_AT_ONCE = 1 << 24  # a block of scores is at most this many numbers, so memory stays flat for any number of users
 
@@ -90,21 +97,24 @@ def evaluate_scores(
     """The same metrics from a score matrix you already have: [n, n_items], higher is better.
 
     targets: one item code a row, or one collection of codes a row; rows without targets are left out and counted.
-    histories: item codes to take out of each row's ranking (default: none); a target among them is a miss, as in `evaluate`. k, ties,
-    raises: as in `evaluate`.
+    histories: item codes to take out of each row's ranking (default: none); a target among them is a miss, as in `evaluate`, and so is
+        one scored -inf. k, ties, raises: as in `evaluate`.
+    Series, dictionaries and the rows of a DataFrame of scores are paired by label, which is then the index of the result; InputError
+        where only some of them have labels other than 0, 1, 2, ...
 
     >>> scores = np.array([[0.0, 3.0, 2.0, 1.0]])
     >>> evaluate_scores(scores, [2], k=1)["hit@1"].tolist(), evaluate_scores(scores, [2], histories=[[1]], k=1)["hit@1"].tolist()
     ([0.0], [1.0])
     """
-    ks, scores = cutoffs(k), check_scores(scores)
+    where = "evaluate_scores"
+    ks, (scores, rows) = cutoffs(k), score_rows(scores, where)
+    scores = check_scores(scores)
     check_ties(ties)
     _check_k(ks, scores.shape[1])
-    for name, value in (("targets", targets), ("histories", histories)):
-        if value is not None and len(value) != len(scores):
-            raise InputError(f"evaluate_scores: {len(scores)} rows of scores but {len(value)} {name}; expected one per row")
-    single = np.asarray(targets) if not any(hasattr(t, "__len__") for t in targets) else None
-    lists = None if single is not None else [np.asarray(list(target), dtype=np.int64) for target in targets]
+    _, targets, labels = paired(rows, targets, where, ("scores", "targets"))
+    if histories is not None:
+        histories = paired(rows, histories, where, ("scores", "histories"))[1]
+    single, lists = _goals(targets)
     kept = np.arange(len(scores)) if lists is None else np.flatnonzero([len(target) for target in lists])
     if not len(kept):
         raise InputError("evaluate_scores: no row has a target; expected at least one")
@@ -116,7 +126,25 @@ def evaluate_scores(
         goals = single[chosen] if lists is None else [lists[row] for row in chosen]
         hidden = seen_index([histories[row] for row in chosen], scores.shape[1]) if histories is not None else None
         parts.append(groups_of_scores(scores[chosen] if copies else scores, goals, hidden, ties, chosen, reach_all=False))
-    return frame_of(parts, ks, pd.Index(kept, name="row"), len(scores))
+    index = pd.Index(kept, name="row") if labels is None else labels[kept]
+    return frame_of(parts, ks, index, len(scores))
+
+
+def _goals(targets: Sequence) -> tuple[np.ndarray | None, list[np.ndarray] | None]:
+    """Targets as one array of codes, one a row, or as a list of arrays; the other is None."""
+    if isinstance(targets, np.ndarray) and targets.ndim == 1 and targets.dtype.kind in "iu":
+        return targets, None
+    alone = [pd.api.types.is_scalar(one) or getattr(one, "shape", None) == () for one in targets]
+    if all(alone):
+        return item_codes(targets, "evaluate_scores: targets"), None
+    if any(alone):
+        raise InputError(
+            f"evaluate_scores: the target of row {alone.index(True)} is no list, others are; "
+            "expected one item code a row, or one list of codes a row ([] where there is none)"
+        )
+    flat, rows = flatten(targets, "target")
+    ends = np.cumsum(np.bincount(rows, minlength=len(targets)))
+    return None, [flat[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def _check_k(ks: list[int], n_items: int) -> None:
@@ -134,22 +162,23 @@ def scored_blocks(recommender, split, on: str = "test", block: int | None = None
         raise InputError(
             f"evaluate(on={on!r}): split '{split.name}' has no {on} targets; use the other part, or the split before merge_validation"
         )
-    n_items, name = split.dataset.n_items, type(recommender).__name__
+    n_items = split.dataset.n_items
+    if block is not None:
+        check_whole("evaluate", 1, block=block)
     block = block or max(1, min(1024, SCORES_AT_ONCE // n_items))
     for start in range(0, len(rows), block):
         chosen = rows[start : start + block]
         histories, users = [all_histories[row] for row in chosen], np.asarray(split.users)[chosen]
         scores = np.asarray(recommender.score(histories, users=users))
-        if scores.shape != (len(chosen), n_items):
-            raise InputError(
-                f"{name}.score returned shape {scores.shape}, expected ({len(chosen)}, {n_items}): one row a history, one column an item"
-            )
+        check_shape(recommender, scores, len(chosen), n_items)
         yield users, histories, [all_targets[row] for row in chosen], check_scores(scores)
 
 
-def groups_of_scores(scores, targets, hidden, ties: str, names, *, reach_all: bool = True) -> tuple[Groups, np.ndarray, np.ndarray, int, int]:
-    """Where the targets of each row stand, how many a row has, whether a non-target shares a target's score, how many were hidden, and
-    how many others are out of reach.
+def groups_of_scores(
+    scores, targets, hidden, ties: str, names, *, reach_all: bool = True
+) -> tuple[Groups, np.ndarray, np.ndarray, int, int]:
+    """Where the targets of each row stand, how many a row has, whether a non-target shares a target's
+    score, how many were hidden, and how many others are out of reach.
 
     targets: int array (one a row) or a list of int arrays. hidden: index of the scores to take out of the ranking. reach_all: hidden
     targets stay in it; otherwise they, and targets scored -inf, count as targets that stand nowhere, for `top_k` shows none of them.

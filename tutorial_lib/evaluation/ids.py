@@ -18,38 +18,74 @@ PADDING = -1
 WHERE = "ranking_metrics"
 
 
-def paired(recommended, relevant) -> tuple[Sequence, Sequence, pd.Index | None]:
+NOUNS = {
+    "recommended": "lists of recommendations",
+    "relevant": "of relevant items",
+    "scores": "rows of scores",
+}
+
+
+def paired(
+    recommended, relevant, where: str = WHERE, names: tuple[str, str] = ("recommended", "relevant")
+) -> tuple[Sequence, Sequence, pd.Index | None]:
     """Both sides in one order of users, and their labels (None: no labels, users are paired by place).
 
     Dictionaries and Series are paired by label, in the order of ``recommended``. Raises InputError for labels on one side only (unless
-    they are 0, 1, 2, ...), for labels that repeat, and for users that only one side knows.
+    they are 0, 1, 2, ...), for labels that repeat, and for users that only one side knows. where, names: for the messages.
     """
-    for name, value in (("recommended", recommended), ("relevant", relevant)):
-        if isinstance(value, (str, bytes, pd.DataFrame)) or not hasattr(value, "__len__"):
-            raise InputError(f"{WHERE}: {name} must hold one list of item ids per user, got {type(value).__name__}")
+    for name, value in zip(names, (recommended, relevant), strict=True):
+        text = isinstance(value, (str, bytes, pd.DataFrame))
+        if text or not hasattr(value, "__len__") or getattr(value, "shape", None) == ():
+            raise InputError(f"{where}: {name} must hold one list of item ids per user, got {type(value).__name__}")
     sides = [pd.Series(side, dtype=object) if isinstance(side, Mapping) else side for side in (recommended, relevant)]
     named = [isinstance(side, pd.Series) and not side.index.equals(pd.RangeIndex(len(side))) for side in sides]
     if not any(named) and len(sides[0]) != len(sides[1]):
         raise InputError(
-            f"{WHERE}: {len(sides[0])} lists of recommendations but {len(sides[1])} of relevant items; expected one of each per user"
+            f"{where}: {len(sides[0])} {NOUNS.get(names[0], names[0])} but {len(sides[1])} "
+            f"{NOUNS.get(names[1], names[1])}; expected one of each per user"
         )
-    if not any(named) and not any(isinstance(side, Mapping) for side in (recommended, relevant)):
+    labelled = all(isinstance(side, pd.Series) for side in sides)
+    mapped = isinstance(recommended, Mapping) or isinstance(relevant, Mapping)
+    if not any(named) and not (mapped and labelled):
         return (*(list(side) if isinstance(side, pd.Series) else side for side in sides), None)
-    if not all(isinstance(side, pd.Series) for side in sides):
+    if not labelled:
         raise InputError(
-            f"{WHERE}: one side names its users ({_labels(sides)}), the other does not; give both with labels, or both as lists "
+            f"{where}: one side names its users ({_labels(sides)}), the other does not; give both with labels, or both as lists "
             "in the same order of users"
         )
     first, second = (side.index for side in sides)
     for index in (first, second):
         if not index.is_unique:
-            raise InputError(f"{WHERE}: the user {index[index.duplicated()].tolist()[0]!r} has two lists; expected one list per user")
+            raise InputError(f"{where}: the user {index[index.duplicated()].tolist()[0]!r} has two lists; expected one list per user")
     odd = first.symmetric_difference(second, sort=False)
     if len(odd):
         raise InputError(
-            f"{WHERE}: the user {odd.tolist()[0]!r} is on one side only, as are {len(odd) - 1} more; expected the same users on both sides"
+            f"{where}: the user {odd.tolist()[0]!r} is on one side only, as are {len(odd) - 1} more; expected the same users on both sides"
         )
-    return list(sides[0]), list(sides[1].reindex(first)), first.rename("user")
+    labels = first.rename("user") if first.nlevels == 1 else first
+    return list(sides[0]), list(sides[1].reindex(first)), labels
+
+
+def score_rows(scores, where: str) -> tuple[np.ndarray, Sequence]:
+    """A score matrix without its labels, and its row numbers, labelled where the rows are.
+
+    scores: [n, n_items], or a DataFrame whose columns are the item codes 0..n_items-1, in any order.
+    """
+    if np.ma.is_masked(scores):
+        raise InputError(
+            f"{where}: scores holds masked places; scores.filled(-np.inf) ranks these items last"
+        )
+    if not isinstance(scores, pd.DataFrame):
+        return scores, np.arange((*np.shape(scores), 0)[0])
+    codes = pd.RangeIndex(scores.shape[1])
+    if not scores.columns.equals(codes):
+        if not scores.columns.is_unique or set(scores.columns) != set(codes):
+            raise InputError(
+                f"{where}: the columns of scores are named {scores.columns[0]!r}, ...; expected the "
+                f"item codes 0..{len(codes) - 1}; where column j is item j, give scores.to_numpy()"
+            )
+        scores = scores[list(codes)]
+    return scores.to_numpy(), pd.Series(np.arange(len(scores)), index=scores.index)
 
 
 def _labels(sides) -> str:

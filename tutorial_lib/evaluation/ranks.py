@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 
 from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation.ids import paired, score_rows
 
 Ties = Literal["expected", "optimistic", "pessimistic", "index"]
 TIES = ("expected", "optimistic", "pessimistic", "index")
@@ -28,7 +29,9 @@ def target_ranks(scores: np.ndarray, targets: np.ndarray, ties: Ties = "expected
     >>> [int(target_ranks(np.array([[0.1, 0.7, 0.7, 0.7]]), [2], ties=rule)[0]) for rule in ("optimistic", "pessimistic", "index")]
     [1, 3, 2]
     """
-    scores, targets = check_scores(scores), np.asarray(targets)
+    scores, rows = score_rows(scores, "target_ranks")
+    scores = check_scores(scores)
+    targets = np.asarray(paired(rows, targets, "target_ranks", ("scores", "targets"))[1])
     check_ties(ties)
     if targets.shape != (len(scores),):
         raise InputError(f"target_ranks: expected one target per row, shape ({len(scores)},), got shape {targets.shape}")
