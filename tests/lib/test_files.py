@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import itertools
 import os
@@ -20,6 +21,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from tutorial_lib.audit import log_file
 from tutorial_lib.data import archives, files
 from tutorial_lib.data import download as download_module
 from tutorial_lib.data.download import download
@@ -569,6 +571,23 @@ def test_a_plain_file_that_is_too_large_is_refused_too(tmp_path, monkeypatch):
     put_folder(tmp_path / "ml-100k", MEMBERS | {"u.data": bytes(101)})
     with pytest.raises(InputError, match="u.data is larger than"):
         read(tmp_path)
+
+
+def test_a_packed_log_is_read_up_to_the_limit_of_every_other_file(tmp_path):
+    """A gzip file of 2 MB used to fill the memory with 2 GiB."""
+    assert log_file.LARGEST == archives.MOST_BYTES
+    path = tmp_path / "log.csv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"user,items\n1,2")
+        for _ in range(257):
+            file.write(b" " * 2**20)
+    tracemalloc.start()
+    try:
+        with pytest.raises(InputError, match=r"log.csv.gz: more than 256 MiB unpacked"):
+            log_file.read_log(path)
+        assert tracemalloc.get_traced_memory()[1] < 700 * 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_zip64_is_read(tmp_path):

@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.data.archives import MOST_BYTES
 from tutorial_lib.errors import InputError
 
-LARGEST = 2 << 30  # bytes, unpacked: a gzip file of 2 MB can hold 2 GB
+LARGEST = MOST_BYTES  # unpacked: a gzip file of 2 MB can hold 2 GB
 EXPECTED = (
     "expected the columns user and items (codes), or user_id and item_ids (the data set's own "
     "ids), with items separated by spaces; or one row an item: user_id, item_id and, where the "
@@ -63,7 +64,7 @@ def _text(path: Path) -> str:
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: cannot be read ({why}); write the file again") from None
     if len(data) > LARGEST:
-        raise InputError(f"{path}: more than {LARGEST >> 30} GiB unpacked; log fewer users")
+        raise InputError(f"{path}: more than {LARGEST >> 20} MiB unpacked; log fewer users")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
