@@ -194,7 +194,7 @@ def _report(runs, out: Path) -> int:
     print(f"\nExecuted notebooks: {out / 'index.html'} lists them (.html to read, .ipynb to open)")
     print(f"Results table: {out / 'results.csv'}    Time and memory: {out / 'notebooks.csv'}", flush=True)
     for run in failed:
-        complain(f"{run.notebook} failed at {run.error} (executed so far: {out / run.notebook}.ipynb)", 1)
+        complain(f"{run.notebook} failed: {run.error} (executed so far: {out / run.notebook}.ipynb)", 1)
     return 1 if failed else 0
 
 

@@ -11,7 +11,7 @@ import tempfile
 import textwrap
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nbformat
@@ -55,6 +55,20 @@ class NotebookRun:
     cells: int
     peak_memory_mb: float
     error: str = ""
+
+    def failed(self, why: str) -> NotebookRun:
+        """The same with one more thing that went wrong, after the first."""
+        return replace(self, status="failed", error="; ".join(filter(None, (self.error, why))))
+
+
+def in_one_line(error: Exception) -> str:
+    """The kind of an error and what it says, at most 200 characters.
+
+    >>> in_one_line(ValueError("one\nline"))
+    'ValueError: one line'
+    """
+    told = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return textwrap.shorten(told, 200, placeholder=" ...")
 
 
 def execute(
@@ -121,6 +135,8 @@ def _papermill(
         raise OSError(
             failure.errno, failure.strerror or str(failure), failure.filename or str(out)
         ) from failure
+    except Exception as failure:  # an output that is against the format, or cannot be written
+        error = f"code cell {watch.done} of {watch.total}: {in_one_line(failure)}"
     return textwrap.shorten(error, 300, placeholder=" ...")
 
 

@@ -2,8 +2,8 @@
 
 While a run is at work the folder holds ``.tutorial-run``, with a lock and everything half-written;
 files come out of it by a rename. An earlier run is not touched before the first new page is there;
-then it stands in ``earlier/`` until the new run is complete. What a killed run left is put in order
-by the next one.
+then it stands in ``earlier/`` (or ``earlier-2/`` and so on: nothing is written over) until a run is
+complete. What a killed run left is put in order by the next one. Files that no run has written stay.
 """
 
 from __future__ import annotations
@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import csv
 import io
+import itertools
 import os
 import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tutorial_lib.errors import InputError
@@ -30,6 +31,7 @@ TABLES = {
     ],
 }
 WORK = ".tutorial-run"
+_PART = ".tutorial-earlier"  # an earlier run while it is set aside
 _MARK = "notebooks.csv"  # a folder with this file in it was written by a run
 
 
@@ -122,22 +124,21 @@ class RunFolder:
 
         A complete run ends the earlier one; one that broke off keeps its pages, or leaves no trace.
         """
-        complete = kind is None
-        with contextlib.nullcontext() if complete else contextlib.suppress(OSError):
-            if complete:
+        complete = False
+        try:
+            if kind is None:
                 self._tell("complete")
-                shutil.rmtree(self.out / "earlier", ignore_errors=True)
-            elif self.runs:
-                self._drop_unfinished()
-                self._tell("broken off")
-            elif not self.replaces:
-                _remove_files(self.out)
-        shutil.rmtree(self.work, ignore_errors=True)
-        self.lock.close()
-        if os.name == "nt":  # a file that is open cannot be removed there
+                _remove_earlier(self.out)
+                complete = True
+        finally:
+            if not complete:
+                self._break_off()
             shutil.rmtree(self.work, ignore_errors=True)
-        if not complete:
-            self._remove_made()
+            self.lock.close()
+            if os.name == "nt":  # a file that is open cannot be removed there
+                shutil.rmtree(self.work, ignore_errors=True)
+            if not complete:
+                self._remove_made()
 
     def _remove_made(self) -> None:
         """Remove the folders that were made for this run, where nothing is in them."""
@@ -150,10 +151,23 @@ class RunFolder:
         if not self.runs:
             kept = f"the earlier run in {self.out} is as it was"
             return f"no notebook was done; {kept if self.replaces else 'nothing was left behind'}"
-        earlier = self.out / "earlier"
-        also = f"; the earlier run is in {earlier}" if earlier.is_dir() else ""
+        earlier = earlier_runs(self.out)
+        also = f"; the earlier run is in {earlier[-1]}" if earlier else ""
         done = f"{len(self.runs)} of {len(self.names)} notebooks are done and kept"
         return f"{done}, see {self.out / 'index.html'}{also}"
+
+    def _break_off(self) -> None:
+        """Say so in the index, also on a full disk: what is unfinished makes room first."""
+        with contextlib.suppress(OSError):
+            _empty(self.work)
+            if not self.runs:
+                return None if self.replaces else _remove_files(self.out)
+            self._drop_unfinished()
+            try:
+                self._tell("broken off")
+            except OSError:  # better no index than one that is wrong
+                (self.out / "index.html").unlink(missing_ok=True)
+                self._tell("broken off")
 
     def _drop_unfinished(self) -> None:
         """Take back a notebook's file whose other one had no time to follow."""
@@ -165,7 +179,7 @@ class RunFolder:
 
     def _tell(self, state: str) -> None:
         self._write_tables()
-        self._write("index.html", index_page(self, state))
+        self._write("index.html", index_page(self, state, earlier_runs(self.out)))
 
     def _write_tables(self) -> None:
         ended = [name for name in self.names if name in self.runs]
@@ -199,8 +213,8 @@ def _table(name: str, rows: list[dict]) -> str:
 
 def _written_by_a_run(out: Path) -> bool:
     inside = [path.name for path in out.iterdir() if path.name != WORK]
-    marks = (out / _MARK, out / "earlier" / _MARK, out / "earlier.part" / _MARK)
-    return not inside or any(mark.is_file() for mark in marks)
+    known = (out / _MARK).is_file() or (out / _PART).is_dir() or earlier_runs(out)
+    return not inside or bool(known)
 
 
 def _files(folder: Path) -> list[Path]:
@@ -223,27 +237,49 @@ def _remove_files(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _set_aside(out: Path) -> None:
-    """Move the earlier run into ``earlier/``.
+def _earlier_names(out: Path) -> Iterator[Path]:
+    yield out / "earlier"
+    yield from (out / f"earlier-{number}" for number in itertools.count(2))
 
-    One that is there already is the last complete one: it stays, and the one that broke off goes.
-    """
-    earlier, part = out / "earlier", out / "earlier.part"
-    if earlier.is_dir():
-        return _remove_files(out)
+
+def earlier_runs(out: Path) -> list[Path]:
+    """The folders that earlier runs were set aside in, oldest first; a user's own are left out."""
+    there = itertools.takewhile(os.path.lexists, _earlier_names(out))
+    return [folder for folder in there if (folder / _MARK).is_file()]
+
+
+def _set_aside(out: Path) -> None:
+    """Move the earlier run into ``earlier/``, or the next such name that is free."""
+    part = out / _PART
     part.mkdir(exist_ok=True)
     for path in _files(out):
         os.replace(path, part / path.name)
-    part.rename(earlier)
+    part.rename(next(path for path in _earlier_names(out) if not os.path.lexists(path)))
+
+
+def _remove_earlier(out: Path) -> None:
+    """A run is complete: end those before it, but for what a user has put beside their files."""
+    for folder in reversed(earlier_runs(out)):
+        with contextlib.suppress(OSError):
+            _remove_files(folder)
+            folder.rmdir()
 
 
 def _put_in_order(out: Path) -> None:
     """Undo what a killed run had only half set aside."""
-    for folder in (out / "earlier.part", out / "earlier"):
-        if folder.is_dir() and (folder.name == "earlier.part" or not (out / _MARK).is_file()):
-            for path in sorted(folder.iterdir(), key=lambda path: path.name == _MARK):
-                os.replace(path, out / path.name)
-            folder.rmdir()
+    part = out / _PART
+    if part.is_dir():
+        _move_back(part, sorted(part.iterdir(), key=lambda path: path.name == _MARK))
+    elif not (out / _MARK).is_file():
+        for folder in earlier_runs(out)[-1:]:
+            _move_back(folder, _files(folder))
+
+
+def _move_back(folder: Path, files: list[Path]) -> None:
+    for path in files:
+        os.replace(path, folder.parent / path.name)
+    with contextlib.suppress(OSError):  # something of a user's is left in it
+        folder.rmdir()
 
 
 def _empty(work: Path) -> None:

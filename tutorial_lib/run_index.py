@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -13,10 +14,20 @@ if TYPE_CHECKING:
 
 _STYLE = """
 body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 17px/1.5 system-ui, sans-serif; }
+body { overflow-wrap: anywhere; }
 table { border-collapse: collapse; }
+th, td.number { overflow-wrap: normal; }
 th, td { border: 1px solid #ccc; padding: .25em .6em; text-align: left; vertical-align: top; }
 td.number { text-align: right; }
 a { color: #005a8f; }
+@media (max-width: 40rem) {
+  table, tbody, tr, td { display: block; }
+  thead { position: absolute; clip-path: inset(50%); width: 1px; height: 1px; overflow: hidden; }
+  tr { border: 1px solid #ccc; margin-bottom: .6em; padding: .4em .6em; }
+  td, td.number { border: 0; padding: 0; text-align: left; }
+  td.number:empty { display: none; }
+  td.number::before { content: attr(data-label) ": "; }
+}
 """
 _NOTES = {
     "running": "Running: {done} of {all} are done. This page was written at {now} and grows with "
@@ -24,9 +35,7 @@ _NOTES = {
     "complete": "Complete: {done} of {all} notebooks have run.",
     "broken off": "Broken off: {done} of {all} notebooks have run, and their pages are whole.",
 }
-_EARLIER = """<p>The run before this one is in <a href="earlier/index.html">earlier</a>
-until a run is complete.</p>
-"""
+_EARLIER = "<p>What ran here before is kept until a run is complete: {links}.</p>\n"
 _PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">{refresh}
@@ -34,29 +43,33 @@ _PAGE = """<!DOCTYPE html>
 <body><h1>Executed notebooks</h1>
 <p>Started {start}; {about}.</p>
 <p><strong>{note}</strong></p>
-{earlier}<table><thead><tr><th scope="col">Notebook</th><th scope="col">State</th>
+{earlier}<table role="table"><thead><tr role="row"><th scope="col">Notebook</th><th scope="col">State</th>
 <th scope="col">Minutes</th><th scope="col">Memory (MB)</th></tr></thead><tbody>
 {lines}</tbody></table>
 <p><a href="results.csv">Results</a>, <a href="notebooks.csv">time and memory</a></p></body></html>
 """
-_LINE = """<tr><td>{shown}</td><td>{state}</td>
-<td class="number">{minutes}</td><td class="number">{memory}</td></tr>
+_LINE = """<tr role="row"><td role="cell">{shown}</td><td role="cell">{state}</td>
+<td role="cell" class="number" data-label="Minutes">{minutes}</td>
+<td role="cell" class="number" data-label="Memory (MB)">{memory}</td></tr>
 """
 
 
-def index_page(folder: RunFolder, state: str) -> str:
-    """State, minutes, memory and link of every notebook. state: "running", "complete" or "broken off"."""
+def index_page(folder: RunFolder, state: str, earlier: Sequence[Path]) -> str:
+    """State, minutes, memory and link of every notebook.
+
+    state: "running", "complete" or "broken off". earlier: folders of the runs before this one.
+    """
     about = [f"{key} {value}" for key, value in folder.context.items() if value]
     counts = {"done": len(folder.runs), "all": len(folder.names)}
     note = _NOTES[state].format(**counts, now=time.strftime("%H:%M:%S"))
-    earlier = state != "complete" and (folder.out / "earlier").is_dir()
+    links = ", ".join(f'<a href="{path.name}/index.html">{path.name}</a>' for path in earlier)
     return _PAGE.format(
         refresh='<meta http-equiv="refresh" content="5">' if state == "running" else "",
         style=_STYLE,
         start=folder.start,
         about=html.escape(", ".join(about)),
         note=note,
-        earlier=_EARLIER if earlier else "",
+        earlier=_EARLIER.format(links=links) if links and state != "complete" else "",
         lines="".join(_line(folder, name) for name in folder.names),
     )
 

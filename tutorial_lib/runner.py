@@ -16,7 +16,7 @@ import nbformat
 import tutorial_lib
 from tutorial_lib.data.shipped import clone_commit
 from tutorial_lib.errors import InputError
-from tutorial_lib.kernels import NotebookRun, execute, kill_kernels
+from tutorial_lib.kernels import NotebookRun, execute, in_one_line, kill_kernels
 from tutorial_lib.run_folder import RunFolder, write_text
 
 __all__ = ["PARAMETERS", "NotebookRun", "declared_parameters", "execute", "run_notebooks"]
@@ -34,9 +34,8 @@ def declared_parameters(notebook: Path) -> list[str]:
     except (
         Exception
     ) as error:  # JSON, encoding, version and schema each fail with an error of their own
-        why = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         raise InputError(
-            f"cannot read a notebook from {notebook}: {why}; expected an .ipynb file"
+            f"cannot read a notebook from {notebook}: {in_one_line(error)}; expected an .ipynb file"
         ) from None
     marked = (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
     return _ASSIGNED.findall(next(marked, ""))
@@ -92,16 +91,9 @@ def run_notebooks(
         with folder, contextlib.closing(_executed(named, given, folder, jobs, on_cell)) as ended:
             for run in ended:
                 if export_html:
-                    page = export_html(
-                        folder.work / f"{run.notebook}.ipynb", named[run.notebook].parent
-                    )
-                    write_text(folder.work / f"{run.notebook}.html", page)
-                folder.publish(
-                    run,
-                    _recorded(
-                        folder.work / f"{run.notebook}.jsonl", run.notebook, given[run.notebook]
-                    ),
-                )
+                    run = _with_page(run, folder.work, named[run.notebook].parent, export_html)
+                run, rows = _with_records(run, folder.work, given[run.notebook])
+                folder.publish(run, rows)
                 shutil.rmtree(folder.work / "scratch" / run.notebook, ignore_errors=True)
                 on_end(run)
     except KeyboardInterrupt:
@@ -195,11 +187,34 @@ def _check_parameters(
     }
 
 
-def _recorded(log: Path, notebook: str, given: dict[str, object]) -> list[dict]:
-    """Rows that the notebook's golden calls appended to ``log``, with the run's own values."""
-    context = {"notebook": notebook} | {name.lower(): value for name, value in given.items()}
-    text = log.read_text(encoding="utf-8") if log.exists() else ""
+def _with_page(
+    run: NotebookRun, work: Path, images: Path, export_html: Callable[[Path, Path], str]
+) -> NotebookRun:
+    """Write the page; a notebook that no page can be made of has failed, and the others go on.
+
+    Raises OSError where the page is made and cannot be written: the disk is full.
+    """
+    try:
+        page = export_html(work / f"{run.notebook}.ipynb", images)
+        page = page.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no letter
+    except Exception as error:  # whatever nbconvert, its filters and templates raise
+        return run.failed(f"the page could not be made: {in_one_line(error)}")
+    write_text(work / f"{run.notebook}.html", page)
+    return run
+
+
+def _with_records(
+    run: NotebookRun, work: Path, given: dict[str, object]
+) -> tuple[NotebookRun, list[dict]]:
+    """Rows that the notebook's golden calls appended to its log, with the run's own values."""
+    context = {"notebook": run.notebook} | {name.lower(): value for name, value in given.items()}
+    log = work / f"{run.notebook}.jsonl"
+    try:
+        text = log.read_text(encoding="utf-8") if log.exists() else ""
+        rows = [context | json.loads(line) for line in text.splitlines()]
+    except (ValueError, TypeError) as error:  # half a line of a kernel that was killed
+        return run.failed(f"its results cannot be read: {in_one_line(error)}"), []
     if os.environ.get("TUTORIAL_RESULTS"):  # somebody collects the records of several runs
         with open(os.environ["TUTORIAL_RESULTS"], "a", encoding="utf-8") as collected:
             collected.write(text)
-    return [context | json.loads(line) for line in text.splitlines()]
+    return run, rows

@@ -219,7 +219,7 @@ def test_failing_notebook_keeps_what_it_did(here, notebooks):
     done = tutorial(here, "run", "--out", "out", "--notebooks-folder", notebooks)
     assert done.returncode == 1
     broken, dies = done.stderr.strip().splitlines()
-    assert "00_broken failed at code cell 4 of 5: ZeroDivisionError: division by zero" in broken  # one cell more: the injected parameters
+    assert "00_broken failed: code cell 4 of 5: ZeroDivisionError: division by zero" in broken  # one cell more: the injected parameters
     assert "02_dies" in dies and "kernel died" in dies
     partial = (here / "out" / "00_broken.ipynb").read_text()
     assert "so far" in partial and "never\\n" not in partial

@@ -79,16 +79,16 @@ def test_pages_and_index_grow_as_notebooks_end(here, notebooks):
     assert not (out / "01_waits.html").exists() and table(out) == {"00_quick": "ok"}
     page = (out / "index.html").read_text()
     assert '<a href="00_quick.html">' in page and "Running: 1 of 3" in page
-    for state in ("<td>done</td>", "<td>running</td>", "<td>waiting</td>"):
-        assert page.count(state) == 1
+    for state in ("done", "running", "waiting"):
+        assert page.count(f'<td role="cell">{state}</td>') == 1
     error = stop(run, signal.SIGINT)
     assert "interrupted: 1 of 3 notebooks are done and kept" in error and "out/index.html" in error
     assert names(out) == sorted(["00_quick.html", "00_quick.ipynb", *COMMON])
     page = (out / "index.html").read_text()
     assert (
         "Broken off: 1 of 3" in page
-        and "<td>interrupted</td>" in page
-        and "<td>not run</td>" in page
+        and '<td role="cell">interrupted</td>' in page
+        and '<td role="cell">not run</td>' in page
     )
 
 
@@ -126,20 +126,23 @@ def test_an_earlier_complete_run_outlives_runs_that_break_off(here, notebooks):
     )
     (here / "out" / "notes.txt").write_text("mine")
     complete = (here / "out" / "index.html").read_text()
-    for _ in range(2):
+    kept = []
+    for name in ("earlier", "earlier-2"):
+        kept.append(name)
         run = start(here, notebooks, "00", "01_waits", "--seed", "1")
         waits(here)
         assert "the earlier run is in" in stop(run, signal.SIGINT)
         (here.parent / "flag").unlink()
         assert names(here / "out") == sorted(
-            ["00_quick.html", "00_quick.ipynb", "earlier", "notes.txt", *COMMON]
+            ["00_quick.html", "00_quick.ipynb", *kept, "notes.txt", *COMMON]
         )
         assert names(here / "out" / "earlier") == sorted(
             ["00_quick.html", "00_quick.ipynb", *COMMON]
         )
         assert (here / "out" / "earlier" / "index.html").read_text() == complete
         assert "seed 1" in (here / "out" / "00_quick.html").read_text()
-        assert 'href="earlier/index.html"' in (here / "out" / "index.html").read_text()
+        assert f'href="{name}/index.html"' in (here / "out" / "index.html").read_text()
+    assert "Broken off: 1 of 2" in (here / "out" / "earlier-2" / "index.html").read_text()
     assert (
         tutorial(here, "run", "00", "--out", "out", "--notebooks-folder", notebooks).returncode == 0
     )
@@ -421,3 +424,157 @@ def test_a_reader_that_goes_away_does_not_stop_the_run(here, notebooks):
     ):
         assert time.monotonic() < end
         time.sleep(0.1)
+
+
+def test_a_folder_of_the_users_own_called_earlier_stays_as_it_is(here, notebooks):
+    """It was deleted without a word, because a run sets aside the one before it under that name."""
+    options = ["--out", "out", "--notebooks-folder", notebooks]
+    assert tutorial(here, "run", "00", *options).returncode == 0
+    mine = here / "out" / "earlier"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    for _ in range(2):
+        assert tutorial(here, "run", "00", *options).returncode == 0
+        assert names(mine) == ["thesis.txt"]
+        assert names(here / "out") == sorted(
+            ["00_quick.html", "00_quick.ipynb", "earlier", *COMMON]
+        )
+
+
+def make_run(folder: Path, name: str) -> None:
+    """The files of a run of one notebook."""
+    folder.mkdir(exist_ok=True)
+    for file in (f"{name}.html", f"{name}.ipynb", "index.html", "results.csv"):
+        (folder / file).write_text(name)
+    (folder / "notebooks.csv").write_text(f"notebook,status\n{name},ok\n")
+
+
+def test_what_a_user_puts_into_an_earlier_run_stays(tmp_path):
+    from tutorial_lib import run_folder
+
+    make_run(tmp_path, "00_old")
+    (tmp_path / "earlier-2").write_text("a file of that name")
+    run_folder._set_aside(tmp_path)
+    make_run(tmp_path, "01_new")
+    run_folder._set_aside(tmp_path)
+    assert names(tmp_path) == ["earlier", "earlier-2", "earlier-3"]
+    assert [path.name for path in run_folder.earlier_runs(tmp_path)] == ["earlier", "earlier-3"]
+    (tmp_path / "earlier" / "notes.txt").write_text("mine")
+    run_folder._put_in_order(tmp_path)
+    assert (tmp_path / "01_new.html").exists() and not (tmp_path / "earlier-3").exists()
+    run_folder._remove_earlier(tmp_path)
+    assert names(tmp_path / "earlier") == ["notes.txt"]
+    assert (tmp_path / "01_new.html").exists()
+
+
+def run_of(name: str, **extra):
+    from tutorial_lib.kernels import NotebookRun
+
+    return NotebookRun(name, "ok", 60.0, 3, 500.0, **extra)
+
+
+@pytest.mark.parametrize("room", [0, 3_000])
+def test_a_full_disk_does_not_leave_an_index_that_says_running(tmp_path, monkeypatch, room):
+    """The last index could not be written, and "Running" stood there for good."""
+    from tutorial_lib import run_folder
+
+    write, size = run_folder.write_text, [10**9]
+
+    def on_a_small_disk(path: Path, text: str) -> None:
+        files = [file for file in tmp_path.rglob("*") if file.is_file() and file != path]
+        if sum(file.stat().st_size for file in files) + len(text) > size[0]:
+            raise OSError(28, "No space left on device", str(path))
+        write(path, text)
+
+    monkeypatch.setattr(run_folder, "write_text", on_a_small_disk)
+    with pytest.raises(OSError, match="No space"):
+        with run_folder.RunFolder(tmp_path / "out", ["00_a", "01_b"], {}) as folder:
+            folder.begin("00_a")
+            (folder.work / "00_a.ipynb").write_text("x")
+            folder.publish(run_of("00_a"), [])
+            folder.begin("01_b")
+            (folder.work / "01_b.ipynb").write_text("x" * 50_000)
+            files = [file for file in tmp_path.rglob("*") if file.is_file()]
+            size[0] = sum(file.stat().st_size for file in files) + room - 50_000
+            run_folder.write_text(folder.work / "01_b.html", "x" * 60_000)
+    page = (tmp_path / "out" / "index.html").read_text()
+    assert "Broken off: 1 of 2" in page and "Running" not in page
+    assert names(tmp_path / "out") == sorted(["00_a.ipynb", *COMMON])
+
+
+def test_a_disk_that_is_full_for_the_last_index_leaves_the_folder_in_order(tmp_path, monkeypatch):
+    from tutorial_lib import run_folder
+
+    tell = run_folder.RunFolder._tell
+
+    def full(folder, state):
+        if state == "complete":
+            raise OSError(28, "No space left on device", "index.html")
+        tell(folder, state)
+
+    monkeypatch.setattr(run_folder.RunFolder, "_tell", full)
+    with pytest.raises(OSError, match="No space"):
+        with run_folder.RunFolder(tmp_path / "out", ["00_a"], {}) as folder:
+            folder.publish(run_of("00_a"), [])
+    assert names(tmp_path / "out") == sorted(COMMON)
+    assert "Broken off: 1 of 1" in (tmp_path / "out" / "index.html").read_text()
+
+
+BROKEN = {  # a page that cannot be made, results that are half a line
+    "00_page": "from IPython.display import display\ndisplay({'text/html': None}, raw=True)",
+    "02_results": "import os\nopen(os.environ['TUTORIAL_RESULTS'], 'a').write('{\"name\": ')",
+}
+
+
+def test_a_notebook_without_a_page_keeps_what_it_did_and_the_others_run(here, tmp_path):
+    """A traceback ended the whole run, and the executed notebook was lost."""
+    for name, code in (BROKEN | {"03_sound": "print('sound')"}).items():
+        write_notebook(tmp_path / "notebooks", name, SEED, "print('kept')", code)
+    done = tutorial(here, "run", "--out", "out", "--notebooks-folder", tmp_path / "notebooks")
+    assert done.returncode == 1, done.stderr
+    assert "Traceback" not in done.stderr
+    found = table(here / "out")
+    assert found == {"00_page": "failed", "02_results": "failed", "03_sound": "ok"}
+    lines = done.stderr.splitlines()
+    assert any("00_page failed: the page could not be made: " in line for line in lines)
+    assert any("02_results failed: its results cannot be read: " in line for line in lines)
+    for name in found:
+        assert "kept" in (here / "out" / f"{name}.ipynb").read_text()
+    index = (here / "out" / "index.html").read_text()
+    assert "Complete: 3 of 3" in index and 'href="00_page.ipynb"' in index
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(36, "File name too long", "x"), RecursionError(), MemoryError(), KeyError(3)]
+)
+def test_whatever_the_export_raises_ends_one_notebook(tmp_path, error):
+    from tutorial_lib.runner import run_notebooks
+
+    write_notebook(tmp_path, "00_a", SEED, "1")
+    write_notebook(tmp_path, "01_b", SEED, "1 / 0")
+
+    def export(notebook: Path, folder: Path) -> str:
+        raise error
+
+    paths = sorted(tmp_path.glob("*.ipynb"))
+    runs = run_notebooks(paths, tmp_path / "out", {}, export_html=export)
+    assert [run.status for run in runs] == ["failed", "failed"]
+    assert runs[0].error.startswith(f"the page could not be made: {type(error).__name__}")
+    assert "ZeroDivisionError" in runs[1].error and "; the page could" in runs[1].error
+    assert (tmp_path / "out" / "00_a.ipynb").exists()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1100])
+def test_the_index_fits_a_telephone(tmp_path, chromium, width):
+    from tutorial_lib import run_folder
+
+    long = "code cell 3 of 9: FileNotFoundError: " + "/a-folder-without-end" * 12 + "_x" * 60
+    known = ["00_start_here", "01_recommendation_as_language", "06_prompt_vs_finetune", "n" * 90]
+    with run_folder.RunFolder(tmp_path / "out", known, {"dataset": "ml-100k"}) as folder:
+        for name, error in zip(known, ("", long, "", "")):
+            folder.publish(run_of(name, error=error), [])
+    page = chromium.new_page(viewport={"width": width, "height": 800})
+    page.goto((tmp_path / "out" / "index.html").as_uri())
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.screenshot(path=str(tmp_path / f"index-{width}.png"))

@@ -57,7 +57,7 @@ def _formula(tex: str, block: bool) -> str:
     try:
         with rc_context({"svg.hashsalt": "formula", "mathtext.fontset": "dejavusans", "savefig.transparent": True}):
             mathtext.math_to_image(f"${shown}$", buffer, prop=FontProperties(size=13 if block else 12), dpi=72, format="svg")
-    except ValueError:
+    except (ValueError, RecursionError):  # braces nested hundreds deep
         return f"<code>{html.escape(tex)}</code>"
     svg = re.sub(rb"<metadata>.*?</metadata>", b"", buffer.getvalue(), flags=re.S)
     kind = "math math-block" if block else "math"
@@ -80,10 +80,14 @@ def _picture(path: str, alt: str, folder: Path) -> str:
     if path.startswith("data:"):
         return f'<img src="{path}" alt="{html.escape(alt)}">'
     file = folder / path
-    if re.match(r"[a-z]+:|//", path) or not file.is_file():
+    try:
+        content = None if re.match(r"[a-z]+:|//", path) else file.read_bytes()
+    except (OSError, ValueError):  # missing, not readable, a folder, or no path at all
+        content = None
+    if content is None:
         return f"<span>{html.escape(alt)}</span>"
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return f'<img src="data:{kind};base64,{base64.b64encode(file.read_bytes()).decode()}" alt="{html.escape(alt)}">'
+    return f'<img src="data:{kind};base64,{base64.b64encode(content).decode()}" alt="{html.escape(alt)}">'
 
 
 def _markdown(source: str, folder: Path) -> str:
@@ -108,7 +112,9 @@ def _output(output) -> None:
     for kind in ("image/png", "image/jpeg", "image/svg+xml"):
         if kind not in data or "text/html" in data:
             continue
-        alt = output.get("metadata", {}).get(kind, {}).get("alt") or "Figure without a description"
+        about = output.get("metadata", {}).get(kind)
+        alt = str(about.get("alt") or "") if isinstance(about, dict) else ""
+        alt = alt or "Figure without a description"
         content = "".join(data[kind])
         encoded = base64.b64encode(content.encode()).decode() if kind.endswith("xml") else "".join(content.split())
         output["data"] = {"text/html": f'<figure><img src="data:{kind};base64,{encoded}" alt="{html.escape(alt)}"></figure>'}
