@@ -16,6 +16,7 @@ from tutorial_lib.errors import InputError
 
 PADDING = -1
 WHERE = "ranking_metrics"
+MANY = 10  # users; what fewer have in common may be chance
 
 
 NOUNS = {
@@ -95,6 +96,8 @@ def _labels(sides) -> str:
 
 def flat(lists: Sequence, name: str) -> tuple[np.ndarray, np.ndarray]:
     """All ids in one array, whole numbers as int64, and how many each user has; padding stays."""
+    if np.ma.is_masked(lists):
+        raise _masked(name)
     if isinstance(lists, np.ndarray) and lists.ndim == 2:
         return _whole(lists.ravel(), name), np.full(len(lists), lists.shape[1])
     if isinstance(lists, np.ndarray) and (lists.dtype != object or lists.ndim != 1):
@@ -102,6 +105,10 @@ def flat(lists: Sequence, name: str) -> tuple[np.ndarray, np.ndarray]:
     types = set(map(type, lists))
     for kind in types:
         _refuse_container(kind, name)
+    if pd.Series in types:
+        _refuse_scores([ids for ids in lists if isinstance(ids, pd.Series)], name)
+    if np.ma.MaskedArray in types and any(map(np.ma.is_masked, lists)):
+        raise _masked(name)
     try:
         sizes = np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
     except TypeError as error:
@@ -134,6 +141,31 @@ def _refuse_container(kind: type, name: str) -> None:
         raise InputError(f"{WHERE}: {name} holds a dictionary per user; expected the item ids alone, as in {mend}")
     if issubclass(kind, pd.DataFrame):
         raise InputError(f"{WHERE}: {name} holds a DataFrame per user; expected a list of item ids, such as frame['item'].tolist()")
+
+
+def _masked(name: str) -> InputError:
+    return InputError(
+        f"{WHERE}: {name} holds masked places; ids.filled(-1) makes padding of them"
+    )
+
+
+def _refuse_scores(lists: list[pd.Series], name: str) -> None:
+    """InputError for scores labelled by item: fractions, or lists that all fall from high to low.
+
+    Ids of items taken from a log have labels too, those of its rows: such lists are left alone.
+    """
+    labelled = [ids for ids in lists if not ids.index.equals(pd.RangeIndex(len(ids)))]
+    scored = next((ids for ids in labelled if ids.dtype.kind == "f"), None)
+    long = [ids for ids in labelled if len(ids) > 2 and ids.dtype.kind in "iu"]
+    if scored is None and name == "recommended" and len(long) >= MANY:
+        falling = all(ids.is_monotonic_decreasing for ids in long)
+        scored = long[0] if falling and len(long) == len(lists) else None
+    if scored is not None:
+        raise InputError(
+            f"{WHERE}: {name} holds a Series of {scored.tolist()[0]!r}, ... labelled "
+            f"{scored.index.tolist()[0]!r}, ...: scores of items? Give scores.sort_values(ascending=False).index; where the values "
+            "are the ids, ids.astype(int).tolist()"
+        )
 
 
 def _whole(ids: np.ndarray, name: str) -> np.ndarray:

@@ -8,11 +8,12 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.evaluation.ids import PADDING, codes, flat, paired
+from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation.ids import MANY, PADDING, codes, flat, paired
 from tutorial_lib.evaluation.metrics import cutoffs, groups_of, per_user_frame
 from tutorial_lib.recommender import positions
 
-FEW = 10  # users; fewer may well share no item with what they are shown
+SAMPLE = 1 << 14  # ids looked at before all of them are
 
 
 def ranking_metrics(
@@ -30,7 +31,8 @@ def ranking_metrics(
         map_cut), ``ndcg@k`` (gain 1, discount log2(rank + 1), ideal over min(R, k)). Users without relevant items are left
         out; the index keeps the original row numbers or labels, and ``attrs`` holds n_users (averaged), n_excluded and k.
     Raises InputError for unequal lengths or users, strings, sets or dictionaries in place of lists, missing ids (NaN), ids that can never
-        match (1 and "1"), or a k below 1. Warns where the two sides have no item in common at all.
+        match (1 and "1"), scores or 0 and 1 in place of ids, or a k below 1. Warns where the two sides have no item in common at all, and
+        where most lists say one thing again and again.
     Source: Manning, Raghavan & Schütze 2008, chapter 8; Järvelin & Kekäläinen 2002 for NDCG.
 
     >>> frame = ranking_metrics([["a", "b", "c"], ["a"]], [{"c"}, []], k=3)
@@ -41,6 +43,8 @@ def ranking_metrics(
     recommended, relevant, labels = paired(recommended, relevant)
     n_users = len(recommended)
     (rec_flat, rec_sizes), (rel_flat, rel_sizes) = flat(recommended, "recommended"), flat(relevant, "relevant")
+    _refuse_matrix("recommended", rec_flat, rec_sizes, rel_flat)
+    _refuse_matrix("relevant", rel_flat, rel_sizes, rec_flat)
     rec_flat, rel_flat, n_codes = codes(rec_flat, rel_flat)
     table = _first_places(_table(recommended, rec_flat, rec_sizes), max(ks))
     rel_row, rel_flat = _distinct(np.repeat(np.arange(n_users), rel_sizes), rel_flat, n_codes)
@@ -59,12 +63,49 @@ def ranking_metrics(
 def _warn_if_strangers(recommended: np.ndarray, relevant: np.ndarray, n_users: int) -> None:
     """No hit, and no id of one side on the other, whoever the user: probably two ways of numbering."""
     shown, wanted = (np.unique(ids[ids != PADDING]) for ids in (recommended, relevant))
-    if n_users >= FEW and len(shown) and len(wanted) and not len(np.intersect1d(shown, wanted, assume_unique=True)):
+    if n_users >= MANY and len(shown) and len(wanted) and not len(np.intersect1d(shown, wanted, assume_unique=True)):
         warnings.warn(
             f"ranking_metrics: none of the {len(shown)} recommended items is relevant to anybody, so all metrics are 0; "
             "are the ids of both sides of one numbering?",
             stacklevel=3,
         )
+
+
+def _refuse_matrix(name: str, ids: np.ndarray, sizes: np.ndarray, other: np.ndarray) -> None:
+    """A column for every item, holding whole scores or 0 and 1, is no list of ids.
+
+    InputError where the rows are long enough to have a column for every id of the other side, and
+    hold 0 and 1 only, or mostly repeats. Warns where they are too short, or the users too few.
+    """
+    width = sizes[0] if len(sizes) else 0
+    if width < 3 or ids.dtype.kind not in "iu" or (sizes != width).any():
+        return
+    wide = other.dtype.kind in "iu" and other.max(initial=0) <= width
+    table = ids.reshape(-1, width)
+    binary = wide and ids.min() == 0 and ids.max() == 1
+    repeats = len(table) >= MANY and (wide or name == "recommended")
+    if repeats and not binary:
+        some = table[:: max(1, len(table) * width // SAMPLE)]
+        repeats = _mostly_repeats(some) and _mostly_repeats(table)
+    if not binary and not repeats:
+        return
+    what = "0 and 1 only" if binary else "mostly repeats of one id within a list"
+    mend = "np.flatnonzero(row) gives the ids of a row of 0 and 1"
+    if name == "recommended":
+        mend = "a matrix of scores goes to evaluate_scores"
+    told = f"ranking_metrics: {name} holds {what}; expected item ids: {mend}"
+    if wide and len(table) >= MANY:
+        raise InputError(told)
+    warnings.warn(told, stacklevel=3)
+
+
+def _mostly_repeats(table: np.ndarray) -> bool:
+    """Do most rows repeat ids of their own in more than half of their places? Padding is no id."""
+    ordered = np.sort(table, axis=1)
+    new = np.diff(ordered, axis=1, prepend=PADDING) != 0
+    there = ordered != PADDING
+    distinct = np.count_nonzero(new & there, axis=1)
+    return bool(np.mean(2 * distinct < np.count_nonzero(there, axis=1)) > 0.5)
 
 
 def _table(recommended: Sequence, flat: np.ndarray, sizes: np.ndarray) -> np.ndarray:

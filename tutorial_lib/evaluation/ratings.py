@@ -11,7 +11,7 @@ from tutorial_lib.errors import InputError
 
 
 def rmse(predicted: Sequence[float], given: Sequence[float]) -> float:
-    """Root of the mean squared error, in the unit of the ratings.
+    """Root of the mean squared error, in the unit of the ratings; two Series are paired by label.
 
     >>> rmse([3, 5], [3, 3]), mae([3, 5], [3, 3])
     (1.4142135623730951, 1.0)
@@ -53,7 +53,9 @@ def user_auc(liked: Sequence[bool], scores: Sequence[float], users: Sequence) ->
     Returns column ``auc``, index "user", for `mean_interval` and `compare`. A user who likes everything, or nothing, has no AUC and is
         left out; ``attrs``: n_users (averaged), n_excluded, excluded (their codes).
     """
-    scores, liked = _numbers("user_auc", scores=scores, liked=liked)
+    columns = _by_label("user_auc", liked=liked, scores=scores, users=users)
+    scores, liked = _numbers("user_auc", scores=columns["scores"], liked=columns["liked"])
+    users = columns["users"]
     _only_two_classes(liked)
     if len(users) != len(liked):
         raise InputError(f"user_auc: {len(liked)} pairs but {len(users)} users; expected one user a pair")
@@ -75,8 +77,9 @@ def user_auc(liked: Sequence[bool], scores: Sequence[float], users: Sequence) ->
 
 
 def _numbers(where: str, **columns: Sequence) -> list[np.ndarray]:
-    """Two columns of finite numbers, equally long and not empty."""
-    (first, a), (second, b) = ((name, np.asarray(values, dtype=np.float64)) for name, values in columns.items())
+    """Two columns of numbers, equally long and not empty; Series are paired by label."""
+    columns = _by_label(where, **columns)
+    (first, a), (second, b) = ((name, _floats(where, name, values)) for name, values in columns.items())
     if a.ndim != 1 or a.shape != b.shape or not len(a):
         raise InputError(f"{where}: {first} has shape {a.shape}, {second} {b.shape}; expected two lists of one length, not empty")
     for name, values in ((first, a), (second, b)):
@@ -84,6 +87,39 @@ def _numbers(where: str, **columns: Sequence) -> list[np.ndarray]:
         if len(bad):
             raise InputError(f"{where}: {name}[{bad[0]}] is NaN; leave out what has no rating, and say how much that is")
     return [a, b]
+
+
+def _by_label(where: str, **columns: Sequence) -> dict[str, Sequence]:
+    """The columns, Series in the order of the first Series; InputError where their labels differ.
+
+    What is no Series has no labels, and is paired by place.
+    """
+    labelled = {name: values for name, values in columns.items() if isinstance(values, pd.Series)}
+    if len(labelled) < 2:
+        return columns
+    first, index = next((name, values.index) for name, values in labelled.items())
+    for name, values in labelled.items():
+        if values.index.equals(index):
+            continue
+        unique = index.is_unique and values.index.is_unique
+        if not unique or len(index) != len(values) or not index.isin(values.index).all():
+            raise InputError(
+                f"{where}: {first} and {name} are Series with different labels, so which values "
+                "belong together is unknown; where it is those of one place, give "
+                f"{first}.to_numpy() and {name}.to_numpy()"
+            )
+        columns[name] = values.reindex(index)
+    return columns
+
+
+def _floats(where: str, name: str, values: Sequence) -> np.ndarray:
+    """The values as float64, missing ones as NaN; InputError for texts and whatever is no number."""
+    array = np.asarray(values)
+    if array.dtype.kind == "O":
+        array = np.array([np.nan if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in array.ravel()]).reshape(array.shape)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"{where}: {name} holds {array.dtype}, no numbers; pd.to_numeric reads texts")
+    return array.astype(np.float64)
 
 
 def _only_two_classes(liked: np.ndarray) -> None:
