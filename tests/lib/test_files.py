@@ -708,7 +708,7 @@ def wait_for(true, seconds=60):
 
 @pytest.mark.parametrize("killed", [[1], [0], [0, 1]], ids=["second", "first", "both"])
 def test_what_a_killed_download_left_goes_with_the_next_one(server, tmp_path, killed):
-    """`kill -9` of the second of two left its copy, up to the whole archive, in the cache for good."""
+    """`kill -9` of the second of two left its copy, a whole archive, in the cache for good."""
     pytest.importorskip("fcntl", reason="file locks of Unix")
     go_on = threading.Event()
 

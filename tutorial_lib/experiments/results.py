@@ -80,7 +80,7 @@ class Results:
             if CHECKSUM not in result:
                 return self._set_aside(path, "has no checksum, as of an earlier version of the kit")
             if result.pop(CHECKSUM) != checksum(result):
-                return self._set_aside(path, "was changed after it was written (its checksum differs)")
+                return self._set_aside(path, "was changed after it was written (checksum differs)")
             return result
         except OSError as error:
             told = f"{error.strerror or error}; a file that can be read was expected"
