@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from itertools import chain
 from numbers import Integral
 from typing import Protocol, runtime_checkable
 
@@ -102,8 +103,9 @@ def flatten(histories: Histories, what: str = "history") -> tuple[np.ndarray, np
         raise _no_rows(what, histories) from None
     rows = np.repeat(np.arange(len(sizes)), sizes)
     kinds = set(map(type, histories))
-    if kinds == {np.ndarray}:
-        filled = [history for history in histories if len(history)]
+    listed = chain.from_iterable(row for row in histories if type(row) is not np.ndarray)
+    if kinds <= {np.ndarray, list, tuple} and set(map(type, listed)) <= {int, np.int64}:
+        filled = [np.asarray(row) for row in histories if len(row)]
         if {(array.ndim, array.dtype.kind) for array in filled} == {(1, "i")}:
             return np.concatenate(filled).astype(np.int64, copy=False), rows
     parts = [item_codes(row, f"{what} {number}") for number, row in enumerate(histories)]
@@ -126,7 +128,10 @@ def item_codes(values: Sequence[int], where: str) -> np.ndarray:
     if isinstance(values, (str, bytes, Mapping)) or hasattr(values, "columns"):
         raise InputError(f"{where} is {type(values).__name__}; expected a list of item codes")
     listed = list(values) if isinstance(values, Set) else values
-    array = np.asarray(listed)
+    try:
+        array = np.asarray(listed)
+    except ValueError:  # lists of unequal length
+        raise InputError(f"{where} holds lists; expected a list of item codes") from None
     plain = type(values) is np.ndarray or {bool, np.bool_}.isdisjoint(map(type, listed))
     if array.ndim == 1 and array.dtype.kind == "i" and plain and not np.ma.is_masked(values):
         return array.astype(np.int64, copy=False)

@@ -81,6 +81,7 @@ BAD_ROWS = {
     "a mask": (np.arange(6) == 1, "holds False.*np.flatnonzero"),
     "a mask as a list": ([True, 2], "holds True.*np.flatnonzero"),
     "a dictionary": ({1: 0.5}, "is dict"),
+    "unequal lists": ([[1], [2, 3]], "holds lists"),
     "two dimensions": (np.ones((1, 2), dtype=int), "2 dimensions"),
     "masked places": (np.ma.masked_array([1, 2], mask=[True, False]), "holds (masked|--)"),
     "nothing": (None, "no list"),

@@ -13,7 +13,7 @@ from tutorial_lib.evaluation.ids import MANY, PADDING, codes, flat, paired
 from tutorial_lib.evaluation.metrics import cutoffs, groups_of, per_user_frame
 from tutorial_lib.recommender import positions
 
-SAMPLE = 1 << 14  # ids looked at before all of them are
+SAMPLE = 1 << 12  # ids looked at before all of them are
 
 
 def ranking_metrics(
