@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -16,6 +17,12 @@ _LONGEST_NAME = 255  # bytes; of most file systems
 
 class Parser(argparse.ArgumentParser):
     """Says what was wrong in one line, without the usage text before it."""
+
+    def _print_message(self, message: str, file=None):
+        """Help and version; argparse itself keeps quiet about a disk that is full."""
+        if message and file:
+            file.write(message)
+            file.flush()
 
     def error(self, message: str):
         raise InputError(f"{shortened(message, 300)} (see {self.prog} --help)")
@@ -54,6 +61,16 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
+def plain_number(text: str) -> float:
+    """A decimal number in ASCII digits; NaN for anything else, such as float() takes it.
+
+    >>> plain_number("1e-3"), plain_number("1_0"), plain_number(" 1")
+    (0.001, nan, nan)
+    """
+    digits = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", text, re.ASCII | re.IGNORECASE)
+    return float(text) if digits else math.nan
+
+
 def number(low: float, high: float) -> Callable[[str], float]:
     """A type for argparse: a number from ``low`` to below ``high``.
 
@@ -62,10 +79,7 @@ def number(low: float, high: float) -> Callable[[str], float]:
     """
 
     def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = plain_number(text)
         if not low <= value < high:  # also for nan
             raise argparse.ArgumentTypeError(
                 f"{shortened(text)!r} is not a number from {low:g} to below {high:g}"
@@ -109,11 +123,16 @@ def folder(text: str) -> Path:
 
 
 def check_text(arguments: Sequence[str]) -> None:
-    """InputError for an argument without value, or that is no text: with a NUL byte, or broken."""
+    """InputError for an argument that is empty, has no value, or that is no text: with a NUL byte, or broken."""
     for place, argument in enumerate(arguments, 1):
         if "\0" in argument or any("\ud800" <= letter <= "\udfff" for letter in argument):
             raise InputError(
                 f"argument {place}, {shortened(ascii(argument))}, is no text: type it anew"
             )
-        if argument.startswith("--") and argument.endswith("=--"):  # argparse makes it []
+        if not argument.strip():  # it would count as not given
+            before = shortened(arguments[place - 2]) if place > 1 else "tutorial"
+            raise InputError(f"argument {place}, after {before}, is empty: expected a value")
+        option, sign, value = argument.partition("=")
+        # argparse makes [] of "--"
+        if option.startswith("--") and sign and value.strip() in ("", "--"):
             raise InputError(f"argument {place}, {shortened(ascii(argument))}, has no value")

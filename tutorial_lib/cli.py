@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.home import ensure_home
 from tutorial_lib.stopping import stop_on_signals
 
+INSTALLED_AS = {"yaml": "pyyaml", "sklearn": "scikit-learn"}  # by the name to import
 NOTEBOOK_GB = 1.5  # memory that a notebook takes at most
 
 
@@ -37,6 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if sys.stdout:
             sys.stdout.flush()  # a full disk behind a redirection is told now
         return status
+    except SystemExit as end:  # --help and --version
+        return end.code or 0
     except InputError as error:
         return complain(str(error), 2)
     except KeyboardInterrupt as error:
@@ -46,7 +50,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         forget_stdout()
         return 0
     except ModuleNotFoundError as error:
-        return complain(f"package {error.name} is missing: pip install 'tutorial-lib[lab]', or make lab in a clone", 2)
+        package = (error.name or "").split(".")[0]
+        package = INSTALLED_AS.get(package, package)
+        return complain(
+            f"package {package} is missing: pip install {package}, or make lab in a clone", 2
+        )
     except OSError as error:
         place = error.filename or ("standard output" if stdout_fails() else "")
         return complain(f"{error.strerror or error}: {place}".rstrip(": "), 2)
@@ -141,6 +149,8 @@ def _run(args) -> int:
     parameters = {name: value for name, value in given.items() if value is not None}
     import nbconvert  # noqa: F401  what is missing is told now, and not when the first notebook is done
 
+    # what fails in the watcher of a kernel after its notebook has failed is told by that one's line
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     from tutorial_lib.console import NotebookProgress
     from tutorial_lib.runner import run_notebooks
     from tutorial_lib.teaching.export import export_html

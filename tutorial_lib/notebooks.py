@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,9 @@ def notebooks_folder() -> Path:
 
 
 def find_notebooks(names: Sequence[str] = (), *, solutions: bool = False, folder: Path | None = None) -> list[Path]:
-    """Paths of notebooks by name (``01_recommendation_as_language``), leading number (``01``) or path; all of them without names.
+    """Paths of notebooks by name (``01_recommendation_as_language``), leading number (``01``) or path.
+
+    Without names, all that are called ``NN_name``: others in the folder are somebody's own.
 
     Raises InputError with the nearest names suggested for one that does not exist.
     """
@@ -29,7 +32,7 @@ def find_notebooks(names: Sequence[str] = (), *, solutions: bool = False, folder
     if not known:
         raise InputError(f"no notebooks in {folder}: build them with python -m tutorial_lib.teaching.builder")
     if not names:
-        return list(known.values())
+        return [path for name, path in known.items() if re.match(r"\d\d_", name)]
     return [_find_one(name, known) for name in dict.fromkeys(names)]
 
 

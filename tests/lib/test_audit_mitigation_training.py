@@ -219,7 +219,7 @@ def counting(rows=160):
 
 @pytest.fixture
 def opacus():
-    return pytest.importorskip("opacus", reason="differential privacy is an optional extra: pip install 'tutorial-lib[audit]'")
+    return pytest.importorskip("opacus", reason="differential privacy is an optional extra: pip install opacus")
 
 
 def test_private_training_learns_within_its_budget_and_gives_the_model_back(opacus):

@@ -71,9 +71,10 @@ def test_a_run_prints_in_any_encoding(tmp_path):
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_behind_stdout_is_told(tmp_path):
+@pytest.mark.parametrize("words", ["datasets", "--help", "run --help", "--version", ""])
+def test_a_full_disk_behind_stdout_is_told(tmp_path, words):
     with open("/dev/full", "w") as full:
-        command = [sys.executable, "-m", "tutorial_lib", "datasets"]
+        command = [sys.executable, "-m", "tutorial_lib", *words.split()]
         done = subprocess.run(
             command, env=environment(tmp_path), stdout=full, stderr=subprocess.PIPE, text=True
         )

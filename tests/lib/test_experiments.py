@@ -63,7 +63,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_table(tmp_path, jobs):
 
 def test_dask_cluster_of_two_workers_gives_the_same_table(tmp_path, monkeypatch):
     """One flag takes the grid to a cluster; a worker that pickles differently, or a lost result, would show in the table."""
-    pytest.importorskip("distributed", reason="distributed is missing: pip install 'tutorial-lib[dask]'")
+    pytest.importorskip("distributed", reason="distributed is missing: pip install dask distributed")
     monkeypatch.setenv("PYTHONPATH", str(HERE))
     log = tmp_path / "log"
     monkeypatch.setenv("GRID_LOG", str(log))

@@ -6,6 +6,7 @@ import hashlib
 import importlib.util
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -110,7 +111,7 @@ def test_conda_environment_repeats_nothing():
 def test_citation_and_licences_agree_with_the_project():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["version"] == PROJECT["version"]
-    assert PROJECT["license"] == " AND ".join([citation["license"], "CC-BY-4.0"])
+    assert PROJECT["license"] == " AND ".join(citation["license"])
     assert not citation.keys() & {"url", "repository-code", "repository"} or PROJECT.get("urls")
     import tutorial_lib
 
@@ -129,6 +130,40 @@ def test_wheel_carries_data_and_notebooks_and_nothing_else(wheel):
     licences = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if "/licenses/" in name}
     assert licences == {"LICENSE", "LICENSE-CONTENT"}, "the texts and figures inside are not under the licence of the code"
     assert Version(wheel.name.split("-")[1]) == Version(PROJECT["version"])
+
+
+def test_the_wheel_leaves_out_what_is_not_the_kits(tmp_path):
+    """A learner's notes, checkpoints and private data were shipped to everybody."""
+    for folder in ("data", "notebooks"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    spec = importlib.util.spec_from_file_location("wheel_files", ROOT / ".ci" / "wheel_files.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    files = module.kit_files(ROOT)
+    assert [name for name in files if not (ROOT / name).is_file()] == []
+    for name in (
+        "notebooks/.ipynb_checkpoints/00_start_here-checkpoint.ipynb",
+        "notebooks/10_mine.ipynb",
+        "notebooks/notes.ipynb",
+        "notebooks/solutions/marks.ipynb",
+        "notebooks/src/notes.txt",
+        "notebooks/figures/mine.png",
+        "notebooks/runs/index.html",
+        "data/runs/grid.csv",
+        "data/worlds/movies/private.csv",
+    ):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("private")
+    assert module.kit_files(tmp_path) == files
+
+
+def test_a_run_of_all_notebooks_leaves_out_somebodys_own(tmp_path):
+    from tutorial_lib.notebooks import find_notebooks
+
+    for name in ("00_a", "notes", "1_draft"):
+        (tmp_path / f"{name}.ipynb").touch()
+    assert [path.stem for path in find_notebooks(folder=tmp_path)] == ["00_a"]
+    assert [path.stem for path in find_notebooks(["notes"], folder=tmp_path)] == ["notes"]
 
 
 def test_wheel_works_from_an_empty_folder(wheel, tmp_path):

@@ -136,6 +136,15 @@ def test_no_address_that_nobody_owns():
     assert {name: names for name, names in found.items() if names} == {}
 
 
+def test_no_install_line_names_a_package_that_nobody_owns():
+    """The kit is on no package index: whoever registers its name there would be installed."""
+    line = re.compile(r"pip install[^\n]*[\s'\"]tutorial[-_]lib(?![-\w]*\.whl)(?=[\s\['\"`@=<>])", re.I)
+    assert line.search("pip install 'tutorial-lib[lab]'") and line.search("pip install tutorial_lib ")
+    texts = [path for path in FILES if path.suffix in TEXTS and path != Path(__file__)]
+    read = {path.relative_to(ROOT).as_posix(): path.read_text("utf-8", "replace") for path in texts}
+    assert [name for name, text in read.items() if line.search(text)] == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -520,7 +520,7 @@ def test_a_disk_that_is_full_for_the_last_index_leaves_the_folder_in_order(tmp_p
     assert "Broken off: 1 of 1" in (tmp_path / "out" / "index.html").read_text()
 
 
-BROKEN = {  # a page that cannot be made, results that are half a line
+BROKEN = {  # an output against the format, results that are half a line
     "00_page": "from IPython.display import display\ndisplay({'text/html': None}, raw=True)",
     "02_results": "import os\nopen(os.environ['TUTORIAL_RESULTS'], 'a').write('{\"name\": ')",
 }
@@ -536,12 +536,12 @@ def test_a_notebook_without_a_page_keeps_what_it_did_and_the_others_run(here, tm
     found = table(here / "out")
     assert found == {"00_page": "failed", "02_results": "failed", "03_sound": "ok"}
     lines = done.stderr.splitlines()
-    assert any("00_page failed: the page could not be made: " in line for line in lines)
+    assert any("00_page failed: code cell 4 of 4: NotebookValidationError: " in line for line in lines)
     assert any("02_results failed: its results cannot be read: " in line for line in lines)
     for name in found:
         assert "kept" in (here / "out" / f"{name}.ipynb").read_text()
     index = (here / "out" / "index.html").read_text()
-    assert "Complete: 3 of 3" in index and 'href="00_page.ipynb"' in index
+    assert "Complete: 3 of 3" in index and 'href="00_page.html"' in index
 
 
 @pytest.mark.parametrize(

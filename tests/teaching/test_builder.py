@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from pathlib import Path
 
@@ -103,16 +104,19 @@ def test_colab_without_the_kit_asks_for_the_wheel(tmp_path, monkeypatch, uploade
 
     wheel = tmp_path / f"tutorial_lib-{__version__}-py3-none-any.whl"
     if uploaded:
-        wheel.touch()
+        wheel.write_text("old")
+        os.utime(wheel, (1, 1))
+        (tmp_path / f"{wheel.stem} (1).whl").write_text("new")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLAB_RELEASE_TAG", "stand-in")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     code = builder.setup_source(NOTEBOOKS.parent).split("# Not in Colab")[0]
     installed = []
-    code = code.replace("%pip install --quiet {wheels[-1]}", "installed.append(wheels[-1])")
+    code = code.replace("%pip install --quiet {wheel}", "installed.append(wheel)")
     if uploaded:
         exec(code, {"installed": installed})
-        assert installed == [wheel.name]
+        assert installed == [os.path.join("newest", wheel.name)], "a name that pip takes"
+        assert (tmp_path / installed[0]).read_text() == "new", "the one uploaded last"
     else:
         with pytest.raises(ModuleNotFoundError, match=f"upload the kit.s wheel, {wheel.name} ") as told:
             exec(code, {})

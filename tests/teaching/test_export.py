@@ -120,3 +120,22 @@ def test_bad_files_are_refused(tmp_path):
     (tmp_path / "x.ipynb").write_text("hello")
     with pytest.raises(InputError, match="expected an .ipynb file"):
         export_html(tmp_path / "x.ipynb")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["![a](" + "x" * 300 + ".png)", "$" + "{" * 500 + "}" * 500 + "$", "![a](a\0b.png)", "![a](.)"],
+    ids=["long name", "nested braces", "no path", "folder"],
+)
+def test_odd_markdown_makes_a_page(text, tmp_path):
+    """One picture with a long name ended a run of all notebooks."""
+    cells = [nbformat.v4.new_markdown_cell(text), nbformat.v4.new_markdown_cell("and the rest")]
+    assert "and the rest" in export_html(nbformat.v4.new_notebook(cells=cells), tmp_path)
+
+
+@pytest.mark.parametrize("about", [{"image/png": {"alt": 5}}, {"image/png": "x"}, {"image/png": None}])
+def test_odd_metadata_makes_a_page(about):
+    cell = nbformat.v4.new_code_cell("1")
+    cell.outputs = [nbformat.NotebookNode(output_type="display_data", data={"image/png": PNG}, metadata=about)]
+    (image,) = Page(export_html(nbformat.v4.new_notebook(cells=[cell]))).of("img")
+    assert image["alt"] in ("5", "Figure without a description")

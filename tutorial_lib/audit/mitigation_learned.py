@@ -129,7 +129,7 @@ def private_training(
     try:
         from opacus import PrivacyEngine
     except ImportError:
-        raise InputError("private_training needs opacus: pip install 'tutorial-lib[audit]'") from None
+        raise InputError("private_training needs opacus: pip install opacus") from None
     import torch
 
     rows = len(loader.dataset)

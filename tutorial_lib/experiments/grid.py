@@ -112,7 +112,7 @@ def _cluster(address: str, jobs: int):
     try:
         from distributed import Client, LocalCluster
     except ImportError:
-        raise InputError("the grid on Dask needs the package distributed: pip install 'tutorial-lib[dask]'") from None
+        raise InputError("the grid on Dask needs the package distributed: pip install dask distributed") from None
     with contextlib.ExitStack() as stack:
         if address == "local":
             address = stack.enter_context(LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None))

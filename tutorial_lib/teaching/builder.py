@@ -52,13 +52,17 @@ setup()"""
 FROM_REPOSITORY = """\
     %pip install --quiet "git+https://github.com/{repository}@{tag}\""""
 FROM_WHEEL = """\
-    wheels = sorted(glob.glob("tutorial_lib-*.whl"))
+    wheels = sorted(glob.glob("tutorial_lib-*.whl"), key=os.path.getmtime)
     if not wheels:
         raise ModuleNotFoundError(
             "upload the kit's wheel, tutorial_lib-{version}-py3-none-any.whl (`make wheel` in a clone "
             "writes it to dist/), with the folder icon on the left, then run this cell again"
         )
-    %pip install --quiet {{wheels[-1]}}"""
+    # a file uploaded again is called "... (1).whl", a name that pip refuses
+    wheel = os.path.join("newest", re.sub(r" ?\\(\\d+\\)", "", wheels[-1]))
+    os.makedirs("newest", exist_ok=True)
+    shutil.copy(wheels[-1], wheel)
+    %pip install --quiet {{wheel}}"""
 
 
 def setup_source(root: Path) -> str:
@@ -66,7 +70,7 @@ def setup_source(root: Path) -> str:
     where, tag = repository(root)
     imports = ["import importlib.util", "import os"]
     if not where:
-        imports.insert(0, "import glob")
+        imports = ["import glob", *imports, "import re", "import shutil"]
     install = FROM_REPOSITORY if where else FROM_WHEEL
     names = {"repository": where, "tag": tag, "version": tag.removeprefix("v")}
     return SETUP.format(imports="\n".join(imports), install=install.format(**names))

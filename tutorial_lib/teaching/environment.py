@@ -11,6 +11,7 @@ import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 from tutorial_lib.errors import InputError
 
@@ -43,22 +44,40 @@ def project_table(root: Path) -> dict:
     return tomllib.loads(path.read_text(encoding="utf-8"))["project"] if path.is_file() else {}
 
 
-def core_requirements() -> list:
-    """The kit's own dependencies with their lower bounds, as ``packaging`` requirements (extras left out)."""
-    from packaging.requirements import Requirement
+class Requirement(NamedTuple):
+    """A package and its lower bound, as in ``torch>=2.6``; no other kind is in pyproject.toml."""
 
+    name: str
+    bound: str
+
+    def met_by(self, version: str) -> bool:
+        """Compares the numbers of two versions, without any package: none may be there yet."""
+        return _numbers(version) >= _numbers(self.bound)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """The numbers that a version starts with, without zeros at the end.
+
+    >>> _numbers("2.6.0+cpu")
+    (2, 6)
+    """
+    release = re.match(r"[\d.]*", version)[0]
+    return tuple(map(int, re.sub(r"(\.0+)+\.?$", "", release).strip(".").split(".")))
+
+
+def core_requirements() -> list[Requirement]:
+    """The kit's own dependencies with their lower bounds (extras left out)."""
     try:
         lines = metadata.requires(_DISTRIBUTION) or []
     except metadata.PackageNotFoundError:
         lines = project_table(Path(__file__).resolve().parents[2]).get("dependencies", [])
-    parsed = [Requirement(line) for line in lines]
-    return [r for r in parsed if r.marker is None or r.marker.evaluate({"extra": ""})]
+    return [Requirement(*line.split(">=")) for line in lines if ";" not in line]
 
 
-def _dependency_row(requirement) -> EnvironmentRow:
+def _dependency_row(requirement: Requirement) -> EnvironmentRow:
     """Installed and new enough? Looks at the installed version only, and imports nothing."""
-    name, needed = requirement.name, str(requirement.specifier) or "any"
-    fix = f'pip install "{requirement}"'
+    name, needed = requirement.name, f">={requirement.bound}"
+    fix = f'pip install "{name}{needed}"'
     if in_colab():
         fix = "Runtime > Disconnect and delete runtime, then run the set-up cell again; if it stays: " + fix
     try:
@@ -66,8 +85,8 @@ def _dependency_row(requirement) -> EnvironmentRow:
     except metadata.PackageNotFoundError:
         return EnvironmentRow(name, "missing", needed, False, fix)
     if importlib.util.find_spec(_IMPORT_NAME.get(name.lower(), name.replace("-", "_"))) is None:
-        return EnvironmentRow(name, f"{found}, cannot be imported", needed, False, f'pip install --force-reinstall "{requirement}"')
-    ok = requirement.specifier.contains(found, prereleases=True)
+        return EnvironmentRow(name, f"{found}, cannot be imported", needed, False, f'pip install --force-reinstall "{name}{needed}"')
+    ok = requirement.met_by(found)
     return EnvironmentRow(name, found, needed, ok, "" if ok else fix)
 
 
