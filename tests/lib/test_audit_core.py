@@ -118,7 +118,7 @@ def test_exposure_minus_merit_by_hand(evidence):
         for row, target in zip(evidence.lists, evidence.targets, strict=True)
     ]
     groups, problems = provider_groups(evidence.dataset)
-    assert problems == [] and reported_groups(groups) == ["minority"]
+    assert problems == [] and reported_groups(groups, evidence.targets) == ["minority"]
     found = exposure_minus_merit(evidence, groups, 0.03, rng=rng())
     assert len(found) == 1 and found[0].estimate == pytest.approx(np.mean(by_user))
     assert found[0].n_by_group == {"users": N_USERS, "items": 10} and "Share of the catalogue 0.250" in found[0].notes[0]
@@ -218,7 +218,7 @@ def test_a_tenth_without_any_hit_is_not_said_to_be_measured():
 
 
 def test_group_means_are_those_of_fairlearn(evidence):
-    metrics = pytest.importorskip("fairlearn.metrics", reason="fairlearn is missing: pip install 'tutorial-lib[test]'")
+    metrics = pytest.importorskip("fairlearn.metrics", reason="fairlearn is missing: pip install fairlearn")
     labels, values = evidence.labels("age"), evidence.metrics[f"ndcg@{K}"].to_numpy()
     frame = metrics.MetricFrame(metrics=lambda t, p: p.mean(), y_true=values, y_pred=values, sensitive_features=labels)
     for name, rest in (("old", ["mid", "young"]), ("mid", ["old", "young"]), ("young", ["old", "mid"])):
@@ -655,8 +655,8 @@ class Padded(Fixed):
 def test_what_makes_the_whole_audit_impossible_is_refused_in_one_line(split):
     ds = split.dataset
     for arguments, text in (
-        ({"k": 0}, "expected 1..40"),
-        ({"k": 41}, "expected 1..40"),
+        ({"k": 0}, "expected a whole number from 1 to 40"),
+        ({"k": 41}, "expected a whole number from 1 to 40"),
         ({"on": "train"}, "expected 'test' or 'valid'"),
         ({"on": "valid"}, "has valid targets"),
     ):

@@ -190,9 +190,9 @@ def test_few_users_few_wordings_and_wrong_shapes():
 def test_paired_mean_knows_what_it_cannot_know():
     rng = np.random.default_rng(0)
     nothing, notes = paired_mean(np.zeros(300), rng=rng, share=True)
-    assert nothing.low == 0 and nothing.high == pytest.approx(0.0126, abs=1e-4) and np.isnan(nothing.p) and "0 of 300 users" in notes[0]
+    assert nothing.low == 0 and nothing.high == pytest.approx(0.0126, abs=1e-4) and np.isnan(nothing.p) and "0 for every user" in notes[0]
     few, _ = paired_mean(np.r_[0.5, np.zeros(299)], rng=rng)
     assert few.low < 0 < few.high and few.p > 0.3
     assert np.isnan(paired_mean(np.ones(29), rng=rng)[0].low)
     left, notes = paired_mean(np.r_[np.nan, np.ones(40)], rng=rng)
-    assert left.value == 1 and notes == ["1 users without a value left out."]
+    assert left.value == 1 and notes == ["fewer than 10 users without a value left out."]

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_audit_core import Fixed, town
+from test_audit_core import N_ITEMS, Fixed, town
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.declaration import declare
+from tutorial_lib.audit.logged import LoggedLists
 from tutorial_lib.data import random_hold_out
 from tutorial_lib.errors import InputError
 
@@ -82,3 +83,64 @@ def test_unequal_numbers_of_targets_filters_and_ties_are_told():
     assert report.scope["ties in time"].startswith("0.0%") and "targets" in report.scope["protocol"]
     equal = audit(Fixed(), uneven, random_hold_out(uneven, 3), attributes=["gender"])
     assert not any("on average" in line for line in equal.problems)
+
+
+WRONG = [
+    ({"k": 10.0}, "k=10.0"),
+    ({"k": True}, "k=True"),
+    ({"k": "10"}, "k='10'"),
+    ({"k": None}, "k=None"),
+    ({"attributes": 5}, "attributes=5"),
+    ({"attributes": [["gender"]]}, "attributes="),
+    ({"attributes": {"gender": 1}}, "attributes="),
+    ({"seed": -1}, "seed=-1"),
+    ({"seed": "a"}, "seed='a'"),
+    ({"seed": 1.5}, "seed=1.5"),
+    ({"on": ["test"]}, "on="),
+]
+
+
+@pytest.mark.parametrize(("arguments", "text"), WRONG, ids=[text for _, text in WRONG])
+def test_an_argument_of_another_type_is_refused_in_one_line(arguments, text):
+    ds = town()
+    split = random_hold_out(ds, 3)
+    for call in (lambda: audit(Fixed(), ds, split, **arguments), lambda: declare(ds, split, **arguments)):
+        with pytest.raises(InputError, match="expected") as caught:
+            call()
+        assert text in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_what_is_no_declaration_no_day_no_data_and_no_recommender_is_refused():
+    ds = town()
+    split = random_hold_out(ds, 3)
+    for date in ("banana", "2026-1-1", "20260101", "2026-02-30", 5):
+        with pytest.raises(InputError, match="expected a day as yyyy-mm-dd"):
+            declare(ds, split, date=date)
+    for wrong in ("x", {}, 3):
+        with pytest.raises(InputError, match="expected what declare returned"):
+            audit(Fixed(), ds, split, declaration=wrong)
+    with pytest.raises(InputError, match="expected a Split, got Dataset"):
+        audit(Fixed(), ds, ds)
+    with pytest.raises(InputError, match="expected a Dataset, got str"):
+        audit(Fixed(), "town", split)
+    with pytest.raises(InputError, match="expected an object with a method recommend"):
+        audit("popularity", ds, split)
+    k, seed = np.int64(10), np.int32(3)
+    assert declare(ds, split, k=k, seed=seed, date="2026-01-01").k == 10
+
+
+def test_the_provider_group_that_was_declared_is_measured_for_a_log_of_some_users():
+    """Merit among the logged users may order two groups the other way round."""
+    ds = town()
+    split = random_hold_out(ds, 3)
+    declared = declare(ds, split).family[-1]
+    minority = np.arange(N_ITEMS) % 4 == 0
+    keen = [u for u, t in zip(split.users, split.test_target) if minority[t].mean() > 0.5]
+    log = LoggedLists({int(u): row for u, row in zip(split.users, fixed_lists(split)) if u in keen})
+    report = audit(log, ds, split)
+    found = [f.metric for f in report.findings if f.metric.startswith("exposure - merit")]
+    assert len(keen) > 5 and found == [declared] == ["exposure - merit: minority"]
+
+
+def fixed_lists(split) -> list[list[int]]:
+    return Fixed().recommend(split.test_history, users=split.users).tolist()

@@ -16,7 +16,7 @@ from tutorial_lib.audit.declaration import Declaration, declare
 from tutorial_lib.audit.evidence import Evidence, collect, group_sizes
 from tutorial_lib.audit.finding import Finding, judge, make_finding, shown
 from tutorial_lib.audit.inference import Estimate
-from tutorial_lib.audit.opinion import FAULTS
+from tutorial_lib.audit.opinion import ALL_FAULTS, FAULTS
 from tutorial_lib.audit.paired import paired_finding
 from tutorial_lib.audit.report import AuditReport
 from tutorial_lib.audit.scope import scope_of
@@ -67,13 +67,16 @@ def audit(
     ('ndcg@10: gender F - M', 'exposure - merit: minority')
     """
     start = time.perf_counter()
+    if not callable(getattr(recommender, "recommend", None)):
+        got = type(recommender).__name__
+        raise InputError(f"audit(recommender): expected an object with a method recommend, got {got}")
     declared = declare(dataset, split, margins, k=k, attributes=attributes, on=on, seed=seed)
     declared = _as_promised(declaration, declared)
     names, used = list(declared.attributes), declared.used_margins
     groups = exposure.provider_groups(dataset)[0]
     evidence = collect(recommender, dataset, split, k=k, on=on, attributes=names)
     sizes = [group_sizes(evidence, name) for name in names]
-    findings, tables, failures = _measure(evidence, names, groups, used, seed)
+    findings, tables, failures = _measure(evidence, declared, groups)
     findings += _unmeasured(declared.family, findings)
     scope = scope_of(recommender, evidence, declared, time.perf_counter() - start)
     problems = (*declared.problems, *failures, *_broken(evidence), *evidence.problems)
@@ -97,6 +100,8 @@ def _as_promised(before: Declaration | None, now: Declaration) -> Declaration:
     """The earlier declaration, if there is one and nothing but the date has changed."""
     if before is None:
         return now
+    if not isinstance(before, Declaration):
+        raise InputError(f"audit(declaration={before!r}): expected what declare returned, or None")
     for field in fields(now):
         if field.name != "date" and getattr(before, field.name) != getattr(now, field.name):
             was, found = getattr(before, field.name), getattr(now, field.name)
@@ -118,13 +123,14 @@ def _unmeasured(family: Sequence[str], findings: Sequence[Finding]) -> list[Find
 
 
 def _measure(
-    evidence: Evidence, names: list[str], groups: np.ndarray | None, margins: Mapping[str, float], seed: int
+    evidence: Evidence, declared: Declaration, groups: np.ndarray | None
 ) -> tuple[list[Finding], list[pd.DataFrame], list[str]]:
     """All findings, unjudged; tables of intersectional cells; lines for what could not be measured."""
 
     def rng(*what: str) -> np.random.Generator:  # one stream a measure, so that none depends on what else is measured
-        return np.random.default_rng([seed, 17, crc32(repr(what).encode())])
+        return np.random.default_rng([declared.seed, 17, crc32(repr(what).encode())])
 
+    names, margins = list(declared.attributes), declared.used_margins
     k, findings, tables = evidence.k, [], []
     ndcg, recall = (evidence.metrics[f"{name}@{k}"].to_numpy() for name in ("ndcg", "recall"))
     margin = _relative(margins["quality"], ndcg)
@@ -154,7 +160,11 @@ def _measure(
         tables.append(table[["attribute", "group", "n", "status"]])
         findings += found
     if groups is not None:
-        findings += exposure.exposure_minus_merit(evidence, groups, margins["exposure"], rng=rng("exposure"))
+        known = np.unique(groups[groups != ""].astype(str)).tolist()
+        told = [name for name in known if exposure.merit_name(name) in declared.family]
+        findings += exposure.exposure_minus_merit(
+            evidence, groups, margins["exposure"], rng=rng("exposure"), names=told
+        )
     findings += exposure.popularity_findings(evidence, margins, rng=rng("popularity"))
     return findings + fault_findings(evidence, margins["invented"], rng=rng("faults")), tables, problems
 
@@ -167,11 +177,14 @@ def _relative(share: float, values: np.ndarray) -> float:
 
 
 def fault_findings(evidence: Evidence, margin: float, *, rng: np.random.Generator) -> list[Finding]:
-    """How often lists break the contract, as a share of their places; interval over users
-    (`paired_mean`), no p: a share above 0 is one.
+    """How often lists break the contract, as a share of their places, in each way and in all (a
+    place is lost once); interval over users (`paired_mean`), no p: a share above 0 is one.
     """
+    shares = {text: evidence.faults[name] for name, text in FAULTS.items()}
+    shares[ALL_FAULTS] = evidence.faults[list(FAULTS)].sum(axis=1)
     return [
-        paired_finding("H4", "users", text, evidence.faults[name].to_numpy(), margin, rng=rng, share=True) for name, text in FAULTS.items()
+        paired_finding("H4", "users", text, values.to_numpy(), margin, rng=rng, share=True)
+        for text, values in shares.items()
     ]
 
 

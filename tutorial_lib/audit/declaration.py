@@ -13,15 +13,11 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit import exposure, quality
-from tutorial_lib.audit.evidence import (
-    MISSING,
-    SUPPRESSED,
-    contrasts,
-    group_names,
-    judged_rows,
-    usable_attributes,
-)
+from tutorial_lib.audit.evidence import SUPPRESSED, contrasts, judged_rows
+from tutorial_lib.audit.groups import MISSING, group_names, known_groups, usable_attributes
 from tutorial_lib.audit.margins import DEFAULT, GIVEN, checked_margins
+from tutorial_lib.data import Dataset, Split
+from tutorial_lib.errors import InputError, check_seed, check_whole
 
 LARGEST_FAMILY = 8
 UNEQUAL = 0.10  # mean numbers of targets that differ by more than this share between groups are flagged
@@ -99,13 +95,15 @@ def declare(
     >>> declared.family, declared.margins["exposure"], len(declared.sha256)
     (('ndcg@10: gender F - M', 'exposure - merit: minority'), (0.1, 'given'), 64)
     """
+    _check_arguments(dataset, split, k, attributes, on, seed, date)
     users, targets = judged_rows(dataset, split, k=k, on=on)[1:]
     used, problems = checked_margins(margins)
     names, lines = usable_attributes(dataset, attributes)
     groups, more = exposure.provider_groups(dataset)
     compared = {name: _contrasts(dataset, users, name) for name in names}
     family = [quality.gap_name(f"ndcg@{k}", name, a, b) for name, found in compared.items() for a, b in found]
-    family += [exposure.merit_name(name) for name in exposure.reported_groups(groups)] if groups is not None else []
+    providers = [] if groups is None else exposure.reported_groups(groups, targets)
+    family += [exposure.merit_name(name) for name in providers]
     problems += [*lines, *more, *_family_problems(compared, family)]
     problems += [line for name in names for line in _unequal_targets(dataset, users, targets, name)]
     given = set(margins) if isinstance(margins, Mapping) else set()
@@ -128,10 +126,36 @@ def declare(
     )
 
 
+def _check_arguments(dataset, split, k, attributes, on, seed, date) -> None:
+    """InputError for the first argument of `declare` of another type than it names."""
+    for name, value, kind in (("dataset", dataset, Dataset), ("split", split, Split)):
+        if not isinstance(value, kind):
+            got = type(value).__name__
+            raise InputError(f"audit({name}): expected a {kind.__name__}, got {got}")
+    check_whole("audit", 1, dataset.n_items, k=k)
+    check_seed("audit", seed)
+    listed = isinstance(attributes, (list, tuple, type(None), str))
+    if not listed or any(not isinstance(name, str) for name in attributes or ()):
+        wanted = "expected names of user columns, such as ['gender']"
+        raise InputError(f"audit(attributes={attributes!r}): {wanted}")
+    if not isinstance(on, str):
+        raise InputError(f"audit(on={on!r}): expected 'test' or 'valid'")
+    if date is not None and not _is_day(date):
+        raise InputError(f"declare(date={date!r}): expected a day as yyyy-mm-dd")
+
+
+def _is_day(text) -> bool:
+    try:
+        return datetime.fromisoformat(text).date().isoformat() == text
+    except (TypeError, ValueError):
+        return False
+
+
 def _contrasts(dataset, users: np.ndarray, attribute: str) -> list[tuple[str, str]]:
     labels = group_names(dataset.users[attribute])[users]
-    names, sizes = np.unique(labels.astype(str), return_counts=True)
-    return [(a, b) for a, b, *_ in contrasts(labels, pd.DataFrame({"group": names, "n": sizes}))]
+    names = known_groups(dataset.users[attribute])
+    sizes = pd.DataFrame({"group": names, "n": [int((labels == name).sum()) for name in names]})
+    return [(a, b) for a, b, *_ in contrasts(labels, sizes)]
 
 
 def _family_problems(compared: Mapping[str, list], family: Sequence[str]) -> list[str]:

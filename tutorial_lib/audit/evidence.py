@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,15 +12,19 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.categories import category_shares, contained, row_means
+from tutorial_lib.audit.groups import (
+    MISSING,
+    group_names,
+    known_groups,
+    rest_name,
+    usable_attributes,
+)
 from tutorial_lib.audit.log_checks import coverage_lines, doubts, log_coverage
 from tutorial_lib.audit.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists, log_within
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.audit.sizes import SUPPRESSED
+from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.ranking import ranking_metrics
 
-MISSING = "(missing)"
-SUPPRESSED = 10  # users: smaller groups are never shown as numbers
-MOST_GROUPS = 25  # values of an attribute that may be compared when it is named
-USUAL_GROUPS = 8  # values of an attribute that is taken up without being named
 USERS_AT_ONCE = 4096
 
 
@@ -32,7 +37,8 @@ class Evidence:
 
     Of a log only (`LoggedLists`), where the n users are those that were logged:
     problems: one line each. scope: name -> text, for the report.
-    log_coverage: columns attribute, group, logged, users (with targets), share; nan below 10 users.
+    log_coverage: columns attribute, group, logged, users (with targets), share; nan below 10 users,
+        and the other groups then in tens.
     """
 
     dataset: object
@@ -57,7 +63,11 @@ class Evidence:
         """Columns of `ranking_metrics` at k, one row a user; an unknown item takes its place in the list and is never a hit."""
         n_items = self.dataset.n_items
         named = np.where((self.raw >= 0) & (self.raw < n_items), self.raw, n_items + np.arange(self.k))
-        return ranking_metrics(named, self.targets, self.k).set_axis(self.users)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="ranking_metrics: recommended holds mostly")
+            if not (self.lists >= 0).any():  # the audit says so itself
+                warnings.filterwarnings("ignore", message="ranking_metrics: none of the")
+            return ranking_metrics(named, self.targets, self.k).set_axis(self.users)
 
     @cached_property
     def minimum(self) -> int:
@@ -108,21 +118,6 @@ class Evidence:
         if attribute not in self._labels:
             self._labels[attribute] = group_names(self.dataset.users[attribute])[self.users]
         return self._labels[attribute]
-
-
-def group_names(column: pd.Series) -> np.ndarray:
-    """Values of any type as names, without the space around them; `MISSING` for missing and blank ones: [n] str.
-
-    >>> group_names(pd.Series(["F", " F", "", None, 3])).tolist()
-    ['F', 'F', '(missing)', '(missing)', '3']
-    """
-    try:
-        codes, values = pd.factorize(column)
-    except TypeError:  # lists and other values that cannot be looked up
-        codes, values = pd.factorize(column.map(str).where(column.notna()))
-    names = np.array([*(str(value).strip() for value in values), MISSING], dtype=object)
-    names[names == ""] = MISSING
-    return names[codes]  # -1, a missing value, is the last name
 
 
 def judged_rows(
@@ -178,7 +173,7 @@ def _logged_rows(
     names = usable_attributes(dataset, None)[0] if attributes is None else attributes
     labels = {name: group_names(dataset.users[name])[users[rows]] for name in names}
     coverage = log_coverage(labels, logged, SUPPRESSED)
-    problems = (*problems, *coverage_lines(coverage))
+    problems = (*problems, *coverage_lines(labels, logged, SUPPRESSED))
     scope = log.scope(dataset, users[rows])
     return rows[logged], {"problems": problems, "scope": scope, "log_coverage": coverage}
 
@@ -189,10 +184,9 @@ def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int, **o
     for start in range(0, len(users), USERS_AT_ONCE):
         rows = slice(start, start + USERS_AT_ONCE)
         lists = recommender.recommend(histories[rows], k, users=users[rows], **options)
-        n_lists = len(lists) if hasattr(lists, "__len__") and not isinstance(lists, (str, bytes, Mapping)) else "no"
-        if n_lists != len(users[rows]):
-            raise InputError(f"audit: recommend gave {n_lists} lists for {len(users[rows])} users; expected one list a user")
-        if isinstance(lists, np.ndarray) and lists.ndim == 2 and lists.dtype.kind in "iu":
+        lists = _by_user(lists, users[rows])
+        plain = isinstance(lists, np.ndarray) and not isinstance(lists, np.ma.MaskedArray)
+        if plain and lists.ndim == 2 and lists.dtype.kind in "iu":
             width = min(k, lists.shape[1])
             out[rows, :width] = lists[:, :width]
             continue
@@ -204,8 +198,35 @@ def ask(recommender, histories: list[np.ndarray], users: np.ndarray, k: int, **o
     return out
 
 
+def _by_user(lists, users: np.ndarray):
+    """One list a user, in the order of ``users``: a Series with labels is paired by them.
+
+    Raises InputError for another number of lists, and for labels that are not the users.
+    """
+    whole = (str, bytes, Mapping, pd.DataFrame)
+    n_lists = len(lists) if hasattr(lists, "__len__") and not isinstance(lists, whole) else "no"
+    if n_lists != len(users):
+        raise InputError(
+            f"audit: recommend gave {n_lists} lists for {len(users)} users; expected one list a user"
+        )
+    if not isinstance(lists, pd.Series) or lists.index.equals(pd.RangeIndex(n_lists)):
+        return lists
+    strange = list(set(lists.index) ^ set(users.tolist()))
+    if strange or not lists.index.is_unique:
+        found = f", such as {strange[0]!r}" if strange else ": one has two lists"
+        raise InputError(
+            f"audit: recommend gave a Series whose labels are not the users that were asked for"
+            f"{found}; label it by user, or return the lists in the order of the histories"
+        )
+    return lists.reindex(users)
+
+
 def as_codes(items: Sequence) -> np.ndarray:
-    """A list of whatever was given in place of item codes as int64; -2 (`UNKNOWN_ITEM`) for titles, fractions and nan (also "12")."""
+    """A list of whatever was given in place of item codes as int64; -2 (`UNKNOWN_ITEM`) for titles,
+    fractions and nan (also "12"), -1 where masked.
+    """
+    if isinstance(items, np.ma.MaskedArray):
+        items = items.astype(object).filled(-1)
     codes = np.asarray(items)
     if codes.ndim != 1 or codes.dtype.kind not in "iuf":
         codes = np.array([item if isinstance(item, Real) and not isinstance(item, bool) else np.nan for item in items], dtype=float)
@@ -232,44 +253,10 @@ def cleaned(raw: np.ndarray, n_items: int, histories: Sequence[np.ndarray]) -> t
     return lists, pd.DataFrame({name: part.mean(axis=1) for name, part in parts.items()})
 
 
-def usable_attributes(dataset, attributes: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """The attributes whose groups can be compared, and one line for each that cannot.
-
-    attributes: names of user columns; None: every column with 2 to 8 groups (the others are told), identifiers left out.
-    """
-    known = {c: sorted(set(group_names(dataset.users[c])) - {MISSING}) for c in dataset.users.columns if c != "user_id"}
-    wanted = [attributes] if isinstance(attributes, str) else attributes
-    if wanted is None:
-        wanted = [c for c, groups in known.items() if len(groups) <= max(dataset.n_users // 2, USUAL_GROUPS)]
-        if not wanted:
-            return [], [f"{dataset.name} has no user attribute: group gaps are not measured; add a column to ds.users, such as gender"]
-    usable, problems = [], []
-    for name in dict.fromkeys(wanted):
-        if name not in known:
-            problems.append(str(unknown_name("attribute", name, known)) + " (columns of ds.users)")
-            continue
-        n = len(known[name])
-        if n == 0:
-            problems.append(f"attribute {name!r} is missing for every user: fill the column, or leave it out")
-        elif n == 1:
-            problems.append(f"attribute {name!r} has one group only, {known[name][0]!r}: a gap needs at least two")
-        elif n > MOST_GROUPS:
-            problems.append(
-                f"attribute {name!r} has {n} values, too many to compare: group them into at most {MOST_GROUPS}, as age_group does for age"
-            )
-        elif attributes is None and n > USUAL_GROUPS:
-            problems.append(f"attribute {name!r} has {n} groups and was not named: pass attributes=[..., {name!r}] to audit it as well")
-        else:
-            usable.append(name)
-    return usable, problems
-
-
 def group_sizes(evidence: Evidence, attribute: str) -> pd.DataFrame:
     """Columns attribute, group, n, status: every group of the data set, also those without a judged user, and the missing ones."""
     labels = evidence.labels(attribute)
-    column = evidence.dataset.users[attribute]
-    known = group_names(pd.Series(column.cat.categories)) if isinstance(column.dtype, pd.CategoricalDtype) else []
-    names = sorted({*group_names(column), *known} - {MISSING})
+    names = known_groups(evidence.dataset.users[attribute])
     counts = pd.Series(labels).value_counts()
     names += [MISSING] if MISSING in counts else []
     sizes = [int(counts.get(name, 0)) for name in names]
@@ -291,9 +278,9 @@ def contrasts(labels: np.ndarray, sizes: pd.DataFrame) -> Iterator[tuple[str, st
     Users of unknown group are in no contrast; empty groups are passed over (they stand in ``sizes``).
     """
     groups = sorted(sizes.loc[(sizes["group"] != MISSING) & (sizes["n"] > 0), "group"])
-    known = labels != MISSING
+    known, rest = labels != MISSING, rest_name(set(sizes["group"]))
     if len(groups) == 2:
         yield groups[0], groups[1], labels == groups[0], labels == groups[1]
         return
     for name in groups if len(groups) > 2 else ():
-        yield name, "rest", labels == name, known & (labels != name)
+        yield name, rest, labels == name, known & (labels != name)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.categories import list_matrix, row_means
-from tutorial_lib.audit.evidence import MISSING, MOST_GROUPS, Evidence, group_names
-from tutorial_lib.audit.finding import Finding, make_finding
+from tutorial_lib.audit.evidence import Evidence
+from tutorial_lib.audit.finding import Finding, few, make_finding
 from tutorial_lib.audit.finding import shown as count
+from tutorial_lib.audit.groups import MISSING, MOST_GROUPS, group_names, unknown_line
 from tutorial_lib.audit.inference import Estimate, mean_shift
 from tutorial_lib.audit.levels import level, ratio_of_means
 from tutorial_lib.evaluation import coverage, gini
@@ -27,7 +29,7 @@ def discounts(k: int) -> np.ndarray:
 
 def provider_groups(dataset) -> tuple[np.ndarray | None, list[str]]:
     """Provider group of every item, [n_items] str ("" = unknown), and the lines that say why there
-    is none.
+    is none, and which texts are read as unknown.
 
     Column ``provider_group`` of ds.items, or ``provider`` where it has at most 25 values.
     """
@@ -35,11 +37,11 @@ def provider_groups(dataset) -> tuple[np.ndarray | None, list[str]]:
         if name in dataset.items:
             groups = group_names(dataset.items[name])
             groups[groups == MISSING] = ""
-            n = len(set(groups) - {""})
+            n, unknown = len(set(groups) - {""}), unknown_line(name, dataset.items[name])
             if 2 <= n <= MOST_GROUPS:
-                return groups, []
+                return groups, unknown
             if n == 1:
-                return None, [f"items have one provider group only, {max(groups)!r}: exposure cannot be compared"]
+                return None, [*unknown, f"items have one provider group only, {max(groups)!r}: exposure cannot be compared"]
             if n > MOST_GROUPS:
                 return None, [f"items have {n} providers: add a column provider_group to ds.items with at most {MOST_GROUPS} groups"]
     return None, [f"{dataset.name} names no provider: exposure of providers is not measured; add a column provider_group to ds.items"]
@@ -50,15 +52,29 @@ def merit_name(group: str) -> str:
     return f"exposure - merit: {group}"
 
 
-def reported_groups(groups: np.ndarray) -> list[str]:
-    """Provider groups that get a finding: the smaller of two (the other is its mirror image), else
+def reported_groups(groups: np.ndarray, targets: Sequence[np.ndarray]) -> list[str]:
+    """Provider groups that get a finding: of two that share all items the one with less merit, else
     all.
+
+    The difference of the other one is minus this one's, and its margin, a share of its merit, is
+    wider: nothing can be MATERIAL there and not here. groups: [n_items] str, "" = unknown. targets:
+    item codes, one array a user.
     """
-    names, counts = np.unique(groups[groups != ""], return_counts=True)
-    return [str(names[counts.argmin()])] if len(names) == 2 else [str(name) for name in names]
+    names = np.unique(groups[groups != ""].astype(str))
+    if len(names) != 2 or (groups == "").any():
+        return names.tolist()
+    return [str(names[np.nanmean(row_means(targets, _members(groups, names)), axis=0).argmin()])]
 
 
-def exposure_minus_merit(evidence: Evidence, groups: np.ndarray, margin: float, *, rng: np.random.Generator) -> list[Finding]:
+def _members(groups: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """[n_items, n_names]: 1 where an item is of the group, else 0."""
+    return (groups[:, None] == np.array(names, dtype=object)).astype(float)
+
+
+def exposure_minus_merit(
+    evidence: Evidence, groups: np.ndarray, margin: float, *, rng: np.random.Generator,
+    names: Sequence[str] | None = None,
+) -> list[Finding]:  # fmt: skip
     """Share of a group's items in what users are shown, minus their share in what users go on to
     consume, mean over users.
 
@@ -67,19 +83,21 @@ def exposure_minus_merit(evidence: Evidence, groups: np.ndarray, margin: float, 
     share of the group's merit, such as .2: a fifth less or more than users choose. An absolute
     margin would let a provider with less merit than that be shown to nobody. The ratio exposure /
     merit stands beside it. Items of unknown provider are in no group; what they could change is in
-    the finding's ``bounds``. Interval over users, the catalogue taken as fixed.
+    the finding's ``bounds``. Interval over users, the catalogue taken as fixed. names: the groups
+    that were declared (default: `reported_groups` of the evidence's targets).
     """
-    names = reported_groups(groups)
-    belongs = (groups[:, None] == np.array(names, dtype=object)).astype(float)
+    names = reported_groups(groups, evidence.targets) if names is None else names
+    belongs = _members(groups, names)
     shown, merit = row_means(evidence.lists, belongs, discounts(evidence.k)), row_means(evidence.targets, belongs)
     both = ~np.isnan(shown[:, 0]) & ~np.isnan(merit[:, 0])
     unknown = _unknown_reach(evidence, groups == "", both)
     left_out = int((~both).sum())
     notes = [f"{count(left_out)} users with an empty list left out."] if left_out else []
-    return [
+    found = [
         _exposure_finding(evidence, name, shown[both, i], merit[both, i], belongs[:, i], margin, unknown, notes, rng)
         for i, name in enumerate(names)
     ]
+    return [replace(f, rounded=few(left_out)) for f in found]
 
 
 def _exposure_finding(
@@ -167,10 +185,11 @@ def popularity_findings(evidence: Evidence, margins: dict[str, float], *, rng: n
     )
     findings = []
     for name, stakeholder, values, margin in rows:
-        values = values[~np.isnan(values)]
+        left_out, values = int(np.isnan(values).sum()), values[~np.isnan(values)]
         estimate = mean_shift(values, rng=rng) if len(values) >= evidence.minimum else Estimate.nothing()
         estimate = replace(estimate, p=np.nan)
-        more = {"n_by_group": {"users": len(values)}, "margin": margins[margin], "margin_name": margin}
+        more = {"n_by_group": {"users": len(values)}, "rounded": few(left_out)}
+        more |= {"margin": margins[margin], "margin_name": margin}
         findings.append(make_finding("H2", stakeholder, name, estimate, **more))
     return findings
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from tutorial_lib.audit.evidence import SUPPRESSED
 from tutorial_lib.audit.harmful import NOBODY, harmed_sides
 from tutorial_lib.audit.inference import Estimate, detectable
 from tutorial_lib.audit.margins import MARGINS, checked_margins
+from tutorial_lib.audit.sizes import few, shown, sizes_text, two_digits
 from tutorial_lib.errors import unknown_name
 from tutorial_lib.evaluation.statistics import holm
 
@@ -23,9 +23,13 @@ __all__ = [
     "Finding",
     "Level",
     "checked_margins",
+    "few",
     "findings_frame",
     "judge",
     "make_finding",
+    "shown",
+    "sizes_text",
+    "two_digits",
     "verdict_of",
 ]
 
@@ -100,6 +104,11 @@ class Finding:
         return sizes_text(self.n_by_group, rounded=self.rounded)
 
     @property
+    def hides_sizes(self) -> bool:
+        """Are sizes told to the nearest ten only?"""
+        return self.rounded or few(*self.n_by_group.values())
+
+    @property
     def measured(self) -> bool:
         """Is there an interval, without which nothing can be decided?"""
         return not (math.isnan(self.estimate) or math.isnan(self.ci[0]) or math.isnan(self.ci[1]))
@@ -126,7 +135,8 @@ class Finding:
     @property
     def n(self) -> int:
         """Units of the sample over all groups (items of a provider group are no sample)."""
-        return sum(n for name, n in self.n_by_group.items() if name != "items")
+        no_sample = "items" if self.stakeholder == "providers" else None
+        return sum(n for name, n in self.n_by_group.items() if name != no_sample)
 
     @property
     def n_needed(self) -> float:
@@ -146,26 +156,6 @@ class Finding:
             value = "not measured" if math.isnan(self.estimate) else f"{self.estimate:+.4f}, too few for an interval"
         margin = "" if math.isnan(self.margin) else f", margin {self.margin:.4f}"
         return f"{self.verdict}: {self.metric} {value}{margin}{adjusted} (n: {self.sizes})"
-
-
-def sizes_text(n_by_group: Mapping[str, int], *, rounded: bool = False) -> str:
-    """Group sizes as they may be published: below ten only that, and beside such a group the others
-    to the nearest ten.
-
-    >>> sizes_text({"F": 5, "M": 92}), sizes_text({"F": 20, "M": 92})
-    ('F fewer than 10, M about 90', 'F 20, M 92')
-    """
-    small = rounded or any(0 < n < SUPPRESSED for n in n_by_group.values())
-    return ", ".join(f"{name} {shown(n, rounded=small)}" for name, n in n_by_group.items())
-
-
-def shown(n: int, *, rounded: bool = False) -> str:
-    """A group's size as it may be published. rounded: to tens, so that a small group beside it does
-    not follow from the total.
-    """
-    if 0 < n < SUPPRESSED:
-        return f"fewer than {SUPPRESSED}"
-    return f"about {round(n, -1):,}" if rounded and n else f"{n:,}"
 
 
 def make_finding(
@@ -282,7 +272,7 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
             "worse_off": f.bearer,
             "levels": "; ".join(f"{x.group} {x.mean:.4f} [{x.low:.4f}, {x.high:.4f}]" for x in f.levels),
             "ratio": f.ratio[0],
-            "n_needed": f.n_needed,
+            "n_needed": two_digits(f.n_needed) if f.hides_sizes else f.n_needed,
             "notes": " ".join(f.notes),
         }
         for f in findings

@@ -59,7 +59,7 @@ def before_after(
         rows.append((name, int(members.sum()), *means, changes[name].value, changes[name].low, changes[name].high))
     gaps = []
     for a, b, rows_a, rows_b in contrasts(labels, sizes):
-        if b == "rest":
+        if b not in changes:
             changes[b] = _estimate([(y - x)[rows_b]], minimum, rng)
         parts = {told: _estimate([v[rows_a], v[rows_b]], minimum, rng) for told, v in (("before", x), ("after", y), ("change", y - x))}
         down = levels_down(parts["before"].value, parts["after"].value, changes[a], changes[b])

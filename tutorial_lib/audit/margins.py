@@ -55,7 +55,8 @@ MARGINS: dict[str, tuple[float, float, str]] = {
     "invented": (
         0.01,
         1.0,
-        "share of places lost to items unknown, repeated or already consumed, or left empty",
+        "share of places lost to items unknown, repeated or already consumed, or left empty, "
+        "each and in all",
     ),
     "order": (
         0.05,

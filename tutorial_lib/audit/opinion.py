@@ -19,6 +19,7 @@ FAULTS = {  # ways in which a list breaks the contract of `recommend` -> the met
     "consumed": "places with an item the user has already consumed",
     "too_few": "places left empty",
 }
+ALL_FAULTS = "places lost in any of these ways"  # of one place only one way is counted
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,9 @@ def facts_of(findings: Sequence[Finding], family: Collection[str], problems: Seq
     declared = tuple(f for f in findings if f.metric in family)
     found = {f.metric for f in declared}
     other = [f for f in findings if f.metric not in family and f.harmful]
-    faults = tuple(f for f in other if f.metric in FAULTS.values())
-    harmful = tuple(f for f in other if f.metric not in FAULTS.values())
+    total = tuple(f for f in other if f.metric == ALL_FAULTS)
+    faults = tuple(f for f in other if f.metric in FAULTS.values()) or total
+    harmful = tuple(f for f in other if f.metric not in (*FAULTS.values(), ALL_FAULTS))
     return Facts(
         usable,
         declared,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tutorial_lib.audit.finding import Finding, make_finding
+from tutorial_lib.audit.finding import Finding, few, make_finding, shown
 from tutorial_lib.audit.inference import Estimate, mean_estimate, rate
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import ranking_metrics
@@ -28,12 +28,13 @@ def paired_mean(values: np.ndarray, *, rng: np.random.Generator, share: bool = F
     values = np.asarray(values, dtype=float)
     kept = values[~np.isnan(values)]
     n, moved = len(kept), int((kept != 0).sum())
-    notes = [f"{len(values) - n} users without a value left out."] if n < len(values) else []
+    notes = [f"{shown(len(values) - n)} users without a value left out."] if n < len(values) else []
     if n < FEWEST:
         return Estimate.nothing(kept.mean() if n else np.nan), [*notes, f"{n} users: no interval below {FEWEST}."]
     found = mean_estimate(kept, signed=True, scale=1.0) if not share else mean_estimate(kept) if moved else rate(0, n)
     if moved < FEW_MOVED:
-        notes.append(f"Not 0 for {moved} of {n} users only: the interval allows for what was not seen.")
+        told = f"Not 0 for {shown(moved)} of the users" if moved else "0 for every user"
+        notes.append(f"{told}: the interval allows for what was not seen.")
     return (replace(found, p=np.nan) if share else found), notes
 
 
@@ -52,7 +53,9 @@ def paired_finding(
     """`paired_mean` as a finding; the size of the sample is the number of defined values."""
     estimate, said = paired_mean(values, rng=rng, share=share)
     sizes = {unit: int((~np.isnan(values)).sum())}
-    return make_finding(harm, stakeholder, metric, estimate, n_by_group=sizes, margin=margin, notes=[*notes, *said])
+    hide = few(len(values) - sizes[unit])
+    more = {"notes": [*notes, *said], "rounded": hide}
+    return make_finding(harm, stakeholder, metric, estimate, n_by_group=sizes, margin=margin, **more)
 
 
 def quality_changes(

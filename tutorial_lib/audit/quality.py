@@ -8,8 +8,15 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.categories import row_means
-from tutorial_lib.audit.evidence import MISSING, SUPPRESSED, Evidence, contrasts, group_sizes, status
-from tutorial_lib.audit.finding import Finding, make_finding, shown
+from tutorial_lib.audit.evidence import SUPPRESSED, Evidence, contrasts, group_sizes, status
+from tutorial_lib.audit.finding import Finding, few, make_finding, shown
+from tutorial_lib.audit.groups import (
+    MISSING,
+    cell_name,
+    contrast_name,
+    quoted_column,
+    rest_name,
+)
 from tutorial_lib.audit.inference import Estimate, adjusted_gap, group_gap, shrink
 from tutorial_lib.audit.levels import level, missing_interval, ratio_of_means
 from tutorial_lib.errors import InputError
@@ -20,7 +27,7 @@ WORST = 0.1  # share of users whose mean is the conditional value at risk
 
 def gap_name(measure: str, attribute: str, a: str, b: str) -> str:
     """The name of a contrast, the same before and after it is measured: "ndcg@10: gender F - M"."""
-    return f"{measure}: {attribute} {a} - {b}"
+    return f"{measure}: {contrast_name(attribute, a, b)}"
 
 
 def group_gaps(
@@ -52,12 +59,13 @@ def group_gaps(
     for a, b, rows_a, rows_b in contrasts(labels, groups):
         x, y = values[rows_a & defined], values[rows_b & defined]
         estimate, notes = _estimate(x, y, evidence.minimum, rng)
-        left_out = int(rows_a.sum() + rows_b.sum()) - len(x) - len(y)
-        notes += [f"{shown(left_out)} users without a value left out."] if left_out else []
-        bounds, said = unknown_bounds(x, y, unknown)
+        left_out = int(rows_a.sum()) - len(x), int(rows_b.sum()) - len(y)
+        hide = _gives_away(groups) or few(*left_out)
+        notes += _left_out(sum(left_out), "without a value", hide)
+        bounds, said = unknown_bounds(x, y, unknown, hide=hide)
         more = _both_sides((a, x), (b, y), evidence.minimum) if levels else {}
         more |= {"harmed": (a, b) if more_is_better else (b, a), "bounds": bounds, "margin_name": margin_name}
-        more["rounded"] = _gives_away(groups)
+        more["rounded"] = hide
         name, sizes = gap_name(measure, attribute, a, b), {a: len(x), b: len(y)}
         findings.append(make_finding(harm, "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes + said, **more))
     return findings
@@ -65,7 +73,11 @@ def group_gaps(
 
 def _gives_away(sizes: pd.DataFrame) -> bool:
     """Does a group of fewer than ten follow from the sizes of the others, and so ask for rounding?"""
-    return bool(sizes["n"].between(1, SUPPRESSED - 1).any())
+    return few(*sizes["n"])
+
+
+def _left_out(n: int, why: str, hide: bool) -> list[str]:
+    return [f"{shown(n, rounded=hide)} users {why} left out."] if n else []
 
 
 def _both_sides(one: tuple[str, np.ndarray], other: tuple[str, np.ndarray], minimum: int) -> dict:
@@ -79,14 +91,16 @@ def _both_sides(one: tuple[str, np.ndarray], other: tuple[str, np.ndarray], mini
     return {"levels": levels} | ({"ratio": ratio_of_means(one[1], other[1])} if n >= minimum else {})
 
 
-def unknown_bounds(x: np.ndarray, y: np.ndarray, unknown: np.ndarray) -> tuple[tuple[float, float] | None, list[str]]:
+def unknown_bounds(
+    x: np.ndarray, y: np.ndarray, unknown: np.ndarray, *, hide: bool = False
+) -> tuple[tuple[float, float] | None, list[str]]:
     """The interval of a gap over every group that the users of unknown group may belong to, and the
-    sentence that tells it.
+    sentence that tells it. hide: tell their number to the nearest ten.
     """
     if not len(unknown) or min(len(x), len(y)) < SUPPRESSED:
         return None, []
     low, high = missing_interval(x, y, unknown)
-    told = f"{shown(len(unknown))} users of unknown group: whatever they are, the gap lies between {low:+.4f} and {high:+.4f}"
+    told = f"{shown(len(unknown), rounded=hide)} users of unknown group: whatever they are, the gap lies between {low:+.4f} and {high:+.4f}"
     return (low, high), [f"{told}, sampling error included."]
 
 
@@ -96,7 +110,7 @@ def _estimate(x: np.ndarray, y: np.ndarray, minimum: int, rng: np.random.Generat
     if n < SUPPRESSED:
         return Estimate.nothing(), [f"A group has fewer than {SUPPRESSED} users, whose numbers are suppressed."]
     if n < minimum:
-        return Estimate.nothing(x.mean() - y.mean()), [f"A group has {n} users: no interval below {minimum}."]
+        return Estimate.nothing(x.mean() - y.mean()), [f"A group has fewer than {minimum} users: no interval."]
     return group_gap(x, y, rng=rng), []
 
 
@@ -113,15 +127,18 @@ def adjusted_gaps(evidence: Evidence, attribute: str, values: np.ndarray, measur
     for a, b, rows_a, rows_b in contrasts(labels, groups):
         estimate, notes, used = _adjusted(evidence, values, rows_a, rows_a | rows_b)
         x, y = values[rows_a & used], values[rows_b & used]
+        left_out = int(rows_a.sum()) - len(x), int(rows_b.sum()) - len(y)
+        hide = _gives_away(groups) or few(*left_out)
+        notes += _left_out(sum(left_out), "with fewer than four profile items", hide)
         bounds = None
         if np.isfinite(estimate.low):
             raw = x.mean() - y.mean()
             notes.append(f"Raw gap {raw:+.4f}, explained by the covariates {raw - estimate.value:+.4f}.")
-            bounds, said = unknown_bounds(x, y, values[labels == MISSING])
+            bounds, said = unknown_bounds(x, y, values[labels == MISSING], hide=hide)
             bounds = bounds and tuple(end - raw + estimate.value for end in bounds)  # the raw gap's reach, around the adjusted one
             notes += [f"Adjusted for what the known users explain: {line}" for line in said]
         name, sizes = gap_name(f"{measure} adjusted", attribute, a, b), {a: len(x), b: len(y)}
-        more = {"harmed": (a, b), "bounds": bounds, "rounded": _gives_away(groups)}
+        more = {"harmed": (a, b), "bounds": bounds, "rounded": hide}
         findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes, **more))
     return findings
 
@@ -142,8 +159,6 @@ def _adjusted(evidence: Evidence, values: np.ndarray, member: np.ndarray, compar
         except InputError as error:
             notes.append(f"{error}.")
             continue
-        if used.sum() < compared.sum():
-            notes.append(f"{shown(int(compared.sum() - used.sum()))} users with fewer than four profile items left out.")
         return found, notes if noisy else [*notes, "Not adjusted for the narrowness of tastes."], used
     return Estimate.nothing(), notes or [f"A group has fewer than {evidence.minimum} users: no interval."], compared
 
@@ -168,10 +183,13 @@ def worst_group(
     _, attribute, name, members, others = min(candidates, key=lambda candidate: candidate[0])
     x, y = values[members & ~first], values[others & ~first]
     note = f"{attribute} {name}: the worst of {len(candidates)} groups on {first.sum()} users, judged on the other {(~first).sum()}."
-    bounds, said = unknown_bounds(x, y, values[~members & ~others & ~first])
-    metric, sizes = f"{measure}: worst group, {attribute} {name} - rest", {name: len(x), "rest": len(y)}
+    groups = group_sizes(evidence, attribute)
+    hide, rest = _gives_away(groups), rest_name(set(groups["group"]))
+    bounds, said = unknown_bounds(x, y, values[~members & ~others & ~first], hide=hide)
+    metric = f"{measure}: worst group, {contrast_name(attribute, name, rest)}"
+    sizes = {name: len(x), rest: len(y)}
     more = {"harmed": (name, ""), "bounds": bounds, "notes": [note, *said]}
-    more["rounded"] = _gives_away(group_sizes(evidence, attribute))
+    more["rounded"] = hide
     return [make_finding("H1", "users", metric, group_gap(x, y, rng=rng), n_by_group=sizes, margin=margin, **more)]
 
 
@@ -183,11 +201,11 @@ def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> 
     spread is 0, the noise is not.
     """
     pairs = [evidence.labels(attribute) for attribute in attributes]
-    joint = pd.Series([f"{a} x {b}" for a, b in zip(*pairs, strict=True)])
+    joint = pd.Series([cell_name(a, b) for a, b in zip(*pairs, strict=True)])
     known = (pairs[0] != MISSING) & (pairs[1] != MISSING)
     table = pd.DataFrame({"group": joint, "value": values})[known].groupby("group")["value"].agg(["size", "mean", "std"])
     levels = [sorted(set(labels) - {MISSING}) for labels in pairs]
-    table = table.reindex([f"{a} x {b}" for a in levels[0] for b in levels[1]])
+    table = table.reindex([cell_name(a, b) for a in levels[0] for b in levels[1]])
     n = table["size"].fillna(0).astype(int)
     enough = (n >= SUPPRESSED).to_numpy()
     se, mean = (table["std"] / np.sqrt(n)).where(enough).to_numpy(), table["mean"].where(enough).to_numpy()
@@ -218,16 +236,16 @@ def intersection(
     if len(table) > MOST_CELLS:
         raise InputError(f"{' x '.join(pair)} has {len(table)} cells, too many to judge: use coarser groups (at most {MOST_CELLS} cells)")
     labels = [evidence.labels(attribute) for attribute in pair]
-    joint = np.array([f"{a} x {b}" for a, b in zip(*labels, strict=True)])
+    joint = np.array([cell_name(a, b) for a, b in zip(*labels, strict=True)])
     known = (labels[0] != MISSING) & (labels[1] != MISSING)
-    findings = []
+    findings, hide, columns = [], _gives_away(table), " x ".join(map(quoted_column, pair))
     for row in table[table["status"] == "measured"].itertuples():
         x, y = values[joint == row.group], values[known & (joint != row.group)]
         estimate, notes = _estimate(x, y, evidence.minimum, rng)
         notes.append(f"Cell mean {row.mean:.4f}, shrunk towards all cells {row.shrunk:.4f}.")
-        bounds, said = unknown_bounds(x, y, values[~known])
-        name, sizes = gap_name(measure, row.attribute, row.group, "rest"), {row.group: len(x), "rest": len(y)}
-        more = {"harmed": (row.group, "rest"), "bounds": bounds, "notes": notes + said, "rounded": _gives_away(table)}
+        bounds, said = unknown_bounds(x, y, values[~known], hide=hide)
+        name, sizes = f"{measure}: {columns} {row.group} - rest", {row.group: len(x), "rest": len(y)}
+        more = {"harmed": (row.group, "rest"), "bounds": bounds, "notes": notes + said, "rounded": hide}
         findings.append(make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, **more))
     return table, findings
 

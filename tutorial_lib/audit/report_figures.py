@@ -65,7 +65,7 @@ def _top(levels: Sequence[Level]) -> float:
 
 def _level_row(x: Level, f: Finding, top: float, colour: str, shape: str) -> str:
     n = f.n_by_group.get(x.group)
-    who = f"{escape(x.group)}" + ("" if n is None else f" (n {shown(n, rounded=f.rounded)})")
+    who = f"{escape(x.group)}" + ("" if n is None else f" (n {shown(n, rounded=f.hides_sizes)})")
     return _row(
         who,
         _interval_marks(x.mean, x.low, x.high, 0.0, top, colour, shape),

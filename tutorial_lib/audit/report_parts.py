@@ -165,7 +165,7 @@ def _undecided(report) -> str:
         most = max(larger, key=lambda f: f.n_needed / f.n)
         names = "; ".join(f.metric for f in larger)
         reach = TAKES if len(larger) == 1 else TAKES.replace("about", "up to")
-        parts.append(f"{names}: {reach} {rounded(most.n_needed)} users in place of {shown(most.n, rounded=most.rounded)}")
+        parts.append(f"{names}: {reach} {rounded(most.n_needed)} users in place of {shown(most.n, rounded=most.hides_sizes)}")
     for need, some in needs.items():
         left = [f.metric for f in some if f not in larger]
         parts += [f"{'; '.join(left)}: {need}"] if left else []
@@ -183,7 +183,7 @@ def _takes(f: Finding) -> str:
         return "no margin to judge it by"
     if f.bounds and verdict_of(f.ci, f.p_adjusted, f.margin) != INCONCLUSIVE:
         return "users or items of unknown group could overturn it, so their group must be known"
-    had = shown(f.n, rounded=f.rounded)
+    had = shown(f.n, rounded=f.hides_sizes)
     if f.could_decide:
         return f"{had} users are enough in general, but the truth lies too near the margin for them"
     return f"{TAKES} {rounded(f.n_needed)} users in place of {had}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tutorial_lib.audit.finding import MARGINS, MATERIAL, Finding, shown
+from tutorial_lib.audit.finding import MARGINS, MATERIAL, Finding, shown, two_digits
 from tutorial_lib.audit.opinion import RULES
 from tutorial_lib.audit.register import evidence_frame, row_of
 
@@ -36,7 +36,7 @@ def declared_table(report) -> pd.DataFrame:
             "margin": f"{number(f.margin, sign=False)}{_set_by(report, f)}",
             "MDE after Holm": number(f.mde, sign=False),
             "could decide": ("yes" if f.could_decide else "no") if f.measured else DASH,
-            "users: had / needed": f"{shown(f.n, rounded=f.rounded)} / {_needed(f)}",
+            "users: had / needed": f"{shown(f.n, rounded=f.hides_sizes)} / {_needed(f)}",
             "adjusted p": p_text(f.p_adjusted),
             "notes": " ".join([levels_text(f), *f.notes]).strip(),
         }
@@ -121,8 +121,10 @@ def log_tables(report) -> tuple[tuple[str, pd.DataFrame], ...]:
     if report.log_coverage is None or not len(report.log_coverage):
         return ()
     frame = report.log_coverage.copy()
+    hidden = frame["logged"].isna().groupby(frame["attribute"]).transform("any")
     for name in ("logged", "users"):
-        frame[name] = [DASH if pd.isna(n) else shown(int(n)) for n in frame[name]]
+        told = zip(frame[name], hidden, strict=True)
+        frame[name] = [DASH if pd.isna(n) else shown(int(n), rounded=few) for n, few in told]
     frame["share"] = [DASH if pd.isna(share) else f"{share:.0%}" for share in frame["share"]]
     return (("The log: share of each group's users whose lists were logged", frame),)
 
@@ -178,5 +180,4 @@ def groups_table(report) -> pd.DataFrame:
 
 def rounded(n: float) -> str:
     """Two figures: nobody knows such a number better."""
-    digits = max(0, len(str(int(n))) - 2)
-    return f"{math.ceil(n / 10**digits) * 10**digits:,}"
+    return f"{two_digits(n):,}"
