@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from tutorial_lib.arguments import plain_number
 from tutorial_lib.comparison import MODELS
 from tutorial_lib.console import print_table
 from tutorial_lib.errors import InputError, unknown_name
@@ -138,10 +139,7 @@ def parsed_margins(given: Sequence[str]) -> dict[str, float]:
     margins = {}
     for text in given:
         name, sign, value = text.partition("=")
-        try:
-            number = float(value)
-        except ValueError:
-            number = float("nan")
+        number = plain_number(value)
         if not sign:
             raise InputError(f"--margin {text}: expected NAME=VALUE, such as exposure=0.05")
         if name not in MARGINS:
