@@ -28,6 +28,9 @@ NAMES = [
     "item",
     "item_id",
     "rank",
+    " Rank",
+    "score",
+    "position",
     "when",
     "",
     " user ",
@@ -41,6 +44,8 @@ ODD = [
     "1.2",
     "1.7",
     "1.0",
+    "-1.0",
+    "v0.0",
     "-1",
     "-7",
     "1e3",
@@ -86,6 +91,7 @@ CLEAN = {  # kinds of log -> (header, strategies of the fields)
     ),
     "ids": (["user_id", "item_ids"], [user_id, several(item_id)]),
     "rows": (["user_id", "item_id", "rank"], [user_id, item_id, st.integers(1, 10**6).map(str)]),
+    "scored": (["user", "item", "score"], [code, code, st.floats().map(str)]),
 }
 
 
@@ -94,7 +100,7 @@ def table(draw, flaws: int) -> list[list[str]]:
     """Header and rows that are mostly right, so that what lies behind the first check is reached."""
     kind = draw(st.sampled_from(sorted(CLEAN)))
     names, fields = CLEAN[kind]
-    key = (lambda row: row[0]) if kind != "rows" else (lambda row: (row[0], row[2]))
+    key = (lambda row: row[0]) if kind in ("codes", "ids") else (lambda row: (row[0], row[2]))
     rows = draw(st.lists(st.tuples(*fields), min_size=1, max_size=15, unique_by=key))
     lines = [list(names), *map(list, rows)]
     for _ in range(flaws):

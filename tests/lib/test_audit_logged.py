@@ -11,9 +11,11 @@ import pytest
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.evidence import collect
 from tutorial_lib.audit.glassbox import OutOfCatalogue
+from tutorial_lib.audit.log_checks import coverage_lines
 from tutorial_lib.audit.log_file import read_log
 from tutorial_lib.audit.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists
 from tutorial_lib.audit.quality import group_gaps
+from tutorial_lib.audit.report_tables import log_tables
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.models import EASE, Popularity, Random
@@ -56,7 +58,9 @@ def test_only_logged_users_are_judged(ds, split, lists):
     assert evidence.users.tolist() == list(part)
     assert evidence.faults["too_few"].tolist() == [1.0] + [0.0] * 149
     assert f"150 of the {len(lists)} users" in evidence.scope["users logged"]
-    assert "1 with an empty list" in evidence.scope["users logged"]
+    assert "fewer than 10 with an empty list" in evidence.scope["users logged"]
+    many = part | {user: [] for user in list(lists)[:12]}
+    assert ", 12 with an empty list" in collect(LoggedLists(many), ds, split).scope["users logged"]
 
 
 def test_a_partial_log_has_the_gap_of_the_full_one(ds, split, lists):
@@ -90,8 +94,35 @@ def test_small_groups_of_a_log_are_not_counted_out(ds, split, lists):
         if place in few or not women[place]
     }
     table = collect(LoggedLists(part), ds, split).log_coverage
-    row = table[(table["attribute"] == "gender") & (table["group"] == "F")].iloc[0]
-    assert row[["logged", "users", "share"]].isna().all()
+    table = table[table["attribute"] == "gender"].set_index("group")
+    assert table.loc["F", ["logged", "users", "share"]].isna().all()
+    men = table.loc["M", ["logged", "users"]]
+    assert (men % 10 == 0).all() and men["logged"] == pytest.approx((~women).sum(), abs=5)
+    assert table.loc["M", "share"] == 1
+    ((_, told),) = log_tables(audit(LoggedLists(part), ds, split, attributes=["gender"]))
+    assert told["logged"].str.startswith("about").sum() == 1
+
+
+@pytest.mark.parametrize("few", [0, 1, 9])
+def test_a_group_that_is_all_but_absent_is_named(ds, split, lists, few):
+    """The most extreme partial log must not be the one that nothing is said about."""
+    women = ds.users["gender"].to_numpy()[list(lists)] == "F"
+    kept = ~women
+    kept[np.flatnonzero(women)[:few]] = True
+    part = {user: row for (user, row), keep in zip(lists.items(), kept, strict=True) if keep}
+    lines = collect(LoggedLists(part), ds, split, attributes=["gender"]).problems
+    assert len(lines) == 1 and "fewer than 10 users of gender F" in lines[0]
+
+
+def test_a_group_that_is_small_by_chance_is_not_named():
+    """A log of one user in twenty holds few of a small group, and nobody left them out."""
+    groups = np.repeat(["big", "small"], [2_000, 60])
+    told = 0
+    for seed in range(100):
+        logged = np.random.default_rng(seed).random(len(groups)) < 0.05
+        told += len(coverage_lines({"group": groups}, logged, 10))
+    assert told <= 2
+    assert coverage_lines({"group": groups[:30]}, np.ones(30, bool), 10) == []
 
 
 def test_lists_that_are_shorter_than_k_are_told(ds, split, lists):
@@ -224,6 +255,46 @@ def test_ids_that_are_given_as_codes_are_noticed(ds, split, lists):
     assert problems_of(LoggedLists.from_frame(pd.DataFrame(right), dataset=own), own, split) == ""
 
 
+@pytest.mark.parametrize("keep", [1.0, 0.5])
+def test_a_log_that_is_off_by_one_downwards_is_noticed(ds, split, lists, keep):
+    """Every shift puts lists beside other users, and one step back is as likely as one step on."""
+    users = [user for user in lists if 0 < user < keep * ds.n_users]
+    off = {user - 1: lists[user] for user in users}
+    told = problems(off, ds, split)
+    assert "may be mixed up" in told and "read users as one too low" in told
+    off = {user: [item - 1 for item in lists[user] if item] for user in users}
+    assert "read items as one too low" in problems(off, ds, split)
+    off = {user - 1: [item - 1 for item in lists[user] if item] for user in users}
+    assert "users as one too low and items as one too low" in problems(off, ds, split)
+
+
+@pytest.mark.parametrize("step", [-3, -2, 2, 7])
+def test_a_log_that_is_off_by_several_users_is_noticed(ds, split, lists, step):
+    off = {(user + step) % ds.n_users: row for user, row in lists.items()}
+    assert "may be mixed up" in problems(off, ds, split)
+
+
+@pytest.mark.parametrize("fresh", [0, 1, 5])
+def test_lists_of_consumed_items_suggest_no_other_reading(ds, split, lists, fresh):
+    """They cannot hit their own user's targets, and others' only by chance."""
+    histories = dict(zip(split.users.tolist(), split.test_history, strict=True))
+    log = {
+        user: [*row[:fresh], *histories[user][fresh - 10 :].tolist()] for user, row in lists.items()
+    }
+    told = problems(log, ds, split)
+    assert "had consumed before" in told and "read " not in told and "random's" not in told
+
+
+def test_of_a_few_users_nothing_is_said_that_chance_explains(ds, split, lists):
+    """A dozen right lists may hit as little as random ones; 200 wrong ones are told."""
+    rng, users = np.random.default_rng(3), list(lists)
+    for n in (2, 3, 5, 8, 12) * 8:
+        some = {user: lists[user][:5] for user in rng.choice(users, n, replace=False).tolist()}
+        assert not collect(LoggedLists(some), ds, split, k=5).problems
+    wrong = {user: rng.choice(ds.n_items, 10, replace=False).tolist() for user in users[:200]}
+    assert "random's level" in problems(wrong, ds, split)
+
+
 def problems_of(log, ds, split) -> str:
     return "\n".join(collect(log, ds, split).problems)
 
@@ -297,6 +368,79 @@ def test_a_broken_log_is_one_line(frame, wrong):
         LoggedLists.from_frame(frame)
 
 
+LONG = pd.DataFrame({"user": [1, 1, 1, 2], "item": [5, 6, 7, 8]})
+
+
+@pytest.mark.parametrize("name", ["Rank", "RANK", " rank"])
+def test_ranks_are_read_however_they_are_spelt(name):
+    frame = LONG.assign(**{name: [3, 1, 2, 1]})
+    assert LoggedLists.from_frame(frame).lists == {1: [6, 7, 5], 2: [8]}
+    with pytest.raises(InputError, match="keep one of them"):
+        LoggedLists.from_frame(frame.assign(rank=1))
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("score", [0.1, 0.9, 0.5, 0.2]),
+        ("Score", ["0.1", "0.9", "0.5", "0.2"]),
+        ("model_score", [1, 2, 3, 9]),
+        ("pred", [0.9, np.nan, np.inf, 0.2]),
+        ("position", [3, 2, 1, 1]),
+        ("item_rank", [1, 3, 2, 1]),
+    ],
+)
+def test_a_column_that_says_another_order_is_not_ignored(name, values):
+    """A log in no order has another NDCG, and nothing would show it."""
+    shuffled = LONG.assign(**{name: values})
+    if name == "pred":
+        shuffled = shuffled.iloc[[0, 2, 1, 3]]
+    with pytest.raises(InputError, match=f"not in the order of the column '{name}'.*rank"):
+        LoggedLists.from_frame(shuffled)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("score", [0.9, 0.5, 0.5, 2]),
+        ("position", [1, 2, 3, 1]),
+        ("slot", ["top", "left", "foot", "top"]),
+        ("score", ["", "", "0.3", ""]),
+        ("price", [3, 1, 2, 1]),
+        ("rating", [3, 1, 5, 1]),
+    ],
+)
+def test_a_column_that_agrees_or_says_no_order_is_ignored(name, values):
+    frame = LONG.assign(**{name: values})
+    assert LoggedLists.from_frame(frame).lists == {1: [5, 6, 7], 2: [8]}
+    ranked = frame.assign(score=[1, 2, 3, 4], rank=[1, 2, 3, 1])
+    assert LoggedLists.from_frame(ranked).lists == {1: [5, 6, 7], 2: [8]}
+
+
+@pytest.mark.parametrize("form", ["v{}.0", "{}.0", "{}"])
+def test_ids_are_taken_as_they_are_written(ds, form):
+    """Only a number that pandas has made a fraction of loses its .0, and only if nobody has it."""
+    users = ds.users.assign(user_id=[form.format(user) for user in range(ds.n_users)])
+    items = ds.items.assign(item_id=[form.format(item) for item in range(ds.n_items)])
+    own = type(ds)("shop", ds.interactions, items, users, ds.card)
+    wide = pd.DataFrame(
+        {"user_id": users["user_id"].iloc[:3], "item_ids": [text(items["item_id"][:4])] * 3}
+    )
+    long = pd.DataFrame({"user_id": users["user_id"].iloc[0], "item_id": items["item_id"][:4]})
+    log = LoggedLists.from_frame(wide, dataset=own)
+    assert log.lists == {user: [0, 1, 2, 3] for user in range(3)}
+    assert LoggedLists.from_frame(long, dataset=own).lists == {0: [0, 1, 2, 3]}
+
+
+def test_numbers_that_pandas_made_fractions_are_whole(ds):
+    numbers = ds.users.assign(user_id=range(ds.n_users)), ds.items.assign(item_id=range(ds.n_items))
+    own = type(ds)("shop", ds.interactions, numbers[1], numbers[0], ds.card)
+    floats = pd.DataFrame({"user_id": [1.0, 1.0, 2.0], "item_id": [3.0, 4.0, np.nan]})
+    assert LoggedLists.from_frame(floats, dataset=own).lists == {1: [3, 4], 2: []}
+    codes = floats.set_axis(["user", "item"], axis=1)
+    assert LoggedLists.from_frame(codes).lists == {1: [3, 4], 2: []}
+
+
 @pytest.mark.parametrize(
     "lists",
     [
@@ -321,6 +465,8 @@ def test_lists_are_kept_by_user():
         LoggedLists({0: [1]}).recommend([[0]])
     assert LoggedLists({3: [5, 6, 7]}).recommend([[]], 2, users=[3]).tolist() == [[5, 6]]
     assert LoggedLists({3: np.array([5, -1])}).lists == {3: [5]}
+    masked = np.ma.masked_array([5, 6, 7], mask=[True, False, True])
+    assert LoggedLists({3: masked}).lists == {3: [6]}
 
 
 @pytest.mark.parametrize(

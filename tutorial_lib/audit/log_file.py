@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from io import StringIO
@@ -22,6 +23,12 @@ EXPECTED = (
     "ids), with items separated by spaces; or one row an item: user_id, item_id and, where the "
     "rows are not in order, rank"
 )
+RISES, FALLS = 1, -1
+ORDERS = {  # words in the names of columns that say an item's place: their way down a list
+    **dict.fromkeys(("rank", "ranking", "position", "pos", "place", "slot"), RISES),
+    **dict.fromkeys(("score", "scores", "prediction", "pred", "predicted"), FALLS),
+    **dict.fromkeys(("probability", "prob", "similarity", "logit"), FALLS),
+}
 LISTED = {"items": "user", "item_ids": "user_id"}  # one row a user
 SINGLE = {"item": "user", "item_id": "user_id"}  # one row an item
 
@@ -86,7 +93,7 @@ def columns_of(frame: pd.DataFrame) -> tuple[str, str, bool]:
     items = [name for name in names if name in {**LISTED, **SINGLE}]
     users = [name for name in names if name in ("user", "user_id")]
     found = f"logged lists have the columns {', '.join(map(repr, names[:8]))}"
-    ranks = [name for name in names if name == "rank"]
+    ranks = [name for name in names if _is_rank(name)]
     for same in (items, users, ranks):
         if len(same) > 1:
             raise InputError(f"logged lists: columns {' and '.join(same[:2])}; keep one of them")
@@ -113,7 +120,7 @@ def lists_of(
 
     users_as, items_as: text -> code, or InputError; each is asked once for every different text.
     """
-    names = [_plain(value) for value in frame[user_column]]
+    names = [str(value).strip() for value in frame[user_column]]
     # a table that pandas has read has nan where a user was shown nothing
     nothing = frame[item_column].isna()
     shown = ["" if no else str(v) for v, no in zip(frame[item_column], nothing, strict=True)]
@@ -134,22 +141,47 @@ def _rows_joined(frame, names: list[str], items: list[list[str]]) -> tuple[list,
     """One row a user from one row an item, ordered by rank, or else as the rows come."""
     row, users = pd.factorize(np.array([*names, ""], dtype=object)[:-1])
     order = np.argsort(row, kind="stable")
-    if "rank" in frame:
-        rank = pd.to_numeric(frame["rank"], errors="coerce").to_numpy(dtype=float)
+    ranks = [name for name in frame.columns if _is_rank(name)]
+    if ranks:
+        rank = pd.to_numeric(frame[ranks[0]], errors="coerce").to_numpy(dtype=float)
         bad = np.flatnonzero(~np.isfinite(rank))
         if len(bad):
-            value = _short(frame["rank"].iloc[bad[0]])
+            value = _short(frame[ranks[0]].iloc[bad[0]])
             raise InputError(f"logged lists: rank {value}; expected a number, 1 for the first item")
         order = np.lexsort((rank, row))
         tied = (np.diff(row[order]) == 0) & (np.diff(rank[order]) == 0)
         if tied.any():
             user = _short(users[row[order][int(tied.argmax())]])
             raise InputError(f"user {user} has two items of one rank; number them 1, 2, 3")
+    else:
+        _check_order(frame, row, order)
     rows: list[list[str]] = [[] for _ in users]
     row = row.tolist()
     for place in order.tolist():
         rows[row[place]] += filter(None, items[place])  # no item: the user was shown nothing
     return list(users), rows
+
+
+def _is_rank(name: object) -> bool:
+    return str(name).strip().lower() == "rank"
+
+
+def _check_order(frame, row: np.ndarray, order: np.ndarray) -> None:
+    """Raises InputError where a column such as score says another order than the rows' own."""
+    same_user = np.diff(row[order]) == 0
+    for column, name in enumerate(frame.columns):
+        ways = [ORDERS[word] for word in re.split("[^a-z]+", str(name).lower()) if word in ORDERS]
+        if not ways:
+            continue
+        numbers = pd.to_numeric(frame.iloc[:, column], errors="coerce").to_numpy(dtype=float)
+        place = ways[-1] * numbers[order]
+        # false beside what is no number, such as the name of a place on the page
+        if (same_user & (place[1:] < place[:-1])).any():
+            raise InputError(
+                f"logged lists: the rows are not in the order of the column {name!r}, which is not "
+                "read; add a column rank (1 for the first item), or leave the column out if the "
+                "rows are in the order that was shown"
+            )
 
 
 def whole_number(text: str) -> int:
@@ -158,6 +190,7 @@ def whole_number(text: str) -> int:
     >>> whole_number("12")
     12
     """
+    text = whole_text(text)
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise InputError(
             f"logged lists: {_short(text)} is no code; expected whole numbers from 0, such as "
@@ -171,9 +204,14 @@ def _mapped(texts: Sequence[str], to_code: Callable[[str], int]) -> np.ndarray:
     return np.array([to_code(text) for text in unique], dtype=np.int64)[codes]
 
 
-def _plain(value: object) -> str:
-    """pandas writes whole numbers with a gap somewhere as 1.0."""
-    return str(value).strip().removesuffix(".0")
+def whole_text(text: str) -> str:
+    """pandas writes whole numbers with a gap somewhere as 1.0; any other text stays as it is.
+
+    >>> whole_text("12.0"), whole_text("v0.0")
+    ('12', 'v0.0')
+    """
+    digits = text.removesuffix(".0")
+    return digits if digits.isascii() and digits.isdigit() else text
 
 
 def _short(value: object) -> str:

@@ -8,7 +8,8 @@ from itertools import chain
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.log_file import columns_of, lists_of, whole_number
+from tutorial_lib.audit.log_file import columns_of, lists_of, whole_number, whole_text
+from tutorial_lib.audit.sizes import shown
 from tutorial_lib.errors import InputError
 
 NO_ITEM, UNKNOWN_ITEM, CUT_ITEM = -1, -2, -3  # CUT_ITEM: in the source, not in the audited part
@@ -44,7 +45,8 @@ class LoggedLists:
 
         frame: user and items: codes, items in one text, separated by spaces; or user_id and
             item_ids: the data set's own ids; or one row an item: user_id, item_id and, where the
-            rows of a user are not in order, rank. Other columns are ignored.
+            rows of a user are not in order, rank (1 first). Other columns are ignored, but one such
+            as score or position must not say another order.
         dataset: needed for ids. whole: the data set before any users and items were cut from it.
         Raises InputError for anything else.
         """
@@ -155,7 +157,7 @@ class LoggedLists:
         judged = f"{len(covered):,} of the {len(users):,} users with targets"
         return {
             "log": f"{self.name}, {len(self.lists):,} users, named by {named}",
-            "users logged": f"{judged}, {empty:,} with an empty list; only these are judged",
+            "users logged": f"{judged}, {shown(empty)} with an empty list; only these are judged",
         }
 
 
@@ -167,7 +169,10 @@ def log_within(recommender) -> LoggedLists | None:
 
 
 class _reader:
-    """Text -> code of an id: -2 and noted if nobody knows it, -3 if it was cut."""
+    """Text -> code of an id: -2 and noted if nobody knows it, -3 if it was cut.
+
+    An id is looked up as it is written, and then 1.0 as 1.
+    """
 
     def __init__(self, ids: pd.Series, whole: pd.Series):
         self.codes = {str(value): code for code, value in enumerate(ids)}
@@ -176,6 +181,7 @@ class _reader:
         self.cut: list[str] = []
 
     def __call__(self, text: str) -> int:
+        text = text if text in self.known else whole_text(text)
         if text in self.codes:
             return self.codes[text]
         (self.cut if text in self.known else self.unknown).append(text)
@@ -183,7 +189,7 @@ class _reader:
 
 
 def _item_or_padding(text: str) -> int:
-    return NO_ITEM if text == str(NO_ITEM) else whole_number(text)
+    return NO_ITEM if text in ("-1", "-1.0") else whole_number(text)
 
 
 def _code(value: object, what: str, lowest: int) -> int:
@@ -199,6 +205,8 @@ def _codes(items: object, user: object) -> list[int]:
     """Item codes without padding."""
     if isinstance(items, (str, bytes)) or not isinstance(items, (Sequence, np.ndarray)):
         raise InputError(f"logged lists: user {user} has {items!r:.60}; expected a list of codes")
+    if isinstance(items, np.ma.MaskedArray):  # a masked place is an empty one
+        items = items.astype(object).filled(NO_ITEM)
     array = np.asarray(items)
     if array.ndim == 1 and array.dtype.kind in "iu" and (not len(array) or array.min() >= -1):
         return array[array != NO_ITEM].tolist()
