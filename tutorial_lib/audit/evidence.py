@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,15 +12,19 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.categories import category_shares, contained, row_means
+from tutorial_lib.audit.groups import (
+    MISSING,
+    group_names,
+    known_groups,
+    rest_name,
+    usable_attributes,
+)
 from tutorial_lib.audit.log_checks import coverage_lines, doubts, log_coverage
 from tutorial_lib.audit.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists, log_within
 from tutorial_lib.audit.sizes import SUPPRESSED
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.ranking import ranking_metrics
 
-MISSING = "(missing)"
-MOST_GROUPS = 25  # values of an attribute that may be compared when it is named
-USUAL_GROUPS = 8  # values of an attribute that is taken up without being named
 USERS_AT_ONCE = 4096
 
 
@@ -58,7 +63,11 @@ class Evidence:
         """Columns of `ranking_metrics` at k, one row a user; an unknown item takes its place in the list and is never a hit."""
         n_items = self.dataset.n_items
         named = np.where((self.raw >= 0) & (self.raw < n_items), self.raw, n_items + np.arange(self.k))
-        return ranking_metrics(named, self.targets, self.k).set_axis(self.users)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="ranking_metrics: recommended holds mostly")
+            if not (self.lists >= 0).any():  # the audit says so itself
+                warnings.filterwarnings("ignore", message="ranking_metrics: none of the")
+            return ranking_metrics(named, self.targets, self.k).set_axis(self.users)
 
     @cached_property
     def minimum(self) -> int:
@@ -109,21 +118,6 @@ class Evidence:
         if attribute not in self._labels:
             self._labels[attribute] = group_names(self.dataset.users[attribute])[self.users]
         return self._labels[attribute]
-
-
-def group_names(column: pd.Series) -> np.ndarray:
-    """Values of any type as names, without the space around them; `MISSING` for missing and blank ones: [n] str.
-
-    >>> group_names(pd.Series(["F", " F", "", None, 3])).tolist()
-    ['F', 'F', '(missing)', '(missing)', '3']
-    """
-    try:
-        codes, values = pd.factorize(column)
-    except TypeError:  # lists and other values that cannot be looked up
-        codes, values = pd.factorize(column.map(str).where(column.notna()))
-    names = np.array([*(str(value).strip() for value in values), MISSING], dtype=object)
-    names[names == ""] = MISSING
-    return names[codes]  # -1, a missing value, is the last name
 
 
 def judged_rows(
@@ -259,44 +253,10 @@ def cleaned(raw: np.ndarray, n_items: int, histories: Sequence[np.ndarray]) -> t
     return lists, pd.DataFrame({name: part.mean(axis=1) for name, part in parts.items()})
 
 
-def usable_attributes(dataset, attributes: Sequence[str] | None) -> tuple[list[str], list[str]]:
-    """The attributes whose groups can be compared, and one line for each that cannot.
-
-    attributes: names of user columns; None: every column with 2 to 8 groups (the others are told), identifiers left out.
-    """
-    known = {c: sorted(set(group_names(dataset.users[c])) - {MISSING}) for c in dataset.users.columns if c != "user_id"}
-    wanted = [attributes] if isinstance(attributes, str) else attributes
-    if wanted is None:
-        wanted = [c for c, groups in known.items() if len(groups) <= max(dataset.n_users // 2, USUAL_GROUPS)]
-        if not wanted:
-            return [], [f"{dataset.name} has no user attribute: group gaps are not measured; add a column to ds.users, such as gender"]
-    usable, problems = [], []
-    for name in dict.fromkeys(wanted):
-        if name not in known:
-            problems.append(str(unknown_name("attribute", name, known)) + " (columns of ds.users)")
-            continue
-        n = len(known[name])
-        if n == 0:
-            problems.append(f"attribute {name!r} is missing for every user: fill the column, or leave it out")
-        elif n == 1:
-            problems.append(f"attribute {name!r} has one group only, {known[name][0]!r}: a gap needs at least two")
-        elif n > MOST_GROUPS:
-            problems.append(
-                f"attribute {name!r} has {n} values, too many to compare: group them into at most {MOST_GROUPS}, as age_group does for age"
-            )
-        elif attributes is None and n > USUAL_GROUPS:
-            problems.append(f"attribute {name!r} has {n} groups and was not named: pass attributes=[..., {name!r}] to audit it as well")
-        else:
-            usable.append(name)
-    return usable, problems
-
-
 def group_sizes(evidence: Evidence, attribute: str) -> pd.DataFrame:
     """Columns attribute, group, n, status: every group of the data set, also those without a judged user, and the missing ones."""
     labels = evidence.labels(attribute)
-    column = evidence.dataset.users[attribute]
-    known = group_names(pd.Series(column.cat.categories)) if isinstance(column.dtype, pd.CategoricalDtype) else []
-    names = sorted({*group_names(column), *known} - {MISSING})
+    names = known_groups(evidence.dataset.users[attribute])
     counts = pd.Series(labels).value_counts()
     names += [MISSING] if MISSING in counts else []
     sizes = [int(counts.get(name, 0)) for name in names]
@@ -318,9 +278,9 @@ def contrasts(labels: np.ndarray, sizes: pd.DataFrame) -> Iterator[tuple[str, st
     Users of unknown group are in no contrast; empty groups are passed over (they stand in ``sizes``).
     """
     groups = sorted(sizes.loc[(sizes["group"] != MISSING) & (sizes["n"] > 0), "group"])
-    known = labels != MISSING
+    known, rest = labels != MISSING, rest_name(set(sizes["group"]))
     if len(groups) == 2:
         yield groups[0], groups[1], labels == groups[0], labels == groups[1]
         return
     for name in groups if len(groups) > 2 else ():
-        yield name, "rest", labels == name, known & (labels != name)
+        yield name, rest, labels == name, known & (labels != name)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tutorial_lib.audit.finding import MARGINS, MATERIAL, Finding, shown
+from tutorial_lib.audit.finding import MARGINS, MATERIAL, Finding, shown, two_digits
 from tutorial_lib.audit.opinion import RULES
 from tutorial_lib.audit.register import evidence_frame, row_of
 
@@ -36,7 +36,7 @@ def declared_table(report) -> pd.DataFrame:
             "margin": f"{number(f.margin, sign=False)}{_set_by(report, f)}",
             "MDE after Holm": number(f.mde, sign=False),
             "could decide": ("yes" if f.could_decide else "no") if f.measured else DASH,
-            "users: had / needed": f"{shown(f.n, rounded=f.rounded)} / {_needed(f)}",
+            "users: had / needed": f"{shown(f.n, rounded=f.hides_sizes)} / {_needed(f)}",
             "adjusted p": p_text(f.p_adjusted),
             "notes": " ".join([levels_text(f), *f.notes]).strip(),
         }
@@ -180,5 +180,4 @@ def groups_table(report) -> pd.DataFrame:
 
 def rounded(n: float) -> str:
     """Two figures: nobody knows such a number better."""
-    digits = max(0, len(str(int(n))) - 2)
-    return f"{math.ceil(n / 10**digits) * 10**digits:,}"
+    return f"{two_digits(n):,}"
