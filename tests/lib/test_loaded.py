@@ -49,6 +49,7 @@ def ruined(weights):
     return {name: value * float("nan") if name == "model.norm.weight" else value for name, value in weights.items()}
 
 
+LAYER = "model.layers.1.mlp.up_proj.weight"
 WRONG = {
     "an embedding lost": (without("embed_tokens"), {}, "lacks 'model.embed_tokens.weight'"),
     "one tensor lost": (without("layers.2.mlp.up_proj"), {}, "lacks 'model.layers.2.mlp.up_proj.weight', which would be random"),
@@ -67,6 +68,21 @@ WRONG = {
     ),
     "another width": (None, {"intermediate_size": 400}, r"'model.layers.0.mlp.down_proj.weight' has shape \(128, 344\)"),
     "an exploded training": (ruined, {}, "'model.norm.weight' holds NaN"),
+    "8-bit weights without a scale": (
+        lambda w: {k: (v * 100).to(torch.int8) for k, v in w.items()},
+        {},
+        "holds whole numbers only, as 8-bit weights",
+    ),
+    "one 8-bit weight": (
+        lambda w: w | {LAYER: (w[LAYER] * 100).to(torch.int8)},
+        {},
+        f"'{LAYER}' holds whole numbers only",
+    ),
+    "positions that the model has no input for": (
+        lambda w: w | {"model.embed_positions.weight": torch.randn(512, 128)},
+        {},
+        "holds 'model.embed_positions.weight', an input that the model of config.json does not",
+    ),
     "another architecture": (None, {"model_type": "gpt2", "architectures": ["GPT2LMHeadModel"]}, "lacks|shape|no model"),
 }
 
@@ -211,6 +227,24 @@ def test_a_tokenizer_without_the_special_token_that_this_kind_needs(kit, token, 
     entries.pop(token)
     (folder / "tokenizer_config.json").write_text(json.dumps(entries))
     refused(folder, f"its tokenizer has no {token}, which a (masked|seq2seq) model needs")
+
+
+def test_a_head_of_another_task_is_told(tmp_path):
+    """A fine-tuned classifier answers as a language model too, and nobody trained it for that."""
+    folder = copied(tmp_path, lambda weights: weights | {"score.weight": torch.randn(2, 128)})
+    with pytest.warns(UserWarning, match="also holds 'score.weight', which is not used"):
+        assert load_language_model(str(folder)).kind == "causal"
+
+
+@pytest.mark.parametrize("config", [None, "{}"], ids=["no file", "an empty file"])
+@pytest.mark.parametrize("kit", ["kit-gpt", "kit-bert"])
+def test_a_tokenizer_that_lost_its_special_tokens(kit, config, tmp_path):
+    """The loss of kit-gpt went from 4.60 to 4.03 without a word: nothing began its texts."""
+    folder = copied(tmp_path, kit=kit)
+    (folder / "tokenizer_config.json").unlink()
+    if config:
+        (folder / "tokenizer_config.json").write_text(config)
+    refused(folder, "nothing says which special tokens.*expected tokenizer_config.json")
 
 
 # --- what must go on loading -------------------------------------------------------------------------------------------------------------

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 import re
+import warnings
+from pathlib import Path
 
 import torch
 import torch.nn as nn
@@ -17,6 +19,7 @@ from tutorial_lib.errors import InputError
 PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
 # old weight files hold these constants; the model computes them
 CONSTANTS = re.compile(r"(inv_freq|position_ids|masked_bias|(attn|attention)\.bias)$")
+EMBEDDING = re.compile(r"(embed|embd|wte|wpe|\bshared\.)")
 NUMBERED = re.compile(r"\.\d+\.")  # a layer, as in "model.layers.3.mlp.up_proj.weight"
 SAMPLE = "A user likes one book and two films."
 
@@ -60,14 +63,58 @@ def refuse_weights(name: str, kind: str, model: nn.Module, info: dict) -> None:
             f"{where}: the weight file holds {layers[0]!r}{_others(layers)}, which the model of config.json has no place for; "
             "expected the weights of that model: mend config.json, or take both files from one model"
         )
+    _refuse_left_over(where, kind, model, left)
+    whole = next((key for key, value in model.named_parameters() if _whole_numbers(value)), None)
+    if whole:
+        raise InputError(
+            f"{where}: the weight {whole!r} holds whole numbers only, as 8-bit weights without their "
+            "scale do; expected float16, bfloat16 or float32: save the model before it is quantised"
+        )
     broken = next((key for key, value in model.named_parameters() if not torch.isfinite(value).all()), None)
     if broken:
         raise InputError(f"{where}: the weight {broken!r} holds NaN or infinite numbers; the training failed or the file is damaged")
 
 
+def _refuse_left_over(where: str, kind: str, model: nn.Module, left: list[str]) -> None:
+    """InputError for tensors of the body that have no place; a warning for heads of another task.
+
+    A masked model or an encoder often comes from a file with heads that nobody reads: no word.
+    """
+    left = [key for key in left if not CONSTANTS.search(key) and "pooler" not in key.split(".")]
+    body = [key for key in left if EMBEDDING.search(key)]
+    if body:
+        raise InputError(
+            f"{where}: the weight file holds {body[0]!r}{_others(body)}, an input that the model of "
+            "config.json does not have; mend config.json, or take both files from one model"
+        )
+    if left and kind in ("causal", "seq2seq"):
+        warnings.warn(
+            f"{where}: the weight file also holds {left[0]!r}{_others(left)}, which is not used; "
+            "was the model trained for another task, such as classification?",
+            stacklevel=4,
+        )
+
+
+def _whole_numbers(value: torch.Tensor) -> bool:
+    """Is this a matrix of whole numbers, other than one of 0 and 1?"""
+    if value.ndim < 2 or not value.is_floating_point():
+        return value.ndim >= 2
+    if not torch.equal(value[:1], value[:1].round()):  # the first row tells, nearly always
+        return False
+    return bool((value == value.round()).all() and (value.abs() > 1).any())
+
+
 def refuse_tokenizer(name: str, kind: str, model: nn.Module, tokenizer) -> None:
     """InputError where tokenizer and model do not fit: ids beyond the embedding, no special token that this kind needs, no words."""
     where, rows = f"language model {name!r}", model.get_input_embeddings().weight.shape[0]
+    folder = Path(tokenizer.name_or_path)
+    files = [(folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")]
+    if files == [True, False] or not tokenizer.special_tokens_map:
+        raise InputError(
+            f"{where}: nothing says which special tokens its tokenizer has, such as the one that ends "
+            "a text; expected tokenizer_config.json beside tokenizer.json, as "
+            "tokenizer.save_pretrained writes them"
+        )
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if largest >= rows:
         token = tokenizer.convert_ids_to_tokens(largest)
