@@ -37,7 +37,7 @@ def forget_stdout() -> None:
 
 
 def stdout_fails() -> bool:
-    """True where stdout cannot be written (a full disk behind a redirection); it is then forgotten."""
+    """True where stdout cannot be written, as on a full disk; it is then forgotten."""
     try:
         print(flush=True)
     except (OSError, ValueError):
