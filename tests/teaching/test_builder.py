@@ -75,7 +75,7 @@ def test_generated_cells_stand_in_their_place():
     tags = [tuple(cell.metadata.get("tags", [])) for cell in cells(False)]
     assert tags[:4] == [("title",), ("objectives",), ("setup",), ("parameters",)]
     setup = cells(False)[2].source
-    assert "%pip install --quiet {wheels[-1]}" in setup and "-U" not in setup and "==" not in setup
+    assert "%pip install --quiet {wheel}" in setup and "-U" not in setup and "==" not in setup
     assert rules.check_code(setup) == []
 
 
