@@ -48,7 +48,8 @@ class ScoreRecommender:
         histories = list(histories)
         if users is not None and len(users) != len(histories):
             raise InputError(
-                f"recommend: {len(histories)} histories but {len(users)} users; expected one user a history"
+                f"recommend: {len(histories)} histories but {len(users)} users; "
+                "expected one user a history"
             )
         users = None if users is None else np.asarray(users)
         out = np.empty((len(histories), k), dtype=np.int64)
