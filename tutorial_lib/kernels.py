@@ -64,7 +64,7 @@ class NotebookRun:
 def in_one_line(error: Exception) -> str:
     """The kind of an error and what it says, at most 200 characters.
 
-    >>> in_one_line(ValueError("one\nline"))
+    >>> in_one_line(ValueError("one\\nline"))
     'ValueError: one line'
     """
     told = f"{type(error).__name__}: {error}".removesuffix(": ")

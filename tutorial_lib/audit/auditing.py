@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from itertools import combinations
 from zlib import crc32
@@ -131,7 +131,7 @@ def _measure(
         return np.random.default_rng([declared.seed, 17, crc32(repr(what).encode())])
 
     names, margins = list(declared.attributes), declared.used_margins
-    k, findings, tables = evidence.k, [], []
+    k, findings = evidence.k, []
     ndcg, recall = (evidence.metrics[f"{name}@{k}"].to_numpy() for name in ("ndcg", "recall"))
     margin = _relative(margins["quality"], ndcg)
     measures = {
@@ -151,14 +151,9 @@ def _measure(
     if names and not worst:
         problems.append(f"worst group: none has {evidence.minimum} users in each half, one to choose it and one to judge it")
     findings += worst
-    for pair in combinations(names, 2):
-        try:
-            table, found = quality.intersection(evidence, pair, ndcg, f"ndcg@{k}", margin, rng=rng(*pair))
-        except InputError as error:
-            problems.append(str(error))
-            continue
-        tables.append(table[["attribute", "group", "n", "status"]])
-        findings += found
+    tables, found, unmeasured = _intersections(evidence, names, ndcg, margin, rng)
+    findings += found
+    problems += unmeasured
     if groups is not None:
         known = np.unique(groups[groups != ""].astype(str)).tolist()
         told = [name for name in known if exposure.merit_name(name) in declared.family]
@@ -167,6 +162,28 @@ def _measure(
         )
     findings += exposure.popularity_findings(evidence, margins, rng=rng("popularity"))
     return findings + fault_findings(evidence, margins["invented"], rng=rng("faults")), tables, problems
+
+
+def _intersections(
+    evidence: Evidence,
+    names: list[str],
+    ndcg: np.ndarray,
+    margin: float,
+    rng: Callable[..., np.random.Generator],
+) -> tuple[list[pd.DataFrame], list[Finding], list[str]]:
+    """Groups of two attributes at once: tables of their cells, findings, and what was too many."""
+    tables, findings, problems = [], [], []
+    for pair in combinations(names, 2):
+        try:
+            table, found = quality.intersection(
+                evidence, pair, ndcg, f"ndcg@{evidence.k}", margin, rng=rng(*pair)
+            )
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        tables.append(table[["attribute", "group", "n", "status"]])
+        findings += found
+    return tables, findings, problems
 
 
 def _relative(share: float, values: np.ndarray) -> float:
