@@ -20,36 +20,69 @@ def build_parser(
     """The parser of the ``tutorial`` command. actions: subcommand -> what does its work."""
     parser = Parser(
         prog="tutorial",
-        description="Language-modelling paradigms in recommender systems: "
-        "notebooks, data and comparisons.",
+        description="Language-modelling paradigms in recommender systems: notebooks, data and comparisons.",
     )
-    parser.add_argument(
-        "--version", action="version", version=f"tutorial {tutorial_lib.__version__}"
-    )
+    parser.add_argument("--version", action="version", version=f"tutorial {tutorial_lib.__version__}")
     parser.set_defaults(action=lambda args: parser.print_help() or 0)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
 
-    def command(which: str, summary: str) -> argparse.ArgumentParser:
-        added = commands.add_parser(which, help=summary, description=summary)
-        added.set_defaults(action=actions[which])
-        return added
+    for name, (summary, add_arguments) in _commands().items():
+        added = commands.add_parser(name, help=summary, description=summary)
+        added.set_defaults(action=actions[name])
+        add_arguments(added)
+    return parser
 
-    command("check", "check the environment, with a fix for what is missing")
-    command("datasets", "list the datasets and where each one is")
-    fetch = command("fetch", "get a real dataset: from $TUTORIAL_DATA, the cache, or by download")
-    fetch.add_argument("name", metavar="NAME")
-    _add_run(command("run", "execute notebooks; write them as HTML with a table of results"))
-    _add_train(
-        command(
-            "train",
+
+def _commands() -> dict[str, tuple[str, Callable[[argparse.ArgumentParser], object]]]:
+    """Every subcommand: what it does, and what adds its arguments."""
+    return {
+        "check": ("check the environment, with a fix for what is missing", _nothing),
+        "datasets": ("list the datasets and where each one is", _nothing),
+        "fetch": (
+            "get a real dataset: from $TUTORIAL_DATA, the cache, or by download",
+            lambda fetch: fetch.add_argument("name", metavar="NAME"),
+        ),
+        "run": ("execute notebooks; write them as HTML with a table of results", _add_run),
+        "train": (
             "train an item Transformer and save it; "
             "also under accelerate launch -m tutorial_lib train ...",
-        )
+            _add_train,
+        ),
+        "pretrain": (
+            "train one of the kit's own language models from nothing: kit-gpt, kit-bert or kit-t5",
+            _add_pretrain,
+        ),
+        "compare": (
+            "compare recommenders on one dataset, with intervals and paired tests",
+            _add_compare,
+        ),
+        "grid": (
+            "run strategies and baselines over label budgets and seeds; "
+            "goes on where a killed run stood",
+            _add_grid,
+        ),
+        "audit": (
+            "audit a recommender for harms, by margins declared beforehand; or the audit itself",
+            _add_audit,
+        ),
+        "slides": ("say where the slides are", _nothing),
+        "solutions": ("say where the solution notebooks are", _add_solutions),
+    }
+
+
+def _nothing(command: argparse.ArgumentParser) -> None:
+    """A subcommand without arguments."""
+
+
+def _add_solutions(solutions: argparse.ArgumentParser) -> None:
+    solutions.add_argument(
+        "--build",
+        action="store_true",
+        help="build exercises and solutions from notebooks/src first",
     )
-    pretrain = command(
-        "pretrain",
-        "train one of the kit's own language models from nothing: kit-gpt, kit-bert or kit-t5",
-    )
+
+
+def _add_pretrain(pretrain: argparse.ArgumentParser) -> None:
     pretrain.add_argument("name", metavar="NAME", help="kit-gpt, kit-bert or kit-t5")
     pretrain.add_argument(
         "--documents",
@@ -64,9 +97,9 @@ def build_parser(
         action="store_true",
         help="also replace the copy under data/checkpoints/ that ships with the kit",
     )
-    compare = command(
-        "compare", "compare recommenders on one dataset, with intervals and paired tests"
-    )
+
+
+def _add_compare(compare: argparse.ArgumentParser) -> None:
     compare.add_argument(
         "names",
         metavar="MODEL",
@@ -76,27 +109,6 @@ def build_parser(
     compare.add_argument("--dataset", metavar="NAME", default="world-movies")
     compare.add_argument("--metric", metavar="NAME@K", default="ndcg@10")
     compare.add_argument("--seed", type=SEED, default=0)
-    _add_grid(
-        command(
-            "grid",
-            "run strategies and baselines over label budgets and seeds; "
-            "goes on where a killed run stood",
-        )
-    )
-    _add_audit(
-        command(
-            "audit",
-            "audit a recommender for harms, by margins declared beforehand; or the audit itself",
-        )
-    )
-    command("slides", "say where the slides are")
-    solutions = command("solutions", "say where the solution notebooks are")
-    solutions.add_argument(
-        "--build",
-        action="store_true",
-        help="build exercises and solutions from notebooks/src first",
-    )
-    return parser
 
 
 def _add_run(run: argparse.ArgumentParser) -> None:
@@ -117,9 +129,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help="see tutorial datasets; each notebook's own default if not given",
     )
-    run.add_argument(
-        "--lm", metavar="NAME", type=name, help="language model: a kit model, a Hub id or a folder"
-    )
+    run.add_argument("--lm", metavar="NAME", type=name, help="language model: a kit model, a Hub id or a folder")
     run.add_argument("--seed", type=SEED)
     run.add_argument("--out", metavar="DIR", type=folder, help="default: runs/DATASET-PROFILE")
     run.add_argument(
@@ -129,9 +139,7 @@ def _add_run(run: argparse.ArgumentParser) -> None:
         default=1,
         help="notebooks at a time; each takes up to 1.5 GB (default 1)",
     )
-    run.add_argument(
-        "--solutions", action="store_true", help="the solution variants instead of the exercises"
-    )
+    run.add_argument("--solutions", action="store_true", help="the solution variants instead of the exercises")
     run.add_argument("--notebooks-folder", metavar="DIR", type=folder, help=argparse.SUPPRESS)
 
 
@@ -156,9 +164,7 @@ def _add_train(train: argparse.ArgumentParser) -> None:
             metavar="N",
             help="default: that of SequenceRecommender",
         )
-    train.add_argument(
-        "--dropout", type=number(0, 1), metavar="SHARE", help="default: that of SequenceRecommender"
-    )
+    train.add_argument("--dropout", type=number(0, 1), metavar="SHARE", help="default: that of SequenceRecommender")
     train.add_argument("--learning-rate", type=number(1e-12, 100), metavar="RATE")
     train.add_argument(
         "--refit",
@@ -205,9 +211,7 @@ def _add_grid(grid: argparse.ArgumentParser) -> None:
         metavar="ADDRESS",
         help="a Dask scheduler, tcp://HOST:PORT, or local: a cluster of --jobs processes here",
     )
-    grid.add_argument(
-        "--out", metavar="DIR", type=folder, help="default: runs/grid-DATASET-LM-TASK"
-    )
+    grid.add_argument("--out", metavar="DIR", type=folder, help="default: runs/grid-DATASET-LM-TASK")
 
 
 def _add_audit(audit: argparse.ArgumentParser) -> None:
@@ -240,9 +244,12 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         help="in place of a default margin",
     )
     audit.add_argument("--seed", type=SEED, default=0)
-    audit.add_argument(
-        "--out", metavar="DIR", type=folder, help="default: runs/audit-MODEL-DATASET"
-    )
+    _add_audit_output(audit)
+    _add_audit_validation(audit)
+
+
+def _add_audit_output(audit: argparse.ArgumentParser) -> None:
+    audit.add_argument("--out", metavar="DIR", type=folder, help="default: runs/audit-MODEL-DATASET")
     audit.add_argument(
         "--export-ids",
         metavar="DIR",
@@ -254,6 +261,9 @@ def _add_audit(audit: argparse.ArgumentParser) -> None:
         action="store_true",
         help="gaps under several protocols also for a model that is slow to fit",
     )
+
+
+def _add_audit_validation(audit: argparse.ArgumentParser) -> None:
     audit.add_argument(
         "--validate",
         action="store_true",

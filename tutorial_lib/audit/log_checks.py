@@ -28,9 +28,7 @@ TWICE = 2  # times random's hits: what a log must rule out to be called no bette
 ERRORS = 4.0  # standard errors
 
 
-def log_coverage(
-    labels: Mapping[str, np.ndarray], logged: np.ndarray, smallest: int
-) -> pd.DataFrame:
+def log_coverage(labels: Mapping[str, np.ndarray], logged: np.ndarray, smallest: int) -> pd.DataFrame:
     """How many users of each group are in the log, as far as it may be published.
 
     labels: attribute -> group of every user with targets, [n] str. logged: [n] bool.
@@ -58,20 +56,14 @@ def _counts(attribute: str, groups: np.ndarray, logged: np.ndarray) -> pd.DataFr
     return table
 
 
-def coverage_lines(
-    labels: Mapping[str, np.ndarray], logged: np.ndarray, smallest: int
-) -> list[str]:
+def coverage_lines(labels: Mapping[str, np.ndarray], logged: np.ndarray, smallest: int) -> list[str]:
     """A line for each attribute whose groups are logged unequally, and for each group that is all
     but absent; arguments as in `log_coverage`."""
     lines = []
     for attribute, groups in labels.items():
         counts = _counts(attribute, groups, logged)
         shown = counts["logged"] >= smallest
-        told = (
-            counts
-            if shown.all()
-            else counts.assign(logged=counts["logged"].round(-1), users=counts["users"].round(-1))
-        )
+        told = counts if shown.all() else counts.assign(logged=counts["logged"].round(-1), users=counts["users"].round(-1))
         lines += _uneven(counts[shown], told)
         lines += _absent(counts[~shown & (counts["users"] >= smallest)], counts, smallest)
     return lines
@@ -87,9 +79,7 @@ def _uneven(counts: pd.DataFrame, told: pd.DataFrame) -> list[str]:
     if chi2_contingency(table).pvalue >= SURE:
         return []
     ends = (told.loc[share.idxmin()], told.loc[share.idxmax()])
-    shares = " and ".join(
-        f"{x['logged'] / x['users']:.0%} of {x['attribute']} {x['group']}" for x in ends
-    )
+    shares = " and ".join(f"{x['logged'] / x['users']:.0%} of {x['attribute']} {x['group']}" for x in ends)
     return [
         f"log: holds {shares}; its gaps are those of logged users, and speak for all users only if "
         "who is logged has nothing to do with how well they are served"
@@ -182,9 +172,7 @@ class _Hits(NamedTuple):
         return self.rate > times * other.rate and self.rate - other.rate > ERRORS * error
 
 
-def _hits(
-    lists: np.ndarray, histories: Sequence[np.ndarray], targets: Sequence[np.ndarray], n_items: int
-) -> _Hits:
+def _hits(lists: np.ndarray, histories: Sequence[np.ndarray], targets: Sequence[np.ndarray], n_items: int) -> _Hits:
     fresh = (lists >= 0) & ~contained(lists, histories, n_items)
     hits = int((contained(lists, targets, n_items) & fresh).sum())
     known, wanted = (list_matrix(rows, n_items).astype(bool) for rows in (histories, targets))
@@ -206,9 +194,7 @@ def _against_chance(
     hits, _, expected, error = _hits(lists, histories, targets, n_items)
     if error == 0:
         return [], False
-    found = (
-        f"{hits:,} targets are in the lists, and lists drawn at random would hold {expected:,.0f}"
-    )
+    found = f"{hits:,} targets are in the lists, and lists drawn at random would hold {expected:,.0f}"
     if hits < expected - ERRORS * error:
         why = "was the log made after the targets were consumed, so that they were no longer shown?"
         return [f"log: {found}; {why}"], True
@@ -261,13 +247,18 @@ def _other_readings(
             continue
         if by[0] and not hits.beats(read(*by, mixed=True)):
             continue
-        parts = zip(("users", "items"), by, strict=True)
-        what = " and ".join(f"{part} {names[way - 1]}" for part, way in parts if way)
-        wrong = "columns user_id and item_ids hold" if ids else "columns user and items hold"
-        meant = "ids of the data set" if ids else "codes from 0; ids go into user_id and item_ids"
         told = f"the lists would hold {hits.hits:,} targets, not {now.hits:,}"
-        return [f"log: read {what}, {told}; {wrong} {meant}"]
+        return [_reading_line(by, names, told, ids)]
     return []
+
+
+def _reading_line(by: tuple[int, int], names: Sequence[str], told: str, ids: bool) -> str:
+    """The line about another reading; by: its place in ``names`` from 1, 0 for as it is read now."""
+    parts = zip(("users", "items"), by, strict=True)
+    what = " and ".join(f"{part} {names[way - 1]}" for part, way in parts if way)
+    wrong = "columns user_id and item_ids hold" if ids else "columns user and items hold"
+    meant = "ids of the data set" if ids else "codes from 0; ids go into user_id and item_ids"
+    return f"log: read {what}, {told}; {wrong} {meant}"
 
 
 def _readings(names: pd.Series, ids: bool) -> list[np.ndarray]:
@@ -275,10 +266,7 @@ def _readings(names: pd.Series, ids: bool) -> list[np.ndarray]:
     n = len(names)
     texts = [str(name) for name in names]
     if ids:
-        numbers = [
-            int(text) if text.isascii() and text.isdigit() and len(text) < 18 else -1
-            for text in texts
-        ]
+        numbers = [int(text) if text.isascii() and text.isdigit() and len(text) < 18 else -1 for text in texts]
         return [np.arange(n), np.array([number if number < n else -1 for number in numbers])]
     code_of = {text: code for code, text in enumerate(texts)}
     as_ids = np.array([code_of.get(str(code), -1) for code in range(n)])

@@ -72,8 +72,13 @@ class Section:
 
 def sections(report) -> list[Section]:
     """The report in its order: opinion first, then how it came about, then everything else."""
+    return [*_answer(report), *_evidence(report), *_context(report)]
+
+
+def _answer(report) -> list[Section]:
+    """What a reader in a hurry needs: opinion, declared tests, reasons, gaps in the evidence."""
     opinion, place = opinion_of(report.facts)
-    declared, other = split_findings(report)
+    declared, _ = split_findings(report)
     return [
         Section(f"Opinion: {opinion.word}", opening(report), figure="levels"),
         Section(
@@ -87,6 +92,13 @@ def sections(report) -> list[Section]:
             (("The first rule that holds gives the opinion", rules_table(place)),),
         ),
         Section("What could not be measured as asked", report.problems or ("Nothing.",)),
+    ]
+
+
+def _evidence(report) -> list[Section]:
+    """What was looked at, by which criteria, and everything that was found."""
+    _, other = split_findings(report)
+    return [
         Section(
             "Scope",
             tables=(
@@ -104,6 +116,12 @@ def sections(report) -> list[Section]:
             "Numbers without a test",
             tables=(("They describe, and get no verdict", descriptives_table(report)),),
         ),
+    ]
+
+
+def _context(report) -> list[Section]:
+    """How to read the numbers, what they leave out, and what is to be done."""
+    return [
         Section("Methods", METHODS),
         Section("Independence and limits", LIMITS),
         Section(
