@@ -26,9 +26,9 @@ def build_parser(
     parser.set_defaults(action=lambda args: parser.print_help() or 0)
     commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
 
-    for name, (summary, add_arguments) in _commands().items():
-        added = commands.add_parser(name, help=summary, description=summary)
-        added.set_defaults(action=actions[name])
+    for which, (summary, add_arguments) in _commands().items():
+        added = commands.add_parser(which, help=summary, description=summary)
+        added.set_defaults(action=actions[which])
         add_arguments(added)
     return parser
 
