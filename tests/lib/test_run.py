@@ -41,7 +41,34 @@ def start(here: Path, notebooks: Path, *arguments: str, **extra: object) -> subp
     command = [sys.executable, "-m", "tutorial_lib", "run", *arguments]
     command += ["--out", "out", "--notebooks-folder", str(notebooks)]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    if os.name == "posix":
+        pipes["preexec_fn"] = signals_as_in_a_terminal
     return subprocess.Popen(command, cwd=here, env=environment(here.parent, **extra), **pipes)
+
+
+def signals_as_in_a_terminal() -> None:
+    """Under nohup, or in the background of a script, some are ignored, and a run rightly keeps to
+    that.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
+
+
+@posix
+def test_a_run_under_nohup_outlives_its_terminal(here, notebooks):
+    """Whoever ignores SIGHUP before the run wants it to go on."""
+    command = [sys.executable, "-m", "tutorial_lib", "run", "01_waits", "--out", "out"]
+    run = subprocess.Popen(
+        ["nohup", *command, "--notebooks-folder", str(notebooks)],
+        cwd=here, env=environment(here.parent), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    waits(here)
+    run.send_signal(signal.SIGHUP)
+    time.sleep(1)
+    assert run.poll() is None
+    run.send_signal(signal.SIGTERM)
+    run.communicate(timeout=60)
+    assert run.returncode == 128 + signal.SIGTERM
 
 
 def names(folder: Path) -> list[str]:

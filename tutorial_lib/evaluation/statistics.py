@@ -244,7 +244,8 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, 
 
 def _one_row_per_user(frame: pd.DataFrame, caller: str) -> None:
     """Refuse rows that are not independent: one user several times, or several seeds."""
-    if "seed" in frame.index.names and frame.index.get_level_values("seed").nunique() > 1:
+    levels = frame.index.names if frame.index.nlevels > 1 else ()  # one row per seed is fine
+    if "seed" in levels and frame.index.get_level_values("seed").nunique() > 1:
         raise InputError(
             f"{caller}: the index holds several seeds, whose users are not independent; "
             "average over seeds first, or compare by compare_seeds"
