@@ -17,7 +17,9 @@ def kit_files(root: Path) -> list[str]:
             paths.append(f"{folder}/{source.stem}.ipynb")
     read = "".join(source.read_text("utf-8") for source in sources)
     figures = sorted((root / "notebooks/figures").glob("*.*"))
-    return paths + [f"notebooks/figures/{path.name}" for path in figures if path.name in read]
+    # a notebook names a figure without its ending, as in picture("kit_map"); the text of a page with it
+    named = [path for path in figures if f'"{path.stem}"' in read or path.name in read]
+    return paths + [f"notebooks/figures/{path.name}" for path in named]
 
 
 class KitFiles(BuildHookInterface):

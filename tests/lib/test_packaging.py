@@ -126,6 +126,7 @@ def test_wheel_carries_data_and_notebooks_and_nothing_else(wheel):
     files = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "data").rglob("*") if path.is_file())
     assert sorted(name.removeprefix("tutorial_lib/_shipped/") for name in shipped["data"]) == files
     assert {Path(name).name for name in shipped["notebooks"]} >= {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert "tutorial_lib/_shipped/notebooks/figures/kit_map.svg" in names, "notebook 00 draws it"
     assert all(name.startswith("tutorial_lib/") for name in names)
     licences = {Path(name).name for name in zipfile.ZipFile(wheel).namelist() if "/licenses/" in name}
     assert licences == {"LICENSE", "LICENSE-CONTENT"}, "the texts and figures inside are not under the licence of the code"
