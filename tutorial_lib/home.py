@@ -13,7 +13,7 @@ def home_folder() -> Path:
     try:
         return Path.home()
     except (RuntimeError, KeyError):
-        return Path(tempfile.gettempdir()) / f"home-{os.getuid()}"
+        return _temporary_home()
 
 
 def ensure_home() -> None:
@@ -28,11 +28,15 @@ def ensure_home() -> None:
     home = os.environ.get("HOME")
     if home and os.access(home, os.W_OK):
         return
-    folder = Path(tempfile.gettempdir()) / f"home-{os.getuid()}"
+    folder = _temporary_home()
     with suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
         mine = folder.stat().st_uid == os.getuid()
         os.environ["HOME"] = str(folder) if mine else tempfile.mkdtemp(prefix="home-")
+
+
+def _temporary_home() -> Path:
+    return Path(tempfile.gettempdir()) / f"home-{os.getuid()}"
 
 
 def _known_account() -> bool:
