@@ -23,7 +23,7 @@ STAMP := .venv/.installed
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 # one process a core, up to four: a notebook takes up to 1.5 GB
-PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --doctest-modules tutorial_lib tests
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --doctest-modules tutorial_lib tutorial_workshop recipes tests
 
 .PHONY: help run test test-full lab notebooks goldens colab slides wheel lock clean environment
 help:
@@ -39,19 +39,19 @@ test-full: $(STAMP)
 	$(PYTEST) -m "full or real or browser"
 
 colab: $(STAMP)
-	$(BIN)/python .ci/colab.py $(NOTEBOOKS)
+	$(BIN)/python -m tools.colab $(NOTEBOOKS)
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
 
 notebooks: $(STAMP)
-	$(BIN)/python -m tutorial_lib.teaching.builder
+	$(BIN)/python -m tools.builder
 
 goldens: $(STAMP)
 	@mkdir -p runs && rm -f runs/goldens.jsonl
 	@for seed in 0 1 2 3 4; do TUTORIAL_RESULTS=runs/goldens.jsonl $(BIN)/tutorial run $(NOTEBOOKS) --solutions --seed $$seed \
 	  --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) --out runs/goldens-$$seed || exit 1; done
-	$(BIN)/python -m tutorial_lib.teaching.goldens record runs/goldens.jsonl
+	$(BIN)/python -m tutorial_workshop.page.goldens record runs/goldens.jsonl
 
 slides: $(STAMP)
 	$(BIN)/python slides/build.py
@@ -61,7 +61,7 @@ wheel: $(STAMP)
 	@ls dist/tutorial_lib-*.whl
 
 lock: $(STAMP)
-	$(BIN)/python .ci/lock.py > requirements.lock.new && mv requirements.lock.new requirements.lock
+	$(BIN)/python -m tools.lock > requirements.lock.new && mv requirements.lock.new requirements.lock
 
 clean:
 	rm -rf .venv runs .pytest_cache .ruff_cache .hypothesis

@@ -2,9 +2,10 @@
 
     python benchmarks/audit_mitigations.py [--only NAME ...]    about ten minutes on two cores; needs opacus (the extra `audit`)
 
-Each row holds one mitigation against the same system without it, on world-movies, paired over the same users (or canaries, or seeds of a
-simulation): a measure of the harm and one of quality, before and after, with the 95 % interval of the mean change. Strengths were fixed
-beforehand, and none was tuned on these numbers. A run with --only replaces those rows and keeps the others.
+Each row holds one mitigation against the same system without it, on world-movies, paired over the
+same users (or canaries, or seeds of a simulation): a measure of the harm and one of quality, before
+and after, with the 95 % interval of the mean change. Strengths were fixed beforehand, and none was
+tuned on these numbers. A run with --only replaces those rows and keeps the others.
 """
 
 from __future__ import annotations
@@ -18,19 +19,25 @@ import pandas as pd
 import torch
 from scipy import stats
 
-from tutorial_lib.audit.categories import row_means
-from tutorial_lib.audit.evidence import collect
-from tutorial_lib.audit.exposure import popularity_lift, provider_groups, tail_items
-from tutorial_lib.audit.fair_top_k import FairTopK
-from tutorial_lib.audit.inference import mean_shift
-from tutorial_lib.audit.longrun import simulate
-from tutorial_lib.audit.manipulation import kendall, order_bootstrap
-from tutorial_lib.audit.mitigation import Calibrated, PopularityPenalty, Reranked, XQuAD
-from tutorial_lib.audit.mitigation_learned import private_training, remove_attribute
-from tutorial_lib.audit.mitigation_training import ips_weights, reweighted_split, swap_attribute
-from tutorial_lib.audit.privacy import canary_exposure, canary_ranks, cross_fitted, mean_auc, plant_canaries
-from tutorial_lib.audit.quality import miscalibration
-from tutorial_lib.audit.truth import title_faults
+from tutorial_lib.audit.core.categories import row_means
+from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.harms.exposure import popularity_lift, provider_groups, tail_items
+from tutorial_lib.audit.harms.longrun import simulate
+from tutorial_lib.audit.harms.manipulation import kendall, order_bootstrap
+from tutorial_lib.audit.harms.privacy import (
+    canary_exposure,
+    canary_ranks,
+    cross_fitted,
+    mean_auc,
+    plant_canaries,
+)
+from tutorial_lib.audit.harms.quality import miscalibration
+from tutorial_lib.audit.harms.truth import title_faults
+from tutorial_lib.audit.inference.statistics import mean_shift
+from tutorial_lib.audit.mitigation.fair_top_k import FairTopK
+from tutorial_lib.audit.mitigation.learned import private_training, remove_attribute
+from tutorial_lib.audit.mitigation.reranking import Calibrated, PopularityPenalty, Reranked, XQuAD
+from tutorial_lib.audit.mitigation.training import ips_weights, reweighted_split, swap_attribute
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship, shipped
 from tutorial_lib.evaluation import ranking_metrics
@@ -51,10 +58,16 @@ MINORITY = provider_groups(ds)[0] == "minority"  # items
 TAIL = tail_items(np.bincount(np.concatenate(split.train), minlength=ds.n_items))
 
 
-def row(system: str, harm: str, before, after, quality: str, q_before, q_after, *, change=None) -> dict:
-    """Means and intervals of the paired changes; ``change`` (value, low, high) where the harm is no mean over units."""
+def row(
+    system: str, harm: str, before, after, quality: str, q_before, q_after, *, change=None
+) -> dict:
+    """Means and intervals of the paired changes; ``change`` (value, low, high) where the harm is no
+    mean over units.
+    """
     rng = np.random.default_rng([SEED, 3])
-    before, after, q_before, q_after = (np.asarray(values, dtype=float) for values in (before, after, q_before, q_after))
+    before, after, q_before, q_after = (
+        np.asarray(values, dtype=float) for values in (before, after, q_before, q_after)
+    )
 
     def shift(a, b):
         both = ~np.isnan(a) & ~np.isnan(b)
@@ -67,8 +80,16 @@ def row(system: str, harm: str, before, after, quality: str, q_before, q_after, 
 
     first = (float(before), float(after), *change[1:]) if change else shift(before, after)
     names = ("before", "after", "low", "high")
-    told = {"system": system, "harm": harm, **dict(zip(names, first, strict=True)), "quality": quality}
-    return told | {f"quality_{name}": value for name, value in zip(names, shift(q_before, q_after), strict=True)}
+    told = {
+        "system": system,
+        "harm": harm,
+        **dict(zip(names, first, strict=True)),
+        "quality": quality,
+    }
+    return told | {
+        f"quality_{name}": value
+        for name, value in zip(names, shift(q_before, q_after), strict=True)
+    }
 
 
 def reranked(rule: Callable, harm: str, measure: Callable) -> dict:
@@ -76,7 +97,15 @@ def reranked(rule: Callable, harm: str, measure: Callable) -> dict:
     base = EASE().fit(split)
     before = collect(base, ds, split)
     after = collect(Reranked(base, rule(before)), ds, split)
-    return row("EASE", harm, measure(before), measure(after), "ndcg@10", before.metrics["ndcg@10"], after.metrics["ndcg@10"])
+    return row(
+        "EASE",
+        harm,
+        measure(before),
+        measure(after),
+        "ndcg@10",
+        before.metrics["ndcg@10"],
+        after.metrics["ndcg@10"],
+    )
 
 
 def places_without(evidence, items: np.ndarray) -> np.ndarray:
@@ -84,13 +113,26 @@ def places_without(evidence, items: np.ndarray) -> np.ndarray:
 
 
 def reweighting() -> dict:
-    """Inverse propensities by thinning; the control is thinned as much, without looking at popularity."""
+    """Inverse propensities by thinning; the control is thinned as much, without looking at
+    popularity.
+    """
     counts = np.bincount(np.concatenate(split.train), minlength=ds.n_items)
     weights = {"before": np.ones(ds.n_items), "after": ips_weights(counts, beta=1.0)}
-    seen = {name: collect(EASE().fit(reweighted_split(split, w, keep=0.5, seed=SEED)), ds, split) for name, w in weights.items()}
+    seen = {
+        name: collect(EASE().fit(reweighted_split(split, w, keep=0.5, seed=SEED)), ds, split)
+        for name, w in weights.items()
+    }
     ndcg = {name: one.metrics["ndcg@10"] for name, one in seen.items()}
     lift = {name: popularity_lift(one) for name, one in seen.items()}
-    return row("EASE, thinned", "popularity lift", lift["before"], lift["after"], "ndcg@10", ndcg["before"], ndcg["after"])
+    return row(
+        "EASE, thinned",
+        "popularity lift",
+        lift["before"],
+        lift["after"],
+        "ndcg@10",
+        ndcg["before"],
+        ndcg["after"],
+    )
 
 
 def adversarial() -> dict:
@@ -112,7 +154,15 @@ def adversarial() -> dict:
         scores = model.model.item_scores(torch.from_numpy(filtered)).numpy()
     after = ranking_metrics(top_k(scores, 10, exclude=seen.histories), seen.targets, 10)["ndcg@10"]
     change = (auc[1] - auc[0], *np.quantile(shifts, [0.025, 0.975]))
-    return row("Transformer", "AUC of gender by a fresh probe", *auc, "ndcg@10", seen.metrics["ndcg@10"], after, change=change)
+    return row(
+        "Transformer",
+        "AUC of gender by a fresh probe",
+        *auc,
+        "ndcg@10",
+        seen.metrics["ndcg@10"],
+        after,
+        change=change,
+    )
 
 
 def some_users(n: int) -> list[int]:
@@ -122,34 +172,73 @@ def some_users(n: int) -> list[int]:
 
 def constrained() -> dict:
     """Beam search, free and along the trie of the catalogue."""
-    model, users = adapt(load_language_model("kit-gpt"), split, "zero-shot", labels=0), some_users(200)
-    beams = {held: [model.write(split.test_history[u], beams=10, constrained=held) for u in users] for held in (False, True)}
+    model, users = (
+        adapt(load_language_model("kit-gpt"), split, "zero-shot", labels=0),
+        some_users(200),
+    )
+    beams = {
+        held: [model.write(split.test_history[u], beams=10, constrained=held) for u in users]
+        for held in (False, True)
+    }
     outside, ndcg = {}, {}
     for held, some in beams.items():
         outside[held] = title_faults([beam.texts for beam in some], model.words.titles)["outside"]
         lists = np.full((len(users), 10), -1)
         for i, (user, beam) in enumerate(zip(users, some, strict=True)):
-            new = [item for item in dict.fromkeys(beam.items.tolist()) if item >= 0 and item not in split.test_history[user]]
+            new = [
+                item
+                for item in dict.fromkeys(beam.items.tolist())
+                if item >= 0 and item not in split.test_history[user]
+            ]
             lists[i, : len(new)] = new
         ndcg[held] = ranking_metrics(lists, [split.test_target[u] for u in users], 10)["ndcg@10"]
-    return row("kit-gpt", "written titles outside the catalogue", outside[False], outside[True], "ndcg@10", ndcg[False], ndcg[True])
+    return row(
+        "kit-gpt",
+        "written titles outside the catalogue",
+        outside[False],
+        outside[True],
+        "ndcg@10",
+        ndcg[False],
+        ndcg[True],
+    )
 
 
 def ordered() -> dict:
-    """Four candidates in a prompt: share of pairs that swap between two random orders; after: between two bootstraps of eight orders."""
-    model, users = adapt(load_language_model("kit-gpt"), split, "zero-shot", labels=0), some_users(200)
+    """Four candidates in a prompt: share of pairs that swap between two random orders; after:
+    between two bootstraps of eight orders.
+    """
+    model, users = (
+        adapt(load_language_model("kit-gpt"), split, "zero-shot", labels=0),
+        some_users(200),
+    )
     rng, (template, *_) = np.random.default_rng([SEED, 13]), templates("direct")
-    unseen = [np.setdiff1d(np.arange(ds.n_items), [*split.test_history[u], *split.test_target[u]]) for u in users]
-    candidates = np.array([[split.test_target[u][0], *rng.choice(out, 3, replace=False)] for u, out in zip(users, unseen, strict=True)])
+    unseen = [
+        np.setdiff1d(np.arange(ds.n_items), [*split.test_history[u], *split.test_target[u]])
+        for u in users
+    ]
+    candidates = np.array(
+        [
+            [split.test_target[u][0], *rng.choice(out, 3, replace=False)]
+            for u, out in zip(users, unseen, strict=True)
+        ]
+    )
     words = model.words
 
     def rank(given: np.ndarray) -> np.ndarray:
         out = np.empty_like(given)
         for i, items in enumerate(given):
             titles = [words.titles[item] for item in items]
-            values = {"history": words.history(split.test_history[users[i]][-6:]), "candidates": words.separator.join(titles), "item": ""}
+            values = {
+                "history": words.history(split.test_history[users[i]][-6:]),
+                "candidates": words.separator.join(titles),
+                "item": "",
+            }
             prompt = template.fill(noun=words.noun, plural=words.plural, **values)[0]
-            out[i] = items[np.argsort(-log_likelihood(model.lm, [prompt], titles).scores("length")[0], kind="stable")]
+            out[i] = items[
+                np.argsort(
+                    -log_likelihood(model.lm, [prompt], titles).scores("length")[0], kind="stable"
+                )
+            ]
         return out
 
     single = [rank(rng.permuted(candidates, axis=1)) for _ in range(2)]
@@ -157,7 +246,9 @@ def ordered() -> dict:
     swapped = [(1 - kendall(np.argsort(a), np.argsort(b))) / 2 for a, b in (single, many)]
     wanted = [[target] for target in candidates[:, 0]]
     hit = [ranking_metrics(lists[0], wanted, 1)["hit@1"] for lists in (single, many)]
-    return row("kit-gpt, 4 candidates", "pairs swapped by the order alone", *swapped, "hit@1 of 4", *hit)
+    return row(
+        "kit-gpt, 4 candidates", "pairs swapped by the order alone", *swapped, "hit@1 of 4", *hit
+    )
 
 
 def tuned(lm, prompts: list[str], targets: list[str], steps: int):
@@ -175,21 +266,57 @@ def tuned(lm, prompts: list[str], targets: list[str], steps: int):
 
 
 def augmented() -> dict:
-    """Tuned on prompts that name each user's gender, and on the same with every prompt for both; lists when told the one or the other."""
+    """Tuned on prompts that name each user's gender, and on the same with every prompt for both;
+    lists when told the one or the other.
+    """
     lm, rng = load_language_model("kit-gpt"), np.random.default_rng([SEED, 19])
-    asking = {gender: adapt(lm, split, "zero-shot", labels=0, template=about(who)) for gender, who in (("F", WOMAN), ("M", MAN))}
-    gender, learners = ds.users["gender"].tolist(), [u for u in rng.permutation(ds.n_users) if len(split.train[u]) > 5][:600]
+    asking = {
+        gender: adapt(lm, split, "zero-shot", labels=0, template=about(who))
+        for gender, who in (("F", WOMAN), ("M", MAN))
+    }
+    gender, learners = (
+        ds.users["gender"].tolist(),
+        [u for u in rng.permutation(ds.n_users) if len(split.train[u]) > 5][:600],
+    )
     titles = asking["F"].words.titles
-    texts = [asking[gender[u]].prompt(split.train[u][-9:-1]) + "\t" + titles[split.train[u][-1]] for u in learners]
+    texts = [
+        asking[gender[u]].prompt(split.train[u][-9:-1]) + "\t" + titles[split.train[u][-1]]
+        for u in learners
+    ]
     ndcg, apart, users = [], [], some_users(150)
-    histories, wanted = [split.test_history[u] for u in users], [split.test_target[u] for u in users]
+    histories, wanted = (
+        [split.test_history[u] for u in users],
+        [split.test_target[u] for u in users],
+    )
     for shown in (texts, swap_attribute(texts, [WOMAN, MAN], seed=SEED)):
         pairs = [text.split("\t") for text in shown]
         model = tuned(lm, [a for a, _ in pairs], [b for _, b in pairs], steps=120)
-        told = {w: adapt(model, split, "zero-shot", labels=0, template=about(w)).recommend(histories, 10) for w in (WOMAN, MAN)}
-        apart.append([1 - len(set(a) & set(b)) / len(set(a) | set(b)) for a, b in zip(told[WOMAN], told[MAN], strict=True)])
-        ndcg.append(np.mean([ranking_metrics(lists, wanted, 10)["ndcg@10"].to_numpy() for lists in told.values()], axis=0))
-    return row("kit-gpt, tuned on 600 users", "1 - Jaccard, 'a woman' to 'a man'", *apart, "ndcg@10", *ndcg)
+        told = {
+            w: (
+                adapt(model, split, "zero-shot", labels=0, template=about(w)).recommend(
+                    histories, 10
+                )
+            )
+            for w in (WOMAN, MAN)
+        }
+        apart.append(
+            [
+                1 - len(set(a) & set(b)) / len(set(a) | set(b))
+                for a, b in zip(told[WOMAN], told[MAN], strict=True)
+            ]
+        )
+        ndcg.append(
+            np.mean(
+                [
+                    ranking_metrics(lists, wanted, 10)["ndcg@10"].to_numpy()
+                    for lists in told.values()
+                ],
+                axis=0,
+            )
+        )
+    return row(
+        "kit-gpt, tuned on 600 users", "1 - Jaccard, 'a woman' to 'a man'", *apart, "ndcg@10", *ndcg
+    )
 
 
 class ItemGPT(ScoreRecommender):
@@ -199,9 +326,19 @@ class ItemGPT(ScoreRecommender):
         from transformers import GPT2Config, GPT2LMHeadModel
 
         torch.manual_seed(SEED)
-        shape = {"n_embd": 48, "n_layer": 2, "n_head": 2, "n_positions": length, "tie_word_embeddings": False}
+        shape = {
+            "n_embd": 48,
+            "n_layer": 2,
+            "n_head": 2,
+            "n_positions": length,
+            "tie_word_embeddings": False,
+        }
         end = ds.n_items
-        self.model = GPT2LMHeadModel(GPT2Config(vocab_size=end + 1, bos_token_id=end, eos_token_id=end, pad_token_id=end, **shape))
+        self.model = GPT2LMHeadModel(
+            GPT2Config(
+                vocab_size=end + 1, bos_token_id=end, eos_token_id=end, pad_token_id=end, **shape
+            )
+        )
         self.length, self.n_items = length, end
 
     def tokens(self, histories) -> torch.Tensor:
@@ -210,28 +347,45 @@ class ItemGPT(ScoreRecommender):
     def loss(self, model, batch):
         (tokens,) = batch
         labels = tokens.masked_fill(tokens == self.n_items, -100)
-        places = torch.arange(tokens.shape[1]).expand_as(tokens)  # with the batch dimension, for opacus
-        return model(input_ids=tokens, attention_mask=tokens != self.n_items, labels=labels, position_ids=places).loss
+        places = torch.arange(tokens.shape[1]).expand_as(
+            tokens
+        )  # with the batch dimension, for opacus
+        return model(
+            input_ids=tokens,
+            attention_mask=tokens != self.n_items,
+            labels=labels,
+            position_ids=places,
+        ).loss
 
     def score(self, histories, users=None) -> np.ndarray:
         tokens = self.tokens(histories)
-        last = torch.tensor([min(len(history), self.length) for history in histories]).clamp_min(1) - 1
+        last = (
+            torch.tensor([min(len(history), self.length) for history in histories]).clamp_min(1) - 1
+        )
         places = torch.arange(tokens.shape[1]).expand_as(tokens)
         with torch.inference_mode():
-            logits = self.model(input_ids=tokens, attention_mask=tokens != self.n_items, position_ids=places).logits
+            logits = self.model(
+                input_ids=tokens, attention_mask=tokens != self.n_items, position_ids=places
+            ).logits
         return logits[torch.arange(len(last)), last, : self.n_items].numpy()
 
 
 def private(epochs: int = 15) -> dict:
-    """Exposure of canaries planted four times, trained as usual and under DP-SGD with epsilon 8; sequences are what is protected."""
+    """Exposure of canaries planted four times, trained as usual and under DP-SGD with epsilon 8;
+    sequences are what is protected.
+    """
     grown, canaries = plant_canaries(split, (4,), n=60, seed=SEED)
     exposure, ndcg = [], []
     for epsilon in (None, 8.0):
         gpt = ItemGPT()
         data = torch.utils.data.TensorDataset(gpt.tokens(grown.train))
-        loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True, generator=torch.Generator().manual_seed(SEED))
+        loader = torch.utils.data.DataLoader(
+            data, batch_size=64, shuffle=True, generator=torch.Generator().manual_seed(SEED)
+        )
         if epsilon:
-            private_training(gpt.model, loader, gpt.loss, epsilon=epsilon, epochs=epochs, lr=3e-3, seed=SEED)
+            private_training(
+                gpt.model, loader, gpt.loss, epsilon=epsilon, epochs=epochs, lr=3e-3, seed=SEED
+            )
         else:
             optimiser = torch.optim.Adam(gpt.model.parameters(), lr=3e-3)
             for batch in (batch for _ in range(epochs) for batch in loader):
@@ -242,27 +396,45 @@ def private(epochs: int = 15) -> dict:
         ranks = canary_ranks(gpt, canaries[4])
         exposure.append(canary_exposure(ranks, ds.n_items - canaries[4].shape[1] + 1))
         ndcg.append(collect(gpt, ds, split).metrics["ndcg@10"])
-    return row("GPT-2 over items", "exposure of canaries planted 4 times, bits", *exposure, "ndcg@10", *ndcg)
+    return row(
+        "GPT-2 over items",
+        "exposure of canaries planted 4 times, bits",
+        *exposure,
+        "ndcg@10",
+        *ndcg,
+    )
 
 
 def explored() -> dict:
     """Ten rounds of the feedback loop, retrained without and with 20 % random places; five seeds."""
     town = ds.subset_users(np.arange(300))
     frame = simulate(ItemKNN, town, seeds=range(5), rounds=10, explore=[0.0, 0.2], consume=False)
-    last = frame[frame["round"] == 10].pivot_table(index="seed", columns=["metric", "arm"], values="value")
+    last = frame[frame["round"] == 10].pivot_table(
+        index="seed", columns=["metric", "arm"], values="value"
+    )
     arms = [arm for arm in last["coverage"].columns if arm.startswith("retrained")]
     plain, mixed = min(arms, key=len), max(arms, key=len)
     lost = [1 - last["coverage"][arm].to_numpy() for arm in (plain, mixed)]
     served = [last["served"][arm].to_numpy() for arm in (plain, mixed)]
-    return row("ItemKNN in the loop", "catalogue shown to nobody, round 10", *lost, "served", *served)
+    return row(
+        "ItemKNN in the loop", "catalogue shown to nobody, round 10", *lost, "served", *served
+    )
 
 
 CASES: dict[str, Callable[[], dict]] = {
-    "popularity penalty .3": lambda: reranked(lambda e: PopularityPenalty(e.item_counts, 0.3), "popularity lift", popularity_lift),
-    "xQuAD .5": lambda: reranked(lambda e: XQuAD(TAIL, 0.5), "places without a tail item", lambda e: places_without(e, TAIL)),
-    "calibrated .5": lambda: reranked(lambda e: Calibrated(e.categories[0], 0.5), "miscalibration", miscalibration),
+    "popularity penalty .3": lambda: reranked(
+        lambda e: PopularityPenalty(e.item_counts, 0.3), "popularity lift", popularity_lift
+    ),
+    "xQuAD .5": lambda: reranked(
+        lambda e: XQuAD(TAIL, 0.5), "places without a tail item", lambda e: places_without(e, TAIL)
+    ),
+    "calibrated .5": lambda: reranked(
+        lambda e: Calibrated(e.categories[0], 0.5), "miscalibration", miscalibration
+    ),
     "FA*IR .4": lambda: reranked(
-        lambda e: FairTopK(MINORITY, 0.4), "places without a minority's item", lambda e: places_without(e, MINORITY)
+        lambda e: FairTopK(MINORITY, 0.4),
+        "places without a minority's item",
+        lambda e: places_without(e, MINORITY),
     ),
     "IPS by thinning": reweighting,
     "counterfactual augmentation": augmented,
@@ -275,17 +447,35 @@ CASES: dict[str, Callable[[], dict]] = {
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     path, rows = shipped(FILE), {}
     if path.is_file():
-        rows = {name: part.to_dict() for name, part in pd.read_csv(path).set_index("mitigation").iterrows()}
+        rows = {
+            name: part.to_dict()
+            for name, part in pd.read_csv(path).set_index("mitigation").iterrows()
+        }
     for name in parser.parse_args().only:
         start = time.perf_counter()
         found = CASES[name]()
-        rows[name] = found | {"seed": SEED, "seconds": round(time.perf_counter() - start, 1), "commit": clone_commit(mark_changes=False)}
-        print(f"{name}: " + ", ".join(f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}" for k, v in rows[name].items()), flush=True)
-        frame = pd.DataFrame([{"mitigation": name, **rows[name]} for name in CASES if name in rows]).round(6)
+        rows[name] = found | {
+            "seed": SEED,
+            "seconds": round(time.perf_counter() - start, 1),
+            "commit": clone_commit(mark_changes=False),
+        }
+        print(
+            f"{name}: "
+            + ", ".join(
+                f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}"
+                for k, v in rows[name].items()
+            ),
+            flush=True,
+        )
+        frame = pd.DataFrame(
+            [{"mitigation": name, **rows[name]} for name in CASES if name in rows]
+        ).round(6)
         ship({FILE: frame.to_csv(index=False).encode()}, "python benchmarks/audit_mitigations.py")
 
 

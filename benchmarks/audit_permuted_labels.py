@@ -1,4 +1,5 @@
-"""False alarms on real users: MovieLens-100K with the labels of its users shuffled, so that no group differs.
+"""False alarms on real users: MovieLens-100K with the labels of its users shuffled, so that no
+group differs.
 
 python benchmarks/audit_permuted_labels.py [--permutations 1000]    needs MovieLens-100K
 
@@ -16,11 +17,11 @@ import time
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.evidence import collect
-from tutorial_lib.audit.exposure import popularity_lift
-from tutorial_lib.audit.finding import ALPHA, judge
-from tutorial_lib.audit.inference import rate
-from tutorial_lib.audit.quality import group_gaps
+from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.finding import ALPHA, judge
+from tutorial_lib.audit.harms.exposure import popularity_lift
+from tutorial_lib.audit.harms.quality import group_gaps
+from tutorial_lib.audit.inference.statistics import rate
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship
 from tutorial_lib.models import EASE, Popularity

@@ -1,4 +1,5 @@
-"""MovieLens-100K's gender gap under four ways to hold targets out: the recorded table of notebook 08.
+"""MovieLens-100K's gender gap under four ways to hold targets out: the recorded table of notebook
+08.
 
 python benchmarks/audit_protocols.py    needs MovieLens-100K (tutorial fetch ml-100k); about half a minute
 """
@@ -7,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from tutorial_lib.audit.protocols import gap_by_protocol
+from tutorial_lib.audit.harms.protocols import gap_by_protocol
 from tutorial_lib.data import load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship
 from tutorial_lib.models import EASE, ItemKNN, Popularity, Random, TransitionKNN
@@ -21,7 +22,9 @@ def main() -> None:
     make["ItemKNN, all neighbours"] = lambda: ItemKNN(k=10**4, shrink=0.0)
     frame = gap_by_protocol(make, load_dataset("ml-100k"), "gender").round(6)
     seconds = round(time.perf_counter() - start, 1)
-    frame = frame.assign(dataset="ml-100k", seed=0, seconds=seconds, commit=clone_commit(mark_changes=False))
+    frame = frame.assign(
+        dataset="ml-100k", seed=0, seconds=seconds, commit=clone_commit(mark_changes=False)
+    )
     ship({FILE: frame.to_csv(index=False).encode()}, "python benchmarks/audit_protocols.py")
     print(frame.drop(columns=["dataset", "seed", "commit"]).to_string())
 

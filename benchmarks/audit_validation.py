@@ -1,4 +1,5 @@
-"""The audit held against towns whose truth is known: the recorded table of notebook 08 and of ``tutorial audit --validate``.
+"""The audit held against towns whose truth is known: the recorded table of notebook 08 and of
+``tutorial audit --validate``.
 
 python benchmarks/audit_validation.py [--replications 400] [--seed 0] [--jobs 1]    about 1 s a replication on one core
 """
@@ -10,20 +11,26 @@ import time
 
 from results_file import machine
 
-from tutorial_lib.audit.validation import RECORDED, validate
 from tutorial_lib.data.shipped import clone_commit, ship
+from tutorial_workshop.proof.validation import RECORDED, validate
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--replications", type=int, default=400)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1)
     chosen = parser.parse_args()
     commit, start = clone_commit(mark_changes=False), time.perf_counter()
-    frame = validate(chosen.replications, chosen.seed, chosen.jobs, tell=lambda line: print(line, flush=True))
+    frame = validate(
+        chosen.replications, chosen.seed, chosen.jobs, tell=lambda line: print(line, flush=True)
+    )
     seconds = round(time.perf_counter() - start, 1)
-    frame = frame.round(5).assign(seed=chosen.seed, seconds=seconds, jobs=chosen.jobs, commit=commit, machine=machine())
+    frame = frame.round(5).assign(
+        seed=chosen.seed, seconds=seconds, jobs=chosen.jobs, commit=commit, machine=machine()
+    )
     ship({RECORDED: frame.to_csv(index=False).encode()}, "python benchmarks/audit_validation.py")
     print(frame.drop(columns=["seed", "seconds", "jobs", "commit", "machine"]).round(3).to_string())
 

@@ -1,10 +1,12 @@
-"""Searching prompt words: gradient against random search, and what it is worth; the recorded results of notebook 05.
+"""Searching prompt words: gradient against random search, and what it is worth; the recorded
+results of notebook 05.
 
     python benchmarks/automatic_prompts.py --folder FOLDER [--parts ...] [--seeds 0 1 2 3 4]    one file a part and seed
     python benchmarks/automatic_prompts.py --folder FOLDER --write                             joins them into data/results
 
-Words are searched on the training histories of 64 labelled users, another draw in every seed. Test users are others, and are asked once
-everything is chosen; the part `curse` asks the labelled users' own test items, after their words are fixed.
+Words are searched on the training histories of 64 labelled users, another draw in every seed. Test
+users are others, and are asked once everything is chosen; the part `curse` asks the labelled users'
+own test items, after their words are fixed.
 """
 
 from __future__ import annotations
@@ -27,14 +29,23 @@ from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import Adapted, Budget, adapt
 from tutorial_lib.strategies.automatic_prompts import Plan, Search, prompt_template
-from tutorial_lib.strategies.prompt_examples import EXPANSIONS, Examples, candidate_scores, user_events, word_tokens
+from tutorial_lib.strategies.prompt_examples import (
+    EXPANSIONS,
+    Examples,
+    candidate_scores,
+    user_events,
+    word_tokens,
+)
 from tutorial_lib.strategies.prompt_objectives import objective_on
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import labelled_users
 
 LABELS, LIMIT, CALLS = 64, 6, 6000
 TRIED_WORDS, TESTED, CHECKED = 240, 30, 12
-SCORED, ORDERED = 12, 4  # users a seed whose whole catalogue is scored: of the test users, of the validation users
+SCORED, ORDERED = (
+    12,
+    4,
+)  # users a seed whose whole catalogue is scored: of the test users, of the validation users
 
 
 class Bench:
@@ -42,7 +53,10 @@ class Bench:
 
     def __init__(self, seed: int, folder: Path):
         self.seed, self.folder, self.rows = seed, folder, []
-        self.split, self.lm = leave_last_out(load_dataset("world-movies")), load_language_model("kit-gpt")
+        self.split, self.lm = (
+            leave_last_out(load_dataset("world-movies")),
+            load_language_model("kit-gpt"),
+        )
         self.lm.model.requires_grad_(False)
         self.words = verbaliser(self.split.dataset, limit=LIMIT)
         self.labelled = labelled_users(self.split, LABELS, seed)
@@ -60,19 +74,42 @@ class Bench:
         return Examples(self.lm, self.words, [e[1:] for e in events], [e[0] for e in events])
 
     def events(self, per_user: int, most: int = 96) -> tuple[list, list]:
-        histories, users = [self.split.train[row] for row in self.labelled], self.split.users[self.labelled]
-        return user_events(Task(self.lm, self.words, histories, self.split.dataset.n_items, self.seed, users=users), per_user, most)
+        histories, users = (
+            [self.split.train[row] for row in self.labelled],
+            self.split.users[self.labelled],
+        )
+        return user_events(
+            Task(
+                self.lm, self.words, histories, self.split.dataset.n_items, self.seed, users=users
+            ),
+            per_user,
+            most,
+        )
 
     def test_events(self, rows) -> list:
         s = self.split
-        return [(int(s.users[row]), s.test_history[row][-LIMIT:], int(s.test_target[row][0])) for row in rows]
+        return [
+            (int(s.users[row]), s.test_history[row][-LIMIT:], int(s.test_target[row][0]))
+            for row in rows
+        ]
 
     def search(
-        self, method: str, vocabulary, per_user: int = 3, objective: str = "loss", resample: bool = False, most: int = 96, **plan
+        self,
+        method: str,
+        vocabulary,
+        per_user: int = 3,
+        objective: str = "loss",
+        resample: bool = False,
+        most: int = 96,
+        **plan,
     ) -> Search:
         train, valid = map(self.examples, self.events(per_user, most))
-        given = Plan(**{"calls": CALLS, "method": method, "expansion": "halfway", "seed": self.seed, **plan})
-        return Search(train, objective_on(objective, valid, resample, self.seed), given, vocabulary).run()
+        given = Plan(
+            **{"calls": CALLS, "method": method, "expansion": "halfway", "seed": self.seed, **plan}
+        )
+        return Search(
+            train, objective_on(objective, valid, resample, self.seed), given, vocabulary
+        ).run()
 
     def asked(self, template: Template) -> Adapted:
         return Adapted(self.lm, self.words, self.split.dataset.n_items, template)
@@ -84,20 +121,35 @@ def manual() -> dict[str, Template]:
 
 
 def scores(b: Bench) -> None:
-    """First-order scores against the true loss of every word (a sample of them) in one slot; gradient on other examples than the loss."""
+    """First-order scores against the true loss of every word (a sample of them) in one slot;
+    gradient on other examples than the loss.
+    """
     train, valid = b.events(3)
-    judge, learn, rng = b.examples(valid[:48]), b.examples(train), np.random.default_rng([b.seed, 21])
+    judge, learn, rng = (
+        b.examples(valid[:48]),
+        b.examples(train),
+        np.random.default_rng([b.seed, 21]),
+    )
     prompt, slot = [int(t) for t in rng.choice(b.vocabulary, 3)], int(rng.integers(3))
     tried = np.sort(rng.choice(b.vocabulary, TRIED_WORDS, replace=False))
     true = judge.losses([[*prompt[:slot], int(t), *prompt[slot + 1 :]] for t in tried]).mean(1)
     table = judge.vocabulary.numpy()[tried].astype(float)
     for source, ex in (("other examples", learn), ("same examples", judge)):
         for at, draws in (*((at, 1) for at in EXPANSIONS), ("halfway", 4), ("scattered", 4)):
-            gradient = np.mean([ex.gradients(prompt, slot, at, seed=d, among=b.vocabulary).mean(0) for d in range(draws)], axis=0)
+            gradient = np.mean(
+                [
+                    ex.gradients(prompt, slot, at, seed=d, among=b.vocabulary).mean(0)
+                    for d in range(draws)
+                ],
+                axis=0,
+            )
             for control in (False, True):
                 found = candidate_scores(gradient, table, control)
                 top, name = np.argsort(-found)[:10], f"{at} x{draws}"
-                more = {"setting": f"{source}, {'cosine' if control else 'dot product'}", "words": len(tried)}
+                more = {
+                    "setting": f"{source}, {'cosine' if control else 'dot product'}",
+                    "words": len(tried),
+                }
                 b.keep(name, "spearman", spearmanr(found, -true)[0], **more)
                 b.keep(name, "better than the best of ten", (true < true[top].min()).mean(), **more)
                 b.keep(name, "best of all among ten", float(true.argmin() in top), **more)
@@ -105,12 +157,16 @@ def scores(b: Bench) -> None:
 
 
 def traces(b: Bench) -> None:
-    """Gradient against random search at equal calls, in small and large vocabularies; afterwards the loss on the test items of others."""
+    """Gradient against random search at equal calls, in small and large vocabularies; afterwards
+    the loss on the test items of others.
+    """
     test = b.examples(b.test_events(np.concatenate([b.tested, b.checked])))
     for size in (128, 512, len(b.vocabulary)):
         vocabulary = np.sort(np.random.default_rng([b.seed, 22]).permutation(b.vocabulary)[:size])
         for method in ("gradient", "random"):
-            found = b.search(method, vocabulary, calls=CALLS if size == len(b.vocabulary) else CALLS // 2)
+            found = b.search(
+                method, vocabulary, calls=CALLS if size == len(b.vocabulary) else CALLS // 2
+            )
             more = {"setting": method, "words": size if size < len(b.vocabulary) else "all"}
             for calls, part in found.frame().groupby("calls"):
                 b.keep("search", "validation loss", part["value"].iloc[-1], calls=calls, **more)
@@ -121,8 +177,13 @@ def traces(b: Bench) -> None:
 
 
 def curse(b: Bench) -> None:
-    """Users' own words chosen on 1, 3 or 5 events each: what they promise, and what is left of it on the users' test items."""
-    test, base = b.examples(b.test_events(b.labelled)), b.search("gradient", b.vocabulary, calls=CALLS // 2)
+    """Users' own words chosen on 1, 3 or 5 events each: what they promise, and what is left of it
+    on the users' test items.
+    """
+    test, base = (
+        b.examples(b.test_events(b.labelled)),
+        b.search("gradient", b.vocabulary, calls=CALLS // 2),
+    )
     users = b.split.users[b.labelled]
     for per_user in (1, 3, 5):
         train, valid = map(b.examples, b.events(per_user, 10 * LABELS))
@@ -132,20 +193,32 @@ def curse(b: Bench) -> None:
         rows = found.run().frame()
         words = [found.own.get(int(user), base.tokens[-1]) for user in users]
         losses = {"all": test.losses([base.tokens])[0]}
-        for name, order in (("own", np.arange(LABELS)), ("shuffled", np.random.default_rng([b.seed, 23]).permutation(LABELS))):
+        for name, order in (
+            ("own", np.arange(LABELS)),
+            ("shuffled", np.random.default_rng([b.seed, 23]).permutation(LABELS)),
+        ):
             found.own = {int(user): words[i] for user, i in zip(users, order, strict=True)}
             losses[name] = test.losses(found.prompts(test)[None])[0]
             for user, value in zip(test.users, losses["all"] - losses[name], strict=True):
-                b.keep(name, "test gain", value, setting=per_user, user=int(user), calls=found.calls)
+                b.keep(
+                    name, "test gain", value, setting=per_user, user=int(user), calls=found.calls
+                )
         for user, tried in rows.groupby("user"):
             before = tried["before"].iloc[0]
             b.keep(
-                "own", "validation gain", before - min(before, tried["after"].min()), setting=per_user, user=int(user), calls=found.calls
+                "own",
+                "validation gain",
+                before - min(before, tried["after"].min()),
+                setting=per_user,
+                user=int(user),
+                calls=found.calls,
             )
 
 
 def switches(b: Bench) -> None:
-    """What the switches of the public code do to the search: each alone against ours, at equal calls, judged by the same test loss."""
+    """What the switches of the public code do to the search: each alone against ours, at equal
+    calls, judged by the same test loss.
+    """
     test = b.examples(b.test_events(np.concatenate([b.tested, b.checked])))
     judge = b.examples(b.events(5, 200)[1])
     for name, change in {
@@ -159,17 +232,31 @@ def switches(b: Bench) -> None:
         b.keep(name, "loss on 200 events", judge.losses([found.tokens]).mean(), calls=found.calls)
         b.keep(name, "accepted flips", log["accepted"].sum(), calls=found.calls)
         again = float(np.mean([found.objective([found.tokens]).mean() for _ in range(4)]))
-        b.keep(name, "objective when measured again, minus as accepted", again - found.value, calls=found.calls)
+        b.keep(
+            name,
+            "objective when measured again, minus as accepted",
+            again - found.value,
+            calls=found.calls,
+        )
 
 
 def prompts(b: Bench) -> None:
     """Manual prompts, those that `traces` found, and a soft prompt, on the same test users."""
-    told = pd.read_csv(b.folder / f"traces-{b.seed}.csv").query("metric == 'test loss' and words == 'all'").set_index("setting")["name"]
+    told = (
+        pd.read_csv(b.folder / f"traces-{b.seed}.csv")
+        .query("metric == 'test loss' and words == 'all'")
+        .set_index("setting")["name"]
+    )
     asked = {f"manual: {source}": b.asked(t) for source, t in manual().items()}
-    asked |= {f"automatic, {m}": b.asked(Template("sequential", told[m], "{item}")) for m in ("gradient", "random")}
+    asked |= {
+        f"automatic, {m}": b.asked(Template("sequential", told[m], "{item}"))
+        for m in ("gradient", "random")
+    }
     steps = CALLS // 48
     budget = Budget(1e-2, epochs=1e3, shortest=steps, longest=steps)
-    asked["soft prompt"] = adapt(b.lm, b.split, "soft-prompt", LABELS, b.seed, words=b.words, budget=budget, calibrate=0)
+    asked["soft prompt"] = adapt(
+        b.lm, b.split, "soft-prompt", LABELS, b.seed, words=b.words, budget=budget, calibrate=0
+    )
     everyone, scored = np.concatenate([b.tested, b.checked]), b.tested[:SCORED]
     for name, model in asked.items():
         calls = 0 if name.startswith("manual") else CALLS
@@ -182,9 +269,14 @@ def prompts(b: Bench) -> None:
 
 
 def surrogate(b: Bench) -> None:
-    """The loss and short answers against full-catalogue NDCG@10, over twenty prompts, validation items; the same prompts in all seeds."""
+    """The loss and short answers against full-catalogue NDCG@10, over twenty prompts, validation
+    items; the same prompts in all seeds.
+    """
     drawn = np.random.default_rng(99).choice(b.vocabulary, (12, 3))
-    asked = {**manual(), **{prompt_template(b.lm, t).source: prompt_template(b.lm, t) for t in drawn}}
+    asked = {
+        **manual(),
+        **{prompt_template(b.lm, t).source: prompt_template(b.lm, t) for t in drawn},
+    }
     s = b.split
     for name, template in asked.items():
         model = Adapted(b.lm, b.words, s.dataset.n_items, template)
@@ -205,7 +297,12 @@ def loss_of(model: Adapted, split, rows, on: str = "valid") -> list[float]:
     """Mean loss of the next title's tokens for each user."""
     histories, targets = getattr(split, f"{on}_history"), getattr(split, f"{on}_target")
     with torch.inference_mode():
-        return [model.lm.loss([model.prompt(histories[row])], [model.words.titles[targets[row][0]]]).item() for row in rows]
+        return [
+            model.lm.loss(
+                [model.prompt(histories[row])], [model.words.titles[targets[row][0]]]
+            ).item()
+            for row in rows
+        ]
 
 
 def ndcg_of(model: Adapted, split, rows) -> np.ndarray:
@@ -216,7 +313,10 @@ def answers_of(model: Adapted, split, rows) -> list[float]:
     """1 - NDCG@5 of five free beams, compared token by token."""
     out = []
     for row in rows:
-        place = np.flatnonzero(model.write(split.valid_history[row], beams=5, constrained=False).items == split.valid_target[row][0])
+        place = np.flatnonzero(
+            model.write(split.valid_history[row], beams=5, constrained=False).items
+            == split.valid_target[row][0]
+        )
         out.append(1.0 - (1 / np.log2(place[0] + 2) if len(place) else 0.0))
     return out
 
@@ -248,16 +348,41 @@ def main() -> None:
 
 def write(folder: Path) -> None:
     """All parts as one table, and a section that says what stands in it."""
-    columns = ["part", "seed", "name", "setting", "words", "metric", "value", "calls", "user", "seconds", "commit"]
-    found = pd.concat([pd.read_csv(path) for path in sorted(folder.glob("*.csv"))], ignore_index=True)[columns]
+    columns = [
+        "part",
+        "seed",
+        "name",
+        "setting",
+        "words",
+        "metric",
+        "value",
+        "calls",
+        "user",
+        "seconds",
+        "commit",
+    ]
+    found = pd.concat(
+        [pd.read_csv(path) for path in sorted(folder.glob("*.csv"))], ignore_index=True
+    )[columns]
     found["user"] = found["user"].astype("Int64")
     ship(
-        {"results/automatic-prompts.csv": found.to_csv(index=False, lineterminator="\n").encode()}, "python benchmarks/automatic_prompts.py"
+        {"results/automatic-prompts.csv": found.to_csv(index=False, lineterminator="\n").encode()},
+        "python benchmarks/automatic_prompts.py",
     )
     took = found.groupby(["part", "seed"])["seconds"].max().groupby("part").agg(["count", "sum"])
-    lines = "\n".join(f"- {part}: {row['count']:.0f} seeds, {row['sum']:.0f} s" for part, row in took.iterrows())
-    body = f"{machine()}\n\nworld-movies, kit-gpt, {LABELS} labelled users, {LIMIT} items of a history, {CALLS} calls a search.\n\n{lines}"
-    write_section("automatic-prompts", "Automatic prompts", "python benchmarks/automatic_prompts.py --write", body)
+    lines = "\n".join(
+        f"- {part}: {row['count']:.0f} seeds, {row['sum']:.0f} s" for part, row in took.iterrows()
+    )
+    body = (
+        f"{machine()}\n\nworld-movies, kit-gpt, {LABELS} labelled users, {LIMIT} items of a"
+        f" history, {CALLS} calls a search.\n\n{lines}"
+    )
+    write_section(
+        "automatic-prompts",
+        "Automatic prompts",
+        "python benchmarks/automatic_prompts.py --write",
+        body,
+    )
 
 
 if __name__ == "__main__":

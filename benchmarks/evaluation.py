@@ -1,13 +1,17 @@
-"""Speed of `evaluate` and `ranking_metrics` beside pytrec_eval, ranx, RecTools and recommenders: same lists, same numbers, one thread.
+"""Speed of `evaluate` and `ranking_metrics` beside pytrec_eval, ranx, RecTools and recommenders:
+same lists, same numbers, one thread.
 
-Run it in the peers' environment (see requirements-peers.txt), so that every ratio is measured in one process:
+Run it in the peers' environment (see requirements-peers.txt), so that every ratio is measured in
+one process:
 
     PYTHONPATH=. .venv-peers/bin/python benchmarks/evaluation.py --write
 
-``--alone`` leaves the peers out and runs anywhere, for the cost in terms of plain passes over the matrix with today's numpy.
-What is counted: each peer is timed twice. "ready": its own objects are built already (dicts, Qrels/Run, data frames), only the
-metric runs. "from arrays": the peer starts from the same integer arrays as the kit and builds what it needs. From a score matrix
-a peer also needs the top 10 (numpy argpartition, timed once and added); the kit counts ranks in the matrix and needs no list.
+``--alone`` leaves the peers out and runs anywhere, for the cost in terms of plain passes over the
+matrix with today's numpy. What is counted: each peer is timed twice. "ready": its own objects are
+built already (dicts, Qrels/Run, data frames), only the metric runs. "from arrays": the peer starts
+from the same integer arrays as the kit and builds what it needs. From a score matrix a peer also
+needs the top 10 (numpy argpartition, timed once and added); the kit counts ranks in the matrix and
+needs no list.
 """
 
 from __future__ import annotations
@@ -29,35 +33,62 @@ from tutorial_lib.evaluation import evaluate_scores, ranking_metrics, target_ran
 
 SIZES = ((943, 1349), (6040, 3416))  # MovieLens-100K 5-core and MovieLens-1M: users, items
 LIST_LENGTH, K = 100, 10
-THREADS = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")}
+THREADS = {
+    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "NUMBA")
+}
 TREC = {"P.10", "recall.10", "success.10", "recip_rank", "map_cut.10", "ndcg_cut.10"}
 
 
 def make_case(n_users: int, n_items: int, seed: int = 0) -> dict:
-    """Seeded scores (float32) with a target that ranks in the top ten for about a fifth of the users, and the top-100 lists of them."""
+    """Seeded scores (float32) with a target that ranks in the top ten for about a fifth of the
+    users, and the top-100 lists of them.
+    """
     rng = np.random.default_rng(seed)
-    scores, targets = rng.standard_normal((n_users, n_items), dtype=np.float32), rng.integers(0, n_items, n_users)
+    scores, targets = (
+        rng.standard_normal((n_users, n_items), dtype=np.float32),
+        rng.integers(0, n_items, n_users),
+    )
     scores[np.arange(n_users), targets] += 1.8
     lists = top(scores, LIST_LENGTH)
-    five = [np.unique(np.append(rng.integers(0, n_items, 3), (target, items[20]))) for target, items in zip(targets, lists, strict=True)]
-    return {"scores": scores, "targets": targets, "lists": lists, "one": [[int(t)] for t in targets], "several": [f.tolist() for f in five]}
+    five = [
+        np.unique(np.append(rng.integers(0, n_items, 3), (target, items[20])))
+        for target, items in zip(targets, lists, strict=True)
+    ]
+    return {
+        "scores": scores,
+        "targets": targets,
+        "lists": lists,
+        "one": [[int(t)] for t in targets],
+        "several": [f.tolist() for f in five],
+    }
 
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:
     best = np.argpartition(scores, -k, axis=1)[:, -k:]
-    return np.take_along_axis(best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1)
+    return np.take_along_axis(
+        best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
+    )
 
 
-# --- peers: each function builds its objects from arrays and returns {task: callable giving mean NDCG@10 last} --------------------------
+# --- peers: each function builds its objects from arrays and returns {task: callable giving mean
+# NDCG@10 last} --------------------------
 
 
 def pytrec_eval_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, Callable]:
     import pytrec_eval
 
-    names, places = [str(i) for i in range(int(max(lists.max(), max(map(max, relevant)))) + 1)], [float(-p) for p in range(lists.shape[1])]
-    run = {str(u): dict(zip([names[i] for i in row], places, strict=True)) for u, row in enumerate(lists.tolist())}
+    names, places = (
+        [str(i) for i in range(int(max(lists.max(), max(map(max, relevant)))) + 1)],
+        [float(-p) for p in range(lists.shape[1])],
+    )
+    run = {
+        str(u): dict(zip([names[i] for i in row], places, strict=True))
+        for u, row in enumerate(lists.tolist())
+    }
     qrels = {str(u): {names[i]: 1 for i in items} for u, items in enumerate(relevant)}
-    one, many = (pytrec_eval.RelevanceEvaluator(qrels, measures) for measures in ({"ndcg_cut.10"}, TREC))
+    one, many = (
+        pytrec_eval.RelevanceEvaluator(qrels, measures) for measures in ({"ndcg_cut.10"}, TREC)
+    )
 
     def mean(judge):
         return sum(row["ndcg_cut_10"] for row in judge.evaluate(run).values()) / len(qrels)
@@ -68,11 +99,22 @@ def pytrec_eval_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, 
 def ranx_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, Callable]:
     from ranx import Qrels, Run, evaluate
 
-    names, places = [str(i) for i in range(int(max(lists.max(), max(map(max, relevant)))) + 1)], [float(-p) for p in range(lists.shape[1])]
-    run = Run({str(u): dict(zip([names[i] for i in row], places, strict=True)) for u, row in enumerate(lists.tolist())})
+    names, places = (
+        [str(i) for i in range(int(max(lists.max(), max(map(max, relevant)))) + 1)],
+        [float(-p) for p in range(lists.shape[1])],
+    )
+    run = Run(
+        {
+            str(u): dict(zip([names[i] for i in row], places, strict=True))
+            for u, row in enumerate(lists.tolist())
+        }
+    )
     qrels = Qrels({str(u): {names[i]: 1 for i in items} for u, items in enumerate(relevant)})
     metrics = ["precision@10", "recall@10", "hit_rate@10", "mrr@10", "map@10", "ndcg@10"]
-    return {"ndcg": lambda: evaluate(qrels, run, "ndcg@10", threads=1), "all": lambda: evaluate(qrels, run, metrics, threads=1)["ndcg@10"]}
+    return {
+        "ndcg": lambda: evaluate(qrels, run, "ndcg@10", threads=1),
+        "all": lambda: evaluate(qrels, run, metrics, threads=1)["ndcg@10"],
+    }
 
 
 def rectools_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, Callable]:
@@ -80,13 +122,29 @@ def rectools_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, Cal
 
     n, length = lists.shape
     reco = pd.DataFrame(
-        {"user_id": np.repeat(np.arange(n), length), "item_id": lists.ravel(), "rank": np.tile(np.arange(1, length + 1), n)}
+        {
+            "user_id": np.repeat(np.arange(n), length),
+            "item_id": lists.ravel(),
+            "rank": np.tile(np.arange(1, length + 1), n),
+        }
     )
     sizes = [len(items) for items in relevant]
-    truth = pd.DataFrame({"user_id": np.repeat(np.arange(n), sizes), "item_id": np.concatenate(relevant)})
+    truth = pd.DataFrame(
+        {"user_id": np.repeat(np.arange(n), sizes), "item_id": np.concatenate(relevant)}
+    )
     ndcg = NDCG(K, divide_by_achievable=True)
-    metrics = {"p": Precision(K), "r": Recall(K), "h": HitRate(K), "mrr": MRR(K), "map": MAP(K), "ndcg": ndcg}
-    return {"ndcg": lambda: ndcg.calc(reco, truth), "all": lambda: calc_metrics(metrics, reco, interactions=truth)["ndcg"]}
+    metrics = {
+        "p": Precision(K),
+        "r": Recall(K),
+        "h": HitRate(K),
+        "mrr": MRR(K),
+        "map": MAP(K),
+        "ndcg": ndcg,
+    }
+    return {
+        "ndcg": lambda: ndcg.calc(reco, truth),
+        "all": lambda: calc_metrics(metrics, reco, interactions=truth)["ndcg"],
+    }
 
 
 def recommenders_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, Callable]:
@@ -94,10 +152,20 @@ def recommenders_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str,
 
     n, length = lists.shape
     pred = pd.DataFrame(
-        {"userID": np.repeat(np.arange(n), length), "itemID": lists.ravel(), "prediction": np.tile(-np.arange(length, dtype=float), n)}
+        {
+            "userID": np.repeat(np.arange(n), length),
+            "itemID": lists.ravel(),
+            "prediction": np.tile(-np.arange(length, dtype=float), n),
+        }
     )
     sizes = [len(items) for items in relevant]
-    true = pd.DataFrame({"userID": np.repeat(np.arange(n), sizes), "itemID": np.concatenate(relevant), "rating": 1.0})
+    true = pd.DataFrame(
+        {
+            "userID": np.repeat(np.arange(n), sizes),
+            "itemID": np.concatenate(relevant),
+            "rating": 1.0,
+        }
+    )
 
     def all_metrics():  # it has no hit rate and no MRR
         for metric in (peer.precision_at_k, peer.recall_at_k, peer.map_at_k):
@@ -114,11 +182,14 @@ PEERS = {
     "recommenders": (recommenders_peer, "recommenders"),
 }
 
-# --- timing -------------------------------------------------------------------------------------------------------------------------
+# --- timing
+# -------------------------------------------------------------------------------------------------------------------------
 
 
 def measure(tasks: dict[str, Callable], runs: int) -> dict[str, np.ndarray]:
-    """Milliseconds of every run, [runs] per task; tasks take turns, so that a disturbance hits all alike. One round is warm-up."""
+    """Milliseconds of every run, [runs] per task; tasks take turns, so that a disturbance hits all
+    alike. One round is warm-up.
+    """
     times = {name: [] for name in tasks}
     for turn in range(runs + 1):
         for name, task in tasks.items():
@@ -132,11 +203,17 @@ def measure(tasks: dict[str, Callable], runs: int) -> dict[str, np.ndarray]:
 
 def ndcg_of_ranks(scores: np.ndarray, targets: np.ndarray) -> float:
     ranks = target_ranks(scores, targets)
-    return float(np.where(ranks <= K, 1 / np.log2(ranks + 1), 0).mean())  # exact where nothing is tied, as here
+    return float(
+        np.where(ranks <= K, 1 / np.log2(ranks + 1), 0).mean()
+    )  # exact where nothing is tied, as here
 
 
-def compare_case(case: dict, peers: dict, runs: int) -> tuple[list[tuple], dict[str, np.ndarray], list[str]]:
-    """Rows (start, what, task, times, the kit's times in the same setting), the times by name, and the agreement of NDCG@10."""
+def compare_case(
+    case: dict, peers: dict, runs: int
+) -> tuple[list[tuple], dict[str, np.ndarray], list[str]]:
+    """Rows (start, what, task, times, the kit's times in the same setting), the times by name, and
+    the agreement of NDCG@10.
+    """
     scores, targets, lists = case["scores"], case["targets"], case["lists"]
     tasks = {
         "one pass": lambda: scores.max(axis=1),
@@ -148,15 +225,21 @@ def compare_case(case: dict, peers: dict, runs: int) -> tuple[list[tuple], dict[
     agreement, own = [], {}
     for kind in ("one", "several"):
         relevant = case[kind]
-        tasks[f"{kind}/kit"] = lambda relevant=relevant: ranking_metrics(lists, relevant, k=K)["ndcg@10"].mean()
+        tasks[f"{kind}/kit"] = lambda relevant=relevant: ranking_metrics(lists, relevant, k=K)[
+            "ndcg@10"
+        ].mean()
         own[kind] = tasks[f"{kind}/kit"]()
         for name, (build, _) in peers.items():
             ready = build(lists, relevant)
             tasks |= {f"{kind}/{name}/ready/{task}": call for task, call in ready.items()}
-            tasks[f"{kind}/{name}/from arrays/ndcg"] = lambda build=build, relevant=relevant: build(lists, relevant)["ndcg"]()
+            tasks[f"{kind}/{name}/from arrays/ndcg"] = lambda build=build, relevant=relevant: build(
+                lists, relevant
+            )["ndcg"]()
             if kind == "one":
                 heads = np.ascontiguousarray(lists[:, :K])
-                tasks[f"matrix/{name}/ndcg"] = lambda build=build, relevant=relevant, heads=heads: build(heads, relevant)["ndcg"]()
+                tasks[f"matrix/{name}/ndcg"] = lambda build=build, relevant=relevant, heads=heads: (
+                    build(heads, relevant)["ndcg"]()
+                )
             for task, call in ready.items():
                 agreement.append(check(name, kind, task, call(), own[kind]))
     for name in ("matrix/kit ranks", "matrix/kit"):
@@ -167,44 +250,74 @@ def compare_case(case: dict, peers: dict, runs: int) -> tuple[list[tuple], dict[
 def check(name: str, kind: str, task: str, value: float, own: float) -> str:
     if abs(float(value) - own) > 1e-6:
         raise SystemExit(
-            f"{name} gives NDCG@10 {value:.8f} ({kind} relevant, {task}), the kit {own:.8f}: timings of different numbers are worthless"
+            f"{name} gives NDCG@10 {value:.8f} ({kind} relevant, {task}), the kit {own:.8f}:"
+            " timings of different numbers are worthless"
         )
     return f"{name} {kind} {task}: {float(value):.8f}"
 
 
-# --- report -------------------------------------------------------------------------------------------------------------------------
+# --- report
+# -------------------------------------------------------------------------------------------------------------------------
 
 
 def text(times: np.ndarray) -> str:
     return f"{np.median(times):,.1f} ({times.min():,.1f}-{times.max():,.1f})"
 
 
-def report_case(size: tuple[int, int], times: dict[str, np.ndarray], own: dict[str, float], peers: dict) -> list[str]:
+def report_case(
+    size: tuple[int, int], times: dict[str, np.ndarray], own: dict[str, float], peers: dict
+) -> list[str]:
     half = {name: np.median(values) for name, values in times.items()}
-    lines = [f"### {size[0]:,} users × {size[1]:,} items", "", "From the score matrix (float32), one target a user:", ""]
+    lines = [
+        f"### {size[0]:,} users × {size[1]:,} items",
+        "",
+        "From the score matrix (float32), one target a user:",
+        "",
+    ]
     lines += ["| | ms: median (min-max) | × one pass | × the kit |", "|---|---|---|---|"]
-    rows = [("one plain pass, `scores.max(axis=1)`", times["one pass"]), ("kit: `target_ranks`, NDCG@10", times["matrix/kit ranks"])]
+    rows = [
+        ("one plain pass, `scores.max(axis=1)`", times["one pass"]),
+        ("kit: `target_ranks`, NDCG@10", times["matrix/kit ranks"]),
+    ]
     rows += [("kit: `evaluate_scores`, seven metrics@10", times["matrix/kit"])]
-    rows += [(f"{name}: top 10 by numpy, NDCG@10", times["matrix/top 10"] + times[f"matrix/{name}/ndcg"]) for name in peers]
+    rows += [
+        (f"{name}: top 10 by numpy, NDCG@10", times["matrix/top 10"] + times[f"matrix/{name}/ndcg"])
+        for name in peers
+    ]
     for name, values in rows:
         lines.append(
-            f"| {name} | {text(values)} | {np.median(values) / half['one pass']:,.1f} | {np.median(values) / half['matrix/kit']:,.1f} |"
+            f"| {name} | {text(values)} | {np.median(values) / half['one pass']:,.1f} |"
+            f" {np.median(values) / half['matrix/kit']:,.1f} |"
         )
-    lines += ["", f"From top-{LIST_LENGTH} lists (integer array); the kit computes all seven metrics in every row:", ""]
-    lines += ["| relevant | | NDCG@10, ready | NDCG@10, from arrays | all metrics, ready | fastest peer route / kit |"]
+    lines += [
+        "",
+        (
+            f"From top-{LIST_LENGTH} lists (integer array); the kit computes all seven metrics in"
+            " every row:"
+        ),
+        "",
+    ]
+    lines += [
+        "| relevant | | NDCG@10, ready | NDCG@10, from arrays | all metrics, ready | fastest peer"
+        " route / kit |"
+    ]
     lines += ["|---|---|---|---|---|---|"]
     for kind, label in (("one", "1"), ("several", "about 5")):
         lines.append(f"| {label} | kit: `ranking_metrics` | | | {text(times[f'{kind}/kit'])} | |")
         for name in peers:
             cells = [
-                times[f"{kind}/{name}/{start}/{task}"] for start, task in (("ready", "ndcg"), ("from arrays", "ndcg"), ("ready", "all"))
+                times[f"{kind}/{name}/{start}/{task}"]
+                for start, task in (("ready", "ndcg"), ("from arrays", "ndcg"), ("ready", "all"))
             ]
             ratio = min(np.median(cell) for cell in cells) / half[f"{kind}/kit"]
             lines.append(f"| {label} | {name} | {' | '.join(map(text, cells))} | {ratio:,.1f} × |")
     return [
         *lines,
         "",
-        f"NDCG@10 {own['one']:.6f} with one relevant item and {own['several']:.6f} with several, the same in all rows to 1e-6.",
+        (
+            f"NDCG@10 {own['one']:.6f} with one relevant item and {own['several']:.6f} with"
+            " several, the same in all rows to 1e-6."
+        ),
         "",
     ]
 
@@ -215,13 +328,18 @@ def installed(packages: list[str]) -> str:
         try:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
-            raise SystemExit(f"{package} is not installed: see benchmarks/requirements-peers.txt, or run with --alone") from None
+            raise SystemExit(
+                f"{package} is not installed: see benchmarks/requirements-peers.txt, or run with"
+                " --alone"
+            ) from None
     return ", ".join(found)
 
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--runs", type=int, default=5, help="timed rounds after one warm-up (default 5)")
+    parser.add_argument(
+        "--runs", type=int, default=5, help="timed rounds after one warm-up (default 5)"
+    )
     parser.add_argument("--alone", action="store_true", help="leave the peers out")
     parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
     options = parser.parse_args(arguments)
@@ -229,14 +347,22 @@ def main(arguments: list[str]) -> None:
     peers = {} if options.alone else PEERS
     versions = installed(["numpy", "pandas", "scipy", *(package for _, package in peers.values())])
     python = "python" if options.alone else ".venv-peers/bin/python"
-    command = f"PYTHONPATH=. {python} benchmarks/evaluation.py{' --alone' * options.alone} --runs {options.runs} --write"
+    command = (
+        f"PYTHONPATH=. {python} benchmarks/evaluation.py{' --alone' * options.alone} --runs"
+        f" {options.runs} --write"
+    )
     lines = [
         machine(),
-        f"One thread, {options.runs} timed rounds after one warm-up, load average {os.getloadavg()[0]:.1f} at the start.",
+        (
+            f"One thread, {options.runs} timed rounds after one warm-up, load average"
+            f" {os.getloadavg()[0]:.1f} at the start."
+        ),
         versions + ".",
         "",
     ]
-    lines += [*__doc__[__doc__.index("What is counted:") :].strip().split("\n"), ""] if peers else []
+    lines += (
+        [*__doc__[__doc__.index("What is counted:") :].strip().split("\n"), ""] if peers else []
+    )
     for size in SIZES:
         agreement, times, own = compare_case(make_case(*size), peers, options.runs)
         print(*agreement, sep="\n", file=sys.stderr)
@@ -245,12 +371,16 @@ def main(arguments: list[str]) -> None:
     print(body)
     if options.write:
         key, title = (
-            ("evaluation-alone", "Evaluation: cost in passes") if options.alone else ("evaluation", "Evaluation: speed beside peers")
+            ("evaluation-alone", "Evaluation: cost in passes")
+            if options.alone
+            else ("evaluation", "Evaluation: speed beside peers")
         )
         write_section(key, title, command, body)
 
 
 if __name__ == "__main__":
-    if any(os.environ.get(name) != value for name, value in THREADS.items()):  # must be set before numpy starts: start again
+    if any(
+        os.environ.get(name) != value for name, value in THREADS.items()
+    ):  # must be set before numpy starts: start again
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **THREADS})
     main(sys.argv[1:])

@@ -2,9 +2,10 @@
 
     python benchmarks/explanations.py [--seeds 0 1 2] [--users 40]    one row a test user, model and seed
 
-Test users are those who reviewed their test item; every seed draws its own test users and its own labelled users. A model ranks the
-catalogue for the user, and writes an explanation of the test item, asked with the rating and the feature of the user's own review, which
-is the reference. A run that is stopped goes on where it was: finished (seed, model) cells are kept.
+Test users are those who reviewed their test item; every seed draws its own test users and its own
+labelled users. A model ranks the catalogue for the user, and writes an explanation of the test
+item, asked with the rating and the feature of the user's own review, which is the reference. A run
+that is stopped goes on where it was: finished (seed, model) cells are kept.
 """
 
 from __future__ import annotations
@@ -38,16 +39,28 @@ def cell(split, seed: int, name: str, users: int) -> pd.DataFrame:
     cases, tested = explanation_cases(split, users, seed=seed)
     budget = Budget(1e-3, longest=50) if strategy == "p5" else None
     start = time.perf_counter()
-    model = adapt(load_language_model(source), split, strategy, labels=labels, seed=seed, budget=budget, **options)
+    model = adapt(
+        load_language_model(source),
+        split,
+        strategy,
+        labels=labels,
+        seed=seed,
+        budget=budget,
+        **options,
+    )
     ranked = evaluate(model, tested, k=10)["ndcg@10"]
     texts = write_texts(model.lm, cases["prompt"].tolist())
-    frame = cases.drop(columns="prompt").assign(model=name, seed=seed, labels=labels, hypothesis=texts)
+    frame = cases.drop(columns="prompt").assign(
+        model=name, seed=seed, labels=labels, hypothesis=texts
+    )
     frame["ndcg@10"] = ranked.reindex(cases.index).round(6)
     return frame.assign(seconds=round(time.perf_counter() - start, 1)).reset_index()
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--users", type=int, default=40)
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
@@ -62,7 +75,11 @@ def main() -> None:
             frame = cell(split, seed, name, chosen.users).assign(commit=commit)
             done = pd.concat([done, frame]) if len(done) else frame
             ship({FILE: done.to_csv(index=False).encode()}, "python benchmarks/explanations.py")
-            print(f"seed {seed} {name}: NDCG@10 {np.mean(frame['ndcg@10']):.4f}, {frame['seconds'].iloc[0]:.0f} s", flush=True)
+            print(
+                f"seed {seed} {name}: NDCG@10 {np.mean(frame['ndcg@10']):.4f},"
+                f" {frame['seconds'].iloc[0]:.0f} s",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""The grid of notebook 06: strategies and baselines over label budgets and seeds, on a planted world and on MovieLens-100K.
+"""The grid of notebook 06: strategies and baselines over label budgets and seeds, on a planted
+world and on MovieLens-100K.
 
     python benchmarks/grid.py --folder FOLDER [--jobs 2] [--part world|next|like]     runs what is missing there, a folder a part
     python benchmarks/grid.py --folder FOLDER --write                                 ships what is there as data/results/grid.csv.gz
 
-A part that is killed goes on where it stood. Baselines and cheap strategies have five seeds at every budget; slow ones have fewer, and
-``--write`` tells how many hours all of it took.
+A part that is killed goes on where it stood. Baselines and cheap strategies have five seeds at
+every budget; slow ones have fewer, and ``--write`` tells how many hours all of it took.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ import torch
 from results_file import machine, markdown_table, write_section
 
 from tutorial_lib.data.shipped import ship
-from tutorial_lib.experiments import BASELINES, Cell, Results, cells_of, run_grid, to_frame
-from tutorial_lib.experiments.results import to_bytes
+from tutorial_workshop.experiments import BASELINES, Cell, Results, cells_of, run_grid, to_frame
+from tutorial_workshop.experiments.results import to_bytes
 
 EVERY, SEEDS = (0, 8, 16, 64, 256, "all"), (0, 1, 2, 3, 4)
 QUICK = ("pre-train-only", "zero-shot", "head", "item-bias")
@@ -50,19 +51,43 @@ def parts() -> dict[str, list[list[Cell]]]:
 
 def write(folder: Path) -> None:
     """Join the finished cells of all parts, ship them, and tell what they cost."""
-    found = [Results(folder / name).read(dict.fromkeys(chain(*groups))).values() for name, groups in parts().items()]
+    found = [
+        Results(folder / name).read(dict.fromkeys(chain(*groups))).values()
+        for name, groups in parts().items()
+    ]
     frame = to_frame(chain(*found))
     ship({"results/grid.csv.gz": to_bytes(frame)}, "python benchmarks/grid.py --write")
     cells = frame.groupby(["task", "dataset", "strategy", "labels", "seed"]).agg(
-        {"seconds": "first", "score_seconds": "first", "user": "size", "ndcg@10": "mean", "auc": "mean"}
+        {
+            "seconds": "first",
+            "score_seconds": "first",
+            "user": "size",
+            "ndcg@10": "mean",
+            "auc": "mean",
+        }
     )
-    hours = (cells["seconds"] + cells["score_seconds"] * cells["user"]).groupby(["task", "dataset"]).sum() / 3600
-    value = cells["ndcg@10"].fillna(cells["auc"]).groupby(["task", "dataset", "strategy", "labels"]).agg(["mean", "count"])
+    hours = (cells["seconds"] + cells["score_seconds"] * cells["user"]).groupby(
+        ["task", "dataset"]
+    ).sum() / 3600
+    value = (
+        cells["ndcg@10"]
+        .fillna(cells["auc"])
+        .groupby(["task", "dataset", "strategy", "labels"])
+        .agg(["mean", "count"])
+    )
     table = value["mean"].map("{:.3f}".format) + " (" + value["count"].astype(str) + ")"
     table = table.unstack("labels").fillna("").reset_index()
-    told = "; ".join(f"{dataset}, task {task}: {spent:.1f} hours of one busy core" for (task, dataset), spent in hours.items())
-    body = f"{machine()}\n\nMean of NDCG@10 (task next) or AUC (task like), and number of seeds. {told}.\n\n{markdown_table(table)}"
-    write_section("grid", "Grid of strategies and label budgets", "python benchmarks/grid.py --write", body)
+    told = "; ".join(
+        f"{dataset}, task {task}: {spent:.1f} hours of one busy core"
+        for (task, dataset), spent in hours.items()
+    )
+    body = (
+        f"{machine()}\n\nMean of NDCG@10 (task next) or AUC (task like), and number of seeds."
+        f" {told}.\n\n{markdown_table(table)}"
+    )
+    write_section(
+        "grid", "Grid of strategies and label budgets", "python benchmarks/grid.py --write", body
+    )
     print(body)
 
 
@@ -79,7 +104,12 @@ def main() -> None:
         return write(args.folder)
     for name, groups in parts().items():
         if args.part in (None, name):
-            run_grid(list(chain(*groups)), args.folder / name, jobs=args.jobs, tell=lambda line: print(line, flush=True))
+            run_grid(
+                list(chain(*groups)),
+                args.folder / name,
+                jobs=args.jobs,
+                tell=lambda line: print(line, flush=True),
+            )
 
 
 if __name__ == "__main__":

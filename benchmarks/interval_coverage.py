@@ -1,4 +1,5 @@
-"""How often the kit's 95 % intervals hold the truth where few users have a hit: drawn worlds, truth known.
+"""How often the kit's 95 % intervals hold the truth where few users have a hit: drawn worlds, truth
+known.
 
     python benchmarks/interval_coverage.py [--replications 1000] [--seed 0]    about 3 minutes on one core
 
@@ -18,7 +19,7 @@ import numpy as np
 import pandas as pd
 from results_file import machine, markdown_table, write_section
 
-from tutorial_lib.audit.inference import group_gap
+from tutorial_lib.audit.inference.statistics import group_gap
 from tutorial_lib.data.shipped import clone_commit, ship
 from tutorial_lib.evaluation import compare, mean_interval
 
@@ -32,9 +33,11 @@ KEPT = 0.93
 
 @dataclass(frozen=True)
 class Cell:
-    """kind: mean (share of hits), pairs (shares of wins and of losses) or groups (share of hits in each).
+    """kind: mean (share of hits), pairs (shares of wins and of losses) or groups (share of hits in
+    each).
 
-    n: users, [1] or [2]. rates: see kind. values: of a hit, "hits" (1), "ndcg" (any of ten ranks) or
+    n: users, [1] or [2]. rates: see kind. values: of a hit, "hits" (1), "ndcg" (any of ten ranks)
+        or
     "lognormal" (every user has a value; both groups alike).
     """
 
@@ -122,8 +125,8 @@ def percentile(sample: list[np.ndarray], rng: np.random.Generator) -> tuple[floa
 
 
 def measure(cell: Cell, replications: int, seed: int) -> dict:
-    """One row: coverage of all samples (one without an interval claims nothing, so it misses nothing)
-    and of those with one; misses by side; width; and the percentile bootstrap's coverage.
+    """One row: coverage of all samples (one without an interval claims nothing, so it misses
+    nothing) and of those with one; misses by side; width; and the percentile bootstrap's coverage.
     """
     rng = np.random.default_rng([seed, *cell.name.encode()])
     start, found, plain = time.perf_counter(), [], []
@@ -160,10 +163,11 @@ def section(table: pd.DataFrame) -> str:
         })  # fmt: skip
     first = table.iloc[0]
     text = (
-        f"95 % intervals of `mean_interval`, `compare` and `group_gap`, {first['replications']:,} replications a cell, "
-        f"seed {first['seed']}, {table['seconds'].sum():.0f} s in all. "
-        f"{machine()}\n\nAll {len(table)} cells keep {KEPT} or more, counted over all samples and "
-        'over those that get an interval; the others read "too few non-zero users". Whole table: `data/results/interval-coverage.csv`.'
+        f"95 % intervals of `mean_interval`, `compare` and `group_gap`, {first['replications']:,}"
+        f" replications a cell, seed {first['seed']}, {table['seconds'].sum():.0f} s in all."
+        f" {machine()}\n\nAll {len(table)} cells keep {KEPT} or more, counted over all samples and"
+        ' over those that get an interval; the others read "too few non-zero users". Whole'
+        " table: `data/results/interval-coverage.csv`."
     )
     return f"{text}\n\n{markdown_table(pd.DataFrame(rows))}"
 

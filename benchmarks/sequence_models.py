@@ -1,13 +1,16 @@
-"""Quality of the item Transformers: MovieLens-100K under one protocol, and the share of a planted world's ceiling over its size.
+"""Quality of the item Transformers: MovieLens-100K under one protocol, and the share of a planted
+world's ceiling over its size.
 
     python benchmarks/sequence_models.py ml-100k [--seeds 5]     # needs the original files under $TUTORIAL_DATA
     python benchmarks/sequence_models.py world [--seeds 3]
     python benchmarks/sequence_models.py defaults [--seeds 1]    # what a call without arguments gives on MovieLens-100K
     python benchmarks/sequence_models.py --write                 # tables in RESULTS.md and data/results/sequence.csv.gz from what was run
 
-Protocol: leave-last-out, ties in time in stable file order, seen items filtered, full ranking. Settings were chosen on validation targets;
-for MovieLens (5-core) models are then fitted once more on training + validation items, and the test targets are looked at once. Every
-fitted model is kept under runs/sequence/, so a run that was stopped goes on where it was.
+Protocol: leave-last-out, ties in time in stable file order, seen items filtered, full ranking.
+    Settings were chosen on validation targets;
+for MovieLens (5-core) models are then fitted once more on training + validation items, and the test
+targets are looked at once. Every fitted model is kept under runs/sequence/, so a run that was
+stopped goes on where it was.
 """
 
 from __future__ import annotations
@@ -22,12 +25,20 @@ import numpy as np
 import pandas as pd
 import torch
 from results_file import machine, markdown_table, write_section
+from tutorial_recipes.worlds import make_world
 
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import ship, write_whole
-from tutorial_lib.data.worlds import make_world
 from tutorial_lib.evaluation import evaluate, mean_interval
-from tutorial_lib.models import EASE, Average, Blend, Oracle, Popularity, SequenceRecommender, TransitionKNN
+from tutorial_lib.models import (
+    EASE,
+    Average,
+    Blend,
+    Oracle,
+    Popularity,
+    SequenceRecommender,
+    TransitionKNN,
+)
 from tutorial_lib.objectives import Autoregressive, Masked
 
 RUNS = Path("runs/sequence")
@@ -36,31 +47,62 @@ ML = {  # chosen on validation; for "masked" these are the defaults, written out
     "masked": lambda: SequenceRecommender(Masked(ratio=0.2, last=0.5), epochs=40, dropout=0.1),
 }
 CALLS = (
-    'Calls: causal, `SequenceRecommender("autoregressive", epochs=30, dropout=0.4)`; masked, `SequenceRecommender("masked")`, whose '
-    "defaults these settings are. Rows on valid: `.fit(split)`; rows on test: `.fit(split.merge_validation())`."
+    'Calls: causal, `SequenceRecommender("autoregressive", epochs=30, dropout=0.4)`; masked,'
+    ' `SequenceRecommender("masked")`, whose defaults these settings are. Rows on valid:'
+    " `.fit(split)`; rows on test: `.fit(split.merge_validation())`."
 )
 DEFAULTS, FIRST_SEED = ("autoregressive", "masked"), 3
-WORLD = {2_000: (60, 0.3), 5_000: (40, 0.2), 10_000: (25, 0.15), 20_000: (15, 0.1)}  # users: epochs, dropout
+WORLD = {
+    2_000: (60, 0.3),
+    5_000: (40, 0.2),
+    10_000: (25, 0.15),
+    20_000: (15, 0.1),
+}  # users: epochs, dropout
 FIRST_ORDER = {"window": 1, "reverse": 0, "last": 1, "source_power": 0, "target_power": 0}
 
 
 def fitted(name: str, seed: int, make, split) -> tuple[SequenceRecommender, dict]:
-    """The model of that name and seed, loaded if it was fitted before; and what is recorded about it."""
+    """The model of that name and seed, loaded if it was fitted before; and what is recorded about
+    it.
+    """
     folder = RUNS / f"{name}-{seed}"
     if not (folder / "recorded.json").exists():
         started = time.perf_counter()
         model = make().fit(split, seed=seed)
-        commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+        commit = subprocess.run(
+            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+        ).stdout.strip()
         model.save(folder)
-        recorded = {"seconds": round(time.perf_counter() - started, 1), "commit": commit, "epochs": len(model.history)}
+        recorded = {
+            "seconds": round(time.perf_counter() - started, 1),
+            "commit": commit,
+            "epochs": len(model.history),
+        }
         write_whole(folder / "recorded.json", json.dumps(recorded).encode())
     return SequenceRecommender.load(folder), json.loads((folder / "recorded.json").read_text())
 
 
-def row(dataset: str, model: str, seed: int, frame: pd.DataFrame, on: str, recorded: dict, ceiling: float | None = None) -> dict:
+def row(
+    dataset: str,
+    model: str,
+    seed: int,
+    frame: pd.DataFrame,
+    on: str,
+    recorded: dict,
+    ceiling: float | None = None,
+) -> dict:
     values = {"hit@10": frame["hit@10"].mean(), "ndcg@10": frame["ndcg@10"].mean()}
     share = {"share": values["ndcg@10"] / ceiling} if ceiling else {}
-    return {"dataset": dataset, "model": model, "seed": seed, "on": on, "users": len(frame), **values, **share, **recorded}
+    return {
+        "dataset": dataset,
+        "model": model,
+        "seed": seed,
+        "on": on,
+        "users": len(frame),
+        **values,
+        **share,
+        **recorded,
+    }
 
 
 def keep(name: str, rows: list[dict]) -> None:
@@ -73,16 +115,38 @@ def ml_100k(seeds: int) -> None:
     refit, rows, refitted, curves = split.merge_validation(), [], [], []
     for name, make in ML.items():
         model, recorded = fitted(f"ml-100k-{name}-valid", 0, make, split)
-        rows.append(row("ml-100k", name, 0, evaluate(model, split, k=10, on="valid"), "valid", recorded))
+        rows.append(
+            row("ml-100k", name, 0, evaluate(model, split, k=10, on="valid"), "valid", recorded)
+        )
         curves += [
-            {"dataset": "ml-100k", "model": name, "seed": 0, "epoch": e.number, "seconds": e.seconds, "ndcg@10": e.ndcg}
+            {
+                "dataset": "ml-100k",
+                "model": name,
+                "seed": 0,
+                "epoch": e.number,
+                "seconds": e.seconds,
+                "ndcg@10": e.ndcg,
+            }
             for e in model.history
             if e.ndcg is not None
         ]
         if name == "causal":
             chosen = Blend(model, TransitionKNN().fit(split)).choose(split)
-            rows.append(row("ml-100k", "causal + TransitionKNN", 0, evaluate(chosen, split, k=10, on="valid"), "valid", {}))
-            print(f"blend chosen on validation: weight {chosen.chosen_weight}, power {chosen.chosen_power}", flush=True)
+            rows.append(
+                row(
+                    "ml-100k",
+                    "causal + TransitionKNN",
+                    0,
+                    evaluate(chosen, split, k=10, on="valid"),
+                    "valid",
+                    {},
+                )
+            )
+            print(
+                f"blend chosen on validation: weight {chosen.chosen_weight}, power"
+                f" {chosen.chosen_power}",
+                flush=True,
+            )
     transitions = TransitionKNN().fit(refit)
     rows.append(row("ml-100k", "TransitionKNN", 0, evaluate(transitions, refit, k=10), "test", {}))
     for name, make in ML.items():
@@ -91,11 +155,27 @@ def ml_100k(seeds: int) -> None:
             rows.append(row("ml-100k", name, seed, evaluate(model, refit, k=10), "test", recorded))
             if name == "causal":
                 refitted.append(model)
-                mixed = Blend(model, transitions, chosen.chosen_weight, chosen.chosen_power).choose(refit)
-                rows.append(row("ml-100k", "causal + TransitionKNN", seed, evaluate(mixed, refit, k=10), "test", recorded))
+                mixed = Blend(model, transitions, chosen.chosen_weight, chosen.chosen_power).choose(
+                    refit
+                )
+                rows.append(
+                    row(
+                        "ml-100k",
+                        "causal + TransitionKNN",
+                        seed,
+                        evaluate(mixed, refit, k=10),
+                        "test",
+                        recorded,
+                    )
+                )
         keep("ml-100k", rows)
-    best = Blend(Average(refitted), transitions, chosen.chosen_weight, chosen.chosen_power).choose(refit)
-    for name, model in (("mean of causal models", Average(refitted)), ("mean of causal models + TransitionKNN", best)):
+    best = Blend(Average(refitted), transitions, chosen.chosen_weight, chosen.chosen_power).choose(
+        refit
+    )
+    for name, model in (
+        ("mean of causal models", Average(refitted)),
+        ("mean of causal models + TransitionKNN", best),
+    ):
         frame = evaluate(model, refit, k=10)
         rows.append(row("ml-100k", name, 0, frame, "test", {}))
         print(name, mean_interval(frame, "hit@10"), mean_interval(frame, "ndcg@10"), flush=True)
@@ -104,14 +184,26 @@ def ml_100k(seeds: int) -> None:
 
 
 def defaults(seeds: int) -> None:
-    """`SequenceRecommender(name).fit(split, seed=...)` and nothing else, on the split as it is and on training + validation items."""
+    """`SequenceRecommender(name).fit(split, seed=...)` and nothing else, on the split as it is and
+    on training + validation items.
+    """
     split, rows = leave_last_out(load_dataset("ml-100k", download=False).k_core(5)), []
     for name in DEFAULTS:
-        for fit_on, part in (("split", split), ("split.merge_validation()", split.merge_validation())):
+        for fit_on, part in (
+            ("split", split),
+            ("split.merge_validation()", split.merge_validation()),
+        ):
             for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-                model, recorded = fitted(f"defaults-{name}-{fit_on}", seed, lambda chosen=name: SequenceRecommender(chosen), part)
+                model, recorded = fitted(
+                    f"defaults-{name}-{fit_on}",
+                    seed,
+                    lambda chosen=name: SequenceRecommender(chosen),
+                    part,
+                )
                 call = {"call": f'SequenceRecommender("{name}").fit({fit_on})'}
-                rows.append(call | row("ml-100k", name, seed, evaluate(model, part, k=10), "test", recorded))
+                rows.append(
+                    call | row("ml-100k", name, seed, evaluate(model, part, k=10), "test", recorded)
+                )
                 keep("defaults", rows)
 
 
@@ -125,18 +217,52 @@ def world(seeds: int) -> None:
         rows.append(row("world-movies", "Oracle", 0, ceiling, "test", {}, top))
         chain = TransitionKNN(**FIRST_ORDER).fit(split)
         for name, model in (("Popularity", Popularity()), ("EASE", EASE()), ("chain", chain)):
-            rows.append(row("world-movies", name, 0, evaluate(model.fit(split), split, k=10), "test", {}, top))
+            rows.append(
+                row(
+                    "world-movies",
+                    name,
+                    0,
+                    evaluate(model.fit(split), split, k=10),
+                    "test",
+                    {},
+                    top,
+                )
+            )
         for seed in range(seeds if users == 2_000 else 1):
             model, recorded = fitted(
                 f"world-{users}",
                 seed,
-                lambda e=epochs, d=dropout: SequenceRecommender(Autoregressive(segments=6), epochs=e, dropout=d, evaluate_every=e),
+                lambda e=epochs, d=dropout: SequenceRecommender(
+                    Autoregressive(segments=6), epochs=e, dropout=d, evaluate_every=e
+                ),
                 split,
             )
             mixed = Blend(model, chain).choose(split)
-            rows.append(row("world-movies", "causal", seed, evaluate(model, split, k=10), "test", recorded, top))
-            rows.append(row("world-movies", "causal + chain", seed, evaluate(mixed, split, k=10), "test", recorded, top))
-            print(users, seed, f"weight {mixed.chosen_weight}, power {mixed.chosen_power}", flush=True)
+            rows.append(
+                row(
+                    "world-movies",
+                    "causal",
+                    seed,
+                    evaluate(model, split, k=10),
+                    "test",
+                    recorded,
+                    top,
+                )
+            )
+            rows.append(
+                row(
+                    "world-movies",
+                    "causal + chain",
+                    seed,
+                    evaluate(mixed, split, k=10),
+                    "test",
+                    recorded,
+                    top,
+                )
+            )
+            print(
+                users, seed, f"weight {mixed.chosen_weight}, power {mixed.chosen_power}", flush=True
+            )
         keep("world", rows)
 
 
@@ -158,35 +284,62 @@ def summary(rows: pd.DataFrame, by: list[str], values: list[str]) -> pd.DataFram
 
 
 def write() -> None:
-    parts = {name: pd.DataFrame(json.loads((RUNS / f"{name}.json").read_text())) for name in ("ml-100k", "world", "ml-100k-curves")}
+    parts = {
+        name: pd.DataFrame(json.loads((RUNS / f"{name}.json").read_text()))
+        for name in ("ml-100k", "world", "ml-100k-curves")
+    }
     table = pd.concat([parts["ml-100k"], parts["world"]])
     files = {"sequence": table, "sequence-curves": parts["ml-100k-curves"]}
     for name, frame in files.items():
         content = frame.to_csv(index=False, compression=None, float_format="%.6f")
-        ship({f"results/{name}.csv": content.encode()}, "python benchmarks/sequence_models.py --write")
+        ship(
+            {f"results/{name}.csv": content.encode()},
+            "python benchmarks/sequence_models.py --write",
+        )
     ml = summary(parts["ml-100k"], ["model", "on"], ["hit@10", "ndcg@10"])
     worlds = summary(parts["world"], ["users", "model"], ["ndcg@10", "share"])
-    note = f"± is half the 95 % t interval over seeds. {machine()} torch {torch.__version__}, one thread."
-    command = "python benchmarks/sequence_models.py ml-100k; python benchmarks/sequence_models.py world; the same with --write"
-    body = f"{__doc__.split('Protocol: ')[1].split('Every')[0]}{CALLS} {note}\n\n{markdown_table(ml)}"
+    note = (
+        f"± is half the 95 % t interval over seeds. {machine()} torch {torch.__version__}, one"
+        " thread."
+    )
+    command = (
+        "python benchmarks/sequence_models.py ml-100k; python benchmarks/sequence_models.py world;"
+        " the same with --write"
+    )
+    body = (
+        f"{__doc__.split('Protocol: ')[1].split('Every')[0]}{CALLS} {note}\n\n{markdown_table(ml)}"
+    )
     write_section("sequence-ml-100k", "Item Transformers on MovieLens-100K", command, body)
     ship_defaults()
-    body = f"Share: of the exact Bayes ceiling's NDCG@10 on the same users. {note}\n\n{markdown_table(worlds)}"
-    write_section("sequence-world", "Item Transformers and the ceiling of world-movies", command, body)
+    body = (
+        "Share: of the exact Bayes ceiling's NDCG@10 on the same users."
+        f" {note}\n\n{markdown_table(worlds)}"
+    )
+    write_section(
+        "sequence-world", "Item Transformers and the ceiling of world-movies", command, body
+    )
 
 
 def ship_defaults() -> None:
     """The section on calls without arguments, and data/results/sequence-defaults.csv."""
     rows = pd.DataFrame(json.loads((RUNS / "defaults.json").read_text())).dropna(axis=1)
     content = rows.to_csv(index=False, float_format="%.6f").encode()
-    ship({"results/sequence-defaults.csv": content}, "python benchmarks/sequence_models.py defaults --write")
-    table = rows[["call", "seed", "epochs", "hit@10", "ndcg@10", "seconds"]].round({"hit@10": 4, "ndcg@10": 4, "seconds": 0})
+    ship(
+        {"results/sequence-defaults.csv": content},
+        "python benchmarks/sequence_models.py defaults --write",
+    )
+    table = rows[["call", "seed", "epochs", "hit@10", "ndcg@10", "seconds"]].round(
+        {"hit@10": 4, "ndcg@10": 4, "seconds": 0}
+    )
     body = (
-        "What a call without further arguments gives: leave-last-out, 5-core, seen items filtered, full ranking, test targets. "
-        f"{machine()} torch {torch.__version__}, one thread, other jobs beside.\n\n{markdown_table(table)}"
+        "What a call without further arguments gives: leave-last-out, 5-core, seen items filtered,"
+        f" full ranking, test targets. {machine()} torch {torch.__version__}, one thread, other"
+        f" jobs beside.\n\n{markdown_table(table)}"
     )
     command = "python benchmarks/sequence_models.py defaults --write"
-    write_section("sequence-defaults", "Item Transformers by default on MovieLens-100K", command, body)
+    write_section(
+        "sequence-defaults", "Item Transformers by default on MovieLens-100K", command, body
+    )
 
 
 def main() -> None:

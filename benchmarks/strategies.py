@@ -1,9 +1,11 @@
-"""Strategies against labels: one language model, one task, several seeds; the recorded results of notebooks 03 and 04.
+"""Strategies against labels: one language model, one task, several seeds; the recorded results of
+notebooks 03 and 04.
 
     python benchmarks/strategies.py [--lm kit-gpt] [--seeds 0 1 2 3 4] [--users 40] [--write]    the grid: NDCG@10 of every test user
     python benchmarks/strategies.py --choose                                              learning rates, on validation and other seeds
 
-Every seed draws its own labelled users and its own test users; labelled users' training histories are all that a strategy sees.
+Every seed draws its own labelled users and its own test users; labelled users' training histories
+are all that a strategy sees.
 """
 
 from __future__ import annotations
@@ -56,13 +58,24 @@ def labelled_popularity(split, labels: int, seed: int):
     """Items by how many of the labelled users have them."""
     from tutorial_lib.strategies.tuning import labelled_users
 
-    counts = np.bincount(np.concatenate([split.train[row] for row in labelled_users(split, labels, seed)]), minlength=split.dataset.n_items)
-    return type("LabelledPopularity", (), {"score": lambda self, histories: np.tile(counts.astype(float), (len(histories), 1))})()
+    counts = np.bincount(
+        np.concatenate([split.train[row] for row in labelled_users(split, labels, seed)]),
+        minlength=split.dataset.n_items,
+    )
+    return type(
+        "LabelledPopularity",
+        (),
+        {"score": lambda self, histories: np.tile(counts.astype(float), (len(histories), 1))},
+    )()
 
 
-def run(lm_name: str, dataset: str, seeds: list[int], users: int, labels: tuple[int, ...]) -> pd.DataFrame:
+def run(
+    lm_name: str, dataset: str, seeds: list[int], users: int, labels: tuple[int, ...]
+) -> pd.DataFrame:
     split, lm, rows = leave_last_out(load_dataset(dataset)), load_language_model(lm_name), []
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
+    ).stdout.strip()
     oracle, popular = Oracle().fit(split), Popularity().fit(split)
     for seed in seeds:
         tested = np.random.default_rng([seed, 9]).permutation(len(split.users))[:users]
@@ -128,7 +141,9 @@ def main() -> None:
     parser.add_argument("--lm", default="kit-gpt")
     parser.add_argument("--dataset", default="world-movies")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument("--part", type=Path, help="write the rows there; --write joins all parts of that folder")
+    parser.add_argument(
+        "--part", type=Path, help="write the rows there; --write joins all parts of that folder"
+    )
     parser.add_argument("--users", type=int, default=40)
     parser.add_argument("--labels", type=int, nargs="+", default=[16, 64, 256])
     parser.add_argument("--choose", action="store_true")
@@ -152,10 +167,16 @@ def main() -> None:
         ship({"results/strategies.csv": content}, "python benchmarks/strategies.py --write")
         seeds, users = found["seed"].nunique(), found.groupby("seed")["user"].nunique().iloc[0]
         body = (
-            f"{machine()}\n\nworld-movies, {args.lm}, {seeds} seeds, {users} test users each (others in every seed); NDCG@10, mean over "
-            f"seeds ± half the 95 % t interval; share of the ceiling on the same users.\n\n{markdown_table(table)}"
+            f"{machine()}\n\nworld-movies, {args.lm}, {seeds} seeds, {users} test users each"
+            " (others in every seed); NDCG@10, mean over seeds ± half the 95 % t interval; share"
+            f" of the ceiling on the same users.\n\n{markdown_table(table)}"
         )
-        write_section("strategies", "Strategies against labels", "python benchmarks/strategies.py --write", body)
+        write_section(
+            "strategies",
+            "Strategies against labels",
+            "python benchmarks/strategies.py --write",
+            body,
+        )
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:
@@ -170,7 +191,10 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
             (labels, name, f"{means.mean():.4f} ± {half:.4f}", f"{means.mean() / ceiling:.0%}", f"{costs['trainable']:,.0f}",
              f"{costs['seconds']:.0f}", f"{costs['flops'] / 1e9:,.0f}")
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=["labels", "strategy", "NDCG@10", "of the ceiling", "moves", "seconds", "GFLOP"])
+    return pd.DataFrame(
+        rows,
+        columns=["labels", "strategy", "NDCG@10", "of the ceiling", "moves", "seconds", "GFLOP"],
+    )
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""The peers part of training.py: the kit's sequence models and RecTools' SASRec and BERT4Rec under the same clock and judge.
+"""The peers part of training.py: the kit's sequence models and RecTools' SASRec and BERT4Rec under
+the same clock and judge.
 
-The clock of a run starts before `fit` (preparing the data counts, imports do not) and stands still during every evaluation.
+The clock of a run starts before `fit` (preparing the data counts, imports do not) and stands still
+during every evaluation.
 """
 
 from __future__ import annotations
@@ -25,7 +27,13 @@ from tutorial_lib.objectives import Autoregressive, Masked
 from tutorial_lib.training import Plan
 
 FIGURE = Path(__file__).with_name("figures") / "training.svg"
-RECTOOLS_SIZE = {"n_factors": 64, "n_blocks": 2, "session_max_len": LENGTH, "batch_size": 64, "loss": "softmax"}  # n_heads: theirs, 4
+RECTOOLS_SIZE = {
+    "n_factors": 64,
+    "n_blocks": 2,
+    "session_max_len": LENGTH,
+    "batch_size": 64,
+    "loss": "softmax",
+}  # n_heads: theirs, 4
 PEERS = {"causal": "RecTools SASRec", "masked": "RecTools BERT4Rec"}
 WHAT_AN_EPOCH_IS = f"""Full softmax, seen items filtered, full ranking. What an epoch covers:
 
@@ -39,22 +47,31 @@ WHAT_AN_EPOCH_IS = f"""Full softmax, seen items filtered, full ranking. What an 
 All are fitted on the same interactions (all but each user's last two), evaluated on validation targets outside the clock, and judged
 once on test with the weights of the best validation NDCG@10. Seconds an epoch: median on the wall (processor time), least-most."""
 
-# --- RecTools ----------------------------------------------------------------------------------------------------------------------------
+# --- RecTools
+# ----------------------------------------------------------------------------------------------------------------------------
 
 
 def rectools_dataset(histories, users):
-    """RecTools' data set with exactly these interactions; the place in the history stands in for the time, so that the order stays."""
+    """RecTools' data set with exactly these interactions; the place in the history stands in for
+    the time, so that the order stays.
+    """
     from rectools.dataset import Dataset
 
     sizes = [len(history) for history in histories]
     place = np.concatenate([np.arange(size) for size in sizes])
     time_of = pd.to_datetime(place, unit="s")
-    table = {"user_id": np.repeat(users, sizes), "item_id": np.concatenate(histories), "weight": 1.0, "datetime": time_of}
+    table = {
+        "user_id": np.repeat(users, sizes),
+        "item_id": np.concatenate(histories),
+        "weight": 1.0,
+        "datetime": time_of,
+    }
     return Dataset.construct(pd.DataFrame(table))
 
 
 class RecToolsScores:
-    """A RecTools model for `evaluate`: its own ten best unseen items get the scores 10, 9, ... 1, all others -inf.
+    """A RecTools model for `evaluate`: its own ten best unseen items get the scores 10, 9, ... 1,
+    all others -inf.
 
     HR@10 and NDCG@10 are exact that way; other cut-offs would not be.
     """
@@ -65,7 +82,9 @@ class RecToolsScores:
     def score(self, histories, users) -> np.ndarray:
         known = self.model.is_fitted
         self.model.is_fitted = True  # it is asked between epochs too
-        listed = self.model.recommend(users, dataset=rectools_dataset(histories, users), k=10, filter_viewed=True)
+        listed = self.model.recommend(
+            users, dataset=rectools_dataset(histories, users), k=10, filter_viewed=True
+        )
         self.model.is_fitted = known
         scores = np.full((len(users), self.n_items), -np.inf, dtype=np.float32)
         rows = pd.Index(users).get_indexer(listed["user_id"])
@@ -73,8 +92,11 @@ class RecToolsScores:
         return scores
 
 
-def rectools_run(name: str, split, *, epochs: int, every: int, seed: int = 0, tell=lambda *_: None) -> Run:
-    """Fit RecTools' ``name`` ("SASRecModel", "BERT4RecModel") with its default trainer, watched by a callback.
+def rectools_run(
+    name: str, split, *, epochs: int, every: int, seed: int = 0, tell=lambda *_: None
+) -> Run:
+    """Fit RecTools' ``name`` ("SASRecModel", "BERT4RecModel") with its default trainer, watched by
+    a callback.
 
     Like the kit, it is judged on test with the weights of its best validation NDCG@10.
     """
@@ -85,7 +107,12 @@ def rectools_run(name: str, split, *, epochs: int, every: int, seed: int = 0, te
     logging.getLogger("pytorch_lightning").setLevel(logging.ERROR)
     seed_everything(seed, verbose=False)
     model = getattr(rectools.models, name)(**RECTOOLS_SIZE, epochs=epochs)
-    scores, run, best, count = RecToolsScores(model, split.dataset.n_items), Run(), {"ndcg": -1.0}, {"items": 0, "targets": 0}
+    scores, run, best, count = (
+        RecToolsScores(model, split.dataset.n_items),
+        Run(),
+        {"ndcg": -1.0},
+        {"items": 0, "targets": 0},
+    )
 
     def batch_start(trainer, module, batch, number) -> None:
         count["items"] += int((batch["x"] != 0).sum())
@@ -105,7 +132,9 @@ def rectools_run(name: str, split, *, epochs: int, every: int, seed: int = 0, te
         run.curve.append((len(run.seconds), run.seconds[-1][0], ndcg))
         tell(*run.curve[-1])
 
-    model._trainer.callbacks.append(LambdaCallback(on_train_batch_start=batch_start, on_train_epoch_end=epoch_end))
+    model._trainer.callbacks.append(
+        LambdaCallback(on_train_batch_start=batch_start, on_train_epoch_end=epoch_end)
+    )
     clock = Clock()
     model.fit(rectools_dataset(split.train, split.users))
     model.torch_model.load_state_dict(best["weights"])
@@ -113,29 +142,49 @@ def rectools_run(name: str, split, *, epochs: int, every: int, seed: int = 0, te
     return run
 
 
-# --- both --------------------------------------------------------------------------------------------------------------------------------
+# --- both
+# --------------------------------------------------------------------------------------------------------------------------------
 
 
 def contestants(split, epochs: int, every: int, defaults: bool = False) -> dict[str, Callable]:
-    """name -> function of a seed and a listener that trains and gives a `Run`; ``defaults``: the kit's own settings as well."""
+    """name -> function of a seed and a listener that trains and gives a `Run`; ``defaults``: the
+    kit's own settings as well.
+    """
     newest = replace(split, train=[history[-LENGTH:] for history in split.train])
     found = {}
     for kind, peer in PEERS.items():
         objective = {"causal": Autoregressive(), "masked": Masked(ratio=0.2, last=0.5)}[kind]
-        matched = MATCHED | {"dropout": 0.3, "expansion": EXPANSION[kind], "epochs": epochs, "evaluate_every": every}
+        matched = MATCHED | {
+            "dropout": 0.3,
+            "expansion": EXPANSION[kind],
+            "epochs": epochs,
+            "evaluate_every": every,
+        }
         usual = SequenceRecommender(objective)
-        own = {"epochs": min(epochs, usual.plan.epochs), "dropout": usual.shape["dropout"], "evaluate_every": every}
+        own = {
+            "epochs": min(epochs, usual.plan.epochs),
+            "dropout": usual.shape["dropout"],
+            "evaluate_every": every,
+        }
         model = f"{peer.split()[1]}Model"
-        found[peer] = lambda seed, tell, model=model: rectools_run(model, split, epochs=epochs, every=every, seed=seed, tell=tell)
-        for name, part, settings in (("matched", newest, matched), ("defaults", split, own))[: 2 if defaults else 1]:
-            found[f"kit {kind}, {name}"] = lambda seed, tell, part=part, objective=objective, settings=settings: kit_run(
-                part, objective, seed=seed, tell=tell, **settings
+        found[peer] = lambda seed, tell, model=model: rectools_run(
+            model, split, epochs=epochs, every=every, seed=seed, tell=tell
+        )
+        for name, part, settings in (("matched", newest, matched), ("defaults", split, own))[
+            : 2 if defaults else 1
+        ]:
+            found[f"kit {kind}, {name}"] = (
+                lambda seed, tell, part=part, objective=objective, settings=settings: kit_run(
+                    part, objective, seed=seed, tell=tell, **settings
+                )
             )
     return found
 
 
 def train_all(epochs: int, every: int, seeds: int, defaults: bool) -> dict[str, list]:
-    """Runs of each contestant, one a seed; they take turns, so that a disturbance hits all alike. Tiny runs come first, for the imports."""
+    """Runs of each contestant, one a seed; they take turns, so that a disturbance hits all alike.
+    Tiny runs come first, for the imports.
+    """
     dataset = load_dataset("ml-100k", download=False).k_core(5)
     for start in contestants(leave_last_out(dataset.subset_users(range(60))), 1, 1).values():
         start(0, lambda *_: None)
@@ -143,21 +192,36 @@ def train_all(epochs: int, every: int, seeds: int, defaults: bool) -> dict[str, 
     for seed in range(seeds):
         for name, start in contestants(leave_last_out(dataset), epochs, every, defaults).items():
             print(f"{name}, seed {seed}", flush=True)
-            run = start(seed, lambda epoch, seconds, ndcg: print(f"  epoch {epoch}: {seconds:.1f} s, NDCG@10 {ndcg:.4f}", flush=True))
-            print(f"  {np.median(run.per_epoch()):.2f} s an epoch, test NDCG@10 {run.test['ndcg@10'].mean():.4f}", flush=True)
+            run = start(
+                seed,
+                lambda epoch, seconds, ndcg: print(
+                    f"  epoch {epoch}: {seconds:.1f} s, NDCG@10 {ndcg:.4f}", flush=True
+                ),
+            )
+            print(
+                f"  {np.median(run.per_epoch()):.2f} s an epoch, test NDCG@10"
+                f" {run.test['ndcg@10'].mean():.4f}",
+                flush=True,
+            )
             runs.setdefault(name, []).append(run)
     return runs
 
 
 def mean_curve(runs: list) -> pd.DataFrame:
-    """Mean over seeds at each evaluated epoch: seconds, ndcg, and its standard error (0 with one seed)."""
-    table = pd.concat([pd.DataFrame(run.curve, columns=["epoch", "seconds", "ndcg"]) for run in runs]).groupby("epoch")
+    """Mean over seeds at each evaluated epoch: seconds, ndcg, and its standard error (0 with one
+    seed).
+    """
+    table = pd.concat(
+        [pd.DataFrame(run.curve, columns=["epoch", "seconds", "ndcg"]) for run in runs]
+    ).groupby("epoch")
     curve = table[["seconds", "ndcg"]].mean()
     return curve.assign(error=(table["ndcg"].std() / np.sqrt(len(runs))).fillna(0.0))
 
 
 def quality(runs: list, metric: str) -> str:
-    """Mean over seeds ± its standard error, and the bootstrap interval over users (each user's mean over the seeds)."""
+    """Mean over seeds ± its standard error, and the bootstrap interval over users (each user's mean
+    over the seeds).
+    """
     means = [run.test[metric].mean() for run in runs]
     error = f" ± {np.std(means, ddof=1) / np.sqrt(len(means)):.4f}" if len(means) > 1 else ""
     users = mean_interval(sum(run.test[[metric]] for run in runs) / len(runs), metric)
@@ -165,11 +229,17 @@ def quality(runs: list, metric: str) -> str:
 
 
 def peer_of(name: str) -> str:
-    return name if name in PEERS.values() else next(peer for kind, peer in PEERS.items() if f" {kind}," in name)
+    return (
+        name
+        if name in PEERS.values()
+        else next(peer for kind, peer in PEERS.items() if f" {kind}," in name)
+    )
 
 
 def to_target(runs: dict[str, list], name: str) -> str:
-    """Seconds until the mean validation NDCG@10 is the best one of the model's RecTools peer, and the gain over the peer's own time."""
+    """Seconds until the mean validation NDCG@10 is the best one of the model's RecTools peer, and
+    the gain over the peer's own time.
+    """
     peer = mean_curve(runs[peer_of(name)])
     target = peer["ndcg"].max()
     reached = [curve[curve["ndcg"] >= target] for curve in (mean_curve(runs[name]), peer)]
@@ -183,7 +253,9 @@ def table(runs: dict[str, list]) -> pd.DataFrame:
     rows = []
     for name, own in runs.items():
         wall, cpu = pace(runs[peer_of(name)]) / pace(own)
-        items, targets = (np.mean([run.counted(what) for run in own]) for what in ("items", "targets"))
+        items, targets = (
+            np.mean([run.counted(what) for run in own]) for what in ("items", "targets")
+        )
         rows.append(
             {
                 "model": name,
@@ -204,40 +276,67 @@ def table(runs: dict[str, list]) -> pd.DataFrame:
 def draw(runs: dict[str, list]) -> None:
     import matplotlib.pyplot as plt
 
-    from tutorial_lib.teaching.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes, use_style
+    from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes, use_style
 
     use_style()
     plt.rcParams["svg.hashsalt"] = "training"
     fig, ax = plt.subplots(figsize=(7.5, 4.2))
-    for name, colour, style, marker in zip(runs, OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False):
+    for name, colour, style, marker in zip(
+        runs, OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False
+    ):
         curve = mean_curve(runs[name])
-        ax.plot(curve["seconds"], curve["ndcg"], color=colour, linestyle=style, marker=marker, label=name)
-        ax.fill_between(curve["seconds"], curve["ndcg"] - curve["error"], curve["ndcg"] + curve["error"], color=colour, alpha=0.2)
+        ax.plot(
+            curve["seconds"],
+            curve["ndcg"],
+            color=colour,
+            linestyle=style,
+            marker=marker,
+            label=name,
+        )
+        ax.fill_between(
+            curve["seconds"],
+            curve["ndcg"] - curve["error"],
+            curve["ndcg"] + curve["error"],
+            color=colour,
+            alpha=0.2,
+        )
     ax.set_xscale("log")
-    label_axes(ax, "training time on one thread", "validation NDCG@10", x_unit="seconds, logarithmic")
+    label_axes(
+        ax, "training time on one thread", "validation NDCG@10", x_unit="seconds, logarithmic"
+    )
     fig.legend(loc="outside lower center", ncols=2, frameon=False)
     FIGURE.parent.mkdir(exist_ok=True)
     fig.savefig(FIGURE, metadata={"Date": None})
 
 
 def peers(options) -> str:
-    versions = installed(["numpy", "pandas", "torch", "accelerate", "rectools", "pytorch-lightning"])
+    versions = installed(
+        ["numpy", "pandas", "torch", "accelerate", "rectools", "pytorch-lightning"]
+    )
     runs = train_all(options.epochs, options.every, options.seeds, options.defaults)
     if options.write:
         draw(runs)
     shapes = "; ".join(f"{name}: {own[0].shape}" for name, own in runs.items() if own[0].shape)
     curves = {name: mean_curve(own)["ndcg"] for name, own in runs.items()}
-    ends = "; ".join(f"{name} {curve.max():.4f}, {curve.iloc[-1]:.4f}" for name, curve in curves.items())
+    ends = "; ".join(
+        f"{name} {curve.max():.4f}, {curve.iloc[-1]:.4f}" for name, curve in curves.items()
+    )
     return "\n\n".join(
         [
             f"{versions}. Seeds: {options.seeds}; an evaluation every {options.every} epochs.",
             WHAT_AN_EPOCH_IS,
             markdown_table(table(runs)),
-            "Gain: how many times less than the RecTools model of the same kind. RecTools' best: its best validation NDCG@10 at any "
-            "evaluated epoch, mean over seeds; the first evaluation that reaches it counts. HR and NDCG: mean over seeds ± standard "
-            "error; in brackets the 95 % bootstrap interval over users.",
+            (
+                "Gain: how many times less than the RecTools model of the same kind. RecTools'"
+                " best: its best validation NDCG@10 at any evaluated epoch, mean over seeds; the"
+                " first evaluation that reaches it counts. HR and NDCG: mean over seeds ± standard"
+                " error; in brackets the 95 % bootstrap interval over users."
+            ),
             f"Validation NDCG@10, mean over seeds, best and last: {ends}.",
             f"Shapes: {shapes}.",
-            f"![Validation NDCG@10 over training seconds, one line a model, bands of one standard error over seeds](figures/{FIGURE.name})",
+            (
+                "![Validation NDCG@10 over training seconds, one line a model, bands of one"
+                f" standard error over seeds](figures/{FIGURE.name})"
+            ),
         ]
     )

@@ -1,4 +1,6 @@
-"""One training run of the kit under a clock that stands still during evaluations, and what is recorded of any run (for training.py)."""
+"""One training run of the kit under a clock that stands still during evaluations, and what is
+recorded of any run (for training.py).
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,10 @@ from tutorial_lib.models.sequence_recommender import SequenceRecommender
 
 LENGTH = 100  # RecTools' session_max_len
 MATCHED = {"width": 64, "layers": 2, "heads": 4, "length": LENGTH}
-EXPANSION = {"causal": 1, "masked": 4}  # of RecTools' feed-forward layers: SASRec keeps the width, BERT4Rec takes it four times
+EXPANSION = {
+    "causal": 1,
+    "masked": 4,
+}  # of RecTools' feed-forward layers: SASRec keeps the width, BERT4Rec takes it four times
 
 
 class Clock:
@@ -39,7 +44,9 @@ class Clock:
 
 def pace(runs: list[Run]) -> np.ndarray:
     """Median seconds an epoch over all runs: on the wall, in processor time."""
-    return np.array([np.median(np.concatenate([run.per_epoch(clock) for run in runs])) for clock in (0, 1)])
+    return np.array(
+        [np.median(np.concatenate([run.per_epoch(clock) for run in runs])) for clock in (0, 1)]
+    )
 
 
 def seconds_text(runs: list[Run]) -> str:
@@ -50,9 +57,11 @@ def seconds_text(runs: list[Run]) -> str:
 
 @dataclass
 class Run:
-    """One training run. seconds: wall and processor time at the end of each epoch; curve: (epoch, seconds, validation NDCG@10).
+    """One training run. seconds: wall and processor time at the end of each epoch; curve: (epoch,
+    seconds, validation NDCG@10).
 
-    counts: of each epoch, items read, targets, and whatever else was counted. shape: arguments of the kit's Transformer.
+    counts: of each epoch, items read, targets, and whatever else was counted. shape: arguments of
+        the kit's Transformer.
     test: per-user metrics with the weights of the best validation NDCG@10.
     """
 
@@ -63,7 +72,9 @@ class Run:
     test: pd.DataFrame | None = None
 
     def per_epoch(self, clock: int = 0) -> np.ndarray:
-        """Seconds of each epoch after the first, which holds the preparation (of the only one, if there is no other)."""
+        """Seconds of each epoch after the first, which holds the preparation (of the only one, if
+        there is no other).
+        """
         each = np.diff(np.array([np.zeros(2), *self.seconds])[:, clock])
         return each[1:] if len(each) > 1 else each
 
@@ -72,10 +83,15 @@ class Run:
 
 
 class Tally:
-    """An objective that counts what it is asked: items read, padding included or not, pairs of attention, targets."""
+    """An objective that counts what it is asked: items read, padding included or not, pairs of
+    attention, targets.
+    """
 
     def __init__(self, objective):
-        self.objective, self.total = objective, dict.fromkeys(("items", "padded", "pairs", "square", "targets"), 0)
+        self.objective, self.total = (
+            objective,
+            dict.fromkeys(("items", "padded", "pairs", "square", "targets"), 0),
+        )
 
     def __getattr__(self, name: str):
         if name == "objective":
@@ -87,7 +103,13 @@ class Tally:
         sizes = (sequences != vocabulary.pad).sum(dim=1)
         square = int((sizes * sizes).sum())
         pairs = int((sizes * (sizes + 1)).sum()) // 2 if batch.causal else square
-        new = {"items": int(sizes.sum()), "padded": sequences.numel(), "pairs": pairs, "square": square, "targets": len(batch.labels)}
+        new = {
+            "items": int(sizes.sum()),
+            "padded": sequences.numel(),
+            "pairs": pairs,
+            "square": square,
+            "targets": len(batch.labels),
+        }
         self.total = {name: value + new[name] for name, value in self.total.items()}
         return batch
 
@@ -97,7 +119,9 @@ class Tally:
 
 
 class Watched(SequenceRecommender):
-    """Scoring stops the clock. Counting the ranks (milliseconds) does not: it counts against the kit."""
+    """Scoring stops the clock. Counting the ranks (milliseconds) does not: it counts against the
+    kit.
+    """
 
     clock: Clock
 
@@ -106,8 +130,12 @@ class Watched(SequenceRecommender):
             return super().score(histories, users)
 
 
-def kit_run(split, objective, *, seed: int = 0, judge: bool = True, tell=lambda *_: None, **settings) -> Run:
-    """Fit the kit's model with ``settings`` of `SequenceRecommender`. judge: evaluate on test afterwards."""
+def kit_run(
+    split, objective, *, seed: int = 0, judge: bool = True, tell=lambda *_: None, **settings
+) -> Run:
+    """Fit the kit's model with ``settings`` of `SequenceRecommender`. judge: evaluate on test
+    afterwards.
+    """
     run, tally = Run(), Tally(objective)
 
     def on_epoch(epoch) -> None:

@@ -1,7 +1,9 @@
-"""Build the slides: ``python slides/build.py`` makes one self-contained HTML file and a PDF of every deck.
+"""Build the slides: ``python slides/build.py`` makes one self-contained HTML file and a PDF of
+every deck.
 
-Numbers (`deck_numbers.py`) and figures (`figures.py`) are computed first, then put into the deck's Markdown, which Marp turns into
-pages; fonts and figures are inlined, so nothing is asked from a network. A deck whose sources have not changed is left alone.
+Numbers (`deck_numbers.py`) and figures (`figures.py`) are computed first, then put into the deck's
+Markdown, which Marp turns into pages; fonts and figures are inlined, so nothing is asked from a
+network. A deck whose sources have not changed is left alone.
 """
 
 from __future__ import annotations
@@ -26,7 +28,10 @@ from tutorial_lib.errors import InputError, unknown_name
 HERE = Path(__file__).resolve().parent
 SOURCES = ("theme.css", "build.py", "figures.py", "numbers.json", "published.json", "package.json")
 FONT = "node_modules/@fontsource/atkinson-hyperlegible-{family}/files/atkinson-hyperlegible-{family}-latin-{weight}-normal.{kind}"
-FACES = (("next", "Atkinson Hyperlegible Next", (400, 600, 700)), ("mono", "Atkinson Hyperlegible Mono", (600,)))
+FACES = (
+    ("next", "Atkinson Hyperlegible Next", (400, 600, 700)),
+    ("mono", "Atkinson Hyperlegible Mono", (600,)),
+)
 PLACE = re.compile(r"\{\{(\w+)(?::([^}]+))?\}\}")
 
 
@@ -45,23 +50,33 @@ def source_hash(deck: Path) -> str:
 
 def stored_hash(built: Path) -> str:
     """The source hash that a built HTML or PDF file carries, or an empty text."""
-    found = re.search(rb"source-hash[^0-9a-f]{1,12}(?:content=.)?([0-9a-f]{64})", built.read_bytes()) if built.exists() else None
+    found = (
+        re.search(rb"source-hash[^0-9a-f]{1,12}(?:content=.)?([0-9a-f]{64})", built.read_bytes())
+        if built.exists()
+        else None
+    )
     return found.group(1).decode() if found else ""
 
 
 def stale(deck: Path) -> bool:
     """True unless both the page and the PDF were made from the deck as it is now."""
-    return any(stored_hash(deck.with_suffix(kind)) != source_hash(deck) for kind in (".html", ".pdf"))
+    return any(
+        stored_hash(deck.with_suffix(kind)) != source_hash(deck) for kind in (".html", ".pdf")
+    )
 
 
 def known_numbers() -> dict:
     """What placeholders may name: the computed numbers and the published ones."""
-    from_others = {name: entry["value"] for name, entry in json.loads((HERE / "published.json").read_text(encoding="utf-8")).items()}
+    from_others = {
+        name: entry["value"]
+        for name, entry in json.loads((HERE / "published.json").read_text(encoding="utf-8")).items()
+    }
     return json.loads((HERE / "numbers.json").read_text(encoding="utf-8")) | from_others
 
 
 def fill(text: str, numbers: Mapping) -> str:
-    """Put numbers in place of ``{{name}}`` and ``{{name:format}}``; a percentage gets a no-break space before its sign.
+    """Put numbers in place of ``{{name}}`` and ``{{name:format}}``; a percentage gets a no-break
+    space before its sign.
 
     >>> fill("NDCG {{best:.2f}} of {{who}}", {"best": 0.257, "who": "A & B"})
     'NDCG 0.26 of A &amp; B'
@@ -72,7 +87,9 @@ def fill(text: str, numbers: Mapping) -> str:
         if name not in numbers:
             raise unknown_name("number in a deck", name, numbers)
         text = format(numbers[name], form or "")
-        return html.escape(text.removesuffix("%") + "\u00a0%" if form and form.endswith("%") else text)
+        return html.escape(
+            text.removesuffix("%") + "\u00a0%" if form and form.endswith("%") else text
+        )
 
     return PLACE.sub(value, text)
 
@@ -83,7 +100,9 @@ def inline(text: str, figures: Path) -> str:
     def data(match: re.Match) -> str:
         file = figures / f"{match.group(1)}.svg"
         if not file.exists():
-            raise unknown_name("figure in a deck", match.group(1), [path.stem for path in figures.glob("*.svg")])
+            raise unknown_name(
+                "figure in a deck", match.group(1), [path.stem for path in figures.glob("*.svg")]
+            )
         return f'src="data:image/svg+xml;base64,{base64.b64encode(file.read_bytes()).decode()}"'
 
     return re.sub(r'src="figures/(\w+)\.svg"', data, text)
@@ -94,60 +113,107 @@ def theme() -> str:
     faces = []
     for family, name, weights in FACES:
         for weight in weights:
-            packed = base64.b64encode((HERE / FONT.format(family=family, weight=weight, kind="woff2")).read_bytes()).decode()
+            packed = base64.b64encode(
+                (HERE / FONT.format(family=family, weight=weight, kind="woff2")).read_bytes()
+            ).decode()
             source = f"url(data:font/woff2;base64,{packed}) format('woff2')"
-            faces.append(f"@font-face {{ font-family: '{name}'; font-weight: {weight}; src: {source}; }}")
+            faces.append(
+                f"@font-face {{ font-family: '{name}'; font-weight: {weight}; src: {source}; }}"
+            )
     return (HERE / "theme.css").read_text(encoding="utf-8") + "\n".join(faces)
 
 
 def tools() -> tuple[Path, str]:
     """Marp and a Chromium; InputError with the mend if one is missing."""
     if not shutil.which("node"):
-        raise InputError("slides: Node.js is missing; install version 18 or newer (Debian, Ubuntu: apt install nodejs npm)")
+        raise InputError(
+            "slides: Node.js is missing; install version 18 or newer (Debian, Ubuntu: apt install"
+            " nodejs npm)"
+        )
     marp = HERE / "node_modules" / ".bin" / "marp"
-    if not marp.exists() or not (HERE / FONT.format(family="next", weight=400, kind="woff2")).exists():
-        raise InputError("slides: Marp is missing; run: npm install --no-package-lock --prefix slides")
+    if (
+        not marp.exists()
+        or not (HERE / FONT.format(family="next", weight=400, kind="woff2")).exists()
+    ):
+        raise InputError(
+            "slides: Marp is missing; run: npm install --no-package-lock --prefix slides"
+        )
     names = ("chromium", "chromium-browser", "google-chrome", "chrome")
     browser = os.environ.get("CHROME_PATH") or next(filter(None, map(shutil.which, names)), None)
     if not browser or not Path(browser).exists():
-        raise InputError("slides: Chromium is missing, the PDF needs it; install it (apt install chromium) or set CHROME_PATH to Chrome")
+        raise InputError(
+            "slides: Chromium is missing, the PDF needs it; install it (apt install chromium) or"
+            " set CHROME_PATH to Chrome"
+        )
     return marp, browser
 
 
 def run_marp(source: Path, out: Path, *options: str) -> None:
     """One call of Marp; its own words in one line if it fails."""
     marp, browser = tools()
-    command = [str(marp), "--no-stdin", "--html", "--theme", str(source.with_name("theme.css")), *options, str(source), "-o", str(out)]
+    command = [
+        str(marp),
+        "--no-stdin",
+        "--html",
+        "--theme",
+        str(source.with_name("theme.css")),
+        *options,
+        str(source),
+        "-o",
+        str(out),
+    ]
     try:
         environment = os.environ | {"CHROME_PATH": browser}
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, timeout=300)
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            env=environment,
+            timeout=300,
+        )
     except subprocess.TimeoutExpired as error:
-        raise InputError(f"slides: Marp did not finish {source.name} in five minutes; try again, or set CHROME_PATH to Chrome") from error
+        raise InputError(
+            f"slides: Marp did not finish {source.name} in five minutes; try again, or set"
+            " CHROME_PATH to Chrome"
+        ) from error
     if done.returncode or not out.exists():
-        raise InputError(f"slides: Marp failed on {source.name}: {(done.stderr or done.stdout)[-300:]}")
+        raise InputError(
+            f"slides: Marp failed on {source.name}: {(done.stderr or done.stdout)[-300:]}"
+        )
 
 
 def build(deck: Path, work: Path) -> None:
-    """HTML and PDF of one deck beside its source, replaced only when both are done; ``work`` holds the figures."""
+    """HTML and PDF of one deck beside its source, replaced only when both are done; ``work`` holds
+    the figures.
+    """
     filled = work / deck.name
-    filled.write_text(inline(fill(deck.read_text(encoding="utf-8"), known_numbers()), work), encoding="utf-8")
+    filled.write_text(
+        inline(fill(deck.read_text(encoding="utf-8"), known_numbers()), work), encoding="utf-8"
+    )
     (work / "theme.css").write_text(theme(), encoding="utf-8")
     page, pdf = filled.with_suffix(".html"), filled.with_suffix(".pdf")
     run_marp(filled, page)
     run_marp(filled, pdf, "--pdf", "--pdf-outlines")
     text = page.read_text(encoding="utf-8")
     for scope in set(re.findall(r'data-theme="([a-z0-9]{20,})"', text)):
-        text = text.replace(scope, "tutorial")  # Marp draws this name by lot; the same sources shall give the same page
+        text = text.replace(
+            scope, "tutorial"
+        )  # Marp draws this name by lot; the same sources shall give the same page
     mark = f'<meta name="source-hash" content="{source_hash(deck)}">'
     page.write_text(text.replace("<head>", f"<head>{mark}", 1), encoding="utf-8")
     with pdf.open("ab") as file:
-        file.write(f"\n%% source-hash {source_hash(deck)}\n".encode())  # a comment after the end of the file: readers pass over it
+        file.write(
+            f"\n%% source-hash {source_hash(deck)}\n".encode()
+        )  # a comment after the end of the file: readers pass over it
     for made in (page, pdf):
         write_whole(deck.with_name(made.name), made.read_bytes())
 
 
 def refresh_numbers(check: bool) -> bool:
-    """Compute the numbers; True if ``numbers.json`` holds them already. Writes them unless ``check``."""
+    """Compute the numbers; True if ``numbers.json`` holds them already. Writes them unless
+    ``check``.
+    """
     sys.path.insert(0, str(HERE))
     from deck_numbers import compute
 
@@ -161,10 +227,16 @@ def refresh_numbers(check: bool) -> bool:
 
 
 def same(old: Mapping, new: Mapping) -> bool:
-    """Equal up to half of the last digit that a slide shows: linear algebra differs in the last bit from machine to machine."""
+    """Equal up to half of the last digit that a slide shows: linear algebra differs in the last bit
+    from machine to machine.
+    """
     number = (int, float)
     return old.keys() == new.keys() and all(
-        abs(old[key] - value) < 5e-4 if isinstance(value, number) and isinstance(old[key], number) else old[key] == value
+        (
+            abs(old[key] - value) < 5e-4
+            if isinstance(value, number) and isinstance(old[key], number)
+            else old[key] == value
+        )
         for key, value in new.items()
     )
 
@@ -172,7 +244,11 @@ def same(old: Mapping, new: Mapping) -> bool:
 def main(arguments: list[str] | None = None) -> int:
     """0: done, or up to date under --check; 1: --check found something stale; 2: cannot build."""
     parser = argparse.ArgumentParser(description="Build the slides (HTML and PDF).")
-    parser.add_argument("--check", action="store_true", help="build nothing; exit status 1 if a deck or a number is stale")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="build nothing; exit status 1 if a deck or a number is stale",
+    )
     parser.add_argument("--force", action="store_true", help="build decks that are up to date, too")
     args = parser.parse_args(arguments)
     try:
@@ -200,14 +276,20 @@ def _run(check: bool, force: bool) -> int:
             for deck in old:
                 build(deck, Path(folder))
     for deck in decks():
-        print(f"{'built' if deck in old else 'up to date'}: {deck.with_suffix('.html').relative_to(HERE.parent)} and .pdf")
+        print(
+            f"{'built' if deck in old else 'up to date'}:"
+            f" {deck.with_suffix('.html').relative_to(HERE.parent)} and .pdf"
+        )
     return 0
 
 
 def _figures(work: Path) -> None:
     from figures import draw_all, use_fonts
 
-    use_fonts([HERE / FONT.format(family="next", weight=weight, kind="woff") for weight in (400, 700)], work)
+    use_fonts(
+        [HERE / FONT.format(family="next", weight=weight, kind="woff") for weight in (400, 700)],
+        work,
+    )
     draw_all(known_numbers(), work)
 
 

@@ -1,4 +1,6 @@
-"""The numbers and examples that the slides show, computed by `tutorial_lib` from the planted world of movies."""
+"""The numbers and examples that the slides show, computed by `tutorial_lib` from the planted world
+of movies.
+"""
 
 from __future__ import annotations
 
@@ -25,27 +27,50 @@ MODELS = {
 
 
 def compute() -> dict[str, float | int | str]:
-    """Every number and title of the slides, by the name used in the decks; floats rounded to six digits."""
+    """Every number and title of the slides, by the name used in the decks; floats rounded to six
+    digits.
+    """
     dataset = load_dataset(WORLD)
     split = leave_last_out(dataset)
     fitted = {name: make().fit(split) for name, make in MODELS.items()}
-    numbers = {"world": WORLD, "n_users": dataset.n_users, "n_items": dataset.n_items, "n_interactions": dataset.n_interactions}
+    numbers = {
+        "world": WORLD,
+        "n_users": dataset.n_users,
+        "n_items": dataset.n_items,
+        "n_interactions": dataset.n_interactions,
+    }
     numbers |= {"n_types": dataset.truth.n_types, "negatives": NEGATIVES}
     numbers |= (
-        leaderboard(fitted, split) | sampled(fitted, split) | ties(split) | example(dataset, split, fitted["oracle"]) | samples(dataset)
+        leaderboard(fitted, split)
+        | sampled(fitted, split)
+        | ties(split)
+        | example(dataset, split, fitted["oracle"])
+        | samples(dataset)
     )
-    return {name: round(value, 6) if isinstance(value, float) else value for name, value in numbers.items()}
+    return {
+        name: round(value, 6) if isinstance(value, float) else value
+        for name, value in numbers.items()
+    }
 
 
 def leaderboard(fitted: dict, split) -> dict[str, float]:
-    """Mean and 95 % interval of NDCG@10 and HR@10 of every model; what the best baseline leaves to the ceiling."""
+    """Mean and 95 % interval of NDCG@10 and HR@10 of every model; what the best baseline leaves to
+    the ceiling.
+    """
     numbers, frames = {}, {name: evaluate(model, split, k=10) for name, model in fitted.items()}
     for name, frame in frames.items():
         for short, metric in (("ndcg", "ndcg@10"), ("hr", "hit@10")):
             interval = mean_interval(frame, metric)
-            numbers |= {f"{name}_{short}": interval.mean, f"{name}_{short}_low": interval.low, f"{name}_{short}_high": interval.high}
+            numbers |= {
+                f"{name}_{short}": interval.mean,
+                f"{name}_{short}_low": interval.low,
+                f"{name}_{short}_high": interval.high,
+            }
     numbers["n_test"] = len(frames["oracle"])
-    best = max((name for name in frames if not name.startswith("oracle")), key=lambda name: numbers[f"{name}_ndcg"])
+    best = max(
+        (name for name in frames if not name.startswith("oracle")),
+        key=lambda name: numbers[f"{name}_ndcg"],
+    )
     gap = compare(frames["oracle"], frames[best], "ndcg@10")
     numbers |= {"best": best, "best_share": numbers[f"{best}_ndcg"] / numbers["oracle_ndcg"]}
     return numbers | {
@@ -57,19 +82,32 @@ def leaderboard(fitted: dict, split) -> dict[str, float]:
 
 
 def sampled(fitted: dict, split) -> dict[str, float]:
-    """HR@10 against sampled negatives, in exact expectation: of `NEGATIVES` unseen items at most 9 rank above the target."""
+    """HR@10 against sampled negatives, in exact expectation: of `NEGATIVES` unseen items at most 9
+    rank above the target.
+    """
     targets = np.array([int(target[0]) for target in split.test_target])
-    unseen = split.dataset.n_items - np.array([len(np.unique(history)) for history in split.test_history]) - 1
+    unseen = (
+        split.dataset.n_items
+        - np.array([len(np.unique(history)) for history in split.test_history])
+        - 1
+    )
     numbers = {}
     for name, model in fitted.items():
         scores = np.array(model.score(split.test_history, users=split.users), dtype=np.float64)
         for row, history in enumerate(split.test_history):
             scores[row, history] = -np.inf
         # tied scores: the mean of the best and the worst case
-        ranks = [np.round(target_ranks(scores, targets, ties=rule)).astype(int) for rule in ("optimistic", "pessimistic")]
+        ranks = [
+            np.round(target_ranks(scores, targets, ties=rule)).astype(int)
+            for rule in ("optimistic", "pessimistic")
+        ]
         hits = np.mean([hypergeom.cdf(9, unseen, rank - 1, NEGATIVES) for rank in ranks], axis=0)
         interval = mean_interval(pd.DataFrame({"hit@10": hits}), "hit@10")
-        numbers |= {f"{name}_sampled_hr": interval.mean, f"{name}_sampled_hr_low": interval.low, f"{name}_sampled_hr_high": interval.high}
+        numbers |= {
+            f"{name}_sampled_hr": interval.mean,
+            f"{name}_sampled_hr_low": interval.low,
+            f"{name}_sampled_hr_high": interval.high,
+        }
     return numbers
 
 
@@ -78,16 +116,22 @@ def ties(split) -> dict[str, float]:
     targets = np.array([int(target[0]) for target in split.test_target])
     scores = np.zeros((len(targets), split.dataset.n_items))
     rules = {"tie_best": "optimistic", "tie_worst": "pessimistic", "tie_expected": "expected"}
-    return {name: float(evaluate_scores(scores, targets, k=10, ties=rule)["hit@10"].mean()) for name, rule in rules.items()}
+    return {
+        name: float(evaluate_scores(scores, targets, k=10, ties=rule)["hit@10"].mean())
+        for name, rule in rules.items()
+    }
 
 
 def example(dataset, split, oracle) -> dict[str, float | int | str]:
-    """A history whose most probable next item is the right one; titles, the exact top five, and three wrong options."""
+    """A history whose most probable next item is the right one; titles, the exact top five, and
+    three wrong options.
+    """
     probabilities = oracle.score(split.test_history, users=split.users)
     targets = np.array([int(target[0]) for target in split.test_target])
     titles = dataset.items["title"].tolist()
     right = np.flatnonzero(probabilities.argmax(axis=1) == targets)
-    # the clearest case that fits on a slide: the highest probability among those whose titles are short
+    # the clearest case that fits on a slide: the highest probability among those whose titles are
+    # short
     length = [sum(len(titles[item]) for item in split.test_history[row][-SHOWN:]) for row in right]
     short = right[np.array(length) <= np.quantile(length, 0.25)]
     row = int(short[probabilities[short, targets[short]].argmax()])
@@ -106,12 +150,23 @@ def example(dataset, split, oracle) -> dict[str, float | int | str]:
         numbers |= {f"top_{place}_title": titles[item], f"top_{place}_p": float(p[item])}
     numbers |= {f"option_{letter}": title for letter, title in zip("ABCD", options, strict=True)}
     answer = "ABCD"[options.index(titles[target])]
-    return numbers | {"target_title": titles[target], "target_item": int(target), "target_p": float(p[target]), "answer": answer}
+    return numbers | {
+        "target_title": titles[target],
+        "target_item": int(target),
+        "target_p": float(p[target]),
+        "answer": answer,
+    }
 
 
 def samples(dataset) -> dict[str, str]:
     """A step of the knowledge graph: a film of a series and the one that follows it."""
     sequels = dataset.graph[dataset.graph["relation"] == "next_in_series"]
     items = dataset.items.set_index("item_id")
-    head, tail = dataset.items.iloc[sequels["head"].iloc[0]], items.loc[sequels["tail"].iloc[0].removeprefix("item:")]
-    return {"head": f"{head['series']} {head['volume']}", "tail": f"{tail['series']} {tail['volume']}"}
+    head, tail = (
+        dataset.items.iloc[sequels["head"].iloc[0]],
+        items.loc[sequels["tail"].iloc[0].removeprefix("item:")],
+    )
+    return {
+        "head": f"{head['series']} {head['volume']}",
+        "tail": f"{tail['series']} {tail['volume']}",
+    }

@@ -1,4 +1,6 @@
-"""The figures of the slides, drawn from their numbers: SVG with text as outlines, so that they look alike everywhere."""
+"""The figures of the slides, drawn from their numbers: SVG with text as outlines, so that they look
+alike everywhere.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,12 @@ import matplotlib.pyplot as plt
 from matplotlib import font_manager
 from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
 
-from tutorial_lib.teaching.plots import OKABE_ITO
+from tutorial_workshop.page.plots import OKABE_ITO
 
 INK, GREY, PALE = "#10243E", "#5B6777", "#EEF2F7"
-BLUE, RED, GREEN, ORANGE, SKY = (OKABE_ITO[name] for name in ("blue", "vermillion", "green", "orange", "sky"))
+BLUE, RED, GREEN, ORANGE, SKY = (
+    OKABE_ITO[name] for name in ("blue", "vermillion", "green", "orange", "sky")
+)
 NAMES = {
     "oracle": "Ceiling (exact)",
     "transition": "Transition kNN",
@@ -35,9 +39,24 @@ def use_fonts(files: list[Path], folder: Path) -> None:
         font.flavor = None
         font.save(folder / f"{file.stem}.ttf")
         font_manager.fontManager.addfont(str(folder / f"{file.stem}.ttf"))
-    matplotlib.rcParams.update({"font.family": ["Atkinson Hyperlegible Next", "DejaVu Sans"], "font.size": 20, "text.color": INK})
-    matplotlib.rcParams.update({"axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": GREY})
-    matplotlib.rcParams.update({"svg.fonttype": "path", "svg.hashsalt": "slides", "axes.spines.top": False, "axes.spines.right": False})
+    matplotlib.rcParams.update(
+        {
+            "font.family": ["Atkinson Hyperlegible Next", "DejaVu Sans"],
+            "font.size": 20,
+            "text.color": INK,
+        }
+    )
+    matplotlib.rcParams.update(
+        {"axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": GREY}
+    )
+    matplotlib.rcParams.update(
+        {
+            "svg.fonttype": "path",
+            "svg.hashsalt": "slides",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+        }
+    )
 
 
 def draw_all(numbers: Mapping, folder: Path) -> None:
@@ -52,28 +71,67 @@ def canvas(width: float, height: float):
     """A figure without axes; one unit is 100 pixels of the slide."""
     figure = plt.figure(figsize=(width, height))
     ax = figure.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(-0.02, width + 0.02), ylim=(0, height))  # room for the outline of a box at the edge
+    ax.set(
+        xlim=(-0.02, width + 0.02), ylim=(0, height)
+    )  # room for the outline of a box at the edge
     ax.axis("off")
     return figure, ax
 
 
-def box(ax, x, y, width, height, text, *, fill=PALE, edge=GREY, ink=INK, size=20, weight=400, style="-"):
+def box(
+    ax, x, y, width, height, text, *, fill=PALE, edge=GREY, ink=INK, size=20, weight=400, style="-"
+):
     """A rounded box with its text in the middle; ``x, y``: the lower left corner."""
-    shape = FancyBboxPatch((x, y), width, height, boxstyle="round,pad=0,rounding_size=0.09", fc=fill, ec=edge, lw=1.8, ls=style)
+    shape = FancyBboxPatch(
+        (x, y),
+        width,
+        height,
+        boxstyle="round,pad=0,rounding_size=0.09",
+        fc=fill,
+        ec=edge,
+        lw=1.8,
+        ls=style,
+    )
     ax.add_patch(shape)
-    ax.text(x + width / 2, y + height / 2, text, ha="center", va="center", color=ink, fontsize=size, fontweight=weight, linespacing=1.25)
+    ax.text(
+        x + width / 2,
+        y + height / 2,
+        text,
+        ha="center",
+        va="center",
+        color=ink,
+        fontsize=size,
+        fontweight=weight,
+        linespacing=1.25,
+    )
 
 
 def arrow(ax, start, end, *, colour=INK, style="-", curve=0.0):
     """An arrow between two points; ``curve`` bends it."""
     bend = f"arc3,rad={curve}"
-    ax.add_patch(FancyArrowPatch(start, end, arrowstyle="-|>", mutation_scale=20, lw=2, color=colour, ls=style, connectionstyle=bend))
+    ax.add_patch(
+        FancyArrowPatch(
+            start,
+            end,
+            arrowstyle="-|>",
+            mutation_scale=20,
+            lw=2,
+            color=colour,
+            ls=style,
+            connectionstyle=bend,
+        )
+    )
 
 
 def two_objectives(numbers: Mapping):
-    """Auto-regressive and masked language modelling side by side: which inputs each prediction may see."""
+    """Auto-regressive and masked language modelling side by side: which inputs each prediction may
+    see.
+    """
     figure, ax = canvas(11.4, 4.35)
-    for left, words, hidden, title in ((0, "ABCD", 4, "Auto-regressive"), (6.0, "ABCDE", 2, "Masked")):
+    for left, words, hidden, title in (
+        (0, "ABCD", 4, "Auto-regressive"),
+        (6.0, "ABCDE", 2, "Masked"),
+    ):
         colour = BLUE if hidden == 4 else RED
         ax.text(left, 4.08, title, fontsize=25, fontweight=700, va="center")
         step = 1.08
@@ -95,10 +153,26 @@ def two_objectives(numbers: Mapping):
                 edge=colour if masked else GREY,
             )
             if not masked:
-                first, last = left + hidden * step - 0.06, left + hidden * step + 0.94  # the arrows arrive side by side
+                first, last = (
+                    left + hidden * step - 0.06,
+                    left + hidden * step + 0.94,
+                )  # the arrows arrive side by side
                 arrow(ax, (x + 0.44, 1.34), (first + (last - first) * place / 4, 2.54))
-        box(ax, left + hidden * step - 0.2, 2.58, 1.28, 0.8, "E" if hidden == 4 else "C", fill="white", edge=colour, size=26, weight=700)
-        note = "sees the past, predicts the next" if hidden == 4 else "sees both sides, fills the gap"
+        box(
+            ax,
+            left + hidden * step - 0.2,
+            2.58,
+            1.28,
+            0.8,
+            "E" if hidden == 4 else "C",
+            fill="white",
+            edge=colour,
+            size=26,
+            weight=700,
+        )
+        note = (
+            "sees the past, predicts the next" if hidden == 4 else "sees both sides, fills the gap"
+        )
         ax.text(left, 0.16, note, fontsize=20, color=GREY, va="center")
     ax.plot([5.65, 5.65], [0.1, 4.2], color="#C8D0DB", lw=1.5)
     return figure
@@ -121,18 +195,59 @@ def architecture(numbers: Mapping):
         box(ax, x, low, width, high, "", fill=BLUE if core else PALE, edge=BLUE if core else GREY)
         if core:
             ax.text(
-                x + width / 2, low + high / 2, name, ha="center", va="center", fontsize=25, fontweight=700, color="white", linespacing=0.95
+                x + width / 2,
+                low + high / 2,
+                name,
+                ha="center",
+                va="center",
+                fontsize=25,
+                fontweight=700,
+                color="white",
+                linespacing=0.95,
             )
         else:
-            ax.text(x + width / 2, low + 1.32, name, ha="center", va="center", fontsize=25, fontweight=700)
+            ax.text(
+                x + width / 2,
+                low + 1.32,
+                name,
+                ha="center",
+                va="center",
+                fontsize=25,
+                fontweight=700,
+            )
             for line, text in enumerate(below.split("\n")):
-                ax.text(x + width / 2, low + 0.72 - 0.36 * line, text, ha="center", va="center_baseline", fontsize=19.5)
+                ax.text(
+                    x + width / 2,
+                    low + 0.72 - 0.36 * line,
+                    text,
+                    ha="center",
+                    va="center_baseline",
+                    fontsize=19.5,
+                )
         if place:
             arrow(ax, (x - gap + 0.03, low + high / 2), (x - 0.03, low + high / 2))
     middle = 2 * (width + gap) + width / 2
-    ax.text(middle, 3.72, "Objective: what is predicted in training", ha="center", va="center", fontsize=21, fontweight=700, color=INK)
+    ax.text(
+        middle,
+        3.72,
+        "Objective: what is predicted in training",
+        ha="center",
+        va="center",
+        fontsize=21,
+        fontweight=700,
+        color=INK,
+    )
     arrow(ax, (middle, 3.5), (middle, low + high + 0.04), colour=RED)
-    ax.text(middle, 0.24, "Strategy: which parameters move", ha="center", va="center", fontsize=21, fontweight=700, color=INK)
+    ax.text(
+        middle,
+        0.24,
+        "Strategy: which parameters move",
+        ha="center",
+        va="center",
+        fontsize=21,
+        fontweight=700,
+        color=INK,
+    )
     arrow(ax, (middle, 0.48), (middle, low - 0.04), colour=RED)
     return figure
 
@@ -145,7 +260,15 @@ def answer(numbers: Mapping):
     for place, (title, value) in enumerate(zip(titles, p, strict=True)):
         watched = title == numbers["target_title"]
         weight = 700 if watched else 400
-        ax.barh(place, value, height=0.36, color=ORANGE if watched else SKY, edgecolor=INK, hatch="//" if watched else None, lw=1)
+        ax.barh(
+            place,
+            value,
+            height=0.36,
+            color=ORANGE if watched else SKY,
+            edgecolor=INK,
+            hatch="//" if watched else None,
+            lw=1,
+        )
         ax.text(0, place - 0.43, title, fontsize=18, fontweight=weight, va="center_baseline")
         ax.text(
             value + max(p) * 0.025,
@@ -168,13 +291,39 @@ def leaderboard(numbers: Mapping):
     for row, name in enumerate(order):
         mean, low, high = (numbers[f"{name}_ndcg{end}"] for end in ("", "_low", "_high"))
         top = name == "oracle"
-        ax.barh(row, mean, height=0.62, color=ORANGE if top else SKY, edgecolor=INK, hatch="//" if top else None, lw=1)
-        ax.errorbar(mean, row, xerr=[[mean - low], [high - mean]], fmt="none", ecolor=INK, capsize=7, lw=2.2, capthick=2.2)
-        ax.text(high + 0.0025, row, f"{mean:.3f}", va="center", fontsize=21, fontweight=700 if top else 400)
+        ax.barh(
+            row,
+            mean,
+            height=0.62,
+            color=ORANGE if top else SKY,
+            edgecolor=INK,
+            hatch="//" if top else None,
+            lw=1,
+        )
+        ax.errorbar(
+            mean,
+            row,
+            xerr=[[mean - low], [high - mean]],
+            fmt="none",
+            ecolor=INK,
+            capsize=7,
+            lw=2.2,
+            capthick=2.2,
+        )
+        ax.text(
+            high + 0.0025,
+            row,
+            f"{mean:.3f}",
+            va="center",
+            fontsize=21,
+            fontweight=700 if top else 400,
+        )
     ax.axvline(numbers["oracle_ndcg"], color=RED, ls="--", lw=2, zorder=0)
     ax.set_yticks(range(len(order)), [NAMES[name] for name in order], fontsize=21, va="center")
     ax.set(ylim=(len(order) - 0.45, -0.55), xlim=(0, numbers["oracle_ndcg_high"] * 1.1))
-    ax.set_xlabel("NDCG@10, full ranking (higher is better); whiskers: 95 % interval over users", fontsize=19)
+    ax.set_xlabel(
+        "NDCG@10, full ranking (higher is better); whiskers: 95 % interval over users", fontsize=19
+    )
     ax.tick_params(axis="x", labelsize=17)
     ax.tick_params(axis="y", length=0)
     figure.tight_layout(pad=0.3)
@@ -192,16 +341,42 @@ def sampled(numbers: Mapping):
             (f"{name}_hr", full, "o", BLUE, "full ranking"),
             (f"{name}_sampled_hr", few, "s", ORANGE, f"{numbers['negatives']} sampled negatives"),
         ):
-            ax.plot(x, row, marker, ms=11, color=colour, mec=INK, ls="", label=label if not row else None)
+            ax.plot(
+                x,
+                row,
+                marker,
+                ms=11,
+                color=colour,
+                mec=INK,
+                ls="",
+                label=label if not row else None,
+            )
             low, high = numbers[f"{key}_low"], numbers[f"{key}_high"]
-            ax.errorbar(x, row, xerr=[[x - low], [high - x]], fmt="none", ecolor=INK, capsize=9, lw=2, zorder=3)
+            ax.errorbar(
+                x,
+                row,
+                xerr=[[x - low], [high - x]],
+                fmt="none",
+                ecolor=INK,
+                capsize=9,
+                lw=2,
+                zorder=3,
+            )
     ax.set_yticks(range(len(order)), [NAMES[name] for name in order], fontsize=18, va="center")
     ax.set(ylim=(len(order) - 0.5, -0.6), xlim=(-0.03, 1))
     ax.spines["left"].set_visible(False)
     ax.set_xlabel("HR@10 in the planted world, 95 % intervals", fontsize=18)
     ax.tick_params(axis="x", labelsize=16)
     ax.tick_params(axis="y", length=0)
-    figure.legend(loc="upper left", fontsize=17, frameon=False, ncols=2, handletextpad=0.2, columnspacing=0.9, borderpad=0)
+    figure.legend(
+        loc="upper left",
+        fontsize=17,
+        frameon=False,
+        ncols=2,
+        handletextpad=0.2,
+        columnspacing=0.9,
+        borderpad=0,
+    )
     figure.tight_layout(pad=0.3, rect=(0, 0, 1, 0.91))
     return figure
 

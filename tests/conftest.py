@@ -1,4 +1,6 @@
-"""What all tests share: lanes that need something, skips with an end, and the seconds of every notebook at the end."""
+"""What all tests share: lanes that need something, skips with an end, and the seconds of every
+notebook at the end.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,11 @@ def find_browser() -> str | None:
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "skip_until(date, reason): left out until that day (yyyy-mm-dd), and run again from then on")
+    config.addinivalue_line(
+        "markers",
+        "skip_until(date, reason): left out until that day (yyyy-mm-dd), and run again from"
+        " then on",
+    )
 
 
 def pytest_collection_modifyitems(items):
@@ -43,9 +49,14 @@ def pytest_collection_modifyitems(items):
 @pytest.fixture
 def chromium():
     """A headless Chromium, driven by playwright and closed after the test."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing: pip install playwright")
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="playwright is missing: pip install playwright"
+    )
     with playwright.sync_playwright() as p:
-        browser = p.chromium.launch(executable_path=find_browser(), args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+        browser = p.chromium.launch(
+            executable_path=find_browser(),
+            args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+        )
         yield browser
         browser.close()
 
@@ -58,14 +69,27 @@ def notebook_seconds(record_property):
 
 def pytest_runtest_logreport(report):
     if report.when == "call":  # properties also come back from worker processes (pytest -n)
-        NOTEBOOK_SECONDS.extend(tuple(line) for name, line in report.user_properties if name == "notebook seconds")
+        NOTEBOOK_SECONDS.extend(
+            tuple(line) for name, line in report.user_properties if name == "notebook seconds"
+        )
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory) -> Path:
     """The kit as a wheel, built from this clone."""
     root, folder = Path(__file__).resolve().parents[1], tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(root)]
+    command = [
+        sys.executable,
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(folder),
+        str(root),
+    ]
     subprocess.run(command, check=True, capture_output=True, text=True)
     (path,) = folder.glob("*.whl")
     return path
@@ -77,5 +101,9 @@ def pytest_terminal_summary(terminalreporter):
     terminalreporter.section("seconds per notebook, and their budget")
     for notebook, lane, seconds, budget in sorted(NOTEBOOK_SECONDS):
         over = "  OVER BUDGET" if seconds > budget else ""
-        terminalreporter.write_line(f"{notebook:<40} {lane:<18} {seconds:7.1f} of {budget:5.0f} s{over}")
-    terminalreporter.write_line(f"{'all':<40} {'':<18} {sum(line[2] for line in NOTEBOOK_SECONDS):7.1f} s")
+        terminalreporter.write_line(
+            f"{notebook:<40} {lane:<18} {seconds:7.1f} of {budget:5.0f} s{over}"
+        )
+    terminalreporter.write_line(
+        f"{'all':<40} {'':<18} {sum(line[2] for line in NOTEBOOK_SECONDS):7.1f} s"
+    )

@@ -10,7 +10,8 @@ from numbers import Integral, Real
 class InputError(ValueError):
     """Bad input, told in one line: what was wrong, what was expected, how to mend it.
 
-    The command line prints the line and exits with status 2; in a notebook it is an ordinary ``ValueError``.
+    The command line prints the line and exits with status 2; in a notebook it is an ordinary
+    ``ValueError``.
     """
 
     def __init__(self, message: str):
@@ -33,7 +34,8 @@ LARGEST_SEED = 2**63 - 1  # what both numpy and torch take
 
 
 def check_whole(where: str, low: int, high: int | None = None, **values) -> None:
-    """InputError for the first of the named values that is no whole number from ``low`` to ``high``.
+    """InputError for the first of the named values that is no whole number from ``low`` to
+    ``high``.
 
     >>> check_whole("adapt", 0, labels=64)
     """
@@ -41,16 +43,21 @@ def check_whole(where: str, low: int, high: int | None = None, **values) -> None
         whole = isinstance(value, Integral) and not isinstance(value, bool)
         if not whole or value < low or (high is not None and value > high):
             most = "" if high is None else f" to {high:,}"
-            raise InputError(f"{where}({name}={_short(value)}): expected a whole number from {low:,}{most}")
+            raise InputError(
+                f"{where}({name}={_short(value)}): expected a whole number from {low:,}{most}"
+            )
 
 
 def check_seed(where: str, seed: int) -> None:
-    """InputError for a seed that numpy or torch would refuse: expected a whole number from 0 to 2**63 - 1."""
+    """InputError for a seed that numpy or torch would refuse: expected a whole number from 0 to
+    2**63 - 1.
+    """
     check_whole(where, 0, LARGEST_SEED, seed=seed)
 
 
 def check_number(where: str, within: str, **values) -> None:
-    """InputError for the first of the named values that is no number in the interval ``within``; NaN is none.
+    """InputError for the first of the named values that is no number in the interval ``within``;
+    NaN is none.
 
     >>> check_number("Budget", "(0, 10]", learning_rate=1e-3)
     """

@@ -30,7 +30,7 @@ import time
 
 started = time.perf_counter()
 
-from tutorial_lib.teaching.telling import drawing
+from tutorial_workshop.page.output import drawing
 
 drawing(
     "kit_map",
@@ -64,8 +64,8 @@ ds.card
 # Read it before any number that was computed on the data.
 
 # %%
-from tutorial_lib.teaching import attempt, explore, hint, quiz
-from tutorial_lib.teaching.exercises import whose
+from tutorial_workshop.page import attempt, explore, hint, quiz
+from tutorial_workshop.page.checker import whose
 
 quiz("00_start_here", "card")
 
@@ -80,8 +80,8 @@ quiz("00_start_here", "card")
 
 # %%
 from tutorial_lib.models import Popularity, TransitionKNN
-from tutorial_lib.teaching.figures import user_lists
-from tutorial_lib.teaching.telling import bars, say, table
+from tutorial_workshop.figures.basics import user_lists
+from tutorial_workshop.page.output import bars, say, table
 
 split = leave_last_out(ds)
 models = {"TransitionKNN": TransitionKNN().fit(split), "Popularity": Popularity().fit(split)}
@@ -236,7 +236,7 @@ recap["seeds"] = 1  # nothing here is random
 table(recap.set_index("quantity"), caption=f"{ds.name}: means over users, 95 % intervals")
 
 # %%
-from tutorial_lib.teaching import golden
+from tutorial_workshop.page import golden
 
 golden("00.transition.hit@10", hits["TransitionKNN"].mean, trivial=hits["Popularity"].mean)
 

@@ -36,10 +36,10 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import Split, leave_last_out, load_dataset, temporal_split
-from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
-from tutorial_lib.teaching.exercises import whose
-from tutorial_lib.teaching.figures import two_panels
-from tutorial_lib.teaching.telling import bars, drawing, points, say, table
+from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
+from tutorial_workshop.page.checker import whose
+from tutorial_workshop.figures.basics import two_panels
+from tutorial_workshop.page.output import bars, drawing, points, say, table
 
 # %%
 ds = load_dataset(DATASET)
@@ -330,7 +330,7 @@ say(f"NDCG@10 of TransitionKNN over {len(rows)} users: {who} {mean:.6f}, the lib
 # metric loses most? And from rank 9 to rank 10?
 
 # %%
-from tutorial_lib.teaching.figures import describe_playground, metric_curves, metric_playground
+from tutorial_workshop.figures.basics import describe_playground, metric_curves, metric_playground
 
 explore(
     metric_playground,
@@ -451,7 +451,7 @@ say(
 # sampled metric reads the ranking at another depth. Draw hit@k for **every** k, and the flip explains itself.
 
 # %%
-from tutorial_lib.teaching.figures import depth_curves
+from tutorial_workshop.figures.basics import depth_curves
 
 other = flipped[-1] if flipped else "TransitionKNN"
 depths = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k < ds.n_items]

@@ -40,9 +40,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tutorial_lib.teaching import LiveCurve, attempt, explore, golden, hint, quiz, show
-from tutorial_lib.teaching.exercises import whose
-from tutorial_lib.teaching.telling import bars, points, say, table
+from tutorial_workshop.figures.live_curve import LiveCurve
+from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
+from tutorial_workshop.page.checker import whose
+from tutorial_workshop.page.output import bars, points, say, table
 
 steps = pd.DataFrame({"target": list("ABCD"), "p(target | items before)": [0.25, 0.4, 0.5, 0.8]}, index=["start", "A", "A B", "A B C"])
 steps["−log p"] = -np.log(steps.iloc[:, 1])
@@ -154,7 +155,7 @@ hint("02-causal-mask")
 # Four objectives, four pictures. Read a row: the token on the left sees the hatched columns; after the arrow stands what it must predict.
 
 # %%
-from tutorial_lib.teaching.figures_objectives import attention_pictures
+from tutorial_workshop.figures.objectives import attention_pictures
 
 dice = torch.Generator().manual_seed(11)
 pictured = {"AM": Autoregressive(), "MLM": Masked(ratio=0.3, last=0)}
@@ -296,7 +297,7 @@ print("model sees  ", " ".join(inputs), "\nmust predict", " ".join(label or "·"
 # move: how many targets has AM here?
 
 # %%
-from tutorial_lib.teaching.figures_objectives import describe_masking, masking_picture
+from tutorial_workshop.figures.objectives import describe_masking, masking_picture
 
 explore(
     masking_picture,
@@ -330,7 +331,7 @@ masked = masked.fit(split, seed=SEED)
 
 
 # %%
-from tutorial_lib.teaching.figures_objectives import learning_panels
+from tutorial_workshop.figures.objectives import learning_panels
 
 
 def curve(model):
@@ -437,7 +438,7 @@ table(recipes.rename_axis("recipe"), caption="Test NDCG@10 on MovieLens-100K, re
 # that has learned nothing believes little, and so looks calibrated.
 
 # %%
-from tutorial_lib.data.worlds import make_world
+from tutorial_recipes.worlds import make_world
 from tutorial_lib.objectives import GeneralisedBCE
 
 size = {"n_users": 150 if PROFILE == "smoke" else 600, "n_items": 300, "seed": SEED, "review_share": 0.0}
@@ -458,7 +459,7 @@ for t in (0.0, 1.0):
     calibration[f"t = {t:g}"] = (*first, evaluate(model, linked, k=10)["ndcg@10"].mean())
 
 # %%
-from tutorial_lib.teaching.figures_objectives import reliability, reliability_bins
+from tutorial_workshop.figures.objectives import reliability, reliability_bins
 
 ndcg = {m.__name__: evaluate(m().fit(linked), linked, k=10)["ndcg@10"].mean() for m in (Popularity, Oracle)}
 believed = pd.DataFrame(calibration, index=["believed", "true", "NDCG@10"]).T
@@ -589,7 +590,7 @@ bars(
 # were put in a different order in each pass (`Autoregressive(segments=6)`), which keeps them from memorising whole histories.
 
 # %%
-from tutorial_lib.teaching.figures_objectives import share_of_ceiling
+from tutorial_workshop.figures.objectives import share_of_ceiling
 
 results = pd.read_csv(shipped("results/sequence.csv"))
 worlds = results[(results.dataset == "world-movies") & (results.model != "Oracle")]

@@ -42,9 +42,10 @@ import torch
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import CELLS, STRATEGIES, Budget, adapt
-from tutorial_lib.teaching import LiveCurve, attempt, explore, golden, hint, quiz, show
-from tutorial_lib.teaching.exercises import whose
-from tutorial_lib.teaching.telling import bars, points, say, table
+from tutorial_workshop.figures.live_curve import LiveCurve
+from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
+from tutorial_workshop.page.checker import whose
+from tutorial_workshop.page.output import bars, points, say, table
 
 lm = load_language_model(LM)
 card = Path(lm.path) / "card.json"
@@ -54,7 +55,7 @@ if told:
     say(f"Pre-trained on {told['tokens']:,} tokens of {told['recipe']['documents']:,} documents, in {told['seconds'] / 60:.0f} minutes.")
 
 # %%
-from tutorial_lib.language.corpus import Corpus
+from tutorial_recipes.corpus import Corpus
 
 fresh_texts = Corpus(seed=1000 + SEED, source_users=200).documents()  # the same kind of text, a different seed: never read
 documents = [d for d in islice(fresh_texts, 60 if PROFILE == "smoke" else 400) if d.source and len(d.target) < 400]
@@ -220,7 +221,7 @@ say(f"Full fine-tuning − from scratch, paired: {gain.difference:+.3f}, 95 % in
 
 # %%
 from tutorial_lib.data.shipped import shipped
-from tutorial_lib.teaching.figures_language_models import label_curves, paired_table, seed_means
+from tutorial_workshop.figures.language_models import label_curves, paired_table, seed_means
 
 recorded = pd.read_csv(shipped("results/strategies.csv"))
 curves = {name: seed_means(recorded, name) for name in ("from-scratch", "full", "top-layers", "item-bias", "lora")}
@@ -356,7 +357,7 @@ quiz("03_pretrain_finetune", "forgetting")
 # rate a run is slow, right of it it jumps.
 
 # %%
-from tutorial_lib.teaching.figures_language_models import HeadRuns
+from tutorial_workshop.figures.language_models import HeadRuns
 
 STEPS = 20 if PROFILE == "smoke" else 300
 head_runs = HeadRuns(adapt(lm, split, "head", labels=LABELS, seed=SEED, budget=short), split, SEED, steps=STEPS)

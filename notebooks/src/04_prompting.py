@@ -41,9 +41,9 @@ from tutorial_lib.models import Popularity, Random
 from tutorial_lib.models.decoding import log_likelihood, naive_log_likelihood
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import Budget, adapt
-from tutorial_lib.teaching import TextBox, attempt, explore, golden, hint, quiz, show
-from tutorial_lib.teaching.exercises import whose
-from tutorial_lib.teaching.telling import bars, points, say, table
+from tutorial_workshop.page import TextBox, attempt, explore, golden, hint, quiz, show
+from tutorial_workshop.page.checker import whose
+from tutorial_workshop.page.output import bars, points, say, table
 
 
 # %%
@@ -152,7 +152,7 @@ quiz("04_prompting", "wording")
 # them, so that you do not tune on the test. Leave the box (or press Tab) to see what comes of it.
 
 # %%
-from tutorial_lib.teaching.figures_language_models import PromptEditor
+from tutorial_workshop.figures.language_models import PromptEditor
 
 rows = [row for row, target in enumerate(checked.valid_target) if len(target)][: 4 if PROFILE == "smoke" else 12]
 editor = PromptEditor(
@@ -320,7 +320,7 @@ table(pd.DataFrame(rows, columns=columns).set_index("strategy"), caption=f"{LABE
 
 # %%
 from tutorial_lib.data.shipped import shipped
-from tutorial_lib.teaching.figures_language_models import label_curves, paired_table, seed_means
+from tutorial_workshop.figures.language_models import label_curves, paired_table, seed_means
 
 recorded = pd.read_csv(shipped("results/strategies.csv"))
 curves = {name: seed_means(recorded, name) for name in ("from-scratch", "full", "soft-prompt", "prefix", "prompt-and-lm")}
@@ -509,7 +509,7 @@ quiz("04_prompting", "invalid")
 # **Guess first:** how does the rule "largest number in the history, plus one" compare with counting transitions, a real baseline?
 
 # %%
-from tutorial_lib.data.worlds import make_world
+from tutorial_recipes.worlds import make_world
 from tutorial_lib.models import TransitionKNN
 from tutorial_lib.models.next_number import NextNumber
 

@@ -52,8 +52,8 @@ from tutorial_lib.strategies.automatic_prompts import Plan, Search, prompt_templ
 from tutorial_lib.strategies.prompt_examples import EXPANSIONS, Examples, word_tokens, words_of
 from tutorial_lib.strategies.prompt_objectives import objective_on
 from tutorial_lib.strategies.tuning import labelled_users
-from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
-from tutorial_lib.teaching.telling import bars, points, say, table
+from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
+from tutorial_workshop.page.output import bars, points, say, table
 
 
 # %%
@@ -113,7 +113,7 @@ say(
 # alone; **norm control** divides it out. Change both, and how many words are tried, and watch the picture.
 
 # %%
-from tutorial_lib.teaching.figures_prompts import ScorePlot, over_seeds
+from tutorial_workshop.figures.prompts import ScorePlot, over_seeds
 
 plot = ScorePlot(learn, true, tried, [words_of(lm, [t]) for t in tried], prompt, slot, vocabulary)
 explore(
@@ -214,7 +214,7 @@ shown = log[log["accepted"]][["round", "slot", "word", "before", "after", "calls
 table(shown, caption=f"The first accepted flips of gradient search; the log holds {len(log)} candidates", digits=3)
 
 # %%
-from tutorial_lib.teaching.figures_prompts import calls_to_reach, loss_after, search_traces, trace_curves
+from tutorial_workshop.figures.prompts import calls_to_reach, loss_after, search_traces, trace_curves
 
 traces = search_traces(recorded)
 live = {m: s.frame().groupby("calls")["value"].last() for m, s in found.items()}
@@ -352,7 +352,7 @@ table(
 # **Guess first:** all prompts together may show a clear relation although there is none within either kind. How?
 
 # %%
-from tutorial_lib.teaching.figures_prompts import measure_scatter, order_agreement
+from tutorial_workshop.figures.prompts import measure_scatter, order_agreement
 
 measured = recorded[recorded["part"] == "surrogate"]
 by_prompt = measured.pivot_table(index="name", columns="metric", values="value")

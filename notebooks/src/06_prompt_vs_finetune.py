@@ -45,17 +45,17 @@ from pathlib import Path
 import pandas as pd
 
 from tutorial_lib.evaluation import compare, evaluate, mean_interval
-from tutorial_lib.experiments import cells_of, load_results, run_cell, run_grid
-from tutorial_lib.experiments.cells import labelled_only, language_model, split_of
+from tutorial_workshop.experiments import cells_of, load_results, run_cell, run_grid
+from tutorial_workshop.experiments.cells import labelled_only, language_model, split_of
 from tutorial_lib.models import Popularity
 from tutorial_lib.strategies import STRATEGIES, adapt
-from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
-from tutorial_lib.teaching.decision_guide import contrasts, gains, guide
-from tutorial_lib.teaching.exercise_06 import Blend
-from tutorial_lib.teaching.exercises import whose
-from tutorial_lib.teaching.figures_costs import cheapest_best, cost_map, cost_panels, describe_cost
-from tutorial_lib.teaching.figures_grid import COSTS, at_labels, learning_curves, over_users, plain, select, summary, told
-from tutorial_lib.teaching.telling import say, table
+from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
+from tutorial_workshop.figures.decision_guide import contrasts, gains, guide
+from tutorial_workshop.exercises.exercise_06 import Blend
+from tutorial_workshop.page.checker import whose
+from tutorial_workshop.figures.costs import cheapest_best, cost_map, cost_panels, describe_cost
+from tutorial_workshop.figures.grid import COSTS, at_labels, learning_curves, over_users, plain, select, summary, told
+from tutorial_workshop.page.output import say, table
 
 METRIC, MARGIN = "ndcg@10", 0.02
 PROMPTS = ("zero-shot", "soft-prompt", "prefix", "p5", "prompt-and-lm")

@@ -36,9 +36,9 @@ from tutorial_lib.data import leave_last_out, load_dataset, temporal_split
 from tutorial_lib.evaluation import compare, evaluate, evaluate_scores, holm_comparisons, mean_interval, target_ranks
 from tutorial_lib.evaluation.protocols import expected_sampled, impossible_share
 from tutorial_lib.models import EASE, ItemKNN, Popularity, TransitionKNN
-from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
-from tutorial_lib.teaching.figures_evaluation import SampledCurves, curse_curves, pareto_picture
-from tutorial_lib.teaching.telling import bars, points, say, table
+from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
+from tutorial_workshop.figures.evaluation import SampledCurves, curse_curves, pareto_picture
+from tutorial_workshop.page.output import bars, points, say, table
 
 published = {"Beauty, 99 negatives": (0.4696, 0.4739), "Beauty, all items": (0.0605, 0.0347)}
 published |= {"Yelp, 99 negatives": (0.7373, 0.7597), "Yelp, all items": (0.0274, 0.0090)}

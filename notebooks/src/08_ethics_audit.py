@@ -38,22 +38,22 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit import MARGINS, audit, verdict_of
-from tutorial_lib.audit.evidence import collect
-from tutorial_lib.audit.inference import group_gap, studentised_permutation_p
-from tutorial_lib.audit.logged import LoggedLists
-from tutorial_lib.audit.register import register_frame, stakeholders
+from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.inference.statistics import group_gap, studentised_permutation_p
+from tutorial_lib.audit.core.logged import LoggedLists
+from tutorial_lib.audit.harms.register import register_frame, stakeholders
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.evaluation import evaluate, mean_interval
 from tutorial_lib.models import EASE, Popularity, SequenceRecommender
-from tutorial_lib.teaching import attempt, explore, golden, hint, quiz, show
-from tutorial_lib.teaching.telling import bars, points, say, table
+from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
+from tutorial_workshop.page.output import bars, points, say, table
 
 columns = ["harm", "what", "stakeholder", "severity", "likelihood", "risk", "weidinger", "milano", "route"]
 table(register_frame()[columns], caption="Harm register: severity and likelihood from 1 to 4, before any evidence")
 
 # %%
-from tutorial_lib.teaching.stakeholder_map import stakeholder_map
+from tutorial_workshop.figures.stakeholder_map import stakeholder_map
 
 risks = stakeholders()
 show(
@@ -294,7 +294,7 @@ table(declared[columns].sort_values(["metric", "system"]).set_index("metric"), c
 # the margin, the audit was too small to be sure of an answer. So a report opens with three sentences:
 
 # %%
-from tutorial_lib.audit.report_parts import opening
+from tutorial_lib.audit.report.parts import opening
 
 say(*opening(report))
 sides = [(f.metric, x.group, x.mean, x.low, x.high) for f in report.findings if f.metric in report.family for x in f.levels]
@@ -307,7 +307,7 @@ table(
 # Move the margin, and watch what becomes of the verdicts. Then remember that this is what must *not* be done after looking.
 
 # %%
-from tutorial_lib.teaching.verdict_view import VerdictView
+from tutorial_workshop.figures.verdicts import VerdictView
 
 MEASURES = ("ndcg@10", "recall@10")
 levels = {m: {name: r.descriptives.set_index("measure")["value"][f"{m}, mean over users"] for name, r in reports.items()} for m in MEASURES}
@@ -344,7 +344,7 @@ table(rows, caption="Everything that is material, the exploratory tests included
 # **Guess first:** which of the four does each system get? Good news, such as lists *less* popular than the profiles, is no comment.
 
 # %%
-from tutorial_lib.audit.opinion import RULES
+from tutorial_lib.audit.core.opinion import RULES
 
 rows = [(number, rule.when, rule.word) for number, rule in enumerate(RULES, 1)]
 table(pd.DataFrame(rows, columns=["rule", "if", "opinion"]).set_index("rule"), caption="The first rule that holds gives the opinion")
@@ -363,7 +363,7 @@ wide = pd.DataFrame({name: r.descriptives.set_index("measure")["value"] for name
 table(wide, caption="Described, not judged", digits=3)
 
 # %%
-from tutorial_lib.audit.finding import shown
+from tutorial_lib.audit.core.finding import shown
 
 sizes = report.groups
 say(
@@ -379,7 +379,7 @@ say(
 # **Guess first:** hold out 20 % of each user's ratings, five at random, the last five, or the last one. Does the gap stay?
 
 # %%
-from tutorial_lib.audit.protocols import PROTOCOLS, gap_by_protocol, gap_by_targets
+from tutorial_lib.audit.harms.protocols import PROTOCOLS, gap_by_protocol, gap_by_targets
 
 gaps = pd.read_csv(shipped("results/audit-protocols.csv"))
 quality = gaps[(gaps["metric"] == "ndcg@10") & ~gaps["model"].str.contains("all")]
@@ -436,7 +436,7 @@ excess = attempt(excess, exercise="08-excess")
 hint("08-excess")
 
 # %%
-from tutorial_lib.audit.counterfactual import counterfactual_findings, list_similarity, wording_table
+from tutorial_lib.audit.harms.counterfactual import counterfactual_findings, list_similarity, wording_table
 
 few = max(2, {"smoke": 2, "quick": 12, "full": 60}[PROFILE] // slower)
 rewordings = PARAPHRASES if slower == 1 else PARAPHRASES[:2]
@@ -480,7 +480,7 @@ bars(
 # it were an attribute, against the other paraphrases, with users as the sample.
 
 # %%
-from tutorial_lib.audit.inference import mean_shift
+from tutorial_lib.audit.inference.statistics import mean_shift
 
 apart = {who: 1 - list_similarity(told[who], told[NEUTRAL]) for who in rewordings}
 caught = []
@@ -496,7 +496,7 @@ say(f"Convicted by their users: **{len(caught)} of {len(rewordings)}** paraphras
 
 
 # %%
-from tutorial_lib.audit.finding import findings_frame
+from tutorial_lib.audit.core.finding import findings_frame
 
 
 def findings_table(findings, caption):
@@ -539,7 +539,7 @@ say(
 # user, how often can a *probe* tell a woman from a man (.50 is chance)? And is that more than your history tells anyway?
 
 # %%
-from tutorial_lib.audit.privacy import attribute_leak, history_features, size_features
+from tutorial_lib.audit.harms.privacy import attribute_leak, history_features, size_features
 
 model, leak = systems["Transformer"], margins.get("leak", MARGINS["leak"][0])
 seen = collect(model, ds, whole)
@@ -561,7 +561,7 @@ findings_table(leaks, "How well a probe tells gender, by what it is shown: AUC a
 # **fresh probe** that has met neither the filter nor the users it judges.
 
 # %%
-from tutorial_lib.audit.mitigation_learned import remove_attribute
+from tutorial_lib.audit.mitigation.learned import remove_attribute
 
 known = np.isin(gender, ["F", "M"])
 vectors = model.model.embedding.weight[: ds.n_items].detach().numpy()
@@ -584,7 +584,7 @@ quiz("08_ethics_audit", "privacy")
 # The canaries planted 0 times are the control.
 
 # %%
-from tutorial_lib.audit.privacy import canary_ranks, memorisation, plant_canaries
+from tutorial_lib.audit.harms.privacy import canary_ranks, memorisation, plant_canaries
 
 grown, canaries = plant_canaries(split, (0, 1, 4, 16), seed=SEED)
 remembering = SequenceRecommender(**size).fit(grown, seed=SEED, progress=False)
@@ -605,7 +605,7 @@ bars(
 # the catalogue while it writes, is the remedy of notebook 04.
 
 # %%
-from tutorial_lib.audit.truth import generated_titles_findings
+from tutorial_lib.audit.harms.truth import generated_titles_findings
 
 invented = []
 for way, held in (("free", False), ("constrained", True)):
@@ -624,7 +624,7 @@ findings_table(invented, f"{LM}, ten titles for each of {len(live.users)} users"
 # earns nothing. A made-up model that remembers one title in ten shows that the test can see.
 
 # %%
-from tutorial_lib.audit.truth import contamination
+from tutorial_lib.audit.harms.truth import contamination
 from tutorial_lib.models.writing import write_texts
 
 numbers = rng.permutation(ds.n_items)[:200]
@@ -654,7 +654,7 @@ findings_table([replace(f, metric=f"{name}: {f.metric}") for name, f in zip(name
 # model with the better NDCG the safer one?
 
 # %%
-from tutorial_lib.audit.manipulation import attack_findings, matched_controls, shilled
+from tutorial_lib.audit.harms.manipulation import attack_findings, matched_controls, shilled
 from tutorial_lib.models import ItemKNN
 
 counts = np.bincount(np.concatenate(split.train), minlength=ds.n_items)
@@ -683,7 +683,7 @@ say(f"EASE, {FAKES[-1]} profiles. The last two lines: what everybody else pays."
 # with what everybody would be shown.
 
 # %%
-from tutorial_lib.audit.transparency import main_parameters, non_profiling_cost
+from tutorial_lib.audit.harms.transparency import main_parameters, non_profiling_cost
 
 table(main_parameters(model, seen, seed=SEED), caption="Transformer: hide one input, and see how the list and its NDCG@10 change", digits=3)
 plain = collect(systems["Popularity"], ds, whole)
@@ -696,7 +696,7 @@ findings_table(option, "Popularity in place of the Transformer: NDCG@10 lost by 
 # are constants of processor, memory and grid that nobody here can check.
 
 # %%
-from tutorial_lib.audit.footprint import measure_footprint
+from tutorial_lib.audit.harms.footprint import measure_footprint
 
 served_now = {"Popularity": (systems["Popularity"], seen.histories), "Transformer": (model, seen.histories), LM: (prompted, live.histories)}
 energy = {}
@@ -714,9 +714,9 @@ say(f"How the last one was measured: {energy[LM].mode}.")
 # **Guess first:** after ten rounds, does the catalogue that anybody is shown grow or shrink? How much random exploration stops it?
 
 # %%
-from tutorial_lib.audit.finding import checked_margins
-from tutorial_lib.audit.longrun import longrun_findings, simulate
-from tutorial_lib.teaching.feedback_view import FeedbackView
+from tutorial_lib.audit.core.finding import checked_margins
+from tutorial_lib.audit.harms.longrun import longrun_findings, simulate
+from tutorial_workshop.figures.feedback import FeedbackView
 
 town = ds if ds.truth is not None else load_dataset("world-movies")  # the true taste must be known
 town = town.subset_users(np.arange({"smoke": 60, "quick": 300, "full": 1000}[PROFILE]))
@@ -758,11 +758,11 @@ say(*(f"Popularity, trained once, items {name}: similarity {part.iloc[0]:.2f} â†
 # **Guess first:** how much tail can you buy for a loss of 2 % in NDCG?
 
 # %%
-from tutorial_lib.audit.categories import row_means
-from tutorial_lib.audit.exposure import tail_items
-from tutorial_lib.audit.frontier import before_after, frontier
-from tutorial_lib.audit.mitigation import Calibrated, PopularityPenalty, Reranked, XQuAD
-from tutorial_lib.teaching.figures_audit import draw_frontier
+from tutorial_lib.audit.core.categories import row_means
+from tutorial_lib.audit.harms.exposure import tail_items
+from tutorial_lib.audit.mitigation.frontier import before_after, frontier
+from tutorial_lib.audit.mitigation.reranking import Calibrated, PopularityPenalty, Reranked, XQuAD
+from tutorial_workshop.figures.audit import draw_frontier
 
 base = EASE().fit(split)
 looked = collect(base, ds, split)
@@ -882,7 +882,7 @@ investigate = attempt(investigate, exercise="08-auditor")
 hint("08-auditor")
 
 # %%
-from tutorial_lib.teaching.secret_worlds import secret_world
+from tutorial_workshop.proof.secret_worlds import secret_world
 
 secret = secret_world(SEED)
 accused = investigate(secret.recommender, secret.dataset, secret.split)

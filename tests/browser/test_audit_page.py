@@ -1,4 +1,6 @@
-"""The audit's page at the widths of a phone, a laptop and a wide screen: nothing is cut off, and no row is a tower."""
+"""The audit's page at the widths of a phone, a laptop and a wide screen: nothing is cut off, and no
+row is a tower.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lib"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 from test_audit_core import N_ITEMS, Fixed, town
 
 from tutorial_lib.audit import audit
@@ -34,16 +36,23 @@ def report():
     """Long names, 25 providers, unknown labels and every optional section: as wide as a page gets."""
     ds = town(
         gender=[("women and girls", "men and boys", None)[u % 3] for u in range(240)],
-        membership_of_the_reading_circle=[f"since the year {2000 + u % 4}, without interruption" for u in range(240)],
+        membership_of_the_reading_circle=[
+            f"since the year {2000 + u % 4}, without interruption" for u in range(240)
+        ],
     )
     ds = replace(
         ds,
-        items=ds.items.drop(columns="provider_group").assign(provider=[f"Publishing house number {i % 25}" for i in range(N_ITEMS)]),
+        items=ds.items.drop(columns="provider_group").assign(
+            provider=[f"Publishing house number {i % 25}" for i in range(N_ITEMS)]
+        ),
     )
     rows = [
-        ("EASE", p, "ndcg@10", "F", "M", g, g - 0.01, g + 0.01) for p, g in (("20 % at random", -0.02), ("last 5", 0.01), ("last 1", 0.0))
+        ("EASE", p, "ndcg@10", "F", "M", g, g - 0.01, g + 0.01)
+        for p, g in (("20 % at random", -0.02), ("last 5", 0.01), ("last 1", 0.0))
     ]
-    table = pd.DataFrame(rows, columns=["model", "protocol", "metric", "a", "b", "gap", "low", "high"])
+    table = pd.DataFrame(
+        rows, columns=["model", "protocol", "metric", "a", "b", "gap", "low", "high"]
+    )
     coverage = pd.DataFrame(
         {
             "attribute": ["gender"],
@@ -53,7 +62,9 @@ def report():
             "share": [0.25],
         }
     )
-    return replace(audit(Fixed(), ds, random_hold_out(ds, 3)).with_protocols(table), log_coverage=coverage)
+    return replace(
+        audit(Fixed(), ds, random_hold_out(ds, 3)).with_protocols(table), log_coverage=coverage
+    )
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -1,4 +1,6 @@
-"""Every exercise notebook in a real JupyterLab in Chromium: all cells run, and each slider moves its picture by keyboard."""
+"""Every exercise notebook in a real JupyterLab in Chromium: all cells run, and each slider moves
+its picture by keyboard.
+"""
 
 import contextlib
 import json
@@ -29,18 +31,36 @@ IDLE = """() => { const k = window.jupyterapp.shell.currentWidget.sessionContext
 
 @contextlib.contextmanager
 def lab(folder: Path, private: Path):
-    """A JupyterLab that serves a folder and touches no settings of this machine; yields a function: file name -> address."""
+    """A JupyterLab that serves a folder and touches no settings of this machine; yields a function:
+    file name -> address.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     token = secrets.token_hex(8)
     settings = private / "_SETTINGS" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True)
-    (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false", "checkForUpdates": False}))
-    places = {"JUPYTER_CONFIG_DIR": "_CONFIG", "JUPYTER_DATA_DIR": "_DATA", "JUPYTERLAB_SETTINGS_DIR": "_SETTINGS"}
+    (settings / "notification.jupyterlab-settings").write_text(
+        json.dumps({"fetchNews": "false", "checkForUpdates": False})
+    )
+    places = {
+        "JUPYTER_CONFIG_DIR": "_CONFIG",
+        "JUPYTER_DATA_DIR": "_DATA",
+        "JUPYTERLAB_SETTINGS_DIR": "_SETTINGS",
+    }
     places |= {"JUPYTERLAB_WORKSPACES_DIR": "_WORKSPACES"}
-    options = ["--no-browser", f"--port={port}", "--ServerApp.ip=127.0.0.1", "--port-retries=0", "--allow-root"]
-    options += [f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}", "--LabApp.expose_app_in_browser=True"]
+    options = [
+        "--no-browser",
+        f"--port={port}",
+        "--ServerApp.ip=127.0.0.1",
+        "--port-retries=0",
+        "--allow-root",
+    ]
+    options += [
+        f"--IdentityProvider.token={token}",
+        f"--ServerApp.root_dir={folder}",
+        "--LabApp.expose_app_in_browser=True",
+    ]
     server = subprocess.Popen(
         [sys.executable, "-m", "jupyterlab", *options],
         env=os.environ | {name: str(private / place) for name, place in places.items()},
@@ -64,7 +84,9 @@ def run_all(page) -> None:
     page.wait_for_function("() => window.jupyterapp !== undefined")
     page.evaluate(READY)
     page.evaluate(
-        "() => { window.allRan = false; window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.allRan = true) }"
+        "() => { window.allRan = false;"
+        " window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.allRan ="
+        " true) }"
     )
     page.wait_for_function("() => window.allRan", timeout=12 * MINUTES)
     page.wait_for_function(IDLE, timeout=MINUTES)
@@ -78,8 +100,11 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium)
     text = notebook.read_text()  # Lab saves by itself: a copy is opened
     quick = r"PROFILE = \"quick\""
     assert text.count(quick) == 1
-    # what is tested here is the page; quick numbers are checked by test_notebooks.py and run by make colab, but people look at them
-    (folder / notebook.name).write_text(text if photos else text.replace(quick, r"PROFILE = \"smoke\""))
+    # what is tested here is the page; quick numbers are checked by test_notebooks.py and run by
+    # make colab, but people look at them
+    (folder / notebook.name).write_text(
+        text if photos else text.replace(quick, r"PROFILE = \"smoke\"")
+    )
     if (NOTEBOOKS / "figures").exists():
         shutil.copytree(NOTEBOOKS / "figures", folder / "figures")
     with lab(folder, tmp_path) as address:
@@ -87,10 +112,15 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium)
         page.set_default_timeout(2 * MINUTES)
         page.goto(address(notebook.name))
         run_all(page)
-        failed = page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], .jp-OutputArea-error")
+        failed = page.locator(
+            ".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'],"
+            " .jp-OutputArea-error"
+        )
         assert failed.count() == 0, failed.first.inner_text()[:500]
         cells = page.evaluate(COUNTS)
-        assert all(cells), f"cells that did not run: {[i for i, count in enumerate(cells) if not count]}"
+        assert all(cells), (
+            f"cells that did not run: {[i for i, count in enumerate(cells) if not count]}"
+        )
         moved = move_every_slider(page)
         assert len(moved) == text.count('"explore(\\n"') and all(moved)
         if photos:
@@ -98,17 +128,27 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium)
 
 
 def move_every_slider(page) -> list[bool]:
-    """For each widget box: whether its first slider, moved by key, or else a new text in its text box, changes the picture."""
+    """For each widget box: whether its first slider, moved by key, or else a new text in its text
+    box, changes the picture.
+    """
     moved = []
     count = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
     for index in range(count):  # cells far down exist on the page only once they are scrolled to
         page.evaluate(
-            "i => { const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = i; n.scrollToItem(i, 'center') }", index
+            "i => { const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = i;"
+            " n.scrollToItem(i, 'center') }",
+            index,
         )
         cell = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
-        handle, picture = cell.locator(".widget-slider .noUi-handle").first, cell.locator("img.widget-image").first
+        handle, picture = (
+            cell.locator(".widget-slider .noUi-handle").first,
+            cell.locator("img.widget-image").first,
+        )
         box = cell.locator(".widget-textarea textarea").first
-        if not cell.locator(".widget-slider").count() and not cell.locator(".widget-textarea").count():
+        if (
+            not cell.locator(".widget-slider").count()
+            and not cell.locator(".widget-textarea").count()
+        ):
             continue
         before = picture.get_attribute("src")
         if cell.locator(".widget-slider").count():
@@ -119,7 +159,11 @@ def move_every_slider(page) -> list[bool]:
             box.fill("Behind me lie {history}. Now I would like")
             box.press("Tab")
         with contextlib.suppress(Exception):
-            page.wait_for_function("([img, old]) => img.src !== old", arg=[picture.element_handle(), before], timeout=MINUTES / 4)
+            page.wait_for_function(
+                "([img, old]) => img.src !== old",
+                arg=[picture.element_handle(), before],
+                timeout=MINUTES / 4,
+            )
         moved.append(picture.get_attribute("src") != before)
     return moved
 

@@ -1,4 +1,6 @@
-"""Every slide in a real browser, from an empty folder: nothing spills, nothing is fetched, everything can be read."""
+"""Every slide in a real browser, from an empty folder: nothing spills, nothing is fetched,
+everything can be read.
+"""
 
 import shutil
 from pathlib import Path
@@ -38,18 +40,26 @@ def walk(page):
     for number in range(1, count + 1):
         page.evaluate("number => { location.hash = '#' + number }", number)
         page.wait_for_function(
-            "number => document.querySelectorAll('svg.bespoke-marp-slide')[number - 1].classList.contains('bespoke-marp-active')",
+            "number => document.querySelectorAll('svg.bespoke-marp-slide')[number -"
+            " 1].classList.contains('bespoke-marp-active')",
             arg=number,
         )
         yield page.evaluate(MEASURE)
 
 
-@pytest.mark.parametrize("deck", sorted(SLIDES.glob("[0-9][0-9]_*.html")), ids=lambda deck: deck.stem)
+@pytest.mark.parametrize(
+    "deck", sorted(SLIDES.glob("[0-9][0-9]_*.html")), ids=lambda deck: deck.stem
+)
 def test_walk_the_deck(deck, tmp_path, chromium):
     shutil.copy(deck, tmp_path)
     asked, errors = [], []
     page = chromium.new_page(viewport={"width": 1280, "height": 720})
-    page.on("request", lambda request: asked.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+    page.on(
+        "request",
+        lambda request: (
+            asked.append(request.url) if not request.url.startswith(("file:", "data:")) else None
+        ),
+    )
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.goto((tmp_path / deck.name).as_uri())
     page.wait_for_function("document.fonts.ready.then(() => true)")
@@ -58,7 +68,15 @@ def test_walk_the_deck(deck, tmp_path, chromium):
     assert len(slides) == deck.with_suffix(".md").read_text(encoding="utf-8").count("Minutes:")
     for slide in slides:
         assert slide["over"] <= 0 and slide["overx"] <= 0, f"overflow on {slide['title']!r}"
-        assert slide["spills"] == [] and slide["wide"] == [], f"outside its place on {slide['title']!r}: {slide['spills'] + slide['wide']}"
-        assert slide["smallest"] >= 20, f"text of {slide['smallest']} px on {slide['title']!r} cannot be read from the back"
-        assert slide["broken"] == 0 and not slide["rawmath"] and not slide["holes"] and slide["font"], slide["title"]
-    assert len({(slide["x"], slide["y"], slide["lines"]) for slide in slides if slide["plain"]}) == 1, "the title jumps between slides"
+        assert slide["spills"] == [] and slide["wide"] == [], (
+            f"outside its place on {slide['title']!r}: {slide['spills'] + slide['wide']}"
+        )
+        assert slide["smallest"] >= 20, (
+            f"text of {slide['smallest']} px on {slide['title']!r} cannot be read from the back"
+        )
+        assert (
+            slide["broken"] == 0 and not slide["rawmath"] and not slide["holes"] and slide["font"]
+        ), slide["title"]
+    assert (
+        len({(slide["x"], slide["y"], slide["lines"]) for slide in slides if slide["plain"]}) == 1
+    ), "the title jumps between slides"

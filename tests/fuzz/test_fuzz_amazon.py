@@ -4,12 +4,17 @@ from fuzzing import CASES, fuzz_loader
 
 ITEMS = range(1, 8)
 VALID = {
-    "Games-6k.item": b"item_id:token\ttitle:token_seq\n"
-    + "".join(f"{i}\tGame {i} &amp; é\n" for i in ITEMS).encode(),
-    "Games-6k.test.inter": b"user_id:token\titem_id_list:token_seq\titem_id:token\n"
-    + b"".join(
-        b"%d\t%d %d %d\t%d\n" % (u, u % 7 + 1, (u + 2) % 7 + 1, (u + 4) % 7 + 1, (u + 5) % 7 + 1)
-        for u in range(1, 8)
+    "Games-6k.item": (
+        b"item_id:token\ttitle:token_seq\n"
+        + "".join(f"{i}\tGame {i} &amp; é\n" for i in ITEMS).encode()
+    ),
+    "Games-6k.test.inter": (
+        b"user_id:token\titem_id_list:token_seq\titem_id:token\n"
+        + b"".join(
+            b"%d\t%d %d %d\t%d\n"
+            % (u, u % 7 + 1, (u + 2) % 7 + 1, (u + 4) % 7 + 1, (u + 5) % 7 + 1)
+            for u in range(1, 8)
+        )
     ),
 }
 

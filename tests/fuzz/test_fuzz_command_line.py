@@ -1,4 +1,5 @@
-"""Argument vectors that nobody would type, for every subcommand: one line and status 2, never a traceback.
+"""Argument vectors that nobody would type, for every subcommand: one line and status 2, never a
+traceback.
 
 Whatever would fit, fetch or write is stopped where it begins, so that only the way there is tried.
 """
@@ -14,8 +15,8 @@ from fuzzing import SETTINGS
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tutorial_lib import cli
 from tutorial_lib.errors import InputError
+from tutorial_workshop.cli import main as cli
 
 STOPPED = "stopped before the work"
 ODD = [
@@ -139,11 +140,15 @@ OPTIONS = {
     "datasets": [],
     "fetch": [],
     "run": "profile dataset lm seed out jobs solutions notebooks-folder".split(),
-    "train": "dataset objective width layers heads dropout epochs length learning-rate refit seed out".split(),
+    "train": (
+        "dataset objective width layers heads dropout epochs length learning-rate refit seed out".split()
+    ),
     "pretrain": "documents seed out ship".split(),
     "compare": "dataset metric seed".split(),
     "grid": "dataset lm task labels seeds users jobs dask out".split(),
-    "audit": "dataset split k attribute margin seed out export-ids validate replications jobs".split(),
+    "audit": (
+        "dataset split k attribute margin seed out export-ids validate replications jobs".split()
+    ),
     "slides": [],
     "solutions": ["build"],
 }
@@ -151,7 +156,9 @@ OPTIONS = {
 
 @st.composite
 def arguments(draw, command: str) -> list[str]:
-    """Options of the command with values good and odd, loose words, and now and then an option of another one."""
+    """Options of the command with values good and odd, loose words, and now and then an option of
+    another one.
+    """
     names = [*OPTIONS[command], "help", "version", "colour"]
     part = st.one_of(
         st.tuples(st.sampled_from(names).map("--{}".format), VALUES).map(list),
@@ -168,11 +175,18 @@ def stop(*args, **kwargs):
 @pytest.fixture
 def harmless(monkeypatch, tmp_path):
     """Nothing is fitted, fetched, executed or written, and signals are as they were."""
-    from tutorial_lib import audit_command, data, experiments, pretraining_command, runner
+    from tutorial_recipes import pretraining
+
+    from tools import builder
+    from tutorial_lib import data
     from tutorial_lib.data import files
-    from tutorial_lib.experiments import cells
-    from tutorial_lib.models import SequenceRecommender, pretraining
-    from tutorial_lib.teaching import builder, environment
+    from tutorial_lib.models import SequenceRecommender
+    from tutorial_workshop import experiments
+    from tutorial_workshop.cli import audit as audit_command
+    from tutorial_workshop.cli import pretrain as pretraining_command
+    from tutorial_workshop.cli import run as runner
+    from tutorial_workshop.experiments import cells
+    from tutorial_workshop.page import environment
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")

@@ -23,30 +23,40 @@ RATED = [
 VALID = {
     "ml-100k": {
         "u.data": "".join(f"{u}\t{i}\t{r}\t{t}\n" for u, i, r, t in RATED).encode(),
-        "u.item": "".join(film(i, title) + "\n" for i, title in zip(FILMS, TITLES)).encode(
-            "latin-1"
+        "u.item": (
+            "".join(film(i, title) + "\n" for i, title in zip(FILMS, TITLES)).encode("latin-1")
         ),
         "u.user": "".join(f"{u}|{20 + u}|{'FM'[u % 2]}|other|0000{u}\n" for u in USERS).encode(),
     },
     "ml-1m": {
         "ratings.dat": "".join(f"{u}::{i}::{r}::{t}\n" for u, i, r, t in RATED).encode(),
-        "movies.dat": "".join(
-            f"{i}::{title}::Crime|Drama\n" for i, title in zip(FILMS, TITLES)
-        ).encode("latin-1"),
-        "users.dat": "".join(
-            f"{u}::{'FM'[u % 2]}::{(1, 18, 56)[u % 3]}::{u}::4806{u}\n" for u in USERS
-        ).encode(),
+        "movies.dat": (
+            "".join(f"{i}::{title}::Crime|Drama\n" for i, title in zip(FILMS, TITLES)).encode(
+                "latin-1"
+            )
+        ),
+        "users.dat": (
+            "".join(
+                f"{u}::{'FM'[u % 2]}::{(1, 18, 56)[u % 3]}::{u}::4806{u}\n" for u in USERS
+            ).encode()
+        ),
     },
     "ml-latest-small": {
-        "ratings.csv": b"userId,movieId,rating,timestamp\r\n"
-        + "".join(f"{u},{i},{r}.0,{t}\r\n" for u, i, r, t in RATED).encode(),
-        "movies.csv": b"movieId,title,genres\r\n"
-        + "".join(
-            '{},"{}",Drama|War\r\n'.format(i, title.replace('"', '""'))
-            for i, title in zip(FILMS, TITLES)
-        ).encode(),
-        "tags.csv": b"userId,movieId,tag,timestamp\r\n"
-        + b'2,1,"funny, ""really""",1445714994\r\n3,2,sad,1445714996\r\n',
+        "ratings.csv": (
+            b"userId,movieId,rating,timestamp\r\n"
+            + "".join(f"{u},{i},{r}.0,{t}\r\n" for u, i, r, t in RATED).encode()
+        ),
+        "movies.csv": (
+            b"movieId,title,genres\r\n"
+            + "".join(
+                '{},"{}",Drama|War\r\n'.format(i, title.replace('"', '""'))
+                for i, title in zip(FILMS, TITLES)
+            ).encode()
+        ),
+        "tags.csv": (
+            b"userId,movieId,tag,timestamp\r\n"
+            + b'2,1,"funny, ""really""",1445714994\r\n3,2,sad,1445714996\r\n'
+        ),
     },
 }
 

@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.experiments import Cell, Results, load_results, to_frame
-from tutorial_lib.experiments.results import CHECKSUM, COLUMNS, LIMITS, checksum
+from tutorial_workshop.experiments import Cell, Results, load_results, to_frame
+from tutorial_workshop.experiments.results import CHECKSUM, COLUMNS, LIMITS, checksum
 
 CELLS = [Cell("world-movies", "kit-gpt", "full", labels, 0, 3) for labels in (8, 16)]
 

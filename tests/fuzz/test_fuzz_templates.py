@@ -1,4 +1,6 @@
-"""Any text as a template: refused with the kit's own error when it is made, or good for everything that takes a template."""
+"""Any text as a template: refused with the kit's own error when it is made, or good for everything
+that takes a template.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,63 @@ from tutorial_lib.strategies.soft_prompts import _rest, opening_ids
 from tutorial_lib.strategies.task import Task
 
 WORDS = Verbaliser(("Dark Comet", "Sunny {Reef}", "Quiet }Owl{"), "film", "films")
-BRACES = ["{", "}", "{{", "}}", "{}", "{0}", "{-1}", "{{}}", "{ ", " }", "{{{", "}}}", "{:", "!}", "{!r}", "{[0]}", "{.x}", "{{{{"]
-BEHIND = ["", ":", ":d", ":>9", ":{item}", ":{", "!", "!r", "!s", "!z", "!r:d", "[0]", "[item]", "[", "]", ".x", ".__class__", "..", " "]
+BRACES = [
+    "{",
+    "}",
+    "{{",
+    "}}",
+    "{}",
+    "{0}",
+    "{-1}",
+    "{{}}",
+    "{ ",
+    " }",
+    "{{{",
+    "}}}",
+    "{:",
+    "!}",
+    "{!r}",
+    "{[0]}",
+    "{.x}",
+    "{{{{",
+]
+BEHIND = [
+    "",
+    ":",
+    ":d",
+    ":>9",
+    ":{item}",
+    ":{",
+    "!",
+    "!r",
+    "!s",
+    "!z",
+    "!r:d",
+    "[0]",
+    "[item]",
+    "[",
+    "]",
+    ".x",
+    ".__class__",
+    "..",
+    " ",
+]
 NAMES = [*GAPS, "itm", "History", "ITEM", "item item", "items", "self", "0", "²", "é"]
-GAP = st.builds(lambda name, behind: f"{{{name}{behind}}}", st.sampled_from(NAMES), st.sampled_from(BEHIND))
+GAP = st.builds(
+    lambda name, behind: f"{{{name}{behind}}}", st.sampled_from(NAMES), st.sampled_from(BEHIND)
+)
 GOOD = st.sampled_from([f"{{{name}}}" for name in GAPS])
-PIECE = st.one_of(GOOD, GOOD, GAP, st.sampled_from([*BRACES, *NASTY, "After ", "; then", "\ud800", "\udfff", "\n"]), st.text(max_size=5))
+PIECE = st.one_of(
+    GOOD,
+    GOOD,
+    GAP,
+    st.sampled_from([*BRACES, *NASTY, "After ", "; then", "\ud800", "\udfff", "\n"]),
+    st.text(max_size=5),
+)
 TEXTS = st.one_of(st.lists(PIECE, max_size=6).map("".join), st.text(max_size=30))
-ANY = st.one_of(TEXTS, TEXTS, TEXTS, st.sampled_from([None, 0, 1.5, b"{item}", ["{item}"], ("{item}",), True]))
+ANY = st.one_of(
+    TEXTS, TEXTS, TEXTS, st.sampled_from([None, 0, 1.5, b"{item}", ["{item}"], ("{item}",), True])
+)
 
 
 @cache
@@ -52,7 +103,12 @@ def test_a_template_that_was_accepted_can_be_filled(source, target):
     if template is None:
         return
     assert template.gaps <= set(GAPS)
-    values = {gap: value for gap, value in zip(GAPS, ("a", "{b}", "{", "}}", "{item:d}", "", "é", "1", "{0}", "!", "%s"), strict=True)}
+    values = {
+        gap: value
+        for gap, value in zip(
+            GAPS, ("a", "{b}", "{", "}}", "{item:d}", "", "é", "1", "{0}", "!", "%s"), strict=True
+        )
+    }
     filled = template.fill(**values)
     assert all(isinstance(text, str) for text in filled)
     if template.gaps:
@@ -74,19 +130,26 @@ def test_any_words_can_be_said_in_a_template(text):
         assert any("\ud800" <= letter <= "\udfff" for letter in text)
         return
     assert template.fill(item="A")[0] == text + "A"
-    assert person.fill(history="A", plural="films", item="B")[0].startswith(f"{text} enjoyed these films")
+    assert person.fill(history="A", plural="films", item="B")[0].startswith(
+        f"{text} enjoyed these films"
+    )
 
 
 @SETTINGS
 @given(TEXTS, TEXTS)
 def test_a_model_can_be_asked_with_every_template_that_was_accepted(source, target):
-    """Scores, examples in the context, and the words that a soft prompt starts from: refused before anything is tuned, or done."""
+    """Scores, examples in the context, and the words that a soft prompt starts from: refused before
+    anything is tuned, or done.
+    """
     template = made(source, target)
     if template is None:
         return
     asked = [zero_shot(Task(lm(), WORDS, [], 3, 0), template)]
     assert isinstance(asked[0], Adapted)
-    for attempt in (lambda: few_shot(Task(lm(), WORDS, [np.array([0, 1, 2])], 3, 0), template, examples=1), lambda: soft(template)):
+    for attempt in (
+        lambda: few_shot(Task(lm(), WORDS, [np.array([0, 1, 2])], 3, 0), template, examples=1),
+        lambda: soft(template),
+    ):
         try:
             asked.append(attempt())
         except InputError as error:

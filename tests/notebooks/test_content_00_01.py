@@ -1,4 +1,6 @@
-"""What notebooks 00 and 01 say and draw: widgets over their whole grid, the map, and the claims of the text as checks."""
+"""What notebooks 00 and 01 say and draw: widgets over their whole grid, the map, and the claims of
+the text as checks.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +13,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tools.builder import build, outputs, read_source
 from tutorial_lib.data import Split, leave_last_out, load_dataset, temporal_split
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare, evaluate, mean_interval, ranking_metrics
 from tutorial_lib.evaluation.protocols import evaluate_sampled, impossible_share
 from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, TransitionKNN
-from tutorial_lib.teaching import figures, telling
-from tutorial_lib.teaching.builder import build, outputs, read_source
-from tutorial_lib.teaching.display import png_bytes
-from tutorial_lib.teaching.exercises import all_exercises, get_exercise, whose
-from tutorial_lib.teaching.questions import FOLDER, load_questions
-from tutorial_lib.teaching.widgets import grid
+from tutorial_workshop.figures import basics as figures
+from tutorial_workshop.page import output as telling
+from tutorial_workshop.page.checker import all_exercises, get_exercise, whose
+from tutorial_workshop.page.display import png_bytes
+from tutorial_workshop.page.questions import FOLDER, load_questions
+from tutorial_workshop.page.widgets import grid
 
 ROOT = Path(__file__).resolve().parents[2]
 NAMES = ("00_start_here", "01_recommendation_as_language")
 WORLDS = ("world-movies", "world-products", "world-news")
 KNOWN = {  # what the notebook has imported by the time its cells run
-    **{"np": np, "pd": pd, "Split": Split, "evaluate": evaluate, "compare": compare, "mean_interval": mean_interval},
+    **{
+        "np": np,
+        "pd": pd,
+        "Split": Split,
+        "evaluate": evaluate,
+        "compare": compare,
+        "mean_interval": mean_interval,
+    },
     **{model.__name__: model for model in (Popularity, TransitionKNN, ItemKNN, EASE)},
     "bars": lambda *arguments, **keywords: None,
 }
@@ -49,7 +59,9 @@ def run_cell(needle: str, space: dict) -> dict:
 def movies():
     """The split of the default world, and what the cell of section 6 makes of it."""
     split = leave_last_out(load_dataset("world-movies"))
-    return split, run_cell("class ShortList", {**KNOWN, "split": split, "models": {}, "results": {}})
+    return split, run_cell(
+        "class ShortList", {**KNOWN, "split": split, "models": {}, "results": {}}
+    )
 
 
 # widgets and figures
@@ -57,7 +69,10 @@ def movies():
 
 def test_playground_draws_every_setting():
     """A slider position that cannot be drawn would freeze the widget in the middle of a lesson."""
-    pictures = {tuple(values.values()): png_bytes(figures.metric_playground(**values), dpi=40) for values in grid(PLAYGROUND)}
+    pictures = {
+        tuple(values.values()): png_bytes(figures.metric_playground(**values), dpi=40)
+        for values in grid(PLAYGROUND)
+    }
     assert len(pictures) == 80 and len(set(pictures.values())) == 80, "two settings look the same"
 
 
@@ -67,7 +82,9 @@ def test_playground_shows_the_numbers_of_the_library(values):
     k, items = values["k"], list(range(1, 21))
     library = ranking_metrics([items], [[values["rank"]]], k=k).iloc[0]
     shown = figures.metric_values(**values)
-    assert [shown["MRR"], shown["NDCG"], shown["recall"]] == pytest.approx([library[f"{m}@{k}"] for m in ("mrr", "ndcg", "recall")])
+    assert [shown["MRR"], shown["NDCG"], shown["recall"]] == pytest.approx(
+        [library[f"{m}@{k}"] for m in ("mrr", "ndcg", "recall")]
+    )
     assert f"NDCG@{k} = {library[f'ndcg@{k}']:.3f}" in figures.describe_playground(**values)
 
 
@@ -77,7 +94,9 @@ def test_metric_values_refuse_rank_zero():
 
 
 def test_still_curves_keep_what_their_caption_says():
-    """ "MRR loses most at the top, recall only at the cut-off, NDCG lies between": checked at every rank inside the cut-off."""
+    """ "MRR loses most at the top, recall only at the cut-off, NDCG lies between": checked at every
+    rank inside the cut-off.
+    """
     values = [figures.metric_values(rank, 10) for rank in range(1, 11)]
     assert all(v["MRR"] <= v["NDCG"] <= v["recall"] == 1 for v in values)
     assert figures.metric_values(11, 10) == {"MRR": 0, "NDCG": 0, "recall": 0}
@@ -98,17 +117,31 @@ def test_figures_refuse_groups_of_another_length():
 
 
 def test_computed_figures_describe_themselves(capsys):
-    """The alt text is made from the numbers; if it lost one, a reader who cannot see the bar would not know it."""
-    telling.bars({"a": (0.5, 0.4, 0.6), "b": 0.25}, quantity="hit@10", caption="A caption of some length.")
-    telling.points(["x"], {"g": [(0.1, -0.1, 0.2)]}, quantity="difference", caption="A caption of some length.", zero="none")
+    """The alt text is made from the numbers; if it lost one, a reader who cannot see the bar would
+    not know it.
+    """
+    telling.bars(
+        {"a": (0.5, 0.4, 0.6), "b": 0.25}, quantity="hit@10", caption="A caption of some length."
+    )
+    telling.points(
+        ["x"],
+        {"g": [(0.1, -0.1, 0.2)]},
+        quantity="difference",
+        caption="A caption of some length.",
+        zero="none",
+    )
     out = capsys.readouterr().out
     assert "a 0.500 (0.400 to 0.600); b 0.250" in out and "g: x 0.100 (-0.100 to 0.200)" in out
 
 
 def test_tables_and_sentences_as_text(capsys):
-    telling.table(pd.DataFrame({"n": [1914], "v": [0.123456], "t": [("a", "b")]}), caption="Three kinds")
+    telling.table(
+        pd.DataFrame({"n": [1914], "v": [0.123456], "t": [("a", "b")]}), caption="Three kinds"
+    )
     telling.say("one", "**two**")
-    assert capsys.readouterr().out == "Three kinds\n-  n  v  t\n0  1914  0.1235  a, b\none\n**two**\n"
+    assert (
+        capsys.readouterr().out == "Three kinds\n-  n  v  t\n0  1914  0.1235  a, b\none\n**two**\n"
+    )
 
 
 # the map and the outline
@@ -126,11 +159,17 @@ def test_drawings_stand_alone(name):
 
 def test_unknown_drawing_is_refused():
     with pytest.raises(InputError, match="did you mean 'kit_map'"):
-        telling.drawing("kit_mop", alt="Some text that is long enough.", caption="Some text that is long enough.")
+        telling.drawing(
+            "kit_mop",
+            alt="Some text that is long enough.",
+            caption="Some text that is long enough.",
+        )
 
 
 def test_map_and_outline_tell_which_notebooks_exist():
-    """A link to a notebook that is not there, or "planned" beside one that is, sends a learner astray."""
+    """A link to a notebook that is not there, or "planned" beside one that is, sends a learner
+    astray.
+    """
     there = {path.stem[:2] for path in (ROOT / "notebooks").glob("*.ipynb")}
     svg = (ROOT / "notebooks" / "figures" / "kit_map.svg").read_text(encoding="utf-8")
     circles = re.findall(r'<circle [^>]*fill="(#\w+)"[^>]*/><text[^>]*>(\d\d)<', svg)
@@ -138,39 +177,66 @@ def test_map_and_outline_tell_which_notebooks_exist():
     assert not {number for colour, number in circles if colour == "#fff"} & there
     text = "\n".join(cell.source for cell in cells(NAMES[0]) if cell.cell_type == "markdown")
     rows = re.findall(r"^\| (?!notebook|---)(.+?) \|", text, re.M)
-    planned = {number for row in rows if "(planned)" in row for number in re.findall(r"\b(\d\d)\b", row)}
+    planned = {
+        number for row in rows if "(planned)" in row for number in re.findall(r"\b(\d\d)\b", row)
+    }
     assert planned and not planned & there
-    for link in re.findall(r"\]\((\w+\.ipynb)\)", "".join(c.source for name in NAMES for c in cells(name))):
+    for link in re.findall(
+        r"\]\((\w+\.ipynb)\)", "".join(c.source for name in NAMES for c in cells(name))
+    ):
         assert (ROOT / "notebooks" / link).is_file(), link
 
 
 # the text
 
 
-@pytest.mark.parametrize("source", sorted((ROOT / "notebooks" / "src").glob("0[0-6]_*.py")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "source", sorted((ROOT / "notebooks" / "src").glob("0[0-6]_*.py")), ids=lambda path: path.stem
+)
 def test_every_notebook_links_to_the_glossary(source):
-    """A learner who meets an unknown term near the top must find its meaning, also in the solutions, one folder deeper."""
+    """A learner who meets an unknown term near the top must find its meaning, also in the
+    solutions, one folder deeper.
+    """
     (box,) = [c.source for c in read_source(source) if "objectives" in c.metadata.get("tags", [])]
     assert "[glossary](../GLOSSARY.md)" in box
     for path, solution in outputs(source).items():
         (link,) = set(re.findall(r"\]\(([./]*GLOSSARY\.md)\)", build(source, solution)))
-        assert (path.parent / link).resolve() == ROOT / "GLOSSARY.md" and (ROOT / "GLOSSARY.md").is_file()
+        assert (path.parent / link).resolve() == ROOT / "GLOSSARY.md" and (
+            ROOT / "GLOSSARY.md"
+        ).is_file()
 
 
 def test_the_glossary_defines_what_is_used_and_stands_in_order():
     """A term that is used and not defined, or stands out of order, is not found."""
     lines = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8").splitlines()
-    rows = [[part.strip() for part in line.strip("|").split(" | ", 1)] for line in lines if line.startswith("| ")][1:]
+    rows = [
+        [part.strip() for part in line.strip("|").split(" | ", 1)]
+        for line in lines
+        if line.startswith("| ")
+    ][1:]
     terms = [term.casefold() for term, _ in rows]
     assert terms == sorted(set(terms)) and all(len(meaning) >= 15 for _, meaning in rows)
-    needed = ("NSP", "attention", "embedding", "nat", "cold start", "path language model", "RAG", "MoE", "CoT", "SNSR")
+    needed = (
+        "NSP",
+        "attention",
+        "embedding",
+        "nat",
+        "cold start",
+        "path language model",
+        "RAG",
+        "MoE",
+        "CoT",
+        "SNSR",
+    )
     for term in (*needed, "semantic ID", "collator", "BCE", "EASE", "Holm", "closing token"):
         assert any(re.search(rf"\b{re.escape(term)}\b", known, re.I) for known, _ in rows), term
     assert "F-score" in dict(rows)["chrF"]
 
 
 def test_nobody_calls_the_reference_the_learners_own_work():
-    """After a wrong answer the notebook goes on with the reference: "yours ... the same" would then praise the wrong function."""
+    """After a wrong answer the notebook goes on with the reference: "yours ... the same" would then
+    praise the wrong function.
+    """
     task = get_exercise("00-hit")
     (cell,) = [c.source for c in cells(NAMES[0]) if "whose(hit_at_k" in c.source]
     assert "yours" not in cell
@@ -179,7 +245,10 @@ def test_nobody_calls_the_reference_the_learners_own_work():
     for path in sorted((ROOT / "notebooks" / "src").glob("0[0-6]_*.py")):
         for cell in read_source(path):
             if cell.cell_type == "code":
-                assert not re.search(r"\byours \{|Your \w+ and the", cell.source), (path.name, cell.source)
+                assert not re.search(r"\byours \{|Your \w+ and the", cell.source), (
+                    path.name,
+                    cell.source,
+                )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -189,7 +258,11 @@ def test_every_question_is_asked_and_every_objective_is_tested(name):
     asked = re.findall(rf'quiz\("{name}", "([^"]+)"\)', code)
     assert sorted(asked) == sorted(load_questions(FOLDER / f"{name}.yaml"))
     exercises = set(re.findall(r'exercise="([^"]+)"', code))
-    assert exercises == {e for e in all_exercises() if e.startswith(name[:2])} == set(re.findall(r'hint\("([^"]+)"', code))
+    assert (
+        exercises
+        == {e for e in all_exercises() if e.startswith(name[:2])}
+        == set(re.findall(r'hint\("([^"]+)"', code))
+    )
     (box,) = [cell.source for cell in cells(name) if "objectives" in cell.metadata.get("tags", [])]
     verbs = [line for line in box.splitlines() if line.startswith("> - ")]
     assert 3 <= len(verbs) <= 5 and exercises <= set(re.findall(r"\b\d\d-[a-z]+", box))
@@ -214,11 +287,15 @@ def test_the_oracle_is_the_ceiling(world):
     split = leave_last_out(load_dataset(world))
     top = evaluate(Oracle().fit(split), split, k=10)
     for model in (Popularity(), TransitionKNN(), ItemKNN(), EASE()):
-        assert compare(top, evaluate(model.fit(split), split, k=10), "ndcg@10").ci[0] > 0, type(model).__name__
+        assert compare(top, evaluate(model.fit(split), split, k=10), "ndcg@10").ci[0] > 0, type(
+            model
+        ).__name__
 
 
 def test_short_list_changes_places_under_sampling(movies):
-    """The rank flip of section 6: ahead in the full ranking, behind in the sampled one, both intervals away from 0."""
+    """The rank flip of section 6: ahead in the full ranking, behind in the sampled one, both
+    intervals away from 0.
+    """
     split, space = movies
     model, rival = space["models"]["ShortList"], TransitionKNN().fit(split)
     assert compare(space["results"]["ShortList"], evaluate(rival, split, k=10), "hit@10").ci[0] > 0
@@ -240,37 +317,57 @@ def test_short_list_is_popularity_below_place_20(movies):
 
 
 def test_a_constant_scorer_is_worth_chance(movies):
-    """Section 7: perfect if ties go to the target, useless if against it, k out of the unseen items by the expected value."""
+    """Section 7: perfect if ties go to the target, useless if against it, k out of the unseen items
+    by the expected value.
+    """
     split, _ = movies
     space = run_cell("class Constant", {**KNOWN, "ds": split.dataset, "split": split})
     found = {rule: interval.mean for rule, interval in space["constant"].items()}
-    chance = np.mean([10 / (split.dataset.n_items - len(history)) for history in split.test_history])
+    chance = np.mean(
+        [10 / (split.dataset.n_items - len(history)) for history in split.test_history]
+    )
     assert (found["optimistic"], found["pessimistic"]) == (1, 0)
     assert found["expected"] == pytest.approx(chance, rel=1e-12)
 
 
 def test_a_random_target_flatters_and_one_moment_in_time_does_not_leak(movies):
-    """Section 8 on world-movies: EASE gains from a random target, and only leave-last-out makes impossible recommendations."""
+    """Section 8 on world-movies: EASE gains from a random target, and only leave-last-out makes
+    impossible recommendations.
+    """
     split, _ = movies
     ds = split.dataset
     out = run_cell("def random_split", {**KNOWN, "ds": ds, "split": split, "SEEDS": range(2)})
     assert out["gains"]["EASE"].ci[0] > 0
     drawn = out["random_split"](3)
     again = [np.sort(np.concatenate(pair)) for pair in zip(drawn.train, drawn.test_target)]
-    assert all(np.array_equal(a, np.sort(s)) for a, s in zip(again, ds.sequences())), "an item was lost or doubled"
+    assert all(np.array_equal(a, np.sort(s)) for a, s in zip(again, ds.sequences())), (
+        "an item was lost or doubled"
+    )
     timed = temporal_split(ds)
-    counts = [impossible_share(TransitionKNN().fit(s).recommend(s.test_history, k=10), s)["impossible"].sum() for s in (split, timed)]
+    counts = [
+        impossible_share(TransitionKNN().fit(s).recommend(s.test_history, k=10), s)[
+            "impossible"
+        ].sum()
+        for s in (split, timed)
+    ]
     assert counts[0] > 0 == counts[1]
 
 
 @pytest.mark.real
 def test_item_numbers_mean_something_in_movielens():
-    """Section 7 says so of MovieLens-100K: sorting ties by item number must move EASE by more than its interval is wide."""
+    """Section 7 says so of MovieLens-100K: sorting ties by item number must move EASE by more than
+    its interval is wide.
+    """
     from dataclasses import replace
 
     ds = load_dataset("ml-100k").k_core(5)
     found = []
     for rising in (True, False):
-        split = leave_last_out(replace(ds, interactions=ds.interactions.sort_values("item", kind="stable", ascending=rising)))
+        split = leave_last_out(
+            replace(
+                ds,
+                interactions=ds.interactions.sort_values("item", kind="stable", ascending=rising),
+            )
+        )
         found.append(mean_interval(evaluate(EASE().fit(split), split, k=10), "hit@10"))
     assert found[1].mean - found[0].mean > found[0].high - found[0].low

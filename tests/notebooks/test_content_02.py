@@ -1,4 +1,6 @@
-"""What notebook 02 says and draws: the widget over its whole grid, figures, the live curve, and the recorded results it reads."""
+"""What notebook 02 says and draws: the widget over its whole grid, figures, the live curve, and the
+recorded results it reads.
+"""
 
 from __future__ import annotations
 
@@ -12,22 +14,31 @@ from test_content_00_01 import cells
 
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.objectives import Autoregressive, GapFilling, Masked, Vocabulary
-from tutorial_lib.teaching import figures_objectives as figures
-from tutorial_lib.teaching.display import png_bytes
-from tutorial_lib.teaching.live import LiveCurve, training_curves
-from tutorial_lib.teaching.widgets import grid
 from tutorial_lib.training import Epoch
+from tutorial_workshop.figures import objectives as figures
+from tutorial_workshop.figures.live_curve import LiveCurve, training_curves
+from tutorial_workshop.page.display import png_bytes
+from tutorial_workshop.page.widgets import grid
 
 NAME = "02_objectives_am_mlm"
-CONTROLS = {"ratio": [0.1, 0.2, 0.3, 0.5, 0.8], "mask": ["random places", "cut, last hidden"], "seed": range(6)}
+CONTROLS = {
+    "ratio": [0.1, 0.2, 0.3, 0.5, 0.8],
+    "mask": ["random places", "cut, last hidden"],
+    "seed": range(6),
+}
 
 
 def test_masking_playground_draws_every_setting():
-    """A slider position that cannot be drawn would freeze the widget; two that differ in targets must not look alike."""
+    """A slider position that cannot be drawn would freeze the widget; two that differ in targets
+    must not look alike.
+    """
     pictures, examples = {}, {}
     for values in grid(CONTROLS):
         key = tuple(values.values())
-        pictures[key], examples[key] = png_bytes(figures.masking_picture(**values), dpi=40), str(figures.masked_example(**values))
+        pictures[key], examples[key] = (
+            png_bytes(figures.masking_picture(**values), dpi=40),
+            str(figures.masked_example(**values)),
+        )
     for a in pictures:
         for b in pictures:
             assert (pictures[a] == pictures[b]) == (examples[a] == examples[b])
@@ -38,26 +49,43 @@ def test_masking_playground_stands_in_the_notebook_with_this_grid():
     """The grid above must be the learner's."""
     (source,) = [cell.source for cell in cells(NAME) if "masking_picture," in cell.source]
     for name, values in CONTROLS.items():
-        written = f"range({len(values)})" if isinstance(values, range) else str(values).replace("'", '"')
+        written = (
+            f"range({len(values)})" if isinstance(values, range) else str(values).replace("'", '"')
+        )
         assert f"{name}={written}" in source
 
 
 @pytest.mark.parametrize("values", list(grid(CONTROLS)), ids=str)
 def test_masking_playground_in_words(values):
-    """What a screen reader is told: targets are exactly the hidden letters, and what is cut off is neither seen nor asked."""
+    """What a screen reader is told: targets are exactly the hidden letters, and what is cut off is
+    neither seen nor asked.
+    """
     sees, predict = figures.masked_example(**values)
     for letter, shown, asked in zip(figures.LETTERS, sees, predict, strict=True):
-        assert (shown == "?") == (asked != "") and asked in ("", letter) and shown in (letter, "?", "·")
+        assert (
+            (shown == "?") == (asked != "")
+            and asked in ("", letter)
+            and shown in (letter, "?", "·")
+        )
     targets = [p for p in predict if p]
-    assert figures.describe_masking(**values).startswith(f"{len(targets)} of 12 items are targets ({', '.join(targets)});")
+    assert figures.describe_masking(**values).startswith(
+        f"{len(targets)} of 12 items are targets ({', '.join(targets)});"
+    )
     if values["mask"] == "cut, last hidden":
-        assert len(targets) == 1 and "?" not in sees[: sees.index("?")] and set(sees[sees.index("?") + 1 :]) <= {"·"}
+        assert (
+            len(targets) == 1
+            and "?" not in sees[: sees.index("?")]
+            and set(sees[sees.index("?") + 1 :]) <= {"·"}
+        )
 
 
 def test_attention_pictures_show_what_the_batch_says():
     """A hatched cell too many would teach a leak."""
     vocabulary, history = Vocabulary(12), torch.tensor([[0, 1, 2, 3]])
-    batches = {o.name: o.corrupt(history, vocabulary, torch.Generator().manual_seed(1)) for o in (Autoregressive(), Masked(), GapFilling())}
+    batches = {
+        o.name: o.corrupt(history, vocabulary, torch.Generator().manual_seed(1))
+        for o in (Autoregressive(), Masked(), GapFilling())
+    }
     figure = figures.attention_pictures(batches, vocabulary)
     for ax, batch in zip(figure.axes, batches.values(), strict=True):
         drawn = {(round(p.get_y() + 0.5), round(p.get_x() + 0.5)) for p in ax.patches}
@@ -68,15 +96,22 @@ def test_attention_pictures_show_what_the_batch_says():
 
 def test_reliability_bins_by_hand():
     """Groups of equal size, the least believed first; nothing is lost."""
-    found = figures.reliability_bins(np.array([[0.8, 0.1], [0.3, 0.6]]), np.array([[0.4, 0.1], [0.1, 0.4]]), bins=2)
-    assert found == [(pytest.approx(0.2), pytest.approx(0.1)), (pytest.approx(0.7), pytest.approx(0.4))]
+    found = figures.reliability_bins(
+        np.array([[0.8, 0.1], [0.3, 0.6]]), np.array([[0.4, 0.1], [0.1, 0.4]]), bins=2
+    )
+    assert found == [
+        (pytest.approx(0.2), pytest.approx(0.1)),
+        (pytest.approx(0.7), pytest.approx(0.4)),
+    ]
     assert len(figures.reliability_bins(np.arange(5) / 5, np.arange(5) / 5, bins=8)) == 5
     fig = figures.reliability({"t = 0": (np.linspace(0, 1, 20), np.linspace(0, 0.3, 20))})
     assert [line.get_label() for line in fig.axes[0].lines] == ["calibrated", "t = 0"]
 
 
 def test_the_text_claims_no_more_than_was_run():
-    """A difference of two recipes is no effect of an architecture; the survey says "may not always hold strictly"."""
+    """A difference of two recipes is no effect of an architecture; the survey says "may not always
+    hold strictly".
+    """
     text = "\n".join(cell.source for cell in cells(NAME))
     assert "Effect of the architecture" not in text and "**no** effect of the architecture" in text
     assert "may not always hold strictly" in text and "may not hold strictly" not in text
@@ -84,29 +119,51 @@ def test_the_text_claims_no_more_than_was_run():
 
 
 def test_live_curve_tells_each_validation_once(capsys):
-    """In CI a training cell leaves a few plain lines, and the curve keeps all of them for later figures."""
+    """In CI a training cell leaves a few plain lines, and the curve keeps all of them for later
+    figures.
+    """
     live = LiveCurve("causal", epochs=3)
     for number in (1, 2, 3):
-        live(Epoch(number, 5.0 - number, float(number), 100 * number, ndcg=0.1 * number if number != 2 else None))
+        live(
+            Epoch(
+                number,
+                5.0 - number,
+                float(number),
+                100 * number,
+                ndcg=0.1 * number if number != 2 else None,
+            )
+        )
     assert capsys.readouterr().out.splitlines() == [
         "causal: epoch 1 of 3, loss 4.000, NDCG@10 0.1000, 1 s",
         "causal: epoch 3 of 3, loss 2.000, NDCG@10 0.3000, 3 s",
     ]
     left, right = training_curves(live.history).axes
-    assert left.lines[0].get_xdata().tolist() == [1, 2, 3] and right.lines[0].get_ydata().tolist() == pytest.approx([0.1, 0.3])
+    assert left.lines[0].get_xdata().tolist() == [1, 2, 3] and right.lines[
+        0
+    ].get_ydata().tolist() == pytest.approx([0.1, 0.3])
 
 
 def test_recorded_results_carry_what_makes_them_evidence():
     """A recorded number without seed, commit and seconds is hearsay."""
     results = pd.read_csv(shipped("results/sequence.csv"))
     trained = results[results.model.isin(["causal", "masked"])]
-    assert len(trained) and trained[["seed", "commit", "seconds", "epochs", "users"]].notna().all().all()
+    assert (
+        len(trained)
+        and trained[["seed", "commit", "seconds", "epochs", "users"]].notna().all().all()
+    )
     assert trained.commit.astype(str).str.fullmatch(r"[0-9a-f]{7,}").all()
     on_test = trained[trained.on == "test"]
     ml = on_test[on_test.dataset == "ml-100k"]
     assert ml.groupby("model").seed.nunique().to_dict() == {"causal": 5, "masked": 5}
-    assert sorted(on_test[on_test.dataset == "world-movies"].users.unique()) == [2_000, 5_000, 10_000, 20_000]
-    assert (results.share.dropna() <= 1).all(), "nothing but the exact probabilities reaches the ceiling"
+    assert sorted(on_test[on_test.dataset == "world-movies"].users.unique()) == [
+        2_000,
+        5_000,
+        10_000,
+        20_000,
+    ]
+    assert (results.share.dropna() <= 1).all(), (
+        "nothing but the exact probabilities reaches the ceiling"
+    )
 
 
 def test_claims_about_recorded_runs_hold():

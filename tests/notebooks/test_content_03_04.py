@@ -1,4 +1,6 @@
-"""What notebooks 03 and 04 read and claim: the recorded strategies, the survey's cells, and the controls of their widgets."""
+"""What notebooks 03 and 04 read and claim: the recorded strategies, the survey's cells, and the
+controls of their widgets.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,7 @@ from tutorial_lib.data.shipped import shipped
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import CELLS, STRATEGIES
-from tutorial_lib.teaching.figures_language_models import paired_table, seed_means
+from tutorial_workshop.figures.language_models import paired_table, seed_means
 
 NAMES = {"03": "03_pretrain_finetune", "04": "04_prompting"}
 
@@ -23,20 +25,41 @@ def recorded() -> pd.DataFrame:
 
 
 def test_recorded_results_say_where_they_come_from(recorded):
-    """A number without seed, commit and seconds could not be made again; an invented one has none of them."""
-    assert {"lm", "dataset", "strategy", "labels", "seed", "user", "ndcg@10", "trainable", "seconds", "flops", "commit"} <= set(recorded)
+    """A number without seed, commit and seconds could not be made again; an invented one has none
+    of them.
+    """
+    assert {
+        "lm",
+        "dataset",
+        "strategy",
+        "labels",
+        "seed",
+        "user",
+        "ndcg@10",
+        "trainable",
+        "seconds",
+        "flops",
+        "commit",
+    } <= set(recorded)
     assert set(recorded["lm"]) == {"kit-gpt"} and set(recorded["dataset"]) == {"world-movies"}
     assert recorded["commit"].str.fullmatch(r"[0-9a-f]{7,}").all()
     assert recorded["seed"].nunique() >= 5
     tuned = recorded[recorded["strategy"].isin([name for name, s in STRATEGIES.items() if s.moves])]
     assert (tuned["flops"] > 0).all() and (tuned["trainable"] > 0).all()
-    assert (tuned.loc[tuned["strategy"] != "item-bias", "seconds"] > 0).all()  # counting takes less than the hundredth that is kept
+    assert (
+        tuned.loc[tuned["strategy"] != "item-bias", "seconds"] > 0
+    ).all()  # counting takes less than the hundredth that is kept
     assert recorded["ndcg@10"].between(0, 1).all()
 
 
 def test_recorded_results_compare_like_with_like(recorded):
-    """Paired tests need the same test users under every strategy of a seed, and other users in other seeds."""
-    users = {key: frozenset(some["user"]) for key, some in recorded.groupby(["seed", "strategy", "labels"])}
+    """Paired tests need the same test users under every strategy of a seed, and other users in
+    other seeds.
+    """
+    users = {
+        key: frozenset(some["user"])
+        for key, some in recorded.groupby(["seed", "strategy", "labels"])
+    }
     for seed in recorded["seed"].unique():
         assert len({found for (s, *_), found in users.items() if s == seed}) == 1
     assert len(set(users.values())) == recorded["seed"].nunique()
@@ -61,14 +84,25 @@ def test_strategies_named_in_the_notebooks_were_recorded(notebook, recorded):
 
 def test_tuning_is_compared_with_the_untuned_model_too(recorded):
     """Against from-scratch alone, "fine-tuning helps" is really "pre-training helps"."""
-    found = paired_table(recorded, "pre-train-only", ["full", "top-layers", "head", "item-bias", "lora"])
-    assert set(found.loc[["full"], "labels"]) == {16, 64, 256} and found["p adjusted"].between(0, 1).all()
+    found = paired_table(
+        recorded, "pre-train-only", ["full", "top-layers", "head", "item-bias", "lora"]
+    )
+    assert (
+        set(found.loc[["full"], "labels"]) == {16, 64, 256}
+        and found["p adjusted"].between(0, 1).all()
+    )
     text = "\n".join(cell.source for cell in cells(NAMES["03"]))
-    assert '"pre-train-only")' in text and "STRATEGIES[name].systems" in text and "p5 (multi-task tuning)" in text
+    assert (
+        '"pre-train-only")' in text
+        and "STRATEGIES[name].systems" in text
+        and "p5 (multi-task tuning)" in text
+    )
 
 
 def test_a_fragment_wins_unless_its_end_is_scored():
-    """Notebook 04, section 3: without the closing token a title can never pass its own beginning; with it, it can."""
+    """Notebook 04, section 3: without the closing token a title can never pass its own beginning;
+    with it, it can.
+    """
     lm = load_language_model("kit-gpt")
     titles = [t for t in load_dataset("world-movies").items["title"] if len(t.split()) > 2][:12]
     cut = [title.rsplit(" ", 1)[0] for title in titles]
@@ -82,15 +116,23 @@ def test_a_fragment_wins_unless_its_end_is_scored():
 
 
 LOOPS = {  # notebook -> a piece of each cell that makes several tests and says what is shown
-    "01_recommendation_as_language": ('("chain", "Popularity")', 'combinations(["ShortList"', "random split {effect}"),
+    "01_recommendation_as_language": (
+        '("chain", "Popularity")',
+        'combinations(["ShortList"',
+        "random split {effect}",
+    ),
     "02_objectives_am_mlm": ("order matters",),
     "04_prompting": ("NDCG@10, change",),
 }
 
 
-@pytest.mark.parametrize(("notebook", "needle"), [(n, needle) for n, some in LOOPS.items() for needle in some])
+@pytest.mark.parametrize(
+    ("notebook", "needle"), [(n, needle) for n, some in LOOPS.items() for needle in some]
+)
 def test_loops_of_tests_are_adjusted(notebook, needle):
-    """Each of these cells makes several tests; without Holm its sentence finds a difference by luck too often."""
+    """Each of these cells makes several tests; without Holm its sentence finds a difference by luck
+    too often.
+    """
     (source,) = [c.source for c in cells(notebook) if c.cell_type == "code" and needle in c.source]
     assert "holm(" in source and "ci[0] > 0" not in source
 

@@ -1,4 +1,6 @@
-"""What notebook 07 reads and claims: the recorded explanations, the conventions it computes by hand, and its widget."""
+"""What notebook 07 reads and claims: the recorded explanations, the conventions it computes by
+hand, and its widget.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +13,8 @@ from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.evaluation import catalogue_facts, factual_frame, ranking_metrics
 from tutorial_lib.language.explanations import explanation_cases
-from tutorial_lib.teaching.figures_evaluation import SampledCurves, curse_curves, pareto_picture
-from tutorial_lib.teaching.widgets import grid
+from tutorial_workshop.figures.evaluation import SampledCurves, curse_curves, pareto_picture
+from tutorial_workshop.page.widgets import grid
 
 NAME = "07_evaluation"
 
@@ -24,16 +26,36 @@ def recorded() -> pd.DataFrame:
 
 def test_recorded_explanations_say_where_they_come_from(recorded):
     """A number without seed, commit and seconds could not be made again."""
-    columns = {"user", "item", "rating", "feature", "reference", "model", "seed", "labels", "hypothesis", "ndcg@10", "seconds", "commit"}
+    columns = {
+        "user",
+        "item",
+        "rating",
+        "feature",
+        "reference",
+        "model",
+        "seed",
+        "labels",
+        "hypothesis",
+        "ndcg@10",
+        "seconds",
+        "commit",
+    }
     assert columns <= set(recorded)
-    assert recorded["commit"].str.fullmatch(r"[0-9a-f]{7,}").all() and (recorded["seconds"] > 0).all()
+    assert (
+        recorded["commit"].str.fullmatch(r"[0-9a-f]{7,}").all() and (recorded["seconds"] > 0).all()
+    )
     assert recorded["ndcg@10"].between(0, 1).all()
 
 
 def test_recorded_explanations_compare_like_with_like(recorded):
-    """The card draws users for all models together: every model of a seed needs the same users, items and references."""
+    """The card draws users for all models together: every model of a seed needs the same users,
+    items and references.
+    """
     for _, some in recorded.groupby("seed"):
-        keys = {name: frozenset(zip(part["user"], part["item"], part["reference"])) for name, part in some.groupby("model")}
+        keys = {
+            name: frozenset(zip(part["user"], part["item"], part["reference"]))
+            for name, part in some.groupby("model")
+        }
         assert len(set(keys.values())) == 1 and len(keys) == recorded["model"].nunique()
     assert not recorded.duplicated(["seed", "model", "user"]).any()
 
@@ -44,13 +66,18 @@ def test_recorded_cases_are_those_of_the_library(recorded):
     facts = catalogue_facts(split.dataset)
     for seed, some in recorded[recorded["model"] == "kit-gpt"].groupby("seed"):
         cases, _ = explanation_cases(split, len(some), seed=seed)
-        assert cases["reference"].tolist() == some["reference"].tolist() and cases.index.tolist() == some["user"].tolist()
+        assert (
+            cases["reference"].tolist() == some["reference"].tolist()
+            and cases.index.tolist() == some["user"].tolist()
+        )
         said = factual_frame(some["reference"].tolist(), some["item"].tolist(), facts)
         assert (said["true"] == said["statements"]).all()
 
 
 def test_conventions_of_the_notebook():
-    """The hand-made formulas of section 2, run as they stand in the notebook, give the values that were measured in the libraries."""
+    """The hand-made formulas of section 2, run as they stand in the notebook, give the values that
+    were measured in the libraries.
+    """
     sources = [cell.source for cell in cells(NAME) if cell.cell_type == "code"]
     space: dict = {"np": np}
     for source in sources:
@@ -67,7 +94,10 @@ def test_conventions_of_the_notebook():
 
 CURVES = SampledCurves(
     [10, 100, 500],
-    {"hit@10": {"a": [0.9, 0.5, 0.1], "b": [0.8, 0.6, 0.3]}, "mrr@10": {"a": [0.5, 0.2, 0.1], "b": [0.6, 0.4, 0.2]}},
+    {
+        "hit@10": {"a": [0.9, 0.5, 0.1], "b": [0.8, 0.6, 0.3]},
+        "mrr@10": {"a": [0.5, 0.2, 0.1], "b": [0.6, 0.4, 0.2]},
+    },
     {"hit@10": {"a": 0.1, "b": 0.3}, "mrr@10": {"a": 0.1, "b": 0.2}},
 )
 
@@ -84,7 +114,9 @@ def test_sampled_curves_over_their_whole_grid():
         plt.close(fig)
     assert len(titles) == 6
     assert CURVES.swaps("hit@10") == [("a", "b", 10)] and CURVES.swaps("mrr@10") == []
-    assert "another order" in CURVES.describe(10, "hit@10") and "the same order" in CURVES.describe(100, "hit@10")
+    assert "another order" in CURVES.describe(10, "hit@10") and "the same order" in CURVES.describe(
+        100, "hit@10"
+    )
 
 
 def test_other_figures_draw():
@@ -93,8 +125,14 @@ def test_other_figures_draw():
     columns = pd.MultiIndex.from_product([["ndcg@10", "rougeL"], ["value", "low", "high"]]).append(
         pd.MultiIndex.from_tuples([("front", "")])
     )
-    both = pd.DataFrame([[0.2, 0.1, 0.3, 0.5, 0.4, 0.6, True], [0.1, 0.0, 0.2, 0.3, 0.2, 0.4, False]], index=["m", "n"], columns=columns)
-    texts = [text.get_text() for text in pareto_picture(both, "ndcg@10", "rougeL").legends[0].get_texts()]
+    both = pd.DataFrame(
+        [[0.2, 0.1, 0.3, 0.5, 0.4, 0.6, True], [0.1, 0.0, 0.2, 0.3, 0.2, 0.4, False]],
+        index=["m", "n"],
+        columns=columns,
+    )
+    texts = [
+        text.get_text() for text in pareto_picture(both, "ndcg@10", "rougeL").legends[0].get_texts()
+    ]
     assert texts == ["m (front)", "n"]
     assert len(curse_curves([1, 2], {"100 users": [0.0, 0.1]}).axes[0].lines) == 2
     plt.close("all")

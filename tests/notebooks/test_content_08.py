@@ -1,4 +1,6 @@
-"""What notebook 08 reads: recorded lists, protocols and validation say where they come from, and hold what the text says of them."""
+"""What notebook 08 reads: recorded lists, protocols and validation say where they come from, and
+hold what the text says of them.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,9 @@ import pandas as pd
 import pytest
 from test_content_00_01 import cells
 
-from tutorial_lib.audit.evidence import collect
-from tutorial_lib.audit.logged import LoggedLists
-from tutorial_lib.audit.protocols import PROTOCOLS
+from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.logged import LoggedLists
+from tutorial_lib.audit.harms.protocols import PROTOCOLS
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.language.attributes import ATTRIBUTES, NEUTRAL, PARAPHRASES, about
@@ -30,11 +32,17 @@ def test_recorded_lists_say_where_they_come_from(lists):
 
 
 def test_every_wording_was_asked_for_the_same_users(lists):
-    """An excess over paraphrases is paired: a wording for other users would compare people, not words."""
+    """An excess over paraphrases is paired: a wording for other users would compare people, not
+    words.
+    """
     zero = lists[lists["system"] == "kit-gpt"]
     wordings = [*PARAPHRASES, *(value for values in ATTRIBUTES.values() for value in values)]
     users = {who: frozenset(part["user"]) for who, part in zero.groupby("who")}
-    assert set(users) == {NEUTRAL, *wordings} and len({users[who] for who in wordings}) == 1 and users[wordings[0]] <= users[NEUTRAL]
+    assert (
+        set(users) == {NEUTRAL, *wordings}
+        and len({users[who] for who in wordings}) == 1
+        and users[wordings[0]] <= users[NEUTRAL]
+    )
 
 
 def test_recorded_lists_hold_ten_items_that_the_user_did_not_know(lists):
@@ -50,9 +58,14 @@ def test_wordings_differ_in_one_slot():
 
 
 def test_recorded_protocols_say_what_the_text_says():
-    """Section 5: a share held out makes most of the gap, and with the same number for everybody its sign depends on the model."""
+    """Section 5: a share held out makes most of the gap, and with the same number for everybody its
+    sign depends on the model.
+    """
     gaps = pd.read_csv(shipped("results/audit-protocols.csv"))
-    assert set(gaps["protocol"]) == set(PROTOCOLS) and gaps["commit"].str.fullmatch(r"[0-9a-f]{7,}").all()
+    assert (
+        set(gaps["protocol"]) == set(PROTOCOLS)
+        and gaps["commit"].str.fullmatch(r"[0-9a-f]{7,}").all()
+    )
     ndcg = gaps[gaps["metric"] == "ndcg@10"].set_index(["protocol", "model"])["gap"]
     assert abs(ndcg["20 % at random", "EASE"]) > 2 * abs(ndcg["5 at random", "EASE"])
     for protocol in ("last 5", "last 1"):
@@ -70,7 +83,9 @@ def test_the_notebook_never_calls_a_system_fair():
 
 
 def test_recorded_remedies_cover_what_the_library_has_and_hold_what_the_text_says():
-    """Section 9 shows each remedy against the same system without it; a row from an uncommitted or partial run would be no evidence."""
+    """Section 9 shows each remedy against the same system without it; a row from an uncommitted or
+    partial run would be no evidence.
+    """
     rows = pd.read_csv(shipped("results/audit-mitigations.csv")).set_index("mitigation")
     named = (
         "popularity",
@@ -85,9 +100,18 @@ def test_recorded_remedies_cover_what_the_library_has_and_hold_what_the_text_say
         "DP-SGD",
         "exploration",
     )
-    assert len(rows) == len(named) and all(any(row.startswith(name) for row in rows.index) for name in named)
-    assert rows["commit"].str.fullmatch(r"[0-9a-f]{7,}").all() and (rows["low"] <= rows["high"]).all()
+    assert len(rows) == len(named) and all(
+        any(row.startswith(name) for row in rows.index) for name in named
+    )
+    assert (
+        rows["commit"].str.fullmatch(r"[0-9a-f]{7,}").all() and (rows["low"] <= rows["high"]).all()
+    )
     assert (rows["quality_low"] <= rows["quality_high"]).all()
-    assert rows.loc["constrained decoding", "after"] == 0 and rows.loc["constrained decoding", "quality_low"] > 0
+    assert (
+        rows.loc["constrained decoding", "after"] == 0
+        and rows.loc["constrained decoding", "quality_low"] > 0
+    )
     private = rows.loc["DP-SGD, epsilon 8"]
-    assert private["high"] < -3 and private["quality_high"] < 0  # the dear remedy, as section 7 says
+    assert (
+        private["high"] < -3 and private["quality_high"] < 0
+    )  # the dear remedy, as section 7 says

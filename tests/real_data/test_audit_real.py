@@ -1,4 +1,6 @@
-"""MovieLens-100K through the audit, in direction: what published audits found there, and what the protocol makes of it."""
+"""MovieLens-100K through the audit, in direction: what published audits found there, and what the
+protocol makes of it.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,11 @@ import numpy as np
 import pytest
 
 from tutorial_lib.audit import audit
-from tutorial_lib.audit.evidence import collect
-from tutorial_lib.audit.exposure import delta_gap
-from tutorial_lib.audit.inference import group_gap
-from tutorial_lib.audit.privacy import attribute_leak, history_features
-from tutorial_lib.audit.protocols import gap_by_protocol
+from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.harms.exposure import delta_gap
+from tutorial_lib.audit.harms.privacy import attribute_leak, history_features
+from tutorial_lib.audit.harms.protocols import gap_by_protocol
+from tutorial_lib.audit.inference.statistics import group_gap
 from tutorial_lib.data import load_dataset, random_hold_out
 from tutorial_lib.models import EASE, ItemKNN, Popularity, Random, TransitionKNN
 
@@ -25,11 +27,15 @@ def ds():
 @pytest.fixture(scope="module")
 def gaps(ds):
     make = {kind.__name__: kind for kind in (Popularity, ItemKNN, EASE, TransitionKNN)}
-    return gap_by_protocol(make, ds, "gender").set_index(["protocol", "metric", "model"]).sort_index()
+    return (
+        gap_by_protocol(make, ds, "gender").set_index(["protocol", "metric", "model"]).sort_index()
+    )
 
 
 def test_with_five_items_each_women_are_served_less_by_three_of_four(gaps):
-    """Ekstrand et al. 2018 in direction. The exception lives on the order of items, which a random hold-out destroys."""
+    """Ekstrand et al. 2018 in direction. The exception lives on the order of items, which a random
+    hold-out destroys.
+    """
     fixed = gaps.loc["5 at random", "ndcg@10"]["gap"]
     assert (fixed < 0).sum() >= 3 and fixed["TransitionKNN"] > 0
 
@@ -42,7 +48,10 @@ def test_the_audit_does_not_call_eases_gap(ds):
 
 
 def test_a_share_held_out_inflates_the_gap(gaps):
-    gap = {protocol: gaps.loc[protocol, "ndcg@10", "EASE"]["gap"] for protocol in ("20 % at random", "5 at random")}
+    gap = {
+        protocol: gaps.loc[protocol, "ndcg@10", "EASE"]["gap"]
+        for protocol in ("20 % at random", "5 at random")
+    }
     assert abs(gap["20 % at random"]) > 2 * abs(gap["5 at random"]) and gap["20 % at random"] < 0
 
 
@@ -52,9 +61,17 @@ def test_womens_lists_are_lifted_more_towards_the_popular(gaps):
 
 
 def test_order_of_popularity_bias(ds):
-    """Delta GAP: Popularity > ItemKNN with all neighbours > EASE > Random; a hundred neighbours put ItemKNN below EASE."""
+    """Delta GAP: Popularity > ItemKNN with all neighbours > EASE > Random; a hundred neighbours put
+    ItemKNN below EASE.
+    """
     split = random_hold_out(ds, share=0.2, seed=0)
-    models = {"pop": Popularity(), "all": ItemKNN(k=ds.n_items, shrink=0), "few": ItemKNN(), "ease": EASE(), "random": Random()}
+    models = {
+        "pop": Popularity(),
+        "all": ItemKNN(k=ds.n_items, shrink=0),
+        "few": ItemKNN(),
+        "ease": EASE(),
+        "random": Random(),
+    }
     bias = {name: delta_gap(collect(model.fit(split), ds, split)) for name, model in models.items()}
     assert bias["pop"] > bias["all"] > bias["ease"] > bias["few"] > 0 > bias["random"]
 

@@ -1,4 +1,6 @@
-"""`download`: one file from a list of mirrors, resumed, checked by sha256, and put in place only when it is right."""
+"""`download`: one file from a list of mirrors, resumed, checked by sha256, and put in place only
+when it is right.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+from tutorial_lib.data.locks import take_lock
 from tutorial_lib.errors import InputError
-from tutorial_lib.locks import take_lock
 
 try:
     import fcntl
@@ -29,7 +31,10 @@ except ImportError:
 
 CHUNK = 1 << 16
 MOST_ATTEMPTS = 50  # at one mirror, however much each of them brings
-STALL = (20.0, 4096)  # seconds, bytes: a mirror that sends less than this many bytes in this time is left
+STALL = (
+    20.0,
+    4096,
+)  # seconds, bytes: a mirror that sends less than this many bytes in this time is left
 
 
 class _Retry(Exception):
@@ -47,17 +52,28 @@ def sha256_of(path: Path) -> str:
 
 
 def download(
-    urls: Sequence[str], target: Path, sha256: str, *, timeout: float = 8.0, retries: int = 2, pause: float = 0.5, progress: bool = True
+    urls: Sequence[str],
+    target: Path,
+    sha256: str,
+    *,
+    timeout: float = 8.0,
+    retries: int = 2,
+    pause: float = 0.5,
+    progress: bool = True,
 ) -> Path:
     """Fetch one file; on return ``target`` exists and its sha256 is right.
 
-    urls: mirrors of the same bytes, tried in order; redirects are followed, certificates are always verified.
-    timeout: seconds without an answer, or between two packets, after which a mirror counts as silent.
-    retries: how often a mirror that breaks off or answers 5xx is asked again; every new byte starts the count afresh.
-    The file grows under ``target`` + ".part", kept for the next call if all mirrors fail and removed if its checksum is wrong.
-    While another process is at that file, this one fetches a copy under a name of its own, and
-    keeps nothing of it if that fails. Copies of processes that were killed are removed.
-    Returns ``target``. Raises InputError (one line, the reason for each mirror).
+    urls: mirrors of the same bytes, tried in order; redirects are followed, certificates are always
+        verified.
+    timeout: seconds without an answer, or between two packets, after which a mirror counts as
+        silent.
+    retries: how often a mirror that breaks off or answers 5xx is asked again; every new byte starts
+        the count afresh.
+    The file grows under ``target`` + ".part", kept for the next call if all mirrors fail and
+    removed if its checksum is wrong. While another process is at that file, this one fetches a copy
+    under a name of its own, and keeps nothing of it if that fails. Copies of processes that were
+    killed are removed. Returns ``target``. Raises InputError (one line, the reason for each
+    mirror).
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -144,10 +160,14 @@ def _from_mirrors(
     if not kept:
         part.unlink(missing_ok=True)
     rest = f" ({kept:,} bytes are kept; the next try goes on from there)" if kept else ""
-    raise InputError(f"could not download {target.name}: {'; '.join(reasons) or 'no mirror is known'}{rest}")
+    raise InputError(
+        f"could not download {target.name}: {'; '.join(reasons) or 'no mirror is known'}{rest}"
+    )
 
 
-def _from_mirror(url: str, part: Path, sha256: str, timeout: float, retries: int, pause: float, report: Callable) -> None:
+def _from_mirror(
+    url: str, part: Path, sha256: str, timeout: float, retries: int, pause: float, report: Callable
+) -> None:
     """Bring ``part`` to its full, right content from one mirror, or raise _GiveUp."""
     left, leftover = retries, part.stat().st_size > 0
     for attempt in itertools.count(1):
@@ -165,7 +185,8 @@ def _from_mirror(url: str, part: Path, sha256: str, timeout: float, retries: int
         part.write_bytes(b"")  # never resume from wrong bytes
         if not leftover:
             raise _GiveUp("sent a file with the wrong sha256 (removed)")
-        leftover = False  # the wrong bytes may be those an earlier run or mirror left: once more from the start
+        # the wrong bytes may be those an earlier run or mirror left: once more from the start
+        leftover = False
 
 
 def _attempt(url: str, part: Path, timeout: float, report: Callable) -> None:
@@ -175,7 +196,9 @@ def _attempt(url: str, part: Path, timeout: float, report: Callable) -> None:
     if response is None:  # 416: nothing lies beyond what is here; the checksum decides
         return
     with response:
-        resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
+        resumed = response.status == 206 and response.headers.get("Content-Range", "").startswith(
+            f"bytes {have}-"
+        )
         if response.status == 206 and not resumed:
             raise _GiveUp("answered a request to resume with another part of the file")
         start = have if resumed else 0
@@ -196,7 +219,9 @@ def _open(url: str, have: int, timeout: float) -> http.client.HTTPResponse | Non
     reason = None if urllib.request.getproxies() else _unreachable(url, timeout)
     if reason:
         raise _GiveUp(reason)
-    request = urllib.request.Request(url, headers={"User-Agent": "tutorial-lib", **({"Range": f"bytes={have}-"} if have else {})})
+    request = urllib.request.Request(
+        url, headers={"User-Agent": "tutorial-lib", **({"Range": f"bytes={have}-"} if have else {})}
+    )
     try:
         return urllib.request.urlopen(request, timeout=timeout)
     except urllib.error.HTTPError as error:
@@ -216,8 +241,17 @@ def _open(url: str, have: int, timeout: float) -> http.client.HTTPResponse | Non
         raise _GiveUp(str(getattr(cause, "strerror", None) or cause)) from None
 
 
-def _copy(response: http.client.HTTPResponse, file, part: Path, start: int, total: int | None, report: Callable) -> int:
-    """Append the body to ``file``; returns the size reached. A silent or trickling server raises _Retry."""
+def _copy(
+    response: http.client.HTTPResponse,
+    file,
+    part: Path,
+    start: int,
+    total: int | None,
+    report: Callable,
+) -> int:
+    """Append the body to ``file``; returns the size reached. A silent or trickling server raises
+    _Retry.
+    """
     done = mark_size = start
     mark_time = time.monotonic()
     while total is None or done < total:
@@ -225,7 +259,9 @@ def _copy(response: http.client.HTTPResponse, file, part: Path, start: int, tota
             chunk = response.read1(CHUNK)
         except (OSError, http.client.HTTPException) as error:
             silent = isinstance(error, TimeoutError)
-            kind = _GiveUp if silent and done == start else _Retry  # silence that brought nothing is not worth a second wait
+            kind = (
+                _GiveUp if silent and done == start else _Retry
+            )  # silence that brought nothing is not worth a second wait
             raise kind(f"{'fell silent' if silent else 'broke off'} after {done:,} bytes") from None
         if not chunk:
             break
@@ -243,16 +279,21 @@ def _copy(response: http.client.HTTPResponse, file, part: Path, start: int, tota
 
 
 def _unreachable(url: str, seconds: float) -> str | None:
-    """Why no connection to the host of ``url`` comes about within ``seconds`` in all; None if one does.
+    """Why no connection to the host of ``url`` comes about within ``seconds`` in all; None if one
+    does.
 
-    Asked in a thread: without a network the resolver may hang for a minute, and each of a host's many addresses may time out.
+    Asked in a thread: without a network the resolver may hang for a minute, and each of a host's
+    many addresses may time out.
     """
     parts = urlsplit(url)
     answer: list[str | None] = []
 
     def ask() -> None:
         try:
-            socket.create_connection((parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)), timeout=seconds).close()
+            socket.create_connection(
+                (parts.hostname, parts.port or (443 if parts.scheme == "https" else 80)),
+                timeout=seconds,
+            ).close()
             answer.append(None)
         except socket.gaierror:
             answer.append("its name cannot be resolved (no network?)")
@@ -266,17 +307,39 @@ def _unreachable(url: str, seconds: float) -> str | None:
 
 
 def _unwritable(path: Path, error: OSError) -> InputError:
-    return InputError(f"cannot write {path}: {error.strerror or error}; free some space or name another folder in $TUTORIAL_CACHE")
+    return InputError(
+        f"cannot write {path}: {error.strerror or error}; free some space or name another folder in"
+        " $TUTORIAL_CACHE"
+    )
 
 
 @contextmanager
 def _progress_bar(label: str, shown: bool) -> Iterator[Callable[[int, int | None], object]]:
-    """Yields a callable (bytes done, bytes in all or None) that draws one bar on standard error, on a terminal or in a notebook only."""
+    """Yields a callable (bytes done, bytes in all or None) that draws one bar on standard error, on
+    a terminal or in a notebook only.
+    """
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
 
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
     console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not (shown and (console.is_terminal or console.is_jupyter))) as bar:
+    with Progress(
+        *columns,
+        console=console,
+        disable=not (shown and (console.is_terminal or console.is_jupyter)),
+    ) as bar:
         task = bar.add_task(label, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

@@ -1,4 +1,6 @@
-"""Where real data lies: `$TUTORIAL_DATA`, the cache, or a mirror; a folder and the original zip are read alike."""
+"""Where real data lies: `$TUTORIAL_DATA`, the cache, or a mirror; a folder and the original zip are
+read alike.
+"""
 
 from __future__ import annotations
 
@@ -18,9 +20,12 @@ from tutorial_lib.home import home_folder
 class Origin:
     """What is known about a published data set before any of it is here.
 
-    members: files the loader needs; found in a folder or zip that carries one of the names, at its top or one folder down.
-    urls, sha256: mirrors of the archive and its checksum; no urls means that the terms ask you to fetch it yourself.
-    member_sha256: checksums of the published members, compared with your own copy (a difference is noted, not refused).
+    members: files the loader needs; found in a folder or zip that carries one of the names, at its
+        top or one folder down.
+    urls, sha256: mirrors of the archive and its checksum; no urls means that the terms ask you to
+        fetch it yourself.
+    member_sha256: checksums of the published members, compared with your own copy (a difference is
+        noted, not refused).
     """
 
     page: str
@@ -32,12 +37,33 @@ class Origin:
     member_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
-def _grouplens(name: str, page: str, members: tuple[str, ...], sha256: str, member_sha256: Mapping[str, str], mirrored: bool) -> Origin:
-    """A MovieLens release: the publisher, a mirror with the same bytes where there is one, and the publisher's file as archived."""
+def _grouplens(
+    name: str,
+    page: str,
+    members: tuple[str, ...],
+    sha256: str,
+    member_sha256: Mapping[str, str],
+    mirrored: bool,
+) -> Origin:
+    """A MovieLens release: the publisher, a mirror with the same bytes where there is one, and the
+    publisher's file as archived.
+    """
     first = f"https://files.grouplens.org/datasets/movielens/{name}.zip"
-    mirror = (f"https://huggingface.co/datasets/Recommenders/MovieLens/resolve/main/{name}.zip",) if mirrored else ()
+    mirror = (
+        (f"https://huggingface.co/datasets/Recommenders/MovieLens/resolve/main/{name}.zip",)
+        if mirrored
+        else ()
+    )
     urls = (first, *mirror, f"https://web.archive.org/web/2024id_/{first}")
-    return Origin(f"https://grouplens.org/datasets/movielens/{page}/", (name,), (f"{name}.zip",), members, urls, sha256, member_sha256)
+    return Origin(
+        f"https://grouplens.org/datasets/movielens/{page}/",
+        (name,),
+        (f"{name}.zip",),
+        members,
+        urls,
+        sha256,
+        member_sha256,
+    )
 
 
 ORIGINS: dict[str, Origin] = {
@@ -93,7 +119,9 @@ ORIGINS: dict[str, Origin] = {
 
 @dataclass(frozen=True)
 class Source:
-    """The files of one data set, in a folder or inside a zip; ``prefix`` is the folder inside the zip ("" or "name/")."""
+    """The files of one data set, in a folder or inside a zip; ``prefix`` is the folder inside the
+    zip ("" or "name/").
+    """
 
     path: Path
     prefix: str = ""
@@ -110,7 +138,9 @@ class Source:
         except FileNotFoundError:
             raise InputError(f"{self.path} lacks {member}: put the original file there") from None
         except OSError as error:
-            raise InputError(f"cannot read {self.where(member)}: {error.strerror or error}") from None
+            raise InputError(
+                f"cannot read {self.where(member)}: {error.strerror or error}"
+            ) from None
 
     def where(self, member: str) -> str:
         """The file's place, for messages."""
@@ -149,7 +179,8 @@ def absolute(path: str | Path, label: str) -> Path:
 
 
 def locate(name: str, *, root: str | Path | None = None, download: bool = True) -> Source:
-    """The files of a real data set: in ``root``, in ``$TUTORIAL_DATA``, in the cache, or downloaded into the cache.
+    """The files of a real data set: in ``root``, in ``$TUTORIAL_DATA``, in the cache, or downloaded
+    into the cache.
 
     root: a folder that holds the data set's folder or zip, or that folder or zip itself.
     Raises InputError (one line, with where to get the file and where to put it).
@@ -169,10 +200,13 @@ def locate(name: str, *, root: str | Path | None = None, download: bool = True) 
 def fetch(name: str, root: str | Path | None = None) -> Path:
     """Make sure that a real data set is on this machine; returns its folder or zip.
 
-    root: where to look first and where a download goes; without it `$TUTORIAL_DATA` and the cache, and the cache.
+    root: where to look first and where a download goes; without it `$TUTORIAL_DATA` and the cache,
+        and the cache.
     """
     if name.startswith("world-"):
-        raise InputError(f"{name!r} ships with the kit: nothing to fetch, use load_dataset({name!r})")
+        raise InputError(
+            f"{name!r} ships with the kit: nothing to fetch, use load_dataset({name!r})"
+        )
     folder = absolute(root, "root") if root is not None else None
     found = find(name, folder if folder is not None and folder.exists() else None)
     return found.path if found else _download(name, folder or cache_folder(), True, root)
@@ -203,7 +237,10 @@ def checksum_notes(name: str, checksums: Mapping[str, str]) -> list[str]:
     """
     known = ORIGINS[name].member_sha256
     changed = [member for member, value in checksums.items() if known.get(member, value) != value]
-    return [f"{member} differs from the published file (sha256 {known[member][:16]}… was expected)" for member in changed]
+    return [
+        f"{member} differs from the published file (sha256 {known[member][:16]}… was expected)"
+        for member in changed
+    ]
 
 
 def _bases(root: str | Path | None) -> Iterator[Path]:
@@ -221,8 +258,13 @@ def _candidates(base: Path, origin: Origin) -> Iterator[Path]:
     inside = [base / name for name in origin.folders] + [base / name for name in origin.archives]
     inside += [base / folder / name for folder in origin.folders for name in origin.archives]
     yield from (path for path in inside if os.path.exists(path))
-    # Any folder may be a base, so one with only some of these (common) file names is not a damaged copy of this data set.
-    if base.suffix == ".zip" or base.name in origin.folders or all(os.path.isfile(base / member) for member in origin.members):
+    # Any folder may be a base, so one with only some of these (common) file names is not a damaged
+    # copy of this data set.
+    if (
+        base.suffix == ".zip"
+        or base.name in origin.folders
+        or all(os.path.isfile(base / member) for member in origin.members)
+    ):
         yield from [base] if os.path.exists(base) else []
 
 
@@ -271,15 +313,24 @@ def _names(folder: Path) -> set[str]:
 
 
 def _download(name: str, folder: Path, allowed: bool, root: str | Path | None) -> Path:
-    """The archive of a data set, downloaded into ``folder``; InputError with the way to mend it where that is impossible."""
+    """The archive of a data set, downloaded into ``folder``; InputError with the way to mend it
+    where that is impossible.
+    """
     origin = ORIGINS[name]
-    mend = f"get {origin.archives[0]} from {origin.page} and put it, or its unpacked folder {origin.folders[0]}/, into {folder}"
+    mend = (
+        f"get {origin.archives[0]} from {origin.page} and put it, or its unpacked folder"
+        f" {origin.folders[0]}/, into {folder}"
+    )
     if not os.environ.get("TUTORIAL_DATA"):
         mend += " or into the folder that $TUTORIAL_DATA names"
     if not origin.urls or not allowed:
         there = root if root and os.path.exists(absolute(root, "root")) else None
         looked = ", ".join(map(str, _bases(there)))
-        why = "its terms do not allow an automatic download" if not origin.urls else "downloading was switched off"
+        why = (
+            "its terms do not allow an automatic download"
+            if not origin.urls
+            else "downloading was switched off"
+        )
         raise InputError(f"dataset {name!r} not found in {looked}, and {why}: {mend}")
     try:
         return download_file(origin.urls, folder / origin.archives[0], origin.sha256)

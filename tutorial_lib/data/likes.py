@@ -26,14 +26,21 @@ class Rated:
 def rated_histories(split, part: str = "train") -> list[Rated]:
     """The histories of a split with their likes, a row of the split each.
 
-    part: field of the split, "train", "valid_history", "valid_target", "test_history" or "test_target".
+    part: field of the split, "train", "valid_history", "valid_target", "test_history" or
+        "test_target".
     Raises InputError for a dataset without ratings.
     """
     ds = split.dataset
     given = ds.interactions["rating"].to_numpy()
     if np.isnan(given).any():
-        raise InputError(f"likes of {ds.name}: some interactions have no rating; expected a dataset with ratings, such as ml-100k")
-    pairs = ds.interactions["user"].to_numpy() * np.int64(ds.n_items) + ds.interactions["item"].to_numpy()
+        raise InputError(
+            f"likes of {ds.name}: some interactions have no rating; expected a dataset with"
+            " ratings, such as ml-100k"
+        )
+    pairs = (
+        ds.interactions["user"].to_numpy() * np.int64(ds.n_items)
+        + ds.interactions["item"].to_numpy()
+    )
     order = np.argsort(pairs, kind="stable")
     keys, liked = pairs[order], given[order] >= LIKED
     out = []

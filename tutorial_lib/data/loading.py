@@ -12,23 +12,34 @@ REAL = ("ml-100k", "ml-latest-small", "ml-1m", "amazon-games", "mind-small")
 
 
 def list_datasets() -> list[str]:
-    """Names that `load_dataset` knows: the planted worlds first (embedded, no download), then the real data sets."""
+    """Names that `load_dataset` knows: the planted worlds first (embedded, no download), then the
+    real data sets.
+    """
     return [*WORLDS, *REAL]
 
 
-def load_dataset(name: str, *, root: str | Path | None = None, download: bool = True, bad_rows: str = "error", **planted) -> Dataset:
+def load_dataset(
+    name: str,
+    *,
+    root: str | Path | None = None,
+    download: bool = True,
+    bad_rows: str = "error",
+    **planted,
+) -> Dataset:
     """A `Dataset` by name.
 
-    Worlds are read from the frozen files that ship with the kit; keyword arguments such as ``order=0.4`` regenerate the world
-    with another planted effect (see `worlds.make_world`).
-    Real data is looked for in ``root``, ``$TUTORIAL_DATA`` and the cache (folder or original zip), then downloaded if ``download``.
-    ``bad_rows``: "error" refuses a malformed row by file and line; "skip" leaves it out and reports each in the card's notes.
+    Worlds are read from the frozen files that ship with the kit; keyword arguments such as
+    ``order=0.4`` regenerate the world with another planted effect (see `worlds.make_world`). Real
+    data is looked for in ``root``, ``$TUTORIAL_DATA`` and the cache (folder or original zip), then
+    downloaded if ``download``.
+    ``bad_rows``: "error" refuses a malformed row by file and line; "skip" leaves it out and reports
+        each in the card's notes.
 
     >>> load_dataset("world-news").name
     'world-news'
     """
     if name in WORLDS:
-        from tutorial_lib.data.worlds import load_world, make_world
+        from tutorial_recipes.worlds import load_world, make_world
 
         domain = name.removeprefix("world-")
         return make_world(domain, **planted) if planted else load_world(domain)
@@ -36,7 +47,8 @@ def load_dataset(name: str, *, root: str | Path | None = None, download: bool = 
         raise unknown_name("dataset", name, list_datasets())
     if planted:
         raise InputError(
-            f"load_dataset({name!r}): option {next(iter(planted))!r} belongs to planted worlds only; expected {', '.join(WORLDS)}"
+            f"load_dataset({name!r}): option {next(iter(planted))!r} belongs to planted worlds"
+            f" only; expected {', '.join(WORLDS)}"
         )
     if bad_rows not in ("error", "skip"):
         raise InputError(f"load_dataset(bad_rows={bad_rows!r}): expected 'error' or 'skip'")

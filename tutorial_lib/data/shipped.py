@@ -1,4 +1,6 @@
-"""Where the files that ship with the kit lie: found alike from a clone, an editable install and a wheel."""
+"""Where the files that ship with the kit lie: found alike from a clone, an editable install and a
+wheel.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ PACKAGE = Path(__file__).resolve().parents[1]
 def shipped(relative: str | Path = "") -> Path:
     """The path of a file or folder below the kit's top-level ``data/``; it need not exist yet.
 
-    In a clone or an editable install that is ``data/`` beside the package, in a wheel ``_shipped/data`` inside it.
+    In a clone or an editable install that is ``data/`` beside the package, in a wheel
+    ``_shipped/data`` inside it.
 
     Raises InputError if neither is there, or if ``relative`` leads out of the folder.
 
@@ -27,24 +30,39 @@ def shipped(relative: str | Path = "") -> Path:
     """
     relative = Path(relative)
     if relative.is_absolute() or ".." in relative.parts:
-        raise InputError(f"shipped({str(relative)!r}): expected a path below the kit's data folder, such as 'worlds/movies'")
+        raise InputError(
+            f"shipped({str(relative)!r}): expected a path below the kit's data folder, such as"
+            " 'worlds/movies'"
+        )
     for folder in (PACKAGE / "_shipped" / "data", PACKAGE.parent / "data"):
         if folder.is_dir():
             return folder / relative
-    raise InputError(f"the kit's data folder is missing: expected {PACKAGE.parent / 'data'}; install the kit again, or clone it whole")
+    raise InputError(
+        f"the kit's data folder is missing: expected {PACKAGE.parent / 'data'}; install the kit"
+        " again, or clone it whole"
+    )
 
 
-def ship(files: dict[str, bytes], made_by: str, folder: Path | None = None, licence: str = "CC BY 4.0") -> None:
-    """Write files (relative path -> content) below ``data/`` and enter each in MANIFEST.json: bytes, sha256, licence, made_by.
+def ship(
+    files: dict[str, bytes], made_by: str, folder: Path | None = None, licence: str = "CC BY 4.0"
+) -> None:
+    """Write files (relative path -> content) below ``data/`` and enter each in MANIFEST.json:
+    bytes, sha256, licence, made_by.
 
-    folder: the kit's data folder by default. Each file is written beside its place, then renamed; the manifest comes last.
+    folder: the kit's data folder by default. Each file is written beside its place, then renamed;
+        the manifest comes last.
     """
     folder = shipped() if folder is None else Path(folder)
     path = folder / "MANIFEST.json"
     manifest = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name, content in files.items():
         write_whole(folder / name, content)
-        manifest[name] = {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest(), "licence": licence, "made_by": made_by}
+        manifest[name] = {
+            "bytes": len(content),
+            "sha256": hashlib.sha256(content).hexdigest(),
+            "licence": licence,
+            "made_by": made_by,
+        }
     write_whole(path, (json.dumps(dict(sorted(manifest.items())), indent=2) + "\n").encode())
 
 
@@ -66,12 +84,24 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def clone_commit(mark_changes: bool = True) -> str:
-    """Short hash of the clone's commit, with + when files differ from it (``mark_changes``); empty outside a clone."""
+    """Short hash of the clone's commit, with + when files differ from it (``mark_changes``); empty
+    outside a clone.
+    """
     root = PACKAGE.parent
     if not (root / ".git").exists():
         return ""
-    command = ["git", "-C", str(root), "describe", "--always", "--exclude=*", *(["--dirty=+"] if mark_changes else [])]
+    command = [
+        "git",
+        "-C",
+        str(root),
+        "describe",
+        "--always",
+        "--exclude=*",
+        *(["--dirty=+"] if mark_changes else []),
+    ]
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+        return subprocess.run(
+            command, capture_output=True, text=True, timeout=10, check=True
+        ).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""

@@ -1,4 +1,6 @@
-"""Text tables of real data: parsed fast, every bad row named by file and line, nothing dropped without a note."""
+"""Text tables of real data: parsed fast, every bad row named by file and line, nothing dropped
+without a note.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ LISTED = 20  # skipped rows named one by one in a note
 
 
 class TableReader:
-    """Reads the files of one data set and keeps what its card must tell: checksums, skipped rows, duplicates.
+    """Reads the files of one data set and keeps what its card must tell: checksums, skipped rows,
+    duplicates.
 
-    bad_rows: "error" raises InputError at the first malformed row, "skip" leaves such rows out and lists them in the notes.
+    bad_rows: "error" raises InputError at the first malformed row, "skip" leaves such rows out and
+        lists them in the notes.
     """
 
     def __init__(self, source: Source, name: str, bad_rows: str = "error"):
@@ -43,8 +47,10 @@ class TableReader:
     ) -> pd.DataFrame:
         """One file as a frame whose index is the line number (from 1).
 
-        columns: name -> int, float or str, in file order; every line must have exactly these fields.
-        header: the first line as published, or None for a file without one; limits: column -> lowest and highest value.
+        columns: name -> int, float or str, in file order; every line must have exactly these
+            fields.
+        header: the first line as published, or None for a file without one; limits: column ->
+            lowest and highest value.
         encoding: as published; a latin-1 file saved again as UTF-8 or cp1252 is read as that.
         """
         data = self.source.read(member)
@@ -62,7 +68,10 @@ class TableReader:
         if header is not None:
             first, _, data = data.partition(b"\n")
             if first != header.encode():
-                raise InputError(f"{self.source.where(member)}, line 1: found {_excerpt(first)}, expected the header {header!r}")
+                raise InputError(
+                    f"{self.source.where(member)}, line 1: found {_excerpt(first)}, expected the"
+                    f" header {header!r}"
+                )
         start = 1 if header is None else 2
         frame = None if quoted else _parse_whole(data, columns, separator, encoding, start)
         bad: dict[int, str] = {}
@@ -70,72 +79,135 @@ class TableReader:
             frame, bad = _parse_lines(data, columns, separator, encoding, quoted, start)
         for column, (low, high) in (limits or {}).items():
             outside = frame.index[~frame[column].between(low, high)]
-            bad |= {line: f"{column} {frame.at[line, column]} outside {low:g}..{high:g}" for line in outside}
+            bad |= {
+                line: f"{column} {frame.at[line, column]} outside {low:g}..{high:g}"
+                for line in outside
+            }
         return self.reject(member, frame, bad, shape)
 
-    def report(self, member: str, bad: Mapping[int, str], expected: str, what: str = "malformed rows left out") -> None:
-        """Note the lines in ``bad`` (line -> reason) as ``what``, or raise InputError for the first of them."""
+    def report(
+        self,
+        member: str,
+        bad: Mapping[int, str],
+        expected: str,
+        what: str = "malformed rows left out",
+    ) -> None:
+        """Note the lines in ``bad`` (line -> reason) as ``what``, or raise InputError for the first
+        of them.
+        """
         lines = sorted(bad)
         if lines and self.bad_rows == "error":
             place = f"{self.source.where(member)}, line {lines[0]}"
-            raise InputError(f"{place}: {bad[lines[0]]}; expected {expected}. Mend the line, or load with bad_rows='skip'")
+            raise InputError(
+                f"{place}: {bad[lines[0]]}; expected {expected}. Mend the line, or load with"
+                " bad_rows='skip'"
+            )
         if lines:
             rest = f" and {len(lines) - LISTED:,} more" if len(lines) > LISTED else ""
-            self.notes.append(f"{what}: {len(lines):,} ({', '.join(f'{member}:{line}' for line in lines[:LISTED])}{rest})")
+            self.notes.append(
+                f"{what}: {len(lines):,}"
+                f" ({', '.join(f'{member}:{line}' for line in lines[:LISTED])}{rest})"
+            )
 
-    def reject(self, member: str, frame: pd.DataFrame, bad: Mapping[int, str], expected: str) -> pd.DataFrame:
-        """``frame`` without the lines in ``bad``, which are reported; InputError if no line is left."""
+    def reject(
+        self, member: str, frame: pd.DataFrame, bad: Mapping[int, str], expected: str
+    ) -> pd.DataFrame:
+        """``frame`` without the lines in ``bad``, which are reported; InputError if no line is
+        left.
+        """
         self.report(member, bad, expected)
         kept = frame.drop(index=frame.index.intersection(list(bad))) if bad else frame
         if kept.empty:
             example = f" (line {min(bad)}: {bad[min(bad)]})" if bad else ""
-            raise InputError(f"{self.source.where(member)} holds no usable row{example}; expected {expected}")
+            raise InputError(
+                f"{self.source.where(member)} holds no usable row{example}; expected {expected}"
+            )
         return kept
 
     def unique(self, member: str, frame: pd.DataFrame, column: str) -> pd.DataFrame:
         """``frame`` with every id of ``column`` once; a second row for an id counts as malformed."""
         again = frame.index[frame[column].duplicated()]
-        bad = {line: f"{column} {_shown(frame.at[line, column])} is there already" for line in again}
+        bad = {
+            line: f"{column} {_shown(frame.at[line, column])} is there already" for line in again
+        }
         return self.reject(member, frame, bad, "each id once")
 
-    def coded(self, member: str, frame: pd.DataFrame, column: str, ids: pd.Series, table: str) -> pd.DataFrame:
-        """``frame`` with the ids of ``column`` replaced by row numbers of ``ids``; an id that ``table`` lacks is malformed."""
+    def coded(
+        self, member: str, frame: pd.DataFrame, column: str, ids: pd.Series, table: str
+    ) -> pd.DataFrame:
+        """``frame`` with the ids of ``column`` replaced by row numbers of ``ids``; an id that
+        ``table`` lacks is malformed.
+        """
         codes = pd.Index(ids).get_indexer(frame[column])
-        bad = {line: f"{column} {_shown(frame.at[line, column])} is not in {table}" for line in frame.index[codes < 0]}
+        bad = {
+            line: f"{column} {_shown(frame.at[line, column])} is not in {table}"
+            for line in frame.index[codes < 0]
+        }
         kept = self.reject(member, frame, bad, f"a {column} of {table}")
         return kept.assign(**{column: codes[codes >= 0]})
 
     def first_of_each_pair(self, frame: pd.DataFrame) -> pd.DataFrame:
-        """One interaction for each (user, item): the first in time, in row order between equal times. The rest is counted."""
+        """One interaction for each (user, item): the first in time, in row order between equal
+        times. The rest is counted.
+        """
         order = np.argsort(frame["timestamp"].to_numpy(), kind="stable")
         again = np.empty(len(frame), dtype=bool)
         again[order] = frame[["user", "item"]].iloc[order].duplicated().to_numpy()
         if again.any():
-            self.notes.append(f"{again.sum():,} repeated (user, item) pairs left out: the first in time is kept")
+            self.notes.append(
+                f"{again.sum():,} repeated (user, item) pairs left out: the first in time is kept"
+            )
         return frame[~again]
 
     def note_repeated_titles(self, items: pd.DataFrame) -> None:
         """Note how many items share their title with an earlier one."""
         twins = int(items["title"].duplicated().sum())
         if twins:
-            self.notes.append(f"{twins:,} items repeat the title of an earlier one: a title does not always name one item")
+            self.notes.append(
+                f"{twins:,} items repeat the title of an earlier one: a title does not always name"
+                " one item"
+            )
 
-    def dataset(self, interactions: pd.DataFrame, items: pd.DataFrame, users: pd.DataFrame, about: Mapping[str, str], **tables) -> Dataset:
+    def dataset(
+        self,
+        interactions: pd.DataFrame,
+        items: pd.DataFrame,
+        users: pd.DataFrame,
+        about: Mapping[str, str],
+        **tables,
+    ) -> Dataset:
         """The finished data set; ``about``: title, source, licence and citation of its card."""
         if interactions.empty:
-            raise InputError(f"{self.source.path}: no interaction is left; do the files belong together?")
+            raise InputError(
+                f"{self.source.path}: no interaction is left; do the files belong together?"
+            )
         columns = ["user", "item", "rating", "timestamp"]
-        interactions = interactions[columns].astype({"user": np.int64, "item": np.int64, "rating": np.float64, "timestamp": np.int64})
+        interactions = interactions[columns].astype(
+            {"user": np.int64, "item": np.int64, "rating": np.float64, "timestamp": np.int64}
+        )
         counts = {"users": len(users), "items": len(items), "interactions": len(interactions)}
-        counts |= {label: len(tables[key]) for key, label in (("reviews", "reviews"), ("graph", "triples")) if len(tables.get(key, ()))}
+        counts |= {
+            label: len(tables[key])
+            for key, label in (("reviews", "reviews"), ("graph", "triples"))
+            if len(tables.get(key, ()))
+        }
         notes = (*checksum_notes(self.name, self.sha256), *self.notes)
         card = DatasetCard(self.name, **about, sha256=self.sha256, counts=counts, notes=notes)
         frames = (frame.reset_index(drop=True) for frame in (interactions, items, users))
-        return Dataset(self.name, *frames, card, **{key: frame.reset_index(drop=True) for key, frame in tables.items()})
+        return Dataset(
+            self.name,
+            *frames,
+            card,
+            **{key: frame.reset_index(drop=True) for key, frame in tables.items()},
+        )
 
 
-def _parse_whole(data: bytes, columns: Mapping[str, type], separator: str, encoding: str, start: int) -> pd.DataFrame | None:
-    """The fast way for a file without a flaw; None if there is any, so that the slow way can name its line."""
+def _parse_whole(
+    data: bytes, columns: Mapping[str, type], separator: str, encoding: str, start: int
+) -> pd.DataFrame | None:
+    """The fast way for a file without a flaw; None if there is any, so that the slow way can name
+    its line.
+    """
     if len(separator) > 1:  # the C parser splits at one character only
         data, separator = data.replace(separator.encode(), b"\t"), "\t"
     if not data or (_field_counts(data, separator) != len(columns)).any():
@@ -155,7 +227,10 @@ def _parse_whole(data: bytes, columns: Mapping[str, type], separator: str, encod
                 lineterminator="\n",
                 skip_blank_lines=False,
             )
-    except (ValueError, OverflowError):  # pandas' ParserError and UnicodeDecodeError are ValueErrors
+    except (
+        ValueError,
+        OverflowError,
+    ):  # pandas' ParserError and UnicodeDecodeError are ValueErrors
         return None
     for column, kind in columns.items():
         if kind is float and not np.isfinite(frame[column]).all():
@@ -198,7 +273,12 @@ def _field_counts(data: bytes, separator: str) -> np.ndarray:
 
 
 def _parse_lines(
-    data: bytes, columns: Mapping[str, type], separator: str, encoding: str, quoted: bool, start: int
+    data: bytes,
+    columns: Mapping[str, type],
+    separator: str,
+    encoding: str,
+    quoted: bool,
+    start: int,
 ) -> tuple[pd.DataFrame, dict[int, str]]:
     """The careful way: the good lines as a frame, and the reason against each bad line."""
     rows, numbers, bad = [], [], {}
@@ -213,15 +293,22 @@ def _parse_lines(
             rows.append(fields)
             numbers.append(number)
         else:
-            bad[number] = f"found {len(fields)} field{'s' if len(fields) != 1 else ''} in {_excerpt(line)}"
+            bad[number] = (
+                f"found {len(fields)} field{'s' if len(fields) != 1 else ''} in {_excerpt(line)}"
+            )
     frame = pd.DataFrame(rows, columns=list(columns), index=numbers, dtype=str)
     for column, kind in columns.items():
         if kind is not str:
             values = pd.to_numeric(frame[column], errors="coerce").astype(float)
             wrong = ~(values.abs() <= EXACT) | ((values % 1 != 0) if kind is int else False)
             noun = "whole number" if kind is int else "number"
-            bad |= {line: f"{column} {frame.at[line, column]!r} is not a {noun}" for line in frame.index[wrong]}
-            frame = frame[~wrong].assign(**{column: values[~wrong].astype(np.int64 if kind is int else np.float64)})
+            bad |= {
+                line: f"{column} {frame.at[line, column]!r} is not a {noun}"
+                for line in frame.index[wrong]
+            }
+            frame = frame[~wrong].assign(
+                **{column: values[~wrong].astype(np.int64 if kind is int else np.float64)}
+            )
     return frame, bad
 
 

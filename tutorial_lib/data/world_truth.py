@@ -9,31 +9,40 @@ from typing import Any
 
 import numpy as np
 
+from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError
-from tutorial_lib.recommender import Histories, check_histories
 
-CELLS = 4_000_000  # numbers in the largest intermediate array of one block of histories: bounds memory to some 100 MB
+# numbers in the largest intermediate array of one block of histories: bounds memory to some 100 MB
+CELLS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
 class Truth:
     """The process that made a world, and what follows from it by Bayes' rule.
 
-    A user is in one of 2 C hidden states (taste type c, group g). Given state and history, the next item x is drawn from
+    A user is in one of 2 C hidden states (taste type c, group g). Given state and history, the next
+    item x is drawn from
 
         p(x | history, c, g) = order * q(x | last item) + (1 - order) * e(x | c, g)
 
-    over the unseen items. q: the links of the last item, renormalised over the unseen ones (no unseen link left, or no last
-    item: order counts as 0). e: ``taste_weights[c]`` renormalised over the unseen items; in group 1 ("F") this is replaced by
-    ``popularity_weights``, renormalised alike, with probability ``quality_gap``. The state is constant, so its posterior is
-    the prior times a product over the steps of the history, and the predictive distribution is exact.
+    over the unseen items. q: the links of the last item, renormalised over the unseen ones (no
+    unseen link left, or no last
+    item: order counts as 0). e: ``taste_weights[c]`` renormalised over the unseen items; in group 1
+        ("F") this is replaced by
+    ``popularity_weights``, renormalised alike, with probability ``quality_gap``. The state is
+    constant, so its posterior is the prior times a product over the steps of the history, and the
+    predictive distribution is exact.
 
-    An item that occurs again in a history (a double click, see ``duplicates`` of `worlds.make_world`) tells nothing: the first counts.
+    An item that occurs again in a history (a double click, see ``duplicates`` of
+    `worlds.make_world`) tells nothing: the first counts.
 
-    taste_weights [C, n_items] > 0; popularity_weights [n_items] > 0; prior [C, 2] sums to 1; links [n_items, K] item codes and
-    link_weights [n_items, K] >= 0 (0 pads; sparse, so that memory stays linear); user_types, user_groups: [n_users] int.
-    canary: item codes of the planted canary, at the start of the histories of ``canary_users`` (the only events outside the process).
-    plan: the rounded numbers the world was planted from: options (the keywords), theme_logits, mood_logits, log_popularity, links, ...
+    taste_weights [C, n_items] > 0; popularity_weights [n_items] > 0; prior [C, 2] sums to 1; links
+    [n_items, K] item codes and link_weights [n_items, K] >= 0 (0 pads; sparse, so that memory stays
+    linear); user_types, user_groups: [n_users] int.
+    canary: item codes of the planted canary, at the start of the histories of ``canary_users`` (the
+        only events outside the process).
+    plan: the rounded numbers the world was planted from: options (the keywords), theme_logits,
+        mood_logits, log_popularity, links, ...
     """
 
     taste_weights: np.ndarray
@@ -57,14 +66,20 @@ class Truth:
     def n_types(self) -> int:
         return self.taste_weights.shape[0]
 
-    def next_item_probabilities(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
-        """The distribution of the next item: float [n, n_items], rows sum to 1, exactly 0 on items in the history.
+    def next_item_probabilities(
+        self, histories: Histories, users: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """The distribution of the next item: float [n, n_items], rows sum to 1, exactly 0 on items
+        in the history.
 
-        histories: one sequence of item codes a row, oldest first; may be empty. users: user codes, one a row: with the true
-        taste type (and group) of that user known; without: the exact posterior predictive, the best that can be known
-        from the items of the history alone (ratings, attributes or another domain of the same person may add to it).
+        histories: one sequence of item codes a row, oldest first; may be empty. users: user codes,
+            one a row: with the true
+        taste type (and group) of that user known; without: the exact posterior predictive, the best
+        that can be known from the items of the history alone (ratings, attributes or another domain
+        of the same person may add to it).
 
-        Raises InputError for unknown items or users, and for a history that leaves no item to predict.
+        Raises InputError for unknown items or users, and for a history that leaves no item to
+        predict.
 
         >>> from tutorial_lib.data import load_dataset
         >>> load_dataset("world-news").truth.next_item_probabilities([[], [3, 14]])[1, [3, 14]].tolist()
@@ -79,11 +94,17 @@ class Truth:
         """P(taste type | history): float [n, C]. The row of an empty history is the prior."""
         out = np.empty((len(histories), self.n_types))
         for block in self._blocks(histories, None):
-            out[block.rows] = _softmax(self._log_joint(block)).reshape(-1, 2, self.n_types).sum(axis=1)
+            out[block.rows] = (
+                _softmax(self._log_joint(block)).reshape(-1, 2, self.n_types).sum(axis=1)
+            )
         return out
 
-    def sequence_log_likelihood(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
-        """log P(history) in nats, given its length: float [n]; ``users`` as in `next_item_probabilities`."""
+    def sequence_log_likelihood(
+        self, histories: Histories, users: Sequence[int] | None = None
+    ) -> np.ndarray:
+        """log P(history) in nats, given its length: float [n]; ``users`` as in
+        `next_item_probabilities`.
+        """
         out = np.empty(len(histories))
         for block in self._blocks(histories, users):
             joint = self._log_joint(block)
@@ -95,28 +116,46 @@ class Truth:
         """The same process, knowing only these users, renumbered 0, 1, ... in the order given."""
         users = self._check_users(users)
         carriers = np.flatnonzero(np.isin(users, self.canary_users))
-        return replace(self, user_types=self.user_types[users], user_groups=self.user_groups[users], canary_users=carriers)
+        return replace(
+            self,
+            user_types=self.user_types[users],
+            user_groups=self.user_groups[users],
+            canary_users=carriers,
+        )
 
     def _check_users(self, users: Sequence[int]) -> np.ndarray:
         users = np.asarray(users, dtype=np.int64)
         if len(users) and (users.min() < 0 or users.max() >= len(self.user_types)):
-            raise InputError(f"truth: user codes must lie in 0..{len(self.user_types) - 1}, found {users.min()}..{users.max()}")
+            raise InputError(
+                f"truth: user codes must lie in 0..{len(self.user_types) - 1}, found"
+                f" {users.min()}..{users.max()}"
+            )
         return users
 
     def _blocks(self, histories: Histories, users: Sequence[int] | None) -> Iterator[_Block]:
-        """Histories of similar length together, first occurrences only, as padded arrays of bounded size."""
+        """Histories of similar length together, first occurrences only, as padded arrays of bounded
+        size.
+        """
         flat, rows = check_histories(histories, self.n_items)
         if users is not None and len(users) != len(histories):
-            raise InputError(f"truth: {len(users)} users for {len(histories)} histories; expected one user code a history")
+            raise InputError(
+                f"truth: {len(users)} users for {len(histories)} histories; expected one user code"
+                " a history"
+            )
         users = None if users is None else self._check_users(users)
         first = np.sort(np.unique(rows * self.n_items + flat, return_index=True)[1])
         flat, rows = flat[first], rows[first]
         sizes = np.bincount(rows, minlength=len(histories))
         if len(sizes) and sizes.max() >= self.n_items:
-            raise InputError(f"history {sizes.argmax()} holds all {self.n_items} items of the catalogue: there is no next item to predict")
+            raise InputError(
+                f"history {sizes.argmax()} holds all {self.n_items} items of the catalogue: there"
+                " is no next item to predict"
+            )
         starts, by_size = np.concatenate([[0], np.cumsum(sizes)]), np.argsort(sizes, kind="stable")
         stop = len(by_size)
-        while stop > 0:  # the longest histories first, so that the padded length of a block is known
+        while (
+            stop > 0
+        ):  # the longest histories first, so that the padded length of a block is known
             length = int(sizes[by_size[stop - 1]])
             width = max(self.n_items, length * max(2 * self.n_types, self.links.shape[1]))
             chosen = by_size[max(0, stop - max(1, CELLS // width)) : stop]
@@ -125,13 +164,24 @@ class Truth:
             mask = position < sizes[chosen, None]
             items = np.zeros(mask.shape, dtype=np.int64)
             items[mask] = flat[(starts[chosen, None] + position)[mask]]
-            seen_at = np.full((len(chosen), self.n_items), length, dtype=np.int32)  # position in the history; `length`: unseen
+            seen_at = np.full(
+                (len(chosen), self.n_items), length, dtype=np.int32
+            )  # position in the history; `length`: unseen
             line, step = np.nonzero(mask)
             seen_at[line, items[line, step]] = step
-            yield _Block(chosen, items, mask, sizes[chosen], seen_at, None if users is None else users[chosen])
+            yield _Block(
+                chosen,
+                items,
+                mask,
+                sizes[chosen],
+                seen_at,
+                None if users is None else users[chosen],
+            )
 
     def _log_joint(self, block: _Block) -> np.ndarray:
-        """log P(state, history): [B, 2 C], group 0 first; -inf for states that the known user is not in."""
+        """log P(state, history): [B, 2 C], group 0 first; -inf for states that the known user is
+        not in.
+        """
         with np.errstate(divide="ignore"):
             joint = np.tile(np.log(self.prior.T.reshape(-1)), (len(block.rows), 1))
         if block.users is not None:
@@ -140,7 +190,9 @@ class Truth:
         if not block.items.shape[1]:
             return joint
         taste = self._share_of_unseen(self.taste_weights, block)
-        popular = self._share_of_unseen(self.popularity_weights[None], block) if self.quality_gap else 0.0
+        popular = (
+            self._share_of_unseen(self.popularity_weights[None], block) if self.quality_gap else 0.0
+        )
         linked, any_link = self._link_share(block)
         order = self.order * any_link[..., None]
         for group in range(2):
@@ -156,12 +208,17 @@ class Truth:
     def _share_of_unseen(self, weights: np.ndarray, block: _Block) -> np.ndarray:
         """weights[r, item] / sum of weights[r] over the items unseen before that step: [B, L, R]."""
         own = weights.T[block.items] * block.mask[..., None]  # [B, L, R]
-        # what is unseen before step t = what is unseen at the end + the items of steps t, t+1, ...: sums of positives, no cancellation
+        # what is unseen before step t = what is unseen at the end + the items of steps t, t+1, ...:
+        # sums of positives, no cancellation
         unseen = np.cumsum(own[:, ::-1], axis=1)[:, ::-1] + (block.unseen @ weights.T)[:, None]
-        return np.where(block.mask[..., None], own, 1.0) / np.where(block.mask[..., None], unseen, 1.0)
+        return np.where(block.mask[..., None], own, 1.0) / np.where(
+            block.mask[..., None], unseen, 1.0
+        )
 
     def _link_share(self, block: _Block) -> tuple[np.ndarray, np.ndarray]:
-        """q(item | item before) at every step: [B, L]; and whether the item before had an unseen link: bool [B, L]."""
+        """q(item | item before) at every step: [B, L]; and whether the item before had an unseen
+        link: bool [B, L].
+        """
         before = block.items[:, :-1]
         steps = np.arange(1, block.items.shape[1])[:, None]
         line = np.arange(len(before))[:, None, None]
@@ -171,21 +228,36 @@ class Truth:
         hit = (weights * (tails == block.items[:, 1:, None])).sum(axis=2)
         share = np.divide(hit, total, out=np.zeros_like(total), where=total > 0)
         first = np.zeros((len(before), 1))
-        return np.concatenate([first, share], axis=1), np.concatenate([first > 0, total > 0], axis=1)
+        return np.concatenate([first, share], axis=1), np.concatenate(
+            [first > 0, total > 0], axis=1
+        )
 
     def _predictive(self, block: _Block) -> np.ndarray:
         """p(next item | history): [B, n_items]."""
         state = _softmax(self._log_joint(block)).reshape(-1, 2, self.n_types)
-        taste = (state[:, 0] + (1 - self.quality_gap) * state[:, 1]) / (block.unseen @ self.taste_weights.T)
+        taste = (state[:, 0] + (1 - self.quality_gap) * state[:, 1]) / (
+            block.unseen @ self.taste_weights.T
+        )
         out = taste @ self.taste_weights
         if self.quality_gap:
-            out += np.outer(self.quality_gap * state[:, 1].sum(axis=1) / (block.unseen @ self.popularity_weights), self.popularity_weights)
+            out += np.outer(
+                self.quality_gap
+                * state[:, 1].sum(axis=1)
+                / (block.unseen @ self.popularity_weights),
+                self.popularity_weights,
+            )
         out *= block.unseen
         some = np.flatnonzero(block.sizes)
         last = block.items[some, block.sizes[some] - 1]
-        weights = self.link_weights[last] * np.take_along_axis(block.unseen[some], self.links[last], axis=1)
+        weights = self.link_weights[last] * np.take_along_axis(
+            block.unseen[some], self.links[last], axis=1
+        )
         total = weights.sum(axis=1)
-        some, tails, weights = some[total > 0], self.links[last][total > 0], weights[total > 0] / total[total > 0, None]
+        some, tails, weights = (
+            some[total > 0],
+            self.links[last][total > 0],
+            weights[total > 0] / total[total > 0, None],
+        )
         out[some] *= 1 - self.order
         np.add.at(out, (some[:, None], tails), self.order * weights)
         return out / out.sum(axis=1, keepdims=True)  # removes rounding only: the sum is 1 already
@@ -193,7 +265,9 @@ class Truth:
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Histories padded to one length: rows [B] of the call, items and mask [B, L], sizes [B], seen_at [B, n_items], users [B] or None."""
+    """Histories padded to one length: rows [B] of the call, items and mask [B, L], sizes [B],
+    seen_at [B, n_items], users [B] or None.
+    """
 
     rows: np.ndarray
     items: np.ndarray

@@ -1,4 +1,6 @@
-"""What the lists are made of: how much of the catalogue they reach, how unequally, how popular, how novel."""
+"""What the lists are made of: how much of the catalogue they reach, how unequally, how popular, how
+novel.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ def list_statistics(recommended: np.ndarray, item_counts: np.ndarray) -> pd.Seri
 def coverage(recommended: np.ndarray, n_items: int) -> float:
     """Share of the catalogue that appears in at least one list, in [0, 1].
 
-    recommended: [n, k] item codes, -1 = padding. n_items: size of the whole catalogue (``ds.n_items``), seen in training or not.
+    recommended: [n, k] item codes, -1 = padding. n_items: size of the whole catalogue
+        (``ds.n_items``), seen in training or not.
 
     >>> coverage([[0, 1], [1, 2]], n_items=4)
     0.75
@@ -32,7 +35,8 @@ def coverage(recommended: np.ndarray, n_items: int) -> float:
 
 
 def gini(recommended: np.ndarray, n_items: int) -> float:
-    """Gini index of exposure over the whole catalogue: 0 if every item appears equally often, (n_items - 1) / n_items if one takes all.
+    """Gini index of exposure over the whole catalogue: 0 if every item appears equally often,
+    (n_items - 1) / n_items if one takes all.
 
     >>> gini([[0], [1]], n_items=2), gini([[0], [0]], n_items=2)
     (0.0, 0.5)
@@ -45,7 +49,8 @@ def gini(recommended: np.ndarray, n_items: int) -> float:
 
 
 def popularity(recommended: np.ndarray, item_counts: np.ndarray) -> float:
-    """Mean number of interactions of a recommended item; ``item_counts``: [n_items], counted in the training part.
+    """Mean number of interactions of a recommended item; ``item_counts``: [n_items], counted in the
+    training part.
 
     >>> popularity([[0, 1]], [10, 20, 30])
     15.0
@@ -55,7 +60,8 @@ def popularity(recommended: np.ndarray, item_counts: np.ndarray) -> float:
 
 
 def novelty(recommended: np.ndarray, item_counts: np.ndarray) -> float:
-    """Mean self-information of a recommended item in bits: -log2 of its share of interactions (Zhou et al. 2010).
+    """Mean self-information of a recommended item in bits: -log2 of its share of interactions (Zhou
+    et al. 2010).
 
     An item nobody has met counts as met once (its information would be infinite).
 
@@ -71,7 +77,10 @@ def exposure(recommended: np.ndarray, n_items: int) -> np.ndarray:
     """How often each item of the catalogue is recommended: int [n_items]; -1 = padding is skipped."""
     codes = np.asarray(recommended).ravel()
     if len(codes) and (codes.dtype.kind not in "iu" or codes.max() >= n_items or codes.min() < -1):
-        raise InputError(f"recommended: expected item codes 0..{n_items - 1} (or -1 for padding) in an [n, k] array")
+        raise InputError(
+            f"recommended: expected item codes 0..{n_items - 1} (or -1 for padding) in an [n, k]"
+            " array"
+        )
     return np.bincount(codes[codes >= 0].astype(np.int64), minlength=n_items)
 
 

@@ -7,19 +7,16 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.data.histories import check_histories, flatten, item_codes
 from tutorial_lib.errors import InputError, check_whole
 from tutorial_lib.evaluation.ids import paired, score_rows
 from tutorial_lib.evaluation.metrics import Groups, cutoffs, groups_of, per_user_frame
 from tutorial_lib.evaluation.ranks import Ties, check_scores, check_targets, check_ties, count_above
-from tutorial_lib.recommender import (
-    check_histories,
-    check_shape,
-    flatten,
-    item_codes,
-    refuse_nan,
-)
+from tutorial_lib.recommender import check_shape, refuse_nan
 
-SCORES_AT_ONCE = 1 << 24  # a block of scores is at most this many numbers, so memory stays flat for any number of users
+SCORES_AT_ONCE = (
+    1 << 24
+)  # a block of scores is at most this many numbers, so memory stays flat for any number of users
 
 
 def evaluate(
@@ -35,19 +32,24 @@ def evaluate(
     """All metrics of a recommender over the full catalogue, one row a user.
 
     recommender: anything with ``score(histories, users=...) -> [n, n_items]``.
-    split: its ``test_history``/``test_target`` are used (``on="test"``), or ``valid_history``/``valid_target`` (``on="valid"``).
+    split: its ``test_history``/``test_target`` are used (``on="test"``), or
+        ``valid_history``/``valid_target`` (``on="valid"``).
     k: cut-off or cut-offs, at most the size of the catalogue.
-    exclude_seen: rank what `recommend` can show: neither items of the history nor items scored -inf.
-        A target among these is out of reach and counts as a miss; the protocol line says how many.
-        False ranks all items.
-    ties: how equal scores are ordered. "expected" (default): the exact mean over all orders of the tied items, so a constant
-        scorer gets hit@k = k / candidates; "optimistic", "pessimistic", or "index" (lower item code first).
-    block: users scored at a time (default: as many as keep a block under 2**24 scores, at most 1,024).
-    Returns the columns of `ranking_metrics`, index "user" (user codes). ``attrs``: n_users (averaged), n_excluded (without
-        targets), tied (share of users with a target tied with a non-target), repeats (targets that stand in their history), barred
-        (other targets, scored -inf, where seen items are excluded), k, on, ties, exclude_seen, protocol (a sentence).
-    Raises InputError for an empty part, k beyond the catalogue, NaN scores, scores of the wrong shape,
-    codes that are no item codes, or a block below 1.
+    exclude_seen: rank what `recommend` can show: neither items of the history nor items scored
+        -inf. A target among these is out of reach and counts as a miss; the protocol line says how
+        many. False ranks all items.
+    ties: how equal scores are ordered. "expected" (default): the exact mean over all orders of the
+        tied items, so a constant scorer gets hit@k = k / candidates; "optimistic", "pessimistic",
+        or "index" (lower item code first).
+    block: users scored at a time (default: as many as keep a block under 2**24 scores, at most
+        1,024).
+    Returns the columns of `ranking_metrics`, index "user" (user codes). ``attrs``: n_users
+    (averaged), n_excluded (without
+        targets), tied (share of users with a target tied with a non-target), repeats (targets that
+        stand in their history), barred (other targets, scored -inf, where seen items are excluded),
+        k, on, ties, exclude_seen, protocol (a sentence).
+    Raises InputError for an empty part, k beyond the catalogue, NaN scores, scores of the wrong
+    shape, codes that are no item codes, or a block below 1.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> from tutorial_lib.models import Popularity
@@ -62,7 +64,11 @@ def evaluate(
     parts, users, repeats, barred = [], [], 0, 0
     for who, histories, targets, scores in scored_blocks(recommender, split, on, block):
         seen = seen_index(histories, n_items)
-        parts.append(groups_of_scores(scores, targets, seen if exclude_seen else None, ties, who, reach_all=False))
+        parts.append(
+            groups_of_scores(
+                scores, targets, seen if exclude_seen else None, ties, who, reach_all=False
+            )
+        )
         repeats += parts[-1][3] if exclude_seen else _repeats(targets, seen, n_items)
         barred += parts[-1][4]
         users.append(who)
@@ -74,32 +80,54 @@ def evaluate(
 
 def _protocol(split, attrs: dict) -> str:
     seen = "excluded" if attrs["exclude_seen"] else "kept"
-    what = f"{split.name} {attrs['on']} of {split.dataset.name}: full ranking of {split.dataset.n_items:,} items, seen items {seen}"
+    what = (
+        f"{split.name} {attrs['on']} of {split.dataset.name}: full ranking of"
+        f" {split.dataset.n_items:,} items, seen items {seen}"
+    )
     users = f"{attrs['n_users']:,} users averaged, {attrs['n_excluded']:,} without targets left out"
-    fate = "count as misses, as in recommend (exclude_seen=False ranks them)" if attrs["exclude_seen"] else "are ranked like the rest"
-    repeats = f"; {attrs['repeats']:,} targets stand in their user's history and {fate}" if attrs["repeats"] else ""
+    fate = (
+        "count as misses, as in recommend (exclude_seen=False ranks them)"
+        if attrs["exclude_seen"]
+        else "are ranked like the rest"
+    )
+    repeats = (
+        f"; {attrs['repeats']:,} targets stand in their user's history and {fate}"
+        if attrs["repeats"]
+        else ""
+    )
     barred = ""
     if attrs["barred"]:
-        barred = f"; {attrs['barred']:,} targets are scored -inf and count as misses, as in recommend"
+        barred = (
+            f"; {attrs['barred']:,} targets are scored -inf and count as misses, as in recommend"
+        )
     return f"{what}, ties {attrs['ties']}; {users}{repeats}{barred}"
 
 
 def _repeats(targets: Sequence, seen: tuple[np.ndarray, np.ndarray], n_items: int) -> int:
-    """How many of the targets (one array a row) stand in their own history; ``seen``: as `seen_index` gives it."""
+    """How many of the targets (one array a row) stand in their own history; ``seen``: as
+    `seen_index` gives it.
+    """
     goals, rows = check_histories(targets, n_items)
     wanted = np.unique(rows * np.int64(n_items) + goals)
     return int(np.isin(wanted, seen[0] * np.int64(n_items) + seen[1]).sum())
 
 
 def evaluate_scores(
-    scores: np.ndarray, targets: Sequence, histories: Sequence | None = None, k: int | Sequence[int] = (5, 10), *, ties: Ties = "expected"
+    scores: np.ndarray,
+    targets: Sequence,
+    histories: Sequence | None = None,
+    k: int | Sequence[int] = (5, 10),
+    *,
+    ties: Ties = "expected",
 ) -> pd.DataFrame:
     """The same metrics from a score matrix you already have: [n, n_items], higher is better.
 
-    targets: one item code a row, or one collection of codes a row; rows without targets are left out and counted.
-    histories: item codes to take out of each row's ranking (default: none); a target among them is a miss, as in `evaluate`, and so is
-        one scored -inf. k, ties, raises: as in `evaluate`.
-    Series, dictionaries and the rows of a DataFrame of scores are paired by label, which is then the index of the result; InputError
+    targets: one item code a row, or one collection of codes a row; rows without targets are left
+        out and counted.
+    histories: item codes to take out of each row's ranking (default: none); a target among them is
+        a miss, as in `evaluate`, and so is one scored -inf. k, ties, raises: as in `evaluate`.
+    Series, dictionaries and the rows of a DataFrame of scores are paired by label, which is then
+    the index of the result; InputError
         where only some of them have labels other than 0, 1, 2, ...
 
     >>> scores = np.array([[0.0, 3.0, 2.0, 1.0]])
@@ -115,17 +143,31 @@ def evaluate_scores(
     if histories is not None:
         histories = paired(rows, histories, where, ("scores", "histories"))[1]
     single, lists = _goals(targets)
-    kept = np.arange(len(scores)) if lists is None else np.flatnonzero([len(target) for target in lists])
+    kept = (
+        np.arange(len(scores))
+        if lists is None
+        else np.flatnonzero([len(target) for target in lists])
+    )
     if not len(kept):
         raise InputError("evaluate_scores: no row has a target; expected at least one")
-    copies = histories is not None or len(kept) < len(scores)  # without copies the matrix is read once, as it lies
+    copies = histories is not None or len(kept) < len(
+        scores
+    )  # without copies the matrix is read once, as it lies
     size = max(1, min(1024, SCORES_AT_ONCE // scores.shape[1])) if copies else len(scores)
     parts = []
     for start in range(0, len(kept), size):
         chosen = kept[start : start + size]
         goals = single[chosen] if lists is None else [lists[row] for row in chosen]
-        hidden = seen_index([histories[row] for row in chosen], scores.shape[1]) if histories is not None else None
-        parts.append(groups_of_scores(scores[chosen] if copies else scores, goals, hidden, ties, chosen, reach_all=False))
+        hidden = (
+            seen_index([histories[row] for row in chosen], scores.shape[1])
+            if histories is not None
+            else None
+        )
+        parts.append(
+            groups_of_scores(
+                scores[chosen] if copies else scores, goals, hidden, ties, chosen, reach_all=False
+            )
+        )
     index = pd.Index(kept, name="row") if labels is None else labels[kept]
     return frame_of(parts, ks, index, len(scores))
 
@@ -152,7 +194,9 @@ def _check_k(ks: list[int], n_items: int) -> None:
         raise InputError(f"k={max(ks)} is larger than the catalogue: expected at most {n_items}")
 
 
-def scored_blocks(recommender, split, on: str = "test", block: int | None = None) -> Iterator[tuple[np.ndarray, list, list, np.ndarray]]:
+def scored_blocks(
+    recommender, split, on: str = "test", block: int | None = None
+) -> Iterator[tuple[np.ndarray, list, list, np.ndarray]]:
     """Users with targets, a block at a time: (user codes, histories, targets, scores [b, n_items])."""
     if on not in ("test", "valid"):
         raise InputError(f"evaluate(on={on!r}): expected 'test' or 'valid'")
@@ -160,7 +204,8 @@ def scored_blocks(recommender, split, on: str = "test", block: int | None = None
     rows = [row for row, targets in enumerate(all_targets) if len(targets)]
     if not rows:
         raise InputError(
-            f"evaluate(on={on!r}): split '{split.name}' has no {on} targets; use the other part, or the split before merge_validation"
+            f"evaluate(on={on!r}): split '{split.name}' has no {on} targets; use the other part, or"
+            " the split before merge_validation"
         )
     n_items = split.dataset.n_items
     if block is not None:
@@ -177,11 +222,13 @@ def scored_blocks(recommender, split, on: str = "test", block: int | None = None
 def groups_of_scores(
     scores, targets, hidden, ties: str, names, *, reach_all: bool = True
 ) -> tuple[Groups, np.ndarray, np.ndarray, int, int]:
-    """Where the targets of each row stand, how many a row has, whether a non-target shares a target's
-    score, how many were hidden, and how many others are out of reach.
+    """Where the targets of each row stand, how many a row has, whether a non-target shares a
+    target's score, how many were hidden, and how many others are out of reach.
 
-    targets: int array (one a row) or a list of int arrays. hidden: index of the scores to take out of the ranking. reach_all: hidden
-    targets stay in it; otherwise they, and targets scored -inf, count as targets that stand nowhere, for `top_k` shows none of them.
+    targets: int array (one a row) or a list of int arrays. hidden: index of the scores to take out
+        of the ranking. reach_all: hidden
+    targets stay in it; otherwise they, and targets scored -inf, count as targets that stand
+    nowhere, for `top_k` shows none of them.
     names: user of each row, for the error message.
     """
     n, n_items = scores.shape
@@ -191,7 +238,9 @@ def groups_of_scores(
     check_targets(goal, n_items, "evaluate")
     many = len(goal) > n
     if many:
-        row, goal = np.divmod(np.unique(row * np.int64(n_items) + goal), n_items)  # repeated targets count once
+        row, goal = np.divmod(
+            np.unique(row * np.int64(n_items) + goal), n_items
+        )  # repeated targets count once
     n_relevant = np.bincount(row, minlength=n)
     excluded, lost, barred = None, np.zeros(len(goal), dtype=bool), 0
     if hidden is not None:
@@ -201,17 +250,32 @@ def groups_of_scores(
             barred = int(gone.sum() - lost.sum())
             if gone.any():
                 row, goal, many = row[~gone], goal[~gone], True
-    above, tied, left = count_above(scores, goal, row if many else None, excluded, index=ties == "index")
+    above, tied, left = count_above(
+        scores, goal, row if many else None, excluded, index=ties == "index"
+    )
     if many:
         order = np.lexsort((left, above, row))
         row, above, tied, left = row[order], above[order], tied[order], left[order]
-    start = np.flatnonzero(np.diff(row * np.int64(n_items + 1) + above, prepend=-1))  # the first target of every group of equal scores
+    start = np.flatnonzero(
+        np.diff(row * np.int64(n_items + 1) + above, prepend=-1)
+    )  # the first target of every group of equal scores
     hits = np.diff(start, append=len(row))
     shared = np.bincount(row[start], weights=tied[start] > hits, minlength=n) > 0
     if ties == "expected":
-        return groups_of(row[start], above[start], tied[start], hits), n_relevant, shared, int(lost.sum()), barred
+        return (
+            groups_of(row[start], above[start], tied[start], hits),
+            n_relevant,
+            shared,
+            int(lost.sum()),
+            barred,
+        )
     place = np.arange(len(row)) - np.repeat(start, hits)  # 0, 1, ... among the targets of one group
-    above = above + {"optimistic": place, "pessimistic": tied - np.repeat(hits, hits) + place, "index": left}[ties]
+    above = (
+        above
+        + {"optimistic": place, "pessimistic": tied - np.repeat(hits, hits) + place, "index": left}[
+            ties
+        ]
+    )
     ones = np.ones(len(row), dtype=np.int64)
     return groups_of(row, above, ones, ones), n_relevant, shared, int(lost.sum()), barred
 
@@ -222,8 +286,11 @@ def seen_index(histories: Sequence, n_items: int) -> tuple[np.ndarray, np.ndarra
     return rows, items
 
 
-def _hide(scores, hidden, row, goal, names, reach_all: bool) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """A copy with hidden scores set to NaN, how many of them there are per row, and which targets were among them.
+def _hide(
+    scores, hidden, row, goal, names, reach_all: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A copy with hidden scores set to NaN, how many of them there are per row, and which targets
+    were among them.
 
     reach_all: targets keep their scores.
     """
@@ -236,11 +303,21 @@ def _hide(scores, hidden, row, goal, names, reach_all: bool) -> tuple[np.ndarray
     return masked, np.count_nonzero(np.isnan(masked), axis=1), lost
 
 
-def frame_of(parts: list[tuple[Groups, np.ndarray, np.ndarray, int, int]], ks: list[int], index: pd.Index, n_users: int) -> pd.DataFrame:
-    """Blocks of `groups_of_scores` as one table; ``attrs["tied"]``: share of users with a target tied with a non-target."""
+def frame_of(
+    parts: list[tuple[Groups, np.ndarray, np.ndarray, int, int]],
+    ks: list[int],
+    index: pd.Index,
+    n_users: int,
+) -> pd.DataFrame:
+    """Blocks of `groups_of_scores` as one table; ``attrs["tied"]``: share of users with a target
+    tied with a non-target.
+    """
     offsets = np.cumsum([0] + [len(part[1]) for part in parts[:-1]])
     rows = [part[0].row + offset for part, offset in zip(parts, offsets, strict=True)]
-    rest = [np.concatenate([getattr(part[0], name) for part in parts]) for name in ("above", "size", "hits", "before")]
+    rest = [
+        np.concatenate([getattr(part[0], name) for part in parts])
+        for name in ("above", "size", "hits", "before")
+    ]
     n_relevant, tied = (np.concatenate([part[i] for part in parts]) for i in (1, 2))
     frame = per_user_frame(Groups(np.concatenate(rows), *rest), n_relevant, ks, index, n_users)
     frame.attrs["tied"] = float(tied.mean())

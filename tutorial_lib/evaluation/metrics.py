@@ -1,9 +1,11 @@
-"""The seven ranking metrics, written once, for hits at known positions and for hits somewhere inside a group of ties.
+"""The seven ranking metrics, written once, for hits at known positions and for hits somewhere
+inside a group of ties.
 
-A *group* is a run of equally scored items that holds at least one relevant item: ``above`` items stand before it, it holds
-``size`` items of which ``hits`` are relevant, and ``before`` relevant items of the same user stand in earlier groups.
-An untied hit at rank r is the group (above=r-1, size=1, hits=1). Inside a group every order is equally likely, so each
-metric has an exact expected value: no shuffling, no dependence on item ids (McSherry & Najork 2008).
+A *group* is a run of equally scored items that holds at least one relevant item: ``above`` items
+stand before it, it holds ``size`` items of which ``hits`` are relevant, and ``before`` relevant
+items of the same user stand in earlier groups. An untied hit at rank r is the group (above=r-1,
+size=1, hits=1). Inside a group every order is equally likely, so each metric has an exact expected
+value: no shuffling, no dependence on item ids (McSherry & Najork 2008).
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ METRICS = ("precision", "recall", "hit", "mrr", "map", "map_r", "ndcg")
 
 @dataclass(frozen=True)
 class Groups:
-    """Groups with relevant items, sorted by user row, then from the top of the ranking; int64 arrays of one length."""
+    """Groups with relevant items, sorted by user row, then from the top of the ranking; int64
+    arrays of one length.
+    """
 
     row: np.ndarray
     above: np.ndarray
@@ -41,17 +45,28 @@ def groups_of(row: np.ndarray, above: np.ndarray, size: np.ndarray, hits: np.nda
 def cutoffs(k: int | Sequence[int]) -> list[int]:
     """The cut-offs as a list; InputError unless each is a positive integer."""
     ks = [k] if np.ndim(k) == 0 else list(k)
-    if not ks or not all(isinstance(c, (int, np.integer)) and not isinstance(c, bool) and c >= 1 for c in ks):
-        raise InputError(f"k={k!r}: expected a positive whole number or a list of them, such as k=10 or k=(5, 10)")
+    if not ks or not all(
+        isinstance(c, (int, np.integer)) and not isinstance(c, bool) and c >= 1 for c in ks
+    ):
+        raise InputError(
+            f"k={k!r}: expected a positive whole number or a list of them, such as k=10 or"
+            " k=(5, 10)"
+        )
     return list(dict.fromkeys(int(c) for c in ks))
 
 
-def metric_columns(groups: Groups, n_relevant: np.ndarray, ks: Sequence[int]) -> dict[str, np.ndarray]:
-    """Every metric at every cut-off: {"precision@5": [n_users], ...}; ``n_relevant`` [n_users] must be positive."""
+def metric_columns(
+    groups: Groups, n_relevant: np.ndarray, ks: Sequence[int]
+) -> dict[str, np.ndarray]:
+    """Every metric at every cut-off: {"precision@5": [n_users], ...}; ``n_relevant`` [n_users] must
+    be positive.
+    """
     columns = {}
     for k in ks:
         inside = groups.above < k
-        part = Groups(*(getattr(groups, name)[inside] for name in ("row", "above", "size", "hits", "before")))
+        part = Groups(
+            *(getattr(groups, name)[inside] for name in ("row", "above", "size", "hits", "before"))
+        )
         values = _metrics_at(part, n_relevant, k)
         columns |= {f"{metric}@{k}": values[metric] for metric in METRICS}
     return columns
@@ -65,14 +80,19 @@ def _metrics_at(groups: Groups, n_relevant: np.ndarray, k: int) -> dict[str, np.
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, k + 1))])
     untied = groups.size == 1
     gain = np.where(untied, 1 / np.log2(above + 2), discounts[above + slots] - discounts[above])
-    inverse = np.where(untied, 1 / (above + 1), harmonic[above + slots] - harmonic[above])  # sum of 1/rank over the slots
-    # given a hit at the j-th place, each of the j-1 places before it holds one of the other hits-1 among size-1 items
+    inverse = np.where(
+        untied, 1 / (above + 1), harmonic[above + slots] - harmonic[above]
+    )  # sum of 1/rank over the slots
+    # given a hit at the j-th place, each of the j-1 places before it holds one of the other hits-1
+    # among size-1 items
     pair = (groups.hits - 1) / np.maximum(groups.size - 1, 1)
     precision_sum = share * ((groups.before + 1) * inverse + pair * (slots - (above + 1) * inverse))
     hit, reciprocal = _first_hit(groups, slots, inverse)
 
     def total(values: np.ndarray) -> np.ndarray:
-        return np.bincount(groups.row, weights=values, minlength=n_users).astype(np.float64, copy=False)  # int if there is no group
+        return np.bincount(groups.row, weights=values, minlength=n_users).astype(
+            np.float64, copy=False
+        )  # int if there is no group
 
     found, reachable = total(share * slots), np.minimum(n_relevant, k)
     average = total(precision_sum)
@@ -87,8 +107,12 @@ def _metrics_at(groups: Groups, n_relevant: np.ndarray, k: int) -> dict[str, np.
     }
 
 
-def _first_hit(groups: Groups, slots: np.ndarray, inverse: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Chance that the first relevant item lies within the slots, and expected 1/rank of it; zero for all but a user's first group."""
+def _first_hit(
+    groups: Groups, slots: np.ndarray, inverse: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Chance that the first relevant item lies within the slots, and expected 1/rank of it; zero
+    for all but a user's first group.
+    """
     first = groups.before == 0
     hit, reciprocal = first * 1.0, first * inverse
     tied = np.flatnonzero(first & (groups.size > 1))
@@ -103,8 +127,12 @@ def _first_hit(groups: Groups, slots: np.ndarray, inverse: np.ndarray) -> tuple[
     return hit, reciprocal
 
 
-def per_user_frame(groups: Groups, n_relevant: np.ndarray, ks: Sequence[int], index: pd.Index, n_users: int) -> pd.DataFrame:
-    """The metrics as a table, one row a user, with the number of users averaged and left out in ``attrs``."""
+def per_user_frame(
+    groups: Groups, n_relevant: np.ndarray, ks: Sequence[int], index: pd.Index, n_users: int
+) -> pd.DataFrame:
+    """The metrics as a table, one row a user, with the number of users averaged and left out in
+    ``attrs``.
+    """
     frame = pd.DataFrame(metric_columns(groups, n_relevant, ks), index=index)
     frame.attrs.update(n_users=len(index), n_excluded=n_users - len(index), k=list(ks))
     return frame

@@ -8,31 +8,40 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.data.histories import positions
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.ids import MANY, PADDING, codes, flat, paired
 from tutorial_lib.evaluation.metrics import cutoffs, groups_of, per_user_frame
-from tutorial_lib.recommender import positions
 
 SAMPLE = 1 << 12  # ids looked at before all of them are
 
 
 def ranking_metrics(
-    recommended: Sequence[Sequence] | Mapping, relevant: Sequence[Collection] | Mapping, k: int | Sequence[int] = 10
+    recommended: Sequence[Sequence] | Mapping,
+    relevant: Sequence[Collection] | Mapping,
+    k: int | Sequence[int] = 10,
 ) -> pd.DataFrame:
-    """Precision, recall, hit rate, MRR, MAP (two kinds) and NDCG of recommendation lists, one row a user.
+    """Precision, recall, hit rate, MRR, MAP (two kinds) and NDCG of recommendation lists, one row a
+    user.
 
-    recommended: one list of item ids a user, best first; a [n, length] integer array is fastest. Ids are of any hashable type, the same
-        on both sides. A repeated id takes up its place and is never a hit again, so a list pays for each repeat: six times the same hit
-        is one hit at rank 1 and five wasted places. -1 among whole numbers is padding and skipped; an empty list scores 0.
-    relevant: one collection of item ids a user; repeats count once. Dictionaries and Series on both sides are paired by label.
+    recommended: one list of item ids a user, best first; a [n, length] integer array is fastest.
+        Ids are of any hashable type, the same on both sides. A repeated id takes up its place and
+        is never a hit again, so a list pays for each repeat: six times the same hit is one hit at
+        rank 1 and five wasted places. -1 among whole numbers is padding and skipped; an empty list
+        scores 0.
+    relevant: one collection of item ids a user; repeats count once. Dictionaries and Series on both
+        sides are paired by label.
     k: cut-off or cut-offs.
-    Returns columns ``precision@k`` (÷ k), ``recall@k`` (÷ R, the number of relevant items), ``hit@k`` (any hit), ``mrr@k``
-        (1/rank of the first hit, 0 beyond k), ``map@k`` (average precision ÷ min(R, k)), ``map_r@k`` (÷ R, as trec_eval's
-        map_cut), ``ndcg@k`` (gain 1, discount log2(rank + 1), ideal over min(R, k)). Users without relevant items are left
-        out; the index keeps the original row numbers or labels, and ``attrs`` holds n_users (averaged), n_excluded and k.
-    Raises InputError for unequal lengths or users, strings, sets or dictionaries in place of lists, missing ids (NaN), ids that can never
-        match (1 and "1"), scores or 0 and 1 in place of ids, or a k below 1. Warns where the two sides have no item in common at all, and
-        where most lists say one thing again and again.
+    Returns columns ``precision@k`` (÷ k), ``recall@k`` (÷ R, the number of relevant items),
+    ``hit@k`` (any hit), ``mrr@k``
+        (1/rank of the first hit, 0 beyond k), ``map@k`` (average precision ÷ min(R, k)),
+        ``map_r@k`` (÷ R, as trec_eval's map_cut), ``ndcg@k`` (gain 1, discount log2(rank + 1),
+        ideal over min(R, k)). Users without relevant items are left out; the index keeps the
+        original row numbers or labels, and ``attrs`` holds n_users (averaged), n_excluded and k.
+    Raises InputError for unequal lengths or users, strings, sets or dictionaries in place of lists,
+    missing ids (NaN), ids that can never
+        match (1 and "1"), scores or 0 and 1 in place of ids, or a k below 1. Warns where the two
+        sides have no item in common at all, and where most lists say one thing again and again.
     Source: Manning, Raghavan & Schütze 2008, chapter 8; Järvelin & Kekäläinen 2002 for NDCG.
 
     >>> frame = ranking_metrics([["a", "b", "c"], ["a"]], [{"c"}, []], k=3)
@@ -42,14 +51,19 @@ def ranking_metrics(
     ks = cutoffs(k)
     recommended, relevant, labels = paired(recommended, relevant)
     n_users = len(recommended)
-    (rec_flat, rec_sizes), (rel_flat, rel_sizes) = flat(recommended, "recommended"), flat(relevant, "relevant")
+    (rec_flat, rec_sizes), (rel_flat, rel_sizes) = (
+        flat(recommended, "recommended"),
+        flat(relevant, "relevant"),
+    )
     _refuse_matrix("recommended", rec_flat, rec_sizes, rel_flat)
     _refuse_matrix("relevant", rel_flat, rel_sizes, rec_flat)
     rec_flat, rel_flat, n_codes = codes(rec_flat, rel_flat)
     table = _first_places(_table(recommended, rec_flat, rec_sizes), max(ks))
     rel_row, rel_flat = _distinct(np.repeat(np.arange(n_users), rel_sizes), rel_flat, n_codes)
     n_relevant = np.bincount(rel_row, minlength=n_users)
-    row, place = _once(table, *np.nonzero(_hits(table, rel_row, rel_flat, n_relevant, n_codes)), n_codes)
+    row, place = _once(
+        table, *np.nonzero(_hits(table, rel_row, rel_flat, n_relevant, n_codes)), n_codes
+    )
     if not len(row):
         _warn_if_strangers(rec_flat, rel_flat, n_users)
     kept = np.flatnonzero(n_relevant)
@@ -63,10 +77,15 @@ def ranking_metrics(
 def _warn_if_strangers(recommended: np.ndarray, relevant: np.ndarray, n_users: int) -> None:
     """No hit, and no id of one side on the other, whoever the user: probably two ways of numbering."""
     shown, wanted = (np.unique(ids[ids != PADDING]) for ids in (recommended, relevant))
-    if n_users >= MANY and len(shown) and len(wanted) and not len(np.intersect1d(shown, wanted, assume_unique=True)):
+    if (
+        n_users >= MANY
+        and len(shown)
+        and len(wanted)
+        and not len(np.intersect1d(shown, wanted, assume_unique=True))
+    ):
         warnings.warn(
-            f"ranking_metrics: none of the {len(shown)} recommended items is relevant to anybody, so all metrics are 0; "
-            "are the ids of both sides of one numbering?",
+            f"ranking_metrics: none of the {len(shown)} recommended items is relevant to anybody,"
+            " so all metrics are 0; are the ids of both sides of one numbering?",
             stacklevel=3,
         )
 
@@ -125,12 +144,18 @@ def _first_places(table: np.ndarray, k: int) -> np.ndarray:
     broken = np.flatnonzero((head == PADDING).any(axis=1))
     rows = table[broken]
     head = head.copy()
-    head[broken] = np.take_along_axis(rows, np.argsort(rows == PADDING, axis=1, kind="stable"), axis=1)[:, :k]
+    head[broken] = np.take_along_axis(
+        rows, np.argsort(rows == PADDING, axis=1, kind="stable"), axis=1
+    )[:, :k]
     return head
 
 
-def _once(table: np.ndarray, row: np.ndarray, place: np.ndarray, n_codes: int) -> tuple[np.ndarray, np.ndarray]:
-    """Hits without those that repeat an earlier hit of the same user; sorted by row, then place, as they came."""
+def _once(
+    table: np.ndarray, row: np.ndarray, place: np.ndarray, n_codes: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Hits without those that repeat an earlier hit of the same user; sorted by row, then place, as
+    they came.
+    """
     first = np.unique(row * np.int64(n_codes) + table[row, place], return_index=True)[1]
     return (row, place) if len(first) == len(row) else (row[np.sort(first)], place[np.sort(first)])
 
@@ -141,7 +166,13 @@ def _distinct(rows: np.ndarray, codes: np.ndarray, n_codes: int) -> tuple[np.nda
     return keys // n_codes, keys % n_codes
 
 
-def _hits(table: np.ndarray, rel_row: np.ndarray, rel_code: np.ndarray, n_relevant: np.ndarray, n_codes: int) -> np.ndarray:
+def _hits(
+    table: np.ndarray,
+    rel_row: np.ndarray,
+    rel_code: np.ndarray,
+    n_relevant: np.ndarray,
+    n_codes: int,
+) -> np.ndarray:
     """Boolean [n_users, k]: which recommended items are relevant."""
     most = n_relevant.max(initial=0)
     if most <= 8:  # few relevant items a user: compare with one column of them at a time
@@ -151,6 +182,9 @@ def _hits(table: np.ndarray, rel_row: np.ndarray, rel_code: np.ndarray, n_releva
         for column in relevant.T:
             hits |= table == column[:, None]
         return hits
-    keys, wanted = rel_row * np.int64(n_codes) + rel_code, np.arange(len(table))[:, None] * np.int64(n_codes) + table
+    keys, wanted = (
+        rel_row * np.int64(n_codes) + rel_code,
+        np.arange(len(table))[:, None] * np.int64(n_codes) + table,
+    )
     near = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
     return (keys[near] == wanted) & (table != PADDING)

@@ -27,10 +27,13 @@ def mae(predicted: Sequence[float], given: Sequence[float]) -> float:
 
 
 def auc(liked: Sequence[bool], scores: Sequence[float]) -> float:
-    """Chance that a liked item scores higher than a disliked one, a tie counting half, in [0, 1]; all pairs pooled.
+    """Chance that a liked item scores higher than a disliked one, a tie counting half, in [0, 1];
+    all pairs pooled.
 
-    liked: 1 or True, 0 or False. scores: higher means more likely to be liked; any scale, so log-probabilities will do.
-    Pooled over users it also rewards knowing who likes much: `user_auc` does not. Source: Hanley & McNeil 1982 (Mann-Whitney).
+    liked: 1 or True, 0 or False. scores: higher means more likely to be liked; any scale, so
+        log-probabilities will do.
+    Pooled over users it also rewards knowing who likes much: `user_auc` does not. Source: Hanley &
+    McNeil 1982 (Mann-Whitney).
 
     >>> auc([1, 0, 0], [0.9, 0.9, 0.1])
     0.75
@@ -40,17 +43,22 @@ def auc(liked: Sequence[bool], scores: Sequence[float]) -> float:
     positive = int(liked.sum())
     if not 0 < positive < len(liked):
         raise InputError(
-            f"auc: {positive} liked of {len(liked)}; expected at least one liked and one disliked, else no pair can be compared"
+            f"auc: {positive} liked of {len(liked)}; expected at least one liked and one disliked,"
+            " else no pair can be compared"
         )
     ranks = pd.Series(scores).rank().to_numpy()  # ties share the mean of their ranks
-    return float((ranks[liked == 1].sum() - positive * (positive + 1) / 2) / (positive * (len(liked) - positive)))
+    return float(
+        (ranks[liked == 1].sum() - positive * (positive + 1) / 2)
+        / (positive * (len(liked) - positive))
+    )
 
 
 def user_auc(liked: Sequence[bool], scores: Sequence[float], users: Sequence) -> pd.DataFrame:
     """AUC within each user, who then weighs the same whatever their number of ratings.
 
     liked, scores: as in `auc`. users: whose pair each one is.
-    Returns column ``auc``, index "user", for `mean_interval` and `compare`. A user who likes everything, or nothing, has no AUC and is
+    Returns column ``auc``, index "user", for `mean_interval` and `compare`. A user who likes
+    everything, or nothing, has no AUC and is
         left out; ``attrs``: n_users (averaged), n_excluded, excluded (their codes).
     """
     columns = _by_label("user_auc", liked=liked, scores=scores, users=users)
@@ -58,7 +66,9 @@ def user_auc(liked: Sequence[bool], scores: Sequence[float], users: Sequence) ->
     users = columns["users"]
     _only_two_classes(liked)
     if len(users) != len(liked):
-        raise InputError(f"user_auc: {len(liked)} pairs but {len(users)} users; expected one user a pair")
+        raise InputError(
+            f"user_auc: {len(liked)} pairs but {len(users)} users; expected one user a pair"
+        )
     table = pd.DataFrame({"user": np.asarray(users), "liked": liked, "score": scores})
     table["rank"] = table.groupby("user")["score"].rank()
     sums = (
@@ -68,24 +78,39 @@ def user_auc(liked: Sequence[bool], scores: Sequence[float], users: Sequence) ->
     )
     both = sums["likes"].between(1, sums["n"] - 1)
     if not both.any():
-        raise InputError(f"user_auc: each of {len(sums)} users has likes only or dislikes only; use the pooled auc, or more ratings a user")
+        raise InputError(
+            f"user_auc: each of {len(sums)} users has likes only or dislikes only; use the pooled"
+            " auc, or more ratings a user"
+        )
     kept = sums[both]
-    value = (kept["won"] - kept["likes"] * (kept["likes"] + 1) / 2) / (kept["likes"] * (kept["n"] - kept["likes"]))
+    value = (kept["won"] - kept["likes"] * (kept["likes"] + 1) / 2) / (
+        kept["likes"] * (kept["n"] - kept["likes"])
+    )
     frame = value.to_frame("auc")
-    frame.attrs.update(n_users=len(frame), n_excluded=int((~both).sum()), excluded=sums.index[~both].tolist())
+    frame.attrs.update(
+        n_users=len(frame), n_excluded=int((~both).sum()), excluded=sums.index[~both].tolist()
+    )
     return frame
 
 
 def _numbers(where: str, **columns: Sequence) -> list[np.ndarray]:
     """Two columns of numbers, equally long and not empty; Series are paired by label."""
     columns = _by_label(where, **columns)
-    (first, a), (second, b) = ((name, _floats(where, name, values)) for name, values in columns.items())
+    (first, a), (second, b) = (
+        (name, _floats(where, name, values)) for name, values in columns.items()
+    )
     if a.ndim != 1 or a.shape != b.shape or not len(a):
-        raise InputError(f"{where}: {first} has shape {a.shape}, {second} {b.shape}; expected two lists of one length, not empty")
+        raise InputError(
+            f"{where}: {first} has shape {a.shape}, {second} {b.shape}; expected two lists of one"
+            " length, not empty"
+        )
     for name, values in ((first, a), (second, b)):
         bad = np.flatnonzero(np.isnan(values))
         if len(bad):
-            raise InputError(f"{where}: {name}[{bad[0]}] is NaN; leave out what has no rating, and say how much that is")
+            raise InputError(
+                f"{where}: {name}[{bad[0]}] is NaN; leave out what has no rating, and say how much"
+                " that is"
+            )
     return [a, b]
 
 
@@ -116,13 +141,20 @@ def _floats(where: str, name: str, values: Sequence) -> np.ndarray:
     """The values as float64, missing ones as NaN; InputError for texts and whatever is no number."""
     array = np.asarray(values)
     if array.dtype.kind == "O":
-        array = np.array([np.nan if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in array.ravel()]).reshape(array.shape)
+        array = np.array(
+            [np.nan if pd.api.types.is_scalar(v) and pd.isna(v) else v for v in array.ravel()]
+        ).reshape(array.shape)
     if array.dtype.kind not in "fiub":
-        raise InputError(f"{where}: {name} holds {array.dtype}, no numbers; pd.to_numeric reads texts")
+        raise InputError(
+            f"{where}: {name} holds {array.dtype}, no numbers; pd.to_numeric reads texts"
+        )
     return array.astype(np.float64)
 
 
 def _only_two_classes(liked: np.ndarray) -> None:
     other = liked[~np.isin(liked, (0, 1))]
     if len(other):
-        raise InputError(f"auc: liked holds {other[0]:g}; expected 0 and 1 only: cut the ratings first, as in ratings >= 4")
+        raise InputError(
+            f"auc: liked holds {other[0]:g}; expected 0 and 1 only: cut the ratings first, as in"
+            " ratings >= 4"
+        )

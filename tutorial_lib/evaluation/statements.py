@@ -1,4 +1,6 @@
-"""What a generated explanation talks about, and whether it is true: features, statements against the catalogue, perplexity."""
+"""What a generated explanation talks about, and whether it is true: features, statements against
+the catalogue, perplexity.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +19,13 @@ Fact = tuple[str, str]  # (attribute, value), such as ("mood", "sharp")
 
 
 def perplexity(log_likelihoods: Sequence[float], n_tokens: Sequence[int]) -> float:
-    """exp(-log-likelihood per token) over all texts together; 1 is certainty, the size of the vocabulary is knowing nothing.
+    """exp(-log-likelihood per token) over all texts together; 1 is certainty, the size of the
+    vocabulary is knowing nothing.
 
-    log_likelihoods: natural log-probability of each whole text. n_tokens: its number of tokens, all of which were predicted.
-    Only models with the same tokenizer can be compared: longer tokens are fewer, and each is harder to guess.
+    log_likelihoods: natural log-probability of each whole text. n_tokens: its number of tokens, all
+        of which were predicted.
+    Only models with the same tokenizer can be compared: longer tokens are fewer, and each is harder
+    to guess.
 
     >>> round(perplexity([-4.6052, -2.3026], [2, 1]), 2)
     10.0
@@ -35,13 +40,15 @@ def perplexity(log_likelihoods: Sequence[float], n_tokens: Sequence[int]) -> flo
         or (total > 1e-6).any()
     ):
         raise InputError(
-            "perplexity: expected one log-likelihood (at most 0, natural log) and one number of tokens (1 or more) for each text"
+            "perplexity: expected one log-likelihood (at most 0, natural log) and one number of"
+            " tokens (1 or more) for each text"
         )
     return float(np.exp(-total.sum() / count.sum()))
 
 
 def mentioned(texts: Sequence[str], phrases: Collection[str]) -> list[set[str]]:
-    """Which of the phrases each text contains, as whole words in a row, whatever their case; a longer phrase hides those inside it.
+    """Which of the phrases each text contains, as whole words in a row, whatever their case; a
+    longer phrase hides those inside it.
 
     >>> mentioned(["The special effects are loud."], ["special effects", "effect"])
     [{'special effects'}]
@@ -57,30 +64,46 @@ def mentioned(texts: Sequence[str], phrases: Collection[str]) -> list[set[str]]:
     return [_found(tokens(text), by_words, lengths) for text in texts]
 
 
-def _found(words: list[str], by_words: Mapping[tuple[str, ...], set[str]], lengths: Sequence[int]) -> set[str]:
+def _found(
+    words: list[str], by_words: Mapping[tuple[str, ...], set[str]], lengths: Sequence[int]
+) -> set[str]:
     place, found = 0, set()
     while place < len(words):
-        run = next((run for n in lengths if (run := tuple(words[place : place + n])) in by_words), ())
+        run = next(
+            (run for n in lengths if (run := tuple(words[place : place + n])) in by_words), ()
+        )
         found |= by_words.get(run, set())
         place += len(run) or 1
     return found
 
 
-def feature_metrics(texts: Sequence[str], features: Collection[str], wanted: Sequence[str]) -> dict[str, float]:
-    """How explanations name features: FMR, FCR and DIV of NETE (Li, Zhang & Chen 2020, section 5.2) and PEPLER (Li et al. 2023).
+def feature_metrics(
+    texts: Sequence[str], features: Collection[str], wanted: Sequence[str]
+) -> dict[str, float]:
+    """How explanations name features: FMR, FCR and DIV of NETE (Li, Zhang & Chen 2020, section 5.2)
+    and PEPLER (Li et al. 2023).
 
-    texts: N generated explanations. features: the set F of all features. wanted: the feature f that each was to be about.
-    Returns ``fmr`` = share of texts that name their f; ``fcr`` = features named anywhere / |F|; ``div`` = mean, over all pairs of texts,
-        of the number of features that both name: 2 / (N (N - 1)) * sum of |F_a & F_b|; **lower** is more diverse; 0 for one text.
+    texts: N generated explanations. features: the set F of all features. wanted: the feature f that
+        each was to be about.
+    Returns ``fmr`` = share of texts that name their f; ``fcr`` = features named anywhere / |F|;
+    ``div`` = mean, over all pairs of texts,
+        of the number of features that both name: 2 / (N (N - 1)) * sum of |F_a & F_b|; **lower** is
+        more diverse; 0 for one text.
 
     >>> feature_metrics(["good plot", "good cast"], ["plot", "cast", "music"], ["plot", "plot"])["fmr"]
     0.5
     """
     if len(wanted) != len(texts) or not len(texts):
-        raise InputError(f"feature_metrics: {len(texts)} texts but {len(wanted)} wanted features; expected one or more, as many of both")
+        raise InputError(
+            f"feature_metrics: {len(texts)} texts but {len(wanted)} wanted features; expected one"
+            " or more, as many of both"
+        )
     strange = next((one for one in wanted if one not in features), None)
     if strange is not None:
-        raise InputError(f"feature_metrics: wanted feature {strange!r} is not among the {len(features)} features; add it there")
+        raise InputError(
+            f"feature_metrics: wanted feature {strange!r} is not among the {len(features)}"
+            " features; add it there"
+        )
     named, n = mentioned(texts, set(features)), len(texts)
     times = np.array(list(Counter(chain.from_iterable(named)).values()), dtype=np.float64)
     pairs = (times * (times - 1)).sum() / (n * (n - 1)) if n > 1 else 0.0
@@ -90,43 +113,79 @@ def feature_metrics(texts: Sequence[str], features: Collection[str], wanted: Seq
 
 @dataclass(frozen=True)
 class Facts:
-    """What can be said about items, and what is true. phrases: phrase -> the fact that it states. true: for each item, its facts."""
+    """What can be said about items, and what is true. phrases: phrase -> the fact that it states.
+    true: for each item, its facts.
+    """
 
     phrases: Mapping[str, Fact]
     true: Sequence[Collection[Fact]]
 
 
 def catalogue_facts(dataset) -> Facts:
-    """The statements that texts about a dataset's items can make, and which of them the catalogue confirms.
+    """The statements that texts about a dataset's items can make, and which of them the catalogue
+    confirms.
 
-    On a planted world: mood (by its adjectives) and theme (by what descriptions and reviews are about). Elsewhere: the categories by name.
-    Raises InputError for a dataset whose items have no categories.
+    On a planted world: mood (by its adjectives) and theme (by what descriptions and reviews are
+    about). Elsewhere: the categories by name. Raises InputError for a dataset whose items have no
+    categories.
     """
-    names = [tuple(kind for kind in kinds if kind and kind != "unknown") for kinds in dataset.items.get("categories", [])]
+    names = [
+        tuple(kind for kind in kinds if kind and kind != "unknown")
+        for kinds in dataset.items.get("categories", [])
+    ]
     if not any(names):
-        raise InputError(f"catalogue_facts: the items of {dataset.name!r} have no categories, so no statement about them can be checked")
+        raise InputError(
+            f"catalogue_facts: the items of {dataset.name!r} have no categories, so no statement"
+            " about them can be checked"
+        )
     if dataset.truth is None:
         kinds = sorted(set(chain.from_iterable(names)))
-        return Facts({kind: ("category", kind) for kind in kinds}, [{("category", kind) for kind in own} for own in names])
-    from tutorial_lib.data.world_text import MOOD_WORDS, MOODS, SUBJECTS, THEMES
+        return Facts(
+            {kind: ("category", kind) for kind in kinds},
+            [{("category", kind) for kind in own} for own in names],
+        )
+    from tutorial_recipes.world_text import MOOD_WORDS, MOODS, SUBJECTS, THEMES
 
-    phrases = {word: ("mood", mood) for mood, words in zip(MOODS, MOOD_WORDS, strict=True) for word in words}
-    phrases |= {subject: ("theme", theme) for theme, subjects in zip(THEMES, SUBJECTS, strict=True) for subject in subjects}
-    return Facts(phrases, [{("theme", kinds[0]), ("mood", mood)} for kinds, mood in zip(names, dataset.items["mood"], strict=True)])
+    phrases = {
+        word: ("mood", mood)
+        for mood, words in zip(MOODS, MOOD_WORDS, strict=True)
+        for word in words
+    }
+    phrases |= {
+        subject: ("theme", theme)
+        for theme, subjects in zip(THEMES, SUBJECTS, strict=True)
+        for subject in subjects
+    }
+    return Facts(
+        phrases,
+        [
+            {("theme", kinds[0]), ("mood", mood)}
+            for kinds, mood in zip(names, dataset.items["mood"], strict=True)
+        ],
+    )
 
 
-def factual_frame(texts: Sequence[str], items: Sequence[int], facts: Facts, users: Sequence | None = None) -> pd.DataFrame:
-    """How many checkable statements each text makes about its item, and how many are true: columns ``statements``, ``true``.
+def factual_frame(
+    texts: Sequence[str], items: Sequence[int], facts: Facts, users: Sequence | None = None
+) -> pd.DataFrame:
+    """How many checkable statements each text makes about its item, and how many are true: columns
+    ``statements``, ``true``.
 
-    items: the item code of each text. A fact stated twice in a text counts once. users: the index, as in `text_frame`.
-    *Factual precision* of a set of texts is the sum of ``true`` by the sum of ``statements``: a text that says nothing says nothing false,
-    so report the number of statements beside it.
+    items: the item code of each text. A fact stated twice in a text counts once. users: the index,
+        as in `text_frame`.
+    *Factual precision* of a set of texts is the sum of ``true`` by the sum of ``statements``: a
+    text that says nothing says nothing false, so report the number of statements beside it.
     """
     if len(items) != len(texts) or (users is not None and len(users) != len(texts)):
-        raise InputError(f"factual_frame: {len(texts)} texts but {len(items)} items; expected one item (and one user) a text")
+        raise InputError(
+            f"factual_frame: {len(texts)} texts but {len(items)} items; expected one item (and one"
+            " user) a text"
+        )
     wrong = next((item for item in items if not 0 <= item < len(facts.true)), None)
     if wrong is not None:
-        raise InputError(f"factual_frame: item {wrong} lies outside the catalogue of {len(facts.true)} items")
+        raise InputError(
+            f"factual_frame: item {wrong} lies outside the catalogue of {len(facts.true)} items"
+        )
     rows = []
     for found, item in zip(mentioned(texts, facts.phrases), items, strict=True):
         said = {facts.phrases[phrase] for phrase in found}

@@ -1,6 +1,8 @@
-"""Prompts that name an attribute of the user, and rewordings that name none: the two sides of a counterfactual audit.
+"""Prompts that name an attribute of the user, and rewordings that name none: the two sides of a
+counterfactual audit.
 
-The same slot is filled in both, so that an attribute is compared with a change of the wording of equal size and no meaning.
+The same slot is filled in both, so that an attribute is compared with a change of the wording of
+equal size and no meaning.
 """
 
 from __future__ import annotations

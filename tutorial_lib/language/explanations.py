@@ -1,4 +1,6 @@
-"""Cases for generated explanations: what a user wrote about their test item, and the prompt that asks a model for it."""
+"""Cases for generated explanations: what a user wrote about their test item, and the prompt that
+asks a model for it.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +15,18 @@ from tutorial_lib.language.prompts import Template, templates
 from tutorial_lib.language.verbalise import verbaliser
 
 
-def explanation_cases(split: Split, n: int, *, seed: int = 0, template: Template | None = None) -> tuple[pd.DataFrame, Split]:
-    """``n`` test users who reviewed their test item, and the split in which only they have test targets.
+def explanation_cases(
+    split: Split, n: int, *, seed: int = 0, template: Template | None = None
+) -> tuple[pd.DataFrame, Split]:
+    """``n`` test users who reviewed their test item, and the split in which only they have test
+    targets.
 
-    template: of the family "explanation" (default: its first). The model is told item, rating and the feature of the user's own review,
-    as in PEPLER (Li et al. 2023, arXiv 2202.07371); the review is the reference, and was never in the split's training part as an item.
-    Returns a frame with index "user" and columns ``item``, ``rating``, ``feature``, ``reference``, ``prompt``.
-    Raises InputError if the data has no reviews with features, or fewer than ``n`` such users.
+    template: of the family "explanation" (default: its first). The model is told item, rating and
+        the feature of the user's own review,
+    as in PEPLER (Li et al. 2023, arXiv 2202.07371); the review is the reference, and was never in
+    the split's training part as an item. Returns a frame with index "user" and columns ``item``,
+    ``rating``, ``feature``, ``reference``, ``prompt``. Raises InputError if the data has no reviews
+    with features, or fewer than ``n`` such users.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> cases, some = explanation_cases(leave_last_out(load_dataset("world-movies")), 3)
@@ -28,23 +35,46 @@ def explanation_cases(split: Split, n: int, *, seed: int = 0, template: Template
     """
     ds, template = split.dataset, template or templates("explanation")[0]
     if "features" not in ds.reviews:
-        raise InputError(f"explanation_cases: {ds.name} has no reviews with features; take a planted world, such as world-movies")
+        raise InputError(
+            f"explanation_cases: {ds.name} has no reviews with features; take a planted world, such"
+            " as world-movies"
+        )
     targets = pd.DataFrame(
-        [(user, int(t[0])) for user, t in zip(split.users, split.test_target, strict=True) if len(t)], columns=["user", "item"]
+        [
+            (user, int(t[0]))
+            for user, t in zip(split.users, split.test_target, strict=True)
+            if len(t)
+        ],
+        columns=["user", "item"],
     )
     found = targets.merge(ds.reviews.drop_duplicates(["user", "item"]), on=["user", "item"])
     if not 1 <= n <= len(found):
-        raise InputError(f"explanation_cases(n={n}): expected 1..{len(found)}, the users who reviewed their test item")
+        raise InputError(
+            f"explanation_cases(n={n}): expected 1..{len(found)}, the users who reviewed their test"
+            " item"
+        )
     rows = np.sort(np.random.default_rng([seed, 11]).permutation(len(found))[:n])
     found, words = found.iloc[rows], verbaliser(ds)
     cases = pd.DataFrame(
-        {"item": found["item"], "rating": found["rating"], "feature": found["features"].str[0], "reference": found["text"]}
+        {
+            "item": found["item"],
+            "rating": found["rating"],
+            "feature": found["features"].str[0],
+            "reference": found["text"],
+        }
     )
     same = {"review": "", "noun": words.noun, "plural": words.plural}
     cases["prompt"] = [
         template.fill(item=words.titles[item], rating=f"{rating:.0f}", feature=feature, **same)[0]
-        for item, rating, feature in zip(cases["item"], cases["rating"], cases["feature"], strict=True)
+        for item, rating, feature in zip(
+            cases["item"], cases["rating"], cases["feature"], strict=True
+        )
     ]
     kept = set(found["user"])
-    parts = [target if user in kept else EMPTY for user, target in zip(split.users, split.test_target, strict=True)]
-    return cases.set_index(pd.Index(found["user"], name="user")), replace(split, name=f"{split.name}, {n} reviewers", test_target=parts)
+    parts = [
+        target if user in kept else EMPTY
+        for user, target in zip(split.users, split.test_target, strict=True)
+    ]
+    return cases.set_index(pd.Index(found["user"], name="user")), replace(
+        split, name=f"{split.name}, {n} reviewers", test_target=parts
+    )

@@ -1,7 +1,9 @@
-"""Names for items that a language model can write: six ways to number a catalogue. One of them tells the answer, and one may.
+"""Names for items that a language model can write: six ways to number a catalogue. One of them
+tells the answer, and one may.
 
-P5 (Geng et al. 2022, arXiv 2203.13366) writes an item as "item_7391". Which number an item gets is decided before any training, and in the
-results of OpenP5 (Xu et al. 2023, arXiv 2306.11134) it matters more than the wording of the prompt.
+P5 (Geng et al. 2022, arXiv 2203.13366) writes an item as "item_7391". Which number an item gets is
+decided before any training, and in the results of OpenP5 (Xu et al. 2023, arXiv 2306.11134) it
+matters more than the wording of the prompt.
 """
 
 from __future__ import annotations
@@ -10,17 +12,32 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from tutorial_lib.data.histories import flatten, positions
 from tutorial_lib.errors import unknown_name
 from tutorial_lib.language.verbalise import Verbaliser
-from tutorial_lib.recommender import flatten, positions
 
 SCHEMES = {
-    "leak-prone": "numbered at first sight along each user's whole sequence, validation and test items included, user after user (P5)",
-    "training-first": "the same walk along the training parts only (OpenP5); items that are in none of them follow in a drawn order",
-    "sequential": "by the time at which an item first occurs in anybody's training part; items that are in none follow in a drawn order",
+    "leak-prone": (
+        "numbered at first sight along each user's whole sequence, validation and test items"
+        " included, user after user (P5)"
+    ),
+    "training-first": (
+        "the same walk along the training parts only (OpenP5); items that are in none of them"
+        " follow in a drawn order"
+    ),
+    "sequential": (
+        "by the time at which an item first occurs in anybody's training part; items that are in"
+        " none follow in a drawn order"
+    ),
     "random": "a permutation drawn from the seed",
-    "collaborative": "a path in a tree of clusters: items with the same training users begin alike (Hua et al. 2023, arXiv 2305.06569)",
-    "as-given": "item code + 1, the order of the dataset's own file: it leaks if that file was numbered along users' sequences",
+    "collaborative": (
+        "a path in a tree of clusters: items with the same training users begin alike (Hua et al."
+        " 2023, arXiv 2305.06569)"
+    ),
+    "as-given": (
+        "item code + 1, the order of the dataset's own file: it leaks if that file was numbered"
+        " along users' sequences"
+    ),
 }
 CLUSTERS = 10  # branches of a node in the tree of "collaborative"
 LEAF = 20  # items that are not divided further
@@ -29,10 +46,13 @@ DENSE = 500  # items up to which all eigenvectors are computed
 
 @dataclass(frozen=True, eq=False)
 class ItemIds:
-    """scheme: one of `SCHEMES`. numbers: [n_items], the number of each item code, a permutation of 1..n_items.
+    """scheme: one of `SCHEMES`. numbers: [n_items], the number of each item code, a permutation of
+    1..n_items.
 
-    texts: the ID of each item code as a model reads and writes it, all different. For "collaborative" it is the path in the tree, so that
-    items near each other share the beginning of their text, and the number is the place among all leaves.
+    texts: the ID of each item code as a model reads and writes it, all different. For
+        "collaborative" it is the path in the tree, so that
+    items near each other share the beginning of their text, and the number is the place among all
+    leaves.
     """
 
     scheme: str
@@ -51,10 +71,11 @@ class ItemIds:
 def item_ids(split, scheme: str = "training-first", *, seed: int = 0) -> ItemIds:
     """The IDs of a catalogue's items by one of `SCHEMES`.
 
-    split: a `Split`; every scheme but "leak-prone" looks at its training parts at most. seed: for "random", for the order within a leaf of
-    "collaborative", and for the items that are in no training part. OpenP5 numbers these along users' held-out items, and where they are
-    many that leaks again; the order of their codes can leak in the same way.
-    Raises InputError for an unknown scheme.
+    split: a `Split`; every scheme but "leak-prone" looks at its training parts at most. seed: for
+        "random", for the order within a leaf of
+    "collaborative", and for the items that are in no training part. OpenP5 numbers these along
+    users' held-out items, and where they are many that leaks again; the order of their codes can
+    leak in the same way. Raises InputError for an unknown scheme.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> split = leave_last_out(load_dataset("world-news"))
@@ -89,17 +110,24 @@ def _numbers(order) -> np.ndarray:
 def _walk(split, scheme: str) -> np.ndarray:
     """Item codes in the order in which a scheme meets them, with repeats."""
     if scheme == "leak-prone":
-        parts = [part for user in zip(split.test_history, split.test_target, strict=True) for part in user]
+        parts = [
+            part
+            for user in zip(split.test_history, split.test_target, strict=True)
+            for part in user
+        ]
         return flatten(parts)[0]
     items, rows = flatten(split.train)
     if scheme == "training-first":
         return items
-    # a training part is the beginning of a user's sequence, and so are its times, whatever broke the ties
+    # a training part is the beginning of a user's sequence, and so are its times, whatever broke
+    # the ties
     events = split.dataset.interactions
     sizes = np.bincount(events["user"].to_numpy(), minlength=split.dataset.n_users)
     starts = np.cumsum(sizes) - sizes
     place = positions(np.bincount(rows, minlength=len(split.users)))
-    when = events["timestamp"].to_numpy()[split.dataset.sorted_rows()][starts[split.users][rows] + place]
+    when = events["timestamp"].to_numpy()[split.dataset.sorted_rows()][
+        starts[split.users][rows] + place
+    ]
     return items[np.argsort(when, kind="stable")]
 
 
@@ -111,14 +139,18 @@ def _first_seen(walk: np.ndarray, n_items: int, random: np.random.Generator) -> 
 
 
 def _cluster_paths(split, random: np.random.Generator) -> list[tuple[int, ...]]:
-    """Each item's path in the tree of clusters, its place within the leaf last; items that share no user with another begin with 0.
+    """Each item's path in the tree of clusters, its place within the leaf last; items that share no
+    user with another begin with 0.
 
-    Two items are as near as the number of users whose training parts hold both. A node with more than `LEAF` items is divided again.
+    Two items are as near as the number of users whose training parts hold both. A node with more
+    than `LEAF` items is divided again.
     """
     from scipy import sparse
 
     items, rows = flatten(split.train)
-    held = sparse.csr_matrix((np.ones(len(items)), (rows, items)), shape=(len(split.train), split.dataset.n_items))
+    held = sparse.csr_matrix(
+        (np.ones(len(items)), (rows, items)), shape=(len(split.train), split.dataset.n_items)
+    )
     held.data[:] = 1.0
     together = held.T @ held
     together = (together - sparse.diags(together.diagonal())).tocsr()
@@ -129,7 +161,9 @@ def _cluster_paths(split, random: np.random.Generator) -> list[tuple[int, ...]]:
         path, members, leaf = nodes.pop()
         groups = [] if leaf or len(members) <= LEAF else _clusters(together[members][:, members])
         if len(groups) > 1:
-            nodes += [((*path, number), members[group], False) for number, group in enumerate(groups, 1)]
+            nodes += [
+                ((*path, number), members[group], False) for number, group in enumerate(groups, 1)
+            ]
         else:
             for place, item in enumerate(random.permutation(members).tolist(), 1):
                 paths[item] = (*path, place)
@@ -139,9 +173,11 @@ def _cluster_paths(split, random: np.random.Generator) -> list[tuple[int, ...]]:
 def _clusters(affinity) -> list[np.ndarray]:
     """Spectral clustering into `CLUSTERS` groups or fewer, the largest first: row numbers of each.
 
-    affinity: sparse, symmetric, [n, n]. Rows without a link are one more group. The degrees are raised by their mean, without
-    which single badly linked items become clusters (Qin & Rohe 2013, arXiv 1309.4111). Groups are read from the eigenvectors by a pivoted
-    QR decomposition, which needs no restarts (Damle, Minden & Ying 2019, doi 10.1093/imaiai/iay008), as in OpenP5.
+    affinity: sparse, symmetric, [n, n]. Rows without a link are one more group. The degrees are
+        raised by their mean, without
+    which single badly linked items become clusters (Qin & Rohe 2013, arXiv 1309.4111). Groups are
+    read from the eigenvectors by a pivoted QR decomposition, which needs no restarts (Damle, Minden
+    & Ying 2019, doi 10.1093/imaiai/iay008), as in OpenP5.
     """
     from scipy import linalg, sparse
     from scipy.sparse.linalg import eigsh
@@ -155,7 +191,9 @@ def _clusters(affinity) -> list[np.ndarray]:
     if n <= DENSE:
         vectors = np.linalg.eigh(matrix.toarray())[1][:, -CLUSTERS:]
     else:
-        vectors = eigsh(matrix, k=CLUSTERS, which="LA", v0=np.random.default_rng(0).standard_normal(n))[1]
+        vectors = eigsh(
+            matrix, k=CLUSTERS, which="LA", v0=np.random.default_rng(0).standard_normal(n)
+        )[1]
     pivots = linalg.qr(vectors.T, pivoting=True, mode="r")[1][:CLUSTERS]
     left, _, right = linalg.svd(vectors[pivots].T)
     label = np.abs(vectors @ (left @ right)).argmax(axis=1)

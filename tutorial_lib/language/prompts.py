@@ -1,7 +1,9 @@
-"""Prompt templates in families, after P5 (Geng et al. 2022, arXiv 2203.13366): one language model, several tasks, many wordings.
+"""Prompt templates in families, after P5 (Geng et al. 2022, arXiv 2203.13366): one language model,
+several tasks, many wordings.
 
-A template is a source with gaps and a target with gaps. Templates that are ``held_out`` are in no training text of the kit, neither when
-its language models are pre-trained nor when `adapt` tunes one: they measure whether a model understands the task or knows the wording.
+A template is a source with gaps and a target with gaps. Templates that are ``held_out`` are in no
+training text of the kit, neither when its language models are pre-trained nor when `adapt` tunes
+one: they measure whether a model understands the task or knows the wording.
 """
 
 from __future__ import annotations
@@ -11,7 +13,19 @@ from dataclasses import dataclass
 
 from tutorial_lib.errors import InputError, unknown_name
 
-GAPS = ("noun", "plural", "history", "item", "candidates", "answer", "rating", "feature", "review", "verdict", "user")
+GAPS = (
+    "noun",
+    "plural",
+    "history",
+    "item",
+    "candidates",
+    "answer",
+    "rating",
+    "feature",
+    "review",
+    "verdict",
+    "user",
+)
 
 
 def _refuse_no_text(text) -> None:
@@ -21,7 +35,10 @@ def _refuse_no_text(text) -> None:
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        raise InputError(f"template {text!r}: {text[error.start]!r} is half of a character (a lone surrogate); leave it out") from None
+        raise InputError(
+            f"template {text!r}: {text[error.start]!r} is half of a character (a lone surrogate);"
+            " leave it out"
+        ) from None
 
 
 def _parsed(text: str) -> list[tuple]:
@@ -29,7 +46,9 @@ def _parsed(text: str) -> list[tuple]:
     try:
         return list(string.Formatter().parse(text))
     except ValueError as error:
-        raise InputError(f"template {text!r}: {error}; write a gap as {{history}}, and a brace as {{{{") from None
+        raise InputError(
+            f"template {text!r}: {error}; write a gap as {{history}}, and a brace as {{{{"
+        ) from None
 
 
 def as_words(text: str) -> str:
@@ -39,10 +58,11 @@ def as_words(text: str) -> str:
 
 @dataclass(frozen=True)
 class Template:
-    """family: the task. source: the prompt, target: what should follow it; gaps in braces, out of `GAPS`, each a name alone.
+    """family: the task. source: the prompt, target: what should follow it; gaps in braces, out of
+    `GAPS`, each a name alone.
 
-    Raises InputError, here and not when it is filled, for an unknown gap, an attribute, index, format or conversion behind a name, and
-    braces that do not pair up.
+    Raises InputError, here and not when it is filled, for an unknown gap, an attribute, index,
+    format or conversion behind a name, and braces that do not pair up.
 
     >>> Template("sequential", "{plural}: {history}; then", "{item}").fill(plural="movies", history="A; B", item="C")
     ('movies: A; B; then', 'C')
@@ -61,23 +81,32 @@ class Template:
                 if gap is not None and gap not in GAPS:
                     raise unknown_name(f"gap in template {text!r}", gap, GAPS)
                 if form or conversion:
-                    raise InputError(f"template {text!r}: a gap is a name alone; write {{{gap}}}, with nothing behind the name")
+                    raise InputError(
+                        f"template {text!r}: a gap is a name alone; write {{{gap}}}, with nothing"
+                        " behind the name"
+                    )
 
     @property
     def gaps(self) -> set[str]:
         return {gap for text in (self.source, self.target) for _, gap, _, _ in _parsed(text) if gap}
 
     def around(self, gap: str) -> tuple[str, str] | None:
-        """The source before and after the first ``gap``, both as templates' texts; None where it has none.
+        """The source before and after the first ``gap``, both as templates' texts; None where it
+        has none.
 
         >>> Template("sequential", "{{{plural}}}: {history}; {noun}", "").around("history")
         ('{{{plural}}}: ', '; {noun}')
         """
-        pieces = [(as_words(words), f"{{{found}}}" if found else "") for words, found, _, _ in _parsed(self.source)]
+        pieces = [
+            (as_words(words), f"{{{found}}}" if found else "")
+            for words, found, _, _ in _parsed(self.source)
+        ]
         place = next((i for i, (_, found) in enumerate(pieces) if found == f"{{{gap}}}"), None)
         if place is None:
             return None
-        before, after = ("".join(map("".join, part)) for part in (pieces[:place], pieces[place + 1 :]))
+        before, after = (
+            "".join(map("".join, part)) for part in (pieces[:place], pieces[place + 1 :])
+        )
         return before + pieces[place][0], after
 
     def fill(self, **values: str) -> tuple[str, str]:
@@ -88,8 +117,12 @@ class Template:
         return self.source.format(**values), self.target.format(**values)
 
 
-def _family(name: str, target: str, seen: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[Template, ...]:
-    return tuple(Template(name, source, target, source in held_out) for source in (*seen, *held_out))
+def _family(
+    name: str, target: str, seen: tuple[str, ...], held_out: tuple[str, ...]
+) -> tuple[Template, ...]:
+    return tuple(
+        Template(name, source, target, source in held_out) for source in (*seen, *held_out)
+    )
 
 
 SEQUENTIAL = _family(
@@ -167,7 +200,14 @@ DIRECT = _family(
     ),
     ("Here are some {plural}: {candidates}. Which of them goes with {history}?",),
 )
-FAMILIES = {"sequential": SEQUENTIAL, "like": LIKE, "rating": RATING, "explanation": EXPLANATION, "summary": SUMMARY, "direct": DIRECT}
+FAMILIES = {
+    "sequential": SEQUENTIAL,
+    "like": LIKE,
+    "rating": RATING,
+    "explanation": EXPLANATION,
+    "summary": SUMMARY,
+    "direct": DIRECT,
+}
 
 
 def templates(family: str, *, held_out: bool = False) -> tuple[Template, ...]:

@@ -23,7 +23,8 @@ FIELDS = ("title", "category", "mood", "provider", "text")
 class Verbaliser:
     """Item codes to text.
 
-    titles: one string an item. noun, plural: what an item is called. limit: newest items of a history that are written out.
+    titles: one string an item. noun, plural: what an item is called. limit: newest items of a
+        history that are written out.
     separator: between two items; no title may contain it.
 
     >>> words = Verbaliser(("Dark Comet", "Sunny Reef", "Quiet Owl"), "movie", "movies", limit=2)
@@ -40,23 +41,36 @@ class Verbaliser:
     def __post_init__(self) -> None:
         check_whole("Verbaliser", 1, limit=self.limit)
         if not isinstance(self.separator, str) or not self.separator:
-            raise InputError(f"Verbaliser(separator={self.separator!r}): expected some text, such as '; '")
+            raise InputError(
+                f"Verbaliser(separator={self.separator!r}): expected some text, such as '; '"
+            )
         for odd in (title for title in self.titles if not isinstance(title, str)):
-            raise InputError(f"Verbaliser: the title {odd!r} is {type(odd).__name__}, expected text")
+            raise InputError(
+                f"Verbaliser: the title {odd!r} is {type(odd).__name__}, expected text"
+            )
         broken = next((title for title in self.titles if self.separator in title), None)
         if broken is not None:
-            raise InputError(f"Verbaliser: the title {broken!r} contains the separator {self.separator!r}; choose another separator")
+            raise InputError(
+                f"Verbaliser: the title {broken!r} contains the separator {self.separator!r};"
+                " choose another separator"
+            )
 
     def history(self, items: Sequence[int]) -> str:
         """The newest ``limit`` items, oldest first; "nothing yet" for an empty history."""
-        return self.separator.join(self.titles[item] for item in list(items)[-self.limit :]) or "nothing yet"
+        return (
+            self.separator.join(self.titles[item] for item in list(items)[-self.limit :])
+            or "nothing yet"
+        )
 
     def histories(self, histories: Sequence[Sequence[int]]) -> list[str]:
         return [self.history(history) for history in histories]
 
 
-def verbaliser(dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: int = 12, separator: str = "; ") -> Verbaliser:
-    """A `Verbaliser` for a dataset; ``fields``: what an item's text holds, "title" first, out of `FIELDS`.
+def verbaliser(
+    dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: int = 12, separator: str = "; "
+) -> Verbaliser:
+    """A `Verbaliser` for a dataset; ``fields``: what an item's text holds, "title" first, out of
+    `FIELDS`.
 
     More fields tell a model more about an item, and cost tokens in every prompt.
 
@@ -68,9 +82,14 @@ def verbaliser(dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: i
         raise InputError(f"verbaliser(separator={separator!r}): expected some text, such as '; '")
     unknown = [field for field in fields if field not in FIELDS]
     if unknown or not fields:
-        raise InputError(f"verbaliser(fields={list(fields)}): expected one or more of {', '.join(FIELDS)}")
+        raise InputError(
+            f"verbaliser(fields={list(fields)}): expected one or more of {', '.join(FIELDS)}"
+        )
     columns = [_field(dataset, field) for field in fields]
-    titles = tuple(", ".join(part for part in parts if part).replace(separator, ", ") for parts in zip(*columns, strict=True))
+    titles = tuple(
+        ", ".join(part for part in parts if part).replace(separator, ", ")
+        for parts in zip(*columns, strict=True)
+    )
     name = next((key for key in NOUNS if key in dataset.name.split("-")), "")
     noun, plural = NOUNS.get(name, ("item", "items"))
     return Verbaliser(titles, noun, plural, limit, separator)
@@ -79,6 +98,9 @@ def verbaliser(dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: i
 def _field(dataset: Dataset, field: str) -> list[str]:
     column = "categories" if field == "category" else field
     if column not in dataset.items:
-        raise InputError(f"verbaliser: {dataset.name} has no {field}; its items have {', '.join(dataset.items.columns)}")
+        raise InputError(
+            f"verbaliser: {dataset.name} has no {field}; its items have"
+            f" {', '.join(dataset.items.columns)}"
+        )
     values = dataset.items[column]
     return [" ".join(value) if field == "category" else str(value) for value in values]

@@ -1,4 +1,6 @@
-"""Baselines every language model has to beat; each a `Recommender`, vectorised, fitted in well under a second."""
+"""Baselines every language model has to beat; each a `Recommender`, vectorised, fitted in well
+under a second.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,9 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import sparse
 
+from tutorial_lib.data.histories import Histories, check_histories, flatten, positions
 from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
-from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted, flatten, positions
+from tutorial_lib.recommender import ScoreRecommender, fitted
 
 
 def interaction_matrix(histories: Histories, n_items: int) -> sparse.csr_matrix:
@@ -17,8 +20,12 @@ def interaction_matrix(histories: Histories, n_items: int) -> sparse.csr_matrix:
     return sparse.csr_matrix((np.ones(len(items)), (rows, items)), shape=(len(histories), n_items))
 
 
-def recency_matrix(histories: Histories, n_items: int, last: int, decay: float) -> sparse.csr_matrix:
-    """[n, n_items] matrix with decay ** age of the ``last`` newest items of each history (age 0: the newest)."""
+def recency_matrix(
+    histories: Histories, n_items: int, last: int, decay: float
+) -> sparse.csr_matrix:
+    """[n, n_items] matrix with decay ** age of the ``last`` newest items of each history (age 0:
+    the newest).
+    """
     check_histories(histories, n_items)  # all of each, not only the newest
     recent = [np.asarray(history[-last:], dtype=np.int64)[::-1] for history in histories]
     items, rows = flatten(recent)
@@ -31,7 +38,9 @@ class Popularity(ScoreRecommender):
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Popularity:
         self.n_items = split.dataset.n_items
-        self.counts = np.bincount(flatten(split.train)[0], minlength=self.n_items).astype(np.float64)
+        self.counts = np.bincount(flatten(split.train)[0], minlength=self.n_items).astype(
+            np.float64
+        )
         return self
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
@@ -49,7 +58,8 @@ class Random(ScoreRecommender):
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
         check_histories(histories, fitted(self).n_items)
-        # one generator a row, keyed by the history, so that blocks of rows and their order change nothing
+        # one generator a row, keyed by the history, so that blocks of rows and their order change
+        # nothing
         out = np.empty((len(histories), self.n_items))
         for row, history in enumerate(histories):
             out[row] = np.random.default_rng([self.seed, *map(int, history)]).random(self.n_items)
@@ -57,14 +67,17 @@ class Random(ScoreRecommender):
 
 
 class TransitionKNN(ScoreRecommender):
-    """Items that stood near the user's newest items in other users' sequences, decayed by distance on both sides.
+    """Items that stood near the user's newest items in other users' sequences, decayed by distance
+    on both sides.
 
-    An item j at most ``window`` steps after i adds ``window_decay ** (distance - 1)`` to the pair (i, j), and ``reverse`` times
-    that to (j, i); the pair is divided by ``count_i ** source_power * count_j ** target_power``. A history is its ``last`` newest
-    items, weighted ``decay ** age``. Items near none of them are ranked by popularity, far below the rest.
-    With ``window=1, reverse=0, last=1, target_power=0`` it is a first-order Markov chain.
+    An item j at most ``window`` steps after i adds ``window_decay ** (distance - 1)`` to the pair
+    (i, j), and ``reverse`` times that to (j, i); the pair is divided by ``count_i ** source_power *
+    count_j ** target_power``. A history is its ``last`` newest items, weighted ``decay ** age``.
+    Items near none of them are ranked by popularity, far below the rest. With ``window=1,
+    reverse=0, last=1, target_power=0`` it is a first-order Markov chain.
 
-    The defaults were chosen on validation targets of MovieLens-100K (``benchmarks/baselines.py --tune``).
+    The defaults were chosen on validation targets of MovieLens-100K (``benchmarks/baselines.py
+    --tune``).
     Related: sequential rules in Ludewig & Jannach 2018, arXiv 1803.09587, section 3.
     """
 
@@ -81,7 +94,9 @@ class TransitionKNN(ScoreRecommender):
         check_whole("TransitionKNN", 1, last=last, window=window)
         check_number("TransitionKNN", "(0, 1]", decay=decay, window_decay=window_decay)
         check_number("TransitionKNN", "[0, inf)", reverse=reverse)
-        check_number("TransitionKNN", "(-inf, inf)", source_power=source_power, target_power=target_power)
+        check_number(
+            "TransitionKNN", "(-inf, inf)", source_power=source_power, target_power=target_power
+        )
         self.last, self.decay, self.window, self.window_decay = last, decay, window, window_decay
         self.reverse, self.source_power, self.target_power = reverse, source_power, target_power
 
@@ -93,9 +108,15 @@ class TransitionKNN(ScoreRecommender):
         for distance in range(1, min(self.window, len(items) - 1) + 1):
             same = rows[distance:] == rows[:-distance]  # both items belong to one user
             pairs = (items[:-distance][same], items[distance:][same])
-            near = near + sparse.csr_matrix((np.full(same.sum(), self.window_decay ** (distance - 1)), pairs), shape=(n, n))
+            near = near + sparse.csr_matrix(
+                (np.full(same.sum(), self.window_decay ** (distance - 1)), pairs), shape=(n, n)
+            )
         near = near + self.reverse * near.T
-        self.transitions = (sparse.diags(counts**-self.source_power) @ near @ sparse.diags(counts**-self.target_power)).tocsr()
+        self.transitions = (
+            sparse.diags(counts**-self.source_power)
+            @ near
+            @ sparse.diags(counts**-self.target_power)
+        ).tocsr()
         self.backoff = 1e-9 * counts / counts.max()
         return self
 
@@ -105,7 +126,9 @@ class TransitionKNN(ScoreRecommender):
 
 
 class ItemKNN(ScoreRecommender):
-    """Cosine similarity between items' sets of users, the ``k`` nearest kept (Sarwar et al. 2001), with shrinkage."""
+    """Cosine similarity between items' sets of users, the ``k`` nearest kept (Sarwar et al. 2001),
+    with shrinkage.
+    """
 
     def __init__(self, k: int = 100, shrink: float = 10.0):
         check_whole("ItemKNN", 1, k=k)
@@ -135,7 +158,8 @@ class ItemKNN(ScoreRecommender):
 class EASE(ScoreRecommender):
     """Linear item-item weights in closed form, diagonal zero (Steck 2019, arXiv 1905.03375, eq. 8).
 
-    ``regularisation`` is lambda. Memory and time grow with n_items squared and cubed: for catalogues up to about 20,000 items.
+    ``regularisation`` is lambda. Memory and time grow with n_items squared and cubed: for
+    catalogues up to about 20,000 items.
     """
 
     def __init__(self, regularisation: float = 300.0):
@@ -154,7 +178,9 @@ class EASE(ScoreRecommender):
 
 
 def ease_weights(gram: np.ndarray, regularisation: float) -> np.ndarray:
-    """The item-to-item weights [n, n] of EASE from X^T X, zero on the diagonal (Steck 2019, eq. 8). ``gram`` is changed."""
+    """The item-to-item weights [n, n] of EASE from X^T X, zero on the diagonal (Steck 2019, eq. 8).
+    ``gram`` is changed.
+    """
     diagonal = np.diag_indices(len(gram))
     gram[diagonal] += regularisation
     inverse = np.linalg.inv(gram)
@@ -166,7 +192,8 @@ def ease_weights(gram: np.ndarray, regularisation: float) -> np.ndarray:
 class Oracle(ScoreRecommender):
     """The exact next-item probabilities of a planted world: the ceiling of every leaderboard on it.
 
-    ``know_types=True`` also uses each user's true taste type, which no model can see; it then needs ``users``.
+    ``know_types=True`` also uses each user's true taste type, which no model can see; it then needs
+    ``users``.
     """
 
     def __init__(self, know_types: bool = False):
@@ -175,11 +202,18 @@ class Oracle(ScoreRecommender):
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Oracle:
         if split.dataset.truth is None:
             worlds = "world-movies, world-products, world-news"
-            raise InputError(f"Oracle: {split.dataset.name!r} has no known truth; it exists for planted worlds only ({worlds})")
+            raise InputError(
+                f"Oracle: {split.dataset.name!r} has no known truth; it exists for planted worlds"
+                f" only ({worlds})"
+            )
         self.n_items, self.truth = split.dataset.n_items, split.dataset.truth
         return self
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
         if fitted(self).know_types and users is None:
-            raise InputError("Oracle(know_types=True).score needs users=..., one user code per history")
-        return self.truth.next_item_probabilities(histories, users=users if self.know_types else None)
+            raise InputError(
+                "Oracle(know_types=True).score needs users=..., one user code per history"
+            )
+        return self.truth.next_item_probabilities(
+            histories, users=users if self.know_types else None
+        )

@@ -1,4 +1,6 @@
-"""A mixture of recommenders, weighed on validation: each puts probabilities on the items, and the blend adds them up."""
+"""A mixture of recommenders, weighed on validation: each puts probabilities on the items, and the
+blend adds them up.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.full_ranking import evaluate_scores, seen_index
-from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted
+from tutorial_lib.recommender import ScoreRecommender, fitted
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 VALIDATED = 1 << 25  # scores that a choice looks at
@@ -19,12 +22,15 @@ POWERS = (1.0, 1.5, 2.0, 3.0)
 class Blend(ScoreRecommender):
     """p(item | history) = (1 - w) p_main + w p_other, over the items not in the history.
 
-    main: a recommender whose scores are logits (`SequenceRecommender`, or an average of several of them): p_main is their softmax.
-    other: one whose scores are counts or weights (`TransitionKNN`, `ItemKNN`, ...): p_other is proportional to score ** power; a power
+    main: a recommender whose scores are logits (`SequenceRecommender`, or an average of several of
+        them): p_main is their softmax.
+    other: one whose scores are counts or weights (`TransitionKNN`, `ItemKNN`, ...): p_other is
+        proportional to score ** power; a power
     above 1 trusts what was seen often.
-    weight, power: numbers, or None: `fit` then takes the pair with the best NDCG@10 on the validation targets, kept as
-    ``chosen_weight`` and ``chosen_power``. A split without validation targets needs both.
-    A mixture rather than a product: the history decides by its taste or by its last step, seldom by both.
+    weight, power: numbers, or None: `fit` then takes the pair with the best NDCG@10 on the
+        validation targets, kept as
+    ``chosen_weight`` and ``chosen_power``. A split without validation targets needs both. A mixture
+    rather than a product: the history decides by its taste or by its last step, seldom by both.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> from tutorial_lib.models import SequenceRecommender, TransitionKNN
@@ -34,31 +40,60 @@ class Blend(ScoreRecommender):
     [1.0, 1.0, 1.0]
     """
 
-    def __init__(self, main: ScoreRecommender, other: ScoreRecommender, weight: float | None = None, power: float | None = None):
+    def __init__(
+        self,
+        main: ScoreRecommender,
+        other: ScoreRecommender,
+        weight: float | None = None,
+        power: float | None = None,
+    ):
         if (weight is not None and not 0 <= weight <= 1) or (power is not None and power <= 0):
-            raise InputError(f"Blend(weight={weight}, power={power}): expected weight in [0, 1] and power above 0, or None")
+            raise InputError(
+                f"Blend(weight={weight}, power={power}): expected weight in [0, 1] and power above"
+                " 0, or None"
+            )
         self.main, self.other, self.weight, self.power = main, other, weight, power
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Blend:
-        """Fit both members, then choose what was left open; members that are fitted on the same split already can be kept: `choose`."""
+        """Fit both members, then choose what was left open; members that are fitted on the same
+        split already can be kept: `choose`.
+        """
         self.main.fit(split, seed=seed, progress=progress)
         self.other.fit(split, seed=seed, progress=progress)
         return self.choose(split)
 
     def choose(self, split) -> Blend:
-        """Choose what is None on the validation targets (of as many users as keep the scores under 2**25 numbers)."""
-        rows = [row for row, target in enumerate(split.valid_target) if len(target)][: max(1, VALIDATED // split.dataset.n_items)]
-        weights, powers = (grid if given is None else (given,) for grid, given in ((WEIGHTS, self.weight), (POWERS, self.power)))
+        """Choose what is None on the validation targets (of as many users as keep the scores under
+        2**25 numbers).
+        """
+        rows = [row for row, target in enumerate(split.valid_target) if len(target)][
+            : max(1, VALIDATED // split.dataset.n_items)
+        ]
+        weights, powers = (
+            grid if given is None else (given,)
+            for grid, given in ((WEIGHTS, self.weight), (POWERS, self.power))
+        )
         if len(weights) * len(powers) > 1:
             if not rows:
-                raise InputError("Blend: the split has no validation targets to choose on; give weight=... and power=...")
-            histories, targets = [split.valid_history[row] for row in rows], [split.valid_target[row] for row in rows]
-            first, scores = _softmax(self.main.score(histories), histories), self.other.score(histories)
+                raise InputError(
+                    "Blend: the split has no validation targets to choose on; give weight=... and"
+                    " power=..."
+                )
+            histories, targets = (
+                [split.valid_history[row] for row in rows],
+                [split.valid_target[row] for row in rows],
+            )
+            first, scores = (
+                _softmax(self.main.score(histories), histories),
+                self.other.score(histories),
+            )
             others = {power: _share(scores, histories, power) for power in powers}
             found = {}
             for weight, power in itertools.product(weights, powers):
                 mixed = (1 - weight) * first + weight * others[power]
-                found[weight, power] = evaluate_scores(mixed, targets, histories, k=10)["ndcg@10"].mean()
+                found[weight, power] = evaluate_scores(mixed, targets, histories, k=10)[
+                    "ndcg@10"
+                ].mean()
             self.chosen_weight, self.chosen_power = max(found, key=found.get)
         else:
             (self.chosen_weight,), (self.chosen_power,) = weights, powers
@@ -74,7 +109,9 @@ class Blend(ScoreRecommender):
 
 
 class Average(ScoreRecommender):
-    """The mean of the scores of several fitted recommenders, such as one model trained from several seeds."""
+    """The mean of the scores of several fitted recommenders, such as one model trained from several
+    seeds.
+    """
 
     def __init__(self, members: Sequence[ScoreRecommender]):
         if not members:
@@ -96,7 +133,9 @@ class Average(ScoreRecommender):
 
 
 def _unseen(values: np.ndarray, histories: Histories) -> np.ndarray:
-    """A copy with 0 on the items of the histories, each row divided by its sum (all 0: every unseen item alike)."""
+    """A copy with 0 on the items of the histories, each row divided by its sum (all 0: every unseen
+    item alike).
+    """
     values = np.array(values, dtype=np.float64)
     seen = seen_index(histories, values.shape[1])
     values[seen] = 0.0

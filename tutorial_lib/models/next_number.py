@@ -1,4 +1,6 @@
-"""A recommender that has learnt nothing: it counts on from the largest item number that it has seen."""
+"""A recommender that has learnt nothing: it counts on from the largest item number that it has
+seen.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +8,22 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import unknown_name
 from tutorial_lib.language.item_ids import SCHEMES, item_ids
-from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories, fitted
+from tutorial_lib.recommender import ScoreRecommender, fitted
 
 
 class NextNumber(ScoreRecommender):
-    """Recommends the numbers max(history) + 1, + 2, ...; all other items stand below, the nearest first.
+    """Recommends the numbers max(history) + 1, + 2, ...; all other items stand below, the nearest
+    first.
 
-    ids_scheme: how items get their numbers (`language.item_ids.SCHEMES`). The rule has learnt nothing: with "random" IDs it is as good as
-    chance, and what it scores above that was in the IDs. Under "leak-prone", and under "as-given" where the file was numbered so, that is
-    the held-out items themselves; under the other schemes it is what training shows. Run it beside every model that reads item IDs as
-    text, for the model can find this rule too (reported for P5: S. Rajput 2023, github.com/jeykigung/P5/pull/3).
+    ids_scheme: how items get their numbers (`language.item_ids.SCHEMES`). The rule has learnt
+        nothing: with "random" IDs it is as good as
+    chance, and what it scores above that was in the IDs. Under "leak-prone", and under "as-given"
+    where the file was numbered so, that is the held-out items themselves; under the other schemes
+    it is what training shows. Run it beside every model that reads item IDs as text, for the model
+    can find this rule too (reported for P5: S. Rajput 2023, github.com/jeykigung/P5/pull/3).
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> split = leave_last_out(load_dataset("world-news"))

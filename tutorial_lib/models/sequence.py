@@ -19,8 +19,9 @@ ROTARY_BASE = 10_000.0
 class Dropout(nn.Module):
     """Sets a share p of the numbers to 0 and scales up the rest, while training.
 
-    On a CPU `torch.nn.functional.dropout` draws one random number an element, which costs more than the matrix products around it.
-    Here one random byte decides, so p is rounded to 1/256, and 8 bytes come from one draw.
+    On a CPU `torch.nn.functional.dropout` draws one random number an element, which costs more than
+    the matrix products around it. Here one random byte decides, so p is rounded to 1/256, and 8
+    bytes come from one draw.
     """
 
     def __init__(self, p: float):
@@ -39,7 +40,9 @@ class Dropout(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention with rotary positions (Vaswani et al. 2017; Su et al. 2021, arXiv 2104.09864)."""
+    """Multi-head self-attention with rotary positions (Vaswani et al. 2017; Su et al. 2021, arXiv
+    2104.09864).
+    """
 
     def __init__(self, width: int, heads: int):
         super().__init__()
@@ -49,7 +52,9 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, turn: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
         B, L, D = x.shape  # batch, length, width
-        q, k, v = self.to_qkv(x).view(B, L, 3, self.heads, D // self.heads).unbind(dim=2)  # each [B, L, heads, D / heads]
+        q, k, v = (
+            self.to_qkv(x).view(B, L, 3, self.heads, D // self.heads).unbind(dim=2)
+        )  # each [B, L, heads, D / heads]
         q, k = rotate(q, turn), rotate(k, turn)
         q, k, v = (t.transpose(1, 2) for t in (q, k, v))  # [B, heads, L, D / heads]
         mask = None if visible is None else visible[:, None]  # the same for all heads
@@ -65,7 +70,9 @@ def turns(positions: Tensor, size: int) -> Tensor:
 
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:
-    """Turn each pair of dimensions by its angle, so that q·k depends on the distance of two positions only: [B, L, heads, size]."""
+    """Turn each pair of dimensions by its angle, so that q·k depends on the distance of two
+    positions only: [B, L, heads, size].
+    """
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # [B, L, heads, size / 2]
     return torch.view_as_real(pairs * turn[..., None, :]).flatten(-2).to(x.dtype)
 
@@ -77,7 +84,10 @@ class Block(nn.Module):
         super().__init__()
         self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
         self.attention = Attention(width, heads)
-        self.widen, self.narrow = nn.Linear(width, expansion * width), nn.Linear(expansion * width, width)
+        self.widen, self.narrow = (
+            nn.Linear(width, expansion * width),
+            nn.Linear(expansion * width, width),
+        )
         self.dropout = Dropout(dropout)
 
     def forward(self, x: Tensor, turn: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
@@ -86,26 +96,31 @@ class Block(nn.Module):
 
 
 def _refuse_too_large(n_items: int, width: int, layers: int, expansion: int) -> None:
-    """InputError where weights, gradients and Adam's two moments would not fit into this machine's memory."""
+    """InputError where weights, gradients and Adam's two moments would not fit into this machine's
+    memory.
+    """
     import psutil
 
     numbers = (n_items + len(SPECIAL)) * width + layers * (4 + 2 * expansion) * width**2
     needed, there = 16 * numbers, psutil.virtual_memory().total
     if needed > there:
         raise InputError(
-            f"ItemTransformer(width={width}, layers={layers}, expansion={expansion}): training takes about "
-            f"{needed >> 30:,} GB of memory, this machine has {there >> 30:,} GB; expected smaller sizes, such as "
-            "width=64, layers=2"
+            f"ItemTransformer(width={width}, layers={layers}, expansion={expansion}): training"
+            f" takes about {needed >> 30:,} GB of memory, this machine has {there >> 30:,} GB;"
+            " expected smaller sizes, such as width=64, layers=2"
         )
 
 
 class ItemTransformer(nn.Module):
-    """Tokens in, one hidden state a token out; items are scored by their own embedding vectors (tied) plus a bias.
+    """Tokens in, one hidden state a token out; items are scored by their own embedding vectors
+    (tied) plus a bias.
 
-    n_items: size of the catalogue. width, heads, layers, expansion: of the network. dropout: share of hidden numbers set to 0.
+    n_items: size of the catalogue. width, heads, layers, expansion: of the network. dropout: share
+        of hidden numbers set to 0.
     questions: names of the yes/no questions that some objectives ask; each gets one linear head.
-    Causal or bidirectional is a property of the batch, not of the weights. Sources: SASRec (Kang & McAuley 2018),
-    BERT4Rec (Sun et al. 2019); instead of learned positions the angle between rotated queries and keys tells the distance.
+    Causal or bidirectional is a property of the batch, not of the weights. Sources: SASRec (Kang &
+    McAuley 2018), BERT4Rec (Sun et al. 2019); instead of learned positions the angle between
+    rotated queries and keys tells the distance.
     """
 
     def __init__(
@@ -136,14 +151,22 @@ class ItemTransformer(nn.Module):
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
-        nn.init.normal_(self.embedding.weight, std=width**-0.5)  # so that scores start with a spread of about 1
+        nn.init.normal_(
+            self.embedding.weight, std=width**-0.5
+        )  # so that scores start with a spread of about 1
 
     def forward(self, batch: Batch) -> Tensor:
         """Hidden states: [B, L, D]."""
         tokens = batch.tokens
-        positions = torch.arange(tokens.shape[1], device=tokens.device) if batch.positions is None else batch.positions
+        positions = (
+            torch.arange(tokens.shape[1], device=tokens.device)
+            if batch.positions is None
+            else batch.positions
+        )
         turn = turns(positions, self.head_size)
-        x = self.dropout(self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim))  # [B, L, D]
+        x = self.dropout(
+            self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim)
+        )  # [B, L, D]
         for block in self.blocks:
             x = block(x, turn, batch.causal, batch.visible)
         return self.norm(x)

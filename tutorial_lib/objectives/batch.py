@@ -1,4 +1,6 @@
-"""What an objective hands to the model: corrupted tokens, who may see whom, and where which label is to be predicted."""
+"""What an objective hands to the model: corrupted tokens, who may see whom, and where which label
+is to be predicted.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +10,12 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-SPECIAL = ("[PAD]", "[MASK]", "[START]", "[SEP]")  # their codes follow those of the items: n_items, n_items + 1, ...
+SPECIAL = (
+    "[PAD]",
+    "[MASK]",
+    "[START]",
+    "[SEP]",
+)  # their codes follow those of the items: n_items, n_items + 1, ...
 
 
 @dataclass(frozen=True)
@@ -48,9 +55,11 @@ class Batch:
 
     tokens: int [B, L], padded on the right.
     causal: token i sees tokens 0..i; otherwise ``visible`` says what it sees.
-    visible: bool [B, 1 or L, L], True where token i (row) may look at token j (column); None with ``causal``, or where all see all.
+    visible: bool [B, 1 or L, L], True where token i (row) may look at token j (column); None with
+        ``causal``, or where all see all.
     positions: int [B, L], place of each token in its sequence; None: 0, 1, 2, ...
-    rows, steps: int [M]; prediction m is read from the hidden state of token ``steps[m]`` of sequence ``rows[m]``.
+    rows, steps: int [M]; prediction m is read from the hidden state of token ``steps[m]`` of
+        sequence ``rows[m]``.
     labels: item codes int [M], or 0/1 float [M] for a yes/no question.
     """
 
@@ -67,10 +76,16 @@ class Batch:
         n, length = self.tokens.shape
         if self.causal:
             return torch.ones(length, length, dtype=torch.bool).tril().expand(n, -1, -1)
-        return torch.ones(n, length, length, dtype=torch.bool) if self.visible is None else self.visible.expand(n, length, length)
+        return (
+            torch.ones(n, length, length, dtype=torch.bool)
+            if self.visible is None
+            else self.visible.expand(n, length, length)
+        )
 
     def contexts(self, pad: int, start: int = 0, stop: int | None = None) -> Tensor:
-        """The tokens that prediction m may see, the others replaced by ``pad``: int [stop - start, L] for m in start..stop."""
+        """The tokens that prediction m may see, the others replaced by ``pad``: int [stop - start,
+        L] for m in start..stop.
+        """
         rows, steps = self.rows[start:stop], self.steps[start:stop]
         tokens = self.tokens[rows]
         if self.causal:
@@ -78,41 +93,63 @@ class Batch:
         elif self.visible is None:
             return tokens
         else:
-            seen = self.visible[rows, steps if self.visible.shape[1] > 1 else torch.zeros_like(steps)]
+            seen = self.visible[
+                rows, steps if self.visible.shape[1] > 1 else torch.zeros_like(steps)
+            ]
         return torch.where(seen, tokens, pad)
 
     def share(self, part: int, parts: int) -> Batch:
-        """Every ``parts``-th sequence from ``part`` on, for one of several processes; a part without a sequence predicts nothing."""
+        """Every ``parts``-th sequence from ``part`` on, for one of several processes; a part
+        without a sequence predicts nothing.
+        """
         if parts == 1:
             return self
         chosen, mine = torch.arange(len(self.tokens))[part::parts], self.rows % parts == part
         place = self.rows[mine] // parts
         chosen = chosen if len(chosen) else torch.zeros(1, dtype=torch.long)
-        cut = {name: value[chosen] for name in ("tokens", "visible", "positions") if (value := getattr(self, name)) is not None}
+        cut = {
+            name: value[chosen]
+            for name in ("tokens", "visible", "positions")
+            if (value := getattr(self, name)) is not None
+        }
         return replace(self, rows=place, steps=self.steps[mine], labels=self.labels[mine], **cut)
 
     def to(self, device) -> Batch:
-        moved = {name: value.to(device, non_blocking=True) for name, value in vars(self).items() if isinstance(value, Tensor)}
+        moved = {
+            name: value.to(device, non_blocking=True)
+            for name, value in vars(self).items()
+            if isinstance(value, Tensor)
+        }
         return replace(self, **moved)
 
 
 class Objective(Protocol):
-    """What is predicted from what. ``head``: "items", or the name of a yes/no question about a token or a sequence."""
+    """What is predicted from what. ``head``: "items", or the name of a yes/no question about a
+    token or a sequence.
+    """
 
     name: str
     head: str
 
-    def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
-        """From clean sequences (int [B, T], padded on the right) to what the model reads and must predict."""
+    def corrupt(
+        self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator
+    ) -> Batch:
+        """From clean sequences (int [B, T], padded on the right) to what the model reads and must
+        predict.
+        """
         ...
 
     def query(self, histories: Tensor, vocabulary: Vocabulary) -> Batch:
-        """The batch whose predictions are the next item of each history (int [B, T], padded on the right; labels mean nothing)."""
+        """The batch whose predictions are the next item of each history (int [B, T], padded on the
+        right; labels mean nothing).
+        """
         ...
 
 
 def parts_of(objective) -> tuple[tuple[Objective, float], ...]:
-    """The single objectives of a `Joint` with their weights; any other objective is its own only part."""
+    """The single objectives of a `Joint` with their weights; any other objective is its own only
+    part.
+    """
     return getattr(objective, "parts", ((objective, 1.0),))
 
 
@@ -132,10 +169,14 @@ def all_see_all(tokens: Tensor, vocabulary: Vocabulary) -> Tensor | None:
     return None if bool(real.all()) else real[:, None, :]
 
 
-def place_shares(sequences: Tensor, vocabulary: Vocabulary, share: float, generator: torch.Generator) -> Tensor:
+def place_shares(
+    sequences: Tensor, vocabulary: Vocabulary, share: float, generator: torch.Generator
+) -> Tensor:
     """A random ``share`` of the real positions of each sequence, at least one of each: bool [B, T]."""
     real = sequences != vocabulary.pad
     draw = torch.rand(sequences.shape, generator=generator).masked_fill(~real, 2.0)
     chosen = draw < share
-    chosen[torch.arange(len(draw)), draw.argmin(dim=1)] = True  # a sequence without a target would teach nothing
+    chosen[torch.arange(len(draw)), draw.argmin(dim=1)] = (
+        True  # a sequence without a target would teach nothing
+    )
     return chosen & real

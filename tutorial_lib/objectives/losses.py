@@ -1,7 +1,9 @@
-"""How an item prediction is judged: full softmax, sampled softmax, binary cross-entropy with negatives, gBCE.
+"""How an item prediction is judged: full softmax, sampled softmax, binary cross-entropy with
+negatives, gBCE.
 
-Every loss is called with hidden states [M, D], the items' vectors [n_items + special, D], a bias per item, the labels [M], the
-vocabulary, and ``contexts(start, stop)``, the tokens that predictions start..stop may see. It returns the sum over the M predictions.
+Every loss is called with hidden states [M, D], the items' vectors [n_items + special, D], a bias
+per item, the labels [M], the vocabulary, and ``contexts(start, stop)``, the tokens that predictions
+start..stop may see. It returns the sum over the M predictions.
 """
 
 from __future__ import annotations
@@ -14,7 +16,10 @@ from torch import Tensor
 
 from tutorial_lib.errors import InputError, check_whole
 
-LOGITS_AT_ONCE = 1 << 18  # a block of logits stays in the cache of one core (1 MB), and memory stays flat for any catalogue
+LOGITS_AT_ONCE = (
+    1 << 18
+    # a block of logits stays in the cache of one core (1 MB), and memory stays flat for any catalogue
+)
 FEWEST_ROWS = 32  # fewer make the products slow
 
 
@@ -22,7 +27,8 @@ FEWEST_ROWS = 32  # fewer make the products slow
 class Softmax:
     """Cross-entropy over the whole catalogue: l = - log( exp(s_y) / sum_j exp(s_j) ).
 
-    exclude_seen: leave the items that the prediction sees out of the sum, as the ranking leaves them out. Right where nobody takes an
+    exclude_seen: leave the items that the prediction sees out of the sum, as the ranking leaves
+        them out. Right where nobody takes an
     item twice; set it to False for data with repeats.
 
     >>> loss = Softmax()(torch.zeros(1, 2), torch.zeros(14, 2), torch.zeros(14), torch.tensor([3]), 10)
@@ -32,23 +38,41 @@ class Softmax:
 
     exclude_seen: bool = True
 
-    def __call__(self, hidden: Tensor, items: Tensor, bias: Tensor, labels: Tensor, n_items: int, contexts=None) -> Tensor:
-        return _FullSoftmax.apply(hidden, items, bias, labels, n_items, contexts if self.exclude_seen else None)
+    def __call__(
+        self,
+        hidden: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        labels: Tensor,
+        n_items: int,
+        contexts=None,
+    ) -> Tensor:
+        return _FullSoftmax.apply(
+            hidden, items, bias, labels, n_items, contexts if self.exclude_seen else None
+        )
 
 
 class _FullSoftmax(torch.autograd.Function):
-    """Loss and gradient in one pass over blocks of predictions, so that the [M, n_items] logits never exist as a whole.
+    """Loss and gradient in one pass over blocks of predictions, so that the [M, n_items] logits
+    never exist as a whole.
 
-    With p = softmax(s): dl/ds = p - 1[label], dl/dhidden = (dl/ds) items, dl/ditems = (dl/ds)^T hidden, dl/dbias = dl/ds.
+    With p = softmax(s): dl/ds = p - 1[label], dl/dhidden = (dl/ds) items, dl/ditems = (dl/ds)^T
+    hidden, dl/dbias = dl/ds.
     """
 
     @staticmethod
     def forward(ctx, hidden, items, bias, labels, n_items, contexts):
         hidden, kind = hidden.float(), hidden.dtype
-        d_hidden, d_items, d_bias = torch.empty_like(hidden), torch.zeros_like(items), torch.zeros_like(bias)
+        d_hidden, d_items, d_bias = (
+            torch.empty_like(hidden),
+            torch.zeros_like(items),
+            torch.zeros_like(bias),
+        )
         total = hidden.new_zeros(())
         block = max(1, min(len(hidden), max(FEWEST_ROWS, LOGITS_AT_ONCE // len(items))))
-        room = hidden.new_empty(2, block, len(items))  # for all blocks: fresh memory would cost as much as the products
+        room = hidden.new_empty(
+            2, block, len(items)
+        )  # for all blocks: fresh memory would cost as much as the products
         for start in range(0, len(hidden), block):
             part, label = hidden[start : start + block], labels[start : start + block, None]
             logits, p = room[:, : len(part)]  # [block, n_items + special] each
@@ -73,7 +97,14 @@ class _FullSoftmax(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, upstream):
         d_hidden, d_items, d_bias = ctx.saved_tensors
-        return (d_hidden * upstream).to(ctx.kind), d_items * upstream, d_bias * upstream, None, None, None
+        return (
+            (d_hidden * upstream).to(ctx.kind),
+            d_items * upstream,
+            d_bias * upstream,
+            None,
+            None,
+            None,
+        )
 
 
 def _draw(n: int, n_items: int, labels: Tensor) -> Tensor:
@@ -93,11 +124,13 @@ def _check_negatives(loss) -> None:
 
 @dataclass(frozen=True)
 class SampledSoftmax:
-    """Cross-entropy against n shared negatives, corrected for how often each is drawn: l = - log( exp(s'_y) / sum_{j in y + N} exp(s'_j) ).
+    """Cross-entropy against n shared negatives, corrected for how often each is drawn: l = - log(
+    exp(s'_y) / sum_{j in y + N} exp(s'_j) ).
 
-    N is one uniform draw with replacement for all predictions of a batch; s'_j = s_j - log(n / n_items) for j in N, s'_y = s_y. A draw
-    that equals the label is left out. The expected sum is that of the full softmax (seen items included). For catalogues of some
-    10,000 items and more. Source: Jean et al. 2015 (arXiv 1412.2007).
+    N is one uniform draw with replacement for all predictions of a batch; s'_j = s_j - log(n /
+    n_items) for j in N, s'_y = s_y. A draw that equals the label is left out. The expected sum is
+    that of the full softmax (seen items included). For catalogues of some 10,000 items and more.
+    Source: Jean et al. 2015 (arXiv 1412.2007).
     """
 
     n_negatives: int = 1024
@@ -105,10 +138,20 @@ class SampledSoftmax:
     def __post_init__(self) -> None:
         _check_negatives(self)
 
-    def __call__(self, hidden: Tensor, items: Tensor, bias: Tensor, labels: Tensor, n_items: int, contexts=None) -> Tensor:
+    def __call__(
+        self,
+        hidden: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        labels: Tensor,
+        n_items: int,
+        contexts=None,
+    ) -> Tensor:
         drawn = torch.randint(n_items, (self.n_negatives,), device=labels.device)
         own = (hidden * F.embedding(labels, items)).sum(dim=1, keepdim=True) + bias[labels, None]
-        expected = torch.log(torch.tensor(self.n_negatives / n_items))  # log of the expected count of each item in the draw
+        expected = torch.log(
+            torch.tensor(self.n_negatives / n_items)
+        )  # log of the expected count of each item in the draw
         others = hidden @ items[drawn].T + bias[drawn] - expected.to(hidden)
         others = others.masked_fill(drawn == labels[:, None], -torch.inf)
         return (torch.logsumexp(torch.cat([own, others], dim=1), dim=1) - own[:, 0]).sum()
@@ -116,9 +159,11 @@ class SampledSoftmax:
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy:
-    """Yes for the label, no for n negatives: l = - log sigma(s_y) - sum_{j in N} log(1 - sigma(s_j)).
+    """Yes for the label, no for n negatives: l = - log sigma(s_y) - sum_{j in N} log(1 -
+    sigma(s_j)).
 
-    N: uniform over all items but the label, new for each prediction. With n = 1: SASRec (Kang & McAuley 2018, arXiv 1808.09781).
+    N: uniform over all items but the label, new for each prediction. With n = 1: SASRec (Kang &
+        McAuley 2018, arXiv 1808.09781).
     """
 
     n_negatives: int = 1
@@ -126,7 +171,15 @@ class BinaryCrossEntropy:
     def __post_init__(self) -> None:
         _check_negatives(self)
 
-    def __call__(self, hidden: Tensor, items: Tensor, bias: Tensor, labels: Tensor, n_items: int, contexts=None) -> Tensor:
+    def __call__(
+        self,
+        hidden: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        labels: Tensor,
+        n_items: int,
+        contexts=None,
+    ) -> Tensor:
         own = _scores(hidden, items, bias, labels[:, None])
         others = _scores(hidden, items, bias, _draw(self.n_negatives, n_items, labels))
         return F.softplus(-own).sum() + F.softplus(others).sum()
@@ -134,10 +187,12 @@ class BinaryCrossEntropy:
 
 @dataclass(frozen=True)
 class GeneralisedBCE:
-    """gBCE: the label's probability to the power of beta, l = - log sigma(s_y)^beta - sum_{j in N} log(1 - sigma(s_j)).
+    """gBCE: the label's probability to the power of beta, l = - log sigma(s_y)^beta - sum_{j in N}
+    log(1 - sigma(s_j)).
 
-    beta = a (t (1 - 1/a) + 1/a) with the sampling rate a = n / (n_items - 1). t = 0 gives beta = 1, plain BCE, which overestimates
-    probabilities because it sees few of the negatives; t = 1 gives beta = a, which is calibrated.
+    beta = a (t (1 - 1/a) + 1/a) with the sampling rate a = n / (n_items - 1). t = 0 gives beta = 1,
+    plain BCE, which overestimates probabilities because it sees few of the negatives; t = 1 gives
+    beta = a, which is calibrated.
     Source: Petrov & Macdonald 2023 (gSASRec, arXiv 2308.07192).
     """
 
@@ -147,13 +202,24 @@ class GeneralisedBCE:
     def __post_init__(self) -> None:
         _check_negatives(self)
         if not 0 <= self.t <= 1:
-            raise InputError(f"GeneralisedBCE(t={self.t}): expected a calibration between 0 (BCE) and 1 (calibrated)")
+            raise InputError(
+                f"GeneralisedBCE(t={self.t}): expected a calibration between 0 (BCE) and 1"
+                " (calibrated)"
+            )
 
     def beta(self, n_items: int) -> float:
         rate = self.n_negatives / (n_items - 1)
         return rate * (self.t * (1 - 1 / rate) + 1 / rate)
 
-    def __call__(self, hidden: Tensor, items: Tensor, bias: Tensor, labels: Tensor, n_items: int, contexts=None) -> Tensor:
+    def __call__(
+        self,
+        hidden: Tensor,
+        items: Tensor,
+        bias: Tensor,
+        labels: Tensor,
+        n_items: int,
+        contexts=None,
+    ) -> Tensor:
         own = _scores(hidden, items, bias, labels[:, None])
         others = _scores(hidden, items, bias, _draw(self.n_negatives, n_items, labels))
         return self.beta(n_items) * F.softplus(-own).sum() + F.softplus(others).sum()

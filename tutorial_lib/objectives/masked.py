@@ -21,11 +21,14 @@ class Masked:
 
     Source: Devlin et al. 2019 (BERT); Sun et al. 2019 (BERT4Rec, arXiv 1904.06690).
 
-    ratio: share of items that become targets. keep: what stands in a target's place: "mask" always [MASK] (BERT4Rec's code), or
-    "80/10/10": [MASK], a random item, or the item itself (BERT's paper). Only with "mask" is the label certainly hidden.
-    last: share of sequences that are cut at a random place, and whose only target is then the last item, as when recommending
-    (BERT4Rec's extra samples, there at the end of the sequence only). Both defaults were chosen on validation targets of MovieLens-100K
-    (benchmarks/sequence_models.py).
+    ratio: share of items that become targets. keep: what stands in a target's place: "mask" always
+        [MASK] (BERT4Rec's code), or
+    "80/10/10": [MASK], a random item, or the item itself (BERT's paper). Only with "mask" is the
+    label certainly hidden.
+    last: share of sequences that are cut at a random place, and whose only target is then the last
+        item, as when recommending
+    (BERT4Rec's extra samples, there at the end of the sequence only). Both defaults were chosen on
+    validation targets of MovieLens-100K (benchmarks/sequence_models.py).
 
     >>> batch = Masked(ratio=0.01, last=1.0).corrupt(torch.tensor([[5, 7, 2]]), Vocabulary(10), torch.Generator().manual_seed(0))
     >>> batch.tokens.tolist(), batch.labels.tolist()
@@ -45,11 +48,16 @@ class Masked:
         if self.keep not in ("mask", "80/10/10"):
             raise InputError(f"Masked(keep={self.keep!r}): expected 'mask' or '80/10/10'")
 
-    def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator) -> Batch:
+    def corrupt(
+        self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator
+    ) -> Batch:
         target = place_shares(sequences, vocabulary, self.ratio, generator)
         only_last = torch.rand(len(sequences), 1, generator=generator) < self.last
         size = lengths(sequences, vocabulary)[:, None]
-        place, end = torch.arange(sequences.shape[1]), (torch.rand(size.shape, generator=generator) * size).long()
+        place, end = (
+            torch.arange(sequences.shape[1]),
+            (torch.rand(size.shape, generator=generator) * size).long(),
+        )
         target = torch.where(only_last, (place == end) & (place < size), target)
         sequences = sequences.masked_fill(only_last & (place > end), vocabulary.pad)
         shown = torch.full_like(sequences, vocabulary.mask)
@@ -59,11 +67,15 @@ class Masked:
             shown = torch.where(draw < 0.1, other, torch.where(draw < 0.2, sequences, shown))
         rows, steps = target.nonzero(as_tuple=True)
         tokens = torch.where(target, shown, sequences)
-        return Batch(tokens, False, rows, steps, sequences[rows, steps], all_see_all(tokens, vocabulary))
+        return Batch(
+            tokens, False, rows, steps, sequences[rows, steps], all_see_all(tokens, vocabulary)
+        )
 
     def query(self, histories: Tensor, vocabulary: Vocabulary) -> Batch:
         last = lengths(histories, vocabulary)
         tokens = torch.cat([histories, torch.full_like(histories[:, :1], vocabulary.pad)], dim=1)
         rows = torch.arange(len(tokens))
         tokens[rows, last] = vocabulary.mask
-        return Batch(tokens, False, rows, last, torch.zeros_like(last), all_see_all(tokens, vocabulary))
+        return Batch(
+            tokens, False, rows, last, torch.zeros_like(last), all_see_all(tokens, vocabulary)
+        )

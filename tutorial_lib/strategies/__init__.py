@@ -1,4 +1,6 @@
-"""Adapting a pre-trained language model to a recommendation task: which parameters move is the whole difference."""
+"""Adapting a pre-trained language model to a recommendation task: which parameters move is the
+whole difference.
+"""
 
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.taxonomy import CELLS, STRATEGIES, Strategy, adapt, strategies_for

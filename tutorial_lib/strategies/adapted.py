@@ -1,4 +1,6 @@
-"""What every strategy returns: a language model as a recommender, with the account of what was moved and what it cost."""
+"""What every strategy returns: a language model as a recommender, with the account of what was
+moved and what it cost.
+"""
 
 from __future__ import annotations
 
@@ -11,23 +13,28 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser
 from tutorial_lib.models.beams import Beam, beam_search, catalogue_trie
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
-from tutorial_lib.recommender import Histories, ScoreRecommender, check_histories
+from tutorial_lib.recommender import ScoreRecommender
 
-BARE = Template("sequential", "{history};", "{item}")  # no words around the titles: how a model is asked without a prompt
-CALIBRATION = 0.3  # share of an item's usual log-likelihood that is taken off (chosen on validation, world-movies)
+BARE = Template(
+    "sequential", "{history};", "{item}"
+)  # no words around the titles: how a model is asked without a prompt
+# share of an item's usual log-likelihood that is taken off (chosen on validation, world-movies)
+CALIBRATION = 0.3
 TEMPERATURE = 0.05  # of cosine similarities (as in contrastive training of sentence encoders)
 
 
 class Head(nn.Module):
     """An output layer over items: score = temperature^-1 * (A h) . e_i + b_i.
 
-    h: vector of the history, e_i: vector of item i's text, both from the language model, length 1. A starts as the identity, b at 0, so an
+    h: vector of the history, e_i: vector of item i's text, both from the language model, length 1.
+        A starts as the identity, b at 0, so an
     untrained head ranks by cosine similarity.
     """
 
@@ -48,12 +55,17 @@ class Head(nn.Module):
 class Adapted(ScoreRecommender):
     """A fitted recommender made from a language model by `strategies.adapt`.
 
-    lm: the model as it is after the strategy; the one that was given in is unchanged. words: how items are written. template: how a model
-    is asked. context: text in front of every prompt (few-shot examples). head: if set, items are scored by vectors, not by likelihood.
-    prior: log-likelihood [n_items] that each title gets anyway, see `calibrate`; bias: [n_items], added to the score; either may be None.
+    lm: the model as it is after the strategy; the one that was given in is unchanged. words: how
+        items are written. template: how a model
+    is asked. context: text in front of every prompt (few-shot examples). head: if set, items are
+    scored by vectors, not by likelihood.
+    prior: log-likelihood [n_items] that each title gets anyway, see `calibrate`; bias: [n_items],
+        added to the score; either may be None.
 
-    moved: {"backbone", "prompt", "head"} -> L2 norm of the change, exactly 0.0 where no bit changed. n_trainable, n_parameters: numbers
-    that could move, and that the whole system has. seconds, flops: of the tuning. losses: one a step. labels, seed, strategy: as asked.
+    moved: {"backbone", "prompt", "head"} -> L2 norm of the change, exactly 0.0 where no bit
+        changed. n_trainable, n_parameters: numbers
+    that could move, and that the whole system has. seconds, flops: of the tuning. losses: one a
+    step. labels, seed, strategy: as asked.
     """
 
     lm: LanguageModel
@@ -68,7 +80,9 @@ class Adapted(ScoreRecommender):
     strategy: str = ""
     labels: int = 0
     seed: int = 0
-    moved: dict[str, float] = field(default_factory=lambda: dict.fromkeys(("backbone", "prompt", "head"), 0.0))
+    moved: dict[str, float] = field(
+        default_factory=lambda: dict.fromkeys(("backbone", "prompt", "head"), 0.0)
+    )
     n_trainable: int = 0
     seconds: float = 0.0
     flops: float = 0.0
@@ -85,14 +99,21 @@ class Adapted(ScoreRecommender):
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Adapted:
         """The same strategy from the same starting model on another split."""
         if self.again is None:
-            raise InputError("Adapted.fit: this recommender was not made by adapt(); call adapt(lm, split, strategy=...)")
+            raise InputError(
+                "Adapted.fit: this recommender was not made by adapt(); call adapt(lm, split,"
+                " strategy=...)"
+            )
         self.__dict__.pop("_trie", None)
         self.__dict__.update(self.again(split, seed=seed).__dict__)
         return self
 
     def prompt(self, history: Sequence[int]) -> str:
         """The text that the model reads for a history."""
-        values = {"history": self.words.history(history), "noun": self.words.noun, "plural": self.words.plural}
+        values = {
+            "history": self.words.history(history),
+            "noun": self.words.noun,
+            "plural": self.words.plural,
+        }
         unused = dict.fromkeys(self.template.gaps - set(values), "")
         return self.context + self.template.fill(**values, **unused)[0]
 
@@ -106,32 +127,56 @@ class Adapted(ScoreRecommender):
                 if self.head is not None:
                     return self.head(vectors).numpy()
                 return (vectors @ self.lm.vectors(self.words.titles).T).numpy()
-        scores = log_likelihood(self.lm, prompts, self.words.titles).scores(self.normalise, self.prior, CALIBRATION)
+        scores = log_likelihood(self.lm, prompts, self.words.titles).scores(
+            self.normalise, self.prior, CALIBRATION
+        )
         return scores if self.bias is None else scores + self.bias
 
     def calibrate(self, histories: int, seed: int = 0) -> Adapted:
-        """Learn, without any label, what each title gets anyway: the mean likelihood after ``histories`` histories of random items.
+        """Learn, without any label, what each title gets anyway: the mean likelihood after
+        ``histories`` histories of random items.
 
-        A language model prefers some titles whatever the history says; `CALIBRATION` times that preference is taken off each score
-        (contextual calibration, Zhao et al. 2021, arXiv 2102.09690; the linguistic bias of LMRecSys). Returns the recommender itself.
+        A language model prefers some titles whatever the history says; `CALIBRATION` times that
+        preference is taken off each score (contextual calibration, Zhao et al. 2021, arXiv
+        2102.09690; the linguistic bias of LMRecSys). Returns the recommender itself.
         """
         rng = np.random.default_rng([seed, 7])
-        drawn = [rng.choice(self.n_items, size=min(self.words.limit, self.n_items), replace=False) for _ in range(histories)]
-        usual = log_likelihood(self.lm, [self.prompt(history) for history in drawn], self.words.titles).log_probability
+        drawn = [
+            rng.choice(self.n_items, size=min(self.words.limit, self.n_items), replace=False)
+            for _ in range(histories)
+        ]
+        usual = log_likelihood(
+            self.lm, [self.prompt(history) for history in drawn], self.words.titles
+        ).log_probability
         top = usual.max(axis=0)
         self.prior = top + np.log(np.exp(usual - top).mean(axis=0))
         return self
 
     def write(self, history: Sequence[int], *, beams: int = 10, constrained: bool = True) -> Beam:
-        """What the model answers when it writes the next item's name itself, see `beams.beam_search`: by likelihood alone, so ``prior`` and
-        ``bias`` have no say and the order can differ from that of `score`."""
+        """What the model answers when it writes the next item's name itself, see
+        `beams.beam_search`: by likelihood alone, so ``prior`` and ``bias`` have no say and the
+        order can differ from that of `score`."""
         if not hasattr(self, "_trie"):
             self._trie = catalogue_trie(self.lm, self.words.titles)
-        return beam_search(self.lm, self.prompt(history), self.words.titles, beams=beams, constrained=constrained, trie=self._trie)
+        return beam_search(
+            self.lm,
+            self.prompt(history),
+            self.words.titles,
+            beams=beams,
+            constrained=constrained,
+            trie=self._trie,
+        )
 
     def vector_loss(self, prompts: Sequence[str], targets: Sequence[int]) -> Tensor:
-        """For encoders: which of the titles of this batch follows which history? Cross-entropy over the batch (Radford et al. 2021)."""
-        h, e = self.lm.vectors(prompts), self.lm.vectors([self.words.titles[target] for target in targets])
+        """For encoders: which of the titles of this batch follows which history? Cross-entropy over
+        the batch (Radford et al. 2021).
+        """
+        h, e = (
+            self.lm.vectors(prompts),
+            self.lm.vectors([self.words.titles[target] for target in targets]),
+        )
         logits = h @ e.T / TEMPERATURE
-        same = torch.tensor(np.equal.outer(targets, targets)) & ~torch.eye(len(targets), dtype=torch.bool)
+        same = torch.tensor(np.equal.outer(targets, targets)) & ~torch.eye(
+            len(targets), dtype=torch.bool
+        )
         return F.cross_entropy(logits.masked_fill(same, -torch.inf), torch.arange(len(targets)))

@@ -1,4 +1,6 @@
-"""Pre-train, then fine-tune: everything, the top, or something new on a frozen trunk (survey arXiv 2302.03735, section 4)."""
+"""Pre-train, then fine-tune: everything, the top, or something new on a frozen trunk (survey arXiv
+2302.03735, section 4).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ def from_scratch(task: Task) -> Adapted:
 
 
 def pretrained_only(task: Task) -> Adapted:
-    """The pre-trained model as it is, asked in the way it was trained: titles in a row, no words around them."""
+    """The pre-trained model as it is, asked in the way it was trained: titles in a row, no words
+    around them.
+    """
     return Adapted(task.lm, task.words, task.n_items)
 
 
@@ -39,22 +43,33 @@ def top_layers(task: Task, layers: int = 1) -> Adapted:
     stacks = layer_stacks(task.lm)
     if not 1 <= layers < max(map(len, stacks)):
         raise InputError(
-            f"top-layers(layers={layers}): expected 1..{max(map(len, stacks)) - 1}; the model has {max(map(len, stacks))} layers"
+            f"top-layers(layers={layers}): expected 1..{max(map(len, stacks)) - 1}; the model has"
+            f" {max(map(len, stacks))} layers"
         )
-    top = [parameter for stack in stacks for layer in stack[-layers:] for parameter in layer.parameters()]
+    top = [
+        parameter
+        for stack in stacks
+        for layer in stack[-layers:]
+        for parameter in layer.parameters()
+    ]
     return task.tuned({"backbone": top}, task.plan(1e-3))
 
 
 def head(task: Task) -> Adapted:
     """A new output layer over items on a frozen trunk (fine-tuning of an extra part).
 
-    Vectors of histories are computed once, so a step costs almost nothing. Loss: softmax over the whole catalogue.
+    Vectors of histories are computed once, so a step costs almost nothing. Loss: softmax over the
+    whole catalogue.
     """
     budget = task.plan(1e-2, epochs=20.0, longest=1000, size=64, weight_decay=0.1)
     with torch.no_grad():
         top = Head(task.lm.vectors(task.words.titles))
         asked = Adapted(task.lm, task.words, task.n_items)
-        drawn = [(list(h[max(0, t - task.words.limit) : t]), int(h[t])) for h in task.histories for t in range(1, len(h))]
+        drawn = [
+            (list(h[max(0, t - task.words.limit) : t]), int(h[t]))
+            for h in task.histories
+            for t in range(1, len(h))
+        ]
         rng = np.random.default_rng([task.seed, 1])
         drawn = [drawn[i] for i in rng.permutation(len(drawn))[:4000]]
         vectors = task.lm.vectors([asked.prompt(history) for history, _ in drawn])
@@ -69,17 +84,32 @@ def head(task: Task) -> Adapted:
 
 
 def item_bias(task: Task) -> Adapted:
-    """One number an item on top of the frozen model's likelihood, counted on the labels: log(1 + how often labelled users took it)."""
+    """One number an item on top of the frozen model's likelihood, counted on the labels: log(1 +
+    how often labelled users took it).
+    """
     start = time.perf_counter()
-    counts = np.bincount(np.concatenate([*task.histories, []]).astype(np.int64), minlength=task.n_items)
-    out = Adapted(task.lm, task.words, task.n_items, SEQUENTIAL[0], bias=np.log1p(counts), n_trainable=task.n_items)
+    counts = np.bincount(
+        np.concatenate([*task.histories, []]).astype(np.int64), minlength=task.n_items
+    )
+    out = Adapted(
+        task.lm,
+        task.words,
+        task.n_items,
+        SEQUENTIAL[0],
+        bias=np.log1p(counts),
+        n_trainable=task.n_items,
+    )
     return replace(
-        out, moved={**out.moved, "head": float(np.linalg.norm(out.bias))}, seconds=time.perf_counter() - start, flops=float(counts.sum())
+        out,
+        moved={**out.moved, "head": float(np.linalg.norm(out.bias))},
+        seconds=time.perf_counter() - start,
+        flops=float(counts.sum()),
     )
 
 
 class Adapter(nn.Module):
-    """h + up(gelu(down h)): a bottleneck behind a layer (Houlsby et al. 2019, arXiv 1902.00751; PeterRec's model patch, Yuan et al. 2020).
+    """h + up(gelu(down h)): a bottleneck behind a layer (Houlsby et al. 2019, arXiv 1902.00751;
+    PeterRec's model patch, Yuan et al. 2020).
 
     ``up`` starts at 0, so an untrained adapter changes nothing.
     """
@@ -98,7 +128,10 @@ def insert_adapters(lm: LanguageModel, bottleneck: int, seed: int = 0) -> list[n
     """One `Adapter` behind every layer of the model, in place; returns the new parameters."""
     layers = [layer for stack in layer_stacks(lm) for layer in stack]
     if any(hasattr(layer, "kit_adapter") for layer in layers):
-        raise InputError(f"adapters: {lm.name} has adapters already; start from the model without them, load_language_model({lm.name!r})")
+        raise InputError(
+            f"adapters: {lm.name} has adapters already; start from the model without them,"
+            f" load_language_model({lm.name!r})"
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for layer in layers:
@@ -114,29 +147,50 @@ def _through_adapter(layer: nn.Module, arguments: tuple, output):
 
 
 def adapters(task: Task, bottleneck: int | None = None) -> Adapted:
-    """Small networks between frozen layers (fine-tuning of an extra part). bottleneck: inner width, a quarter of the model's."""
+    """Small networks between frozen layers (fine-tuning of an extra part). bottleneck: inner width,
+    a quarter of the model's.
+    """
     new = insert_adapters(task.lm, bottleneck or task.lm.width // 4, task.seed)
     return task.tuned({"head": new}, task.plan(1e-3), added={"head": new})
 
 
 def lora(task: Task, rank: int = 4) -> Adapted:
-    """Low-rank changes to every linear map, the maps themselves frozen (Hu et al. 2021, arXiv 2106.09685), by `peft`."""
+    """Low-rank changes to every linear map, the maps themselves frozen (Hu et al. 2021, arXiv
+    2106.09685), by `peft`.
+    """
     from peft import LoraConfig, inject_adapter_in_model
 
     with torch.random.fork_rng():
         torch.manual_seed(task.seed)
-        task.lm.model = inject_adapter_in_model(LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"), task.lm.model)
+        task.lm.model = inject_adapter_in_model(
+            LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"), task.lm.model
+        )
     new = [parameter for name, parameter in task.lm.model.named_parameters() if "lora_" in name]
     return task.tuned({"head": new}, task.plan(1e-3), added={"head": new})
 
 
 def layer_stacks(lm: LanguageModel) -> list[nn.ModuleList]:
     """The stacks of Transformer layers: one, or two for encoder-decoder models, first to last."""
-    lists = [module for module in lm.model.modules() if isinstance(module, nn.ModuleList) and len(module) > 1]
-    alike = [stack for stack in lists if len({type(layer) for layer in stack}) == 1 and sum(p.numel() for p in stack.parameters())]
-    outer = [stack for stack in alike if not any(stack is not other and _inside(stack, other) for other in alike)]
+    lists = [
+        module
+        for module in lm.model.modules()
+        if isinstance(module, nn.ModuleList) and len(module) > 1
+    ]
+    alike = [
+        stack
+        for stack in lists
+        if len({type(layer) for layer in stack}) == 1 and sum(p.numel() for p in stack.parameters())
+    ]
+    outer = [
+        stack
+        for stack in alike
+        if not any(stack is not other and _inside(stack, other) for other in alike)
+    ]
     if not outer:
-        raise InputError(f"language model {lm.name!r}: no stack of two or more layers was found; take a strategy that needs none")
+        raise InputError(
+            f"language model {lm.name!r}: no stack of two or more layers was found; take a strategy"
+            " that needs none"
+        )
     return outer
 
 

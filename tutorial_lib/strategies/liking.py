@@ -1,6 +1,8 @@
-"""Like or dislike instead of the next item: the same strategies, asked whether a user will like an item (TALLRec, arXiv 2305.00447).
+"""Like or dislike instead of the next item: the same strategies, asked whether a user will like an
+item (TALLRec, arXiv 2305.00447).
 
-The question has one answer for every rating, where the next item has one for every user: that is what gives its AUC statistical power.
+The question has one answer for every rating, where the next item has one for every user: that is
+what gives its AUC statistical power.
 """
 
 from __future__ import annotations
@@ -39,8 +41,10 @@ LIKING: dict[str, Callable] = {
 class Liker(nn.Module):
     """score = temperature^-1 * (A (l - d)) . e + v . e + b: a logit of "will like it".
 
-    l, d: mean vectors of liked and of disliked items [n, D] (0 where there is none), e: vector of the item asked about [n, D]. A starts as
-    the identity, v and b at 0: untuned, an item is liked the more, the nearer it is to liked items and the farther from disliked ones.
+    l, d: mean vectors of liked and of disliked items [n, D] (0 where there is none), e: vector of
+        the item asked about [n, D]. A starts as
+    the identity, v and b at 0: untuned, an item is liked the more, the nearer it is to liked items
+    and the farther from disliked ones.
     """
 
     def __init__(self, width: int):
@@ -51,12 +55,18 @@ class Liker(nn.Module):
             self.map.weight.copy_(torch.eye(width))
 
     def forward(self, liked: Tensor, disliked: Tensor, items: Tensor) -> Tensor:
-        return (self.map(liked - disliked) * items).sum(-1) / (4 * TEMPERATURE) + items @ self.taste / TEMPERATURE + self.bias
+        return (
+            (self.map(liked - disliked) * items).sum(-1) / (4 * TEMPERATURE)
+            + items @ self.taste / TEMPERATURE
+            + self.bias
+        )
 
 
 @dataclass
 class LikeTask(Task):
-    """A `Task` whose loss is that of the likes, and whose head moves with whatever a strategy moves."""
+    """A `Task` whose loss is that of the likes, and whose head moves with whatever a strategy
+    moves.
+    """
 
     rated: list[Rated] = field(default_factory=list)
     frozen: bool = False  # for now the encoder does not move: item vectors are computed once
@@ -71,32 +81,56 @@ class LikeTask(Task):
             return self.lm.vectors(self.words.titles)
 
     def plan(self, learning_rate: float, **more) -> Budget:
-        return self.budget or Budget(min(learning_rate, 1e-3), epochs=1.0, shortest=16, longest=32, size=8)
+        return self.budget or Budget(
+            min(learning_rate, 1e-3), epochs=1.0, shortest=16, longest=32, size=8
+        )
 
     def tuned(self, chosen, budget: Budget, *, added=None, **more) -> Adapted:
         top = list(self.liker.parameters())
-        chosen, added = ({**groups, "head": [*groups.get("head", ()), *top]} for groups in (chosen, added or {}))
+        chosen, added = (
+            {**groups, "head": [*groups.get("head", ()), *top]} for groups in (chosen, added or {})
+        )
         rng = np.random.default_rng([self.seed, 1])
-        return super().tuned(chosen, self.budget or budget, added=added, loss_of=lambda: self.loss(budget.size, rng), **more)
+        return super().tuned(
+            chosen,
+            self.budget or budget,
+            added=added,
+            loss_of=lambda: self.loss(budget.size, rng),
+            **more,
+        )
 
     def loss(self, size: int, rng: np.random.Generator) -> tuple[Tensor, int]:
-        """Binary cross-entropy of ``size`` ratings, each predicted from the ratings before it; tokens read."""
+        """Binary cross-entropy of ``size`` ratings, each predicted from the ratings before it;
+        tokens read.
+        """
         able = [rated for rated in self.rated if len(rated.items) > 2]
         weights = np.array([len(rated.items) - 2 for rated in able], dtype=float)
         drawn = [able[row] for row in rng.choice(len(able), size=size, p=weights / weights.sum())]
         ends = [int(rng.integers(2, len(rated.items))) for rated in drawn]
         histories = [rated.before(end) for rated, end in zip(drawn, ends, strict=True)]
         asked = [rated.items[end] for rated, end in zip(drawn, ends, strict=True)]
-        truth = torch.tensor([float(rated.liked[end]) for rated, end in zip(drawn, ends, strict=True)])
+        truth = torch.tensor(
+            [float(rated.liked[end]) for rated, end in zip(drawn, ends, strict=True)]
+        )
         shown = [side for history in histories for side in sides(history)]
         needed = np.unique(np.concatenate([*shown, asked]))
         vectors = self.vectors
         if vectors is None:
             vectors = torch.zeros(self.n_items, self.lm.width).index_put(
-                (torch.from_numpy(needed),), self.lm.vectors([self.words.titles[item] for item in needed])
+                (torch.from_numpy(needed),),
+                self.lm.vectors([self.words.titles[item] for item in needed]),
             )
-        tokens = len(needed) if self.vectors is not None else sum(len(self.lm.prompt_ids(self.words.titles[item])) for item in needed)
-        return F.binary_cross_entropy_with_logits(self.liker(*means(histories, vectors), vectors[torch.tensor(asked)]), truth), tokens
+        tokens = (
+            len(needed)
+            if self.vectors is not None
+            else sum(len(self.lm.prompt_ids(self.words.titles[item])) for item in needed)
+        )
+        return (
+            F.binary_cross_entropy_with_logits(
+                self.liker(*means(histories, vectors), vectors[torch.tensor(asked)]), truth
+            ),
+            tokens,
+        )
 
 
 def sides(history: Rated) -> tuple[np.ndarray, np.ndarray]:
@@ -105,15 +139,22 @@ def sides(history: Rated) -> tuple[np.ndarray, np.ndarray]:
 
 
 def means(histories: Sequence[Rated], vectors: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean vector of the liked and of the disliked items of each history, both [n, D]; zeros where there are none."""
+    """Mean vector of the liked and of the disliked items of each history, both [n, D]; zeros where
+    there are none.
+    """
     zero = vectors.new_zeros(vectors.shape[1])
-    parts = [[vectors[torch.from_numpy(side)].mean(0) if len(side) else zero for side in sides(history)] for history in histories]
+    parts = [
+        [vectors[torch.from_numpy(side)].mean(0) if len(side) else zero for side in sides(history)]
+        for history in histories
+    ]
     return tuple(torch.stack(column) for column in zip(*parts, strict=True))
 
 
 @dataclass
 class Likes:
-    """A fitted predictor of likes. account: the `Adapted` with ``.moved``, ``.n_trainable``, ``.seconds``, ``.flops``."""
+    """A fitted predictor of likes. account: the `Adapted` with ``.moved``, ``.n_trainable``,
+    ``.seconds``, ``.flops``.
+    """
 
     liker: Liker
     vectors: Tensor
@@ -125,31 +166,58 @@ class Likes:
             liked, disliked = means(histories, self.vectors)
             rows = [torch.as_tensor(np.asarray(asked)) for asked in items]
             return [
-                self.liker(liked[i].expand(len(row), -1), disliked[i].expand(len(row), -1), self.vectors[row]).numpy()
+                self.liker(
+                    liked[i].expand(len(row), -1),
+                    disliked[i].expand(len(row), -1),
+                    self.vectors[row],
+                ).numpy()
                 for i, row in enumerate(rows)
             ]
 
 
 def adapt_likes(
-    lm: LanguageModel, split, strategy: str = "head", labels: int = 64, seed: int = 0, *, budget: Budget | None = None
+    lm: LanguageModel,
+    split,
+    strategy: str = "head",
+    labels: int = 64,
+    seed: int = 0,
+    *,
+    budget: Budget | None = None,
 ) -> Likes:
     """Adapt a language model to likes, from the rated training histories of ``labels`` users.
 
-    Where pre-trained weights move, the head is fitted first, with the encoder frozen, and then goes on with it (linear probing, then
-    fine-tuning: Kumar et al. 2022, arXiv 2202.10054); ``account.moved`` tells what moved in that last stage.
+    Where pre-trained weights move, the head is fitted first, with the encoder frozen, and then goes
+    on with it (linear probing, then fine-tuning: Kumar et al. 2022, arXiv 2202.10054);
+    ``account.moved`` tells what moved in that last stage.
 
-    lm: is not changed. strategy: one of `LIKING`; budget: in place of the strategy's own. Raises InputError for an unknown strategy, more
+    lm: is not changed. strategy: one of `LIKING`; budget: in place of the strategy's own. Raises
+        InputError for an unknown strategy, more
     labels than users, no labels where something is tuned, and a dataset without ratings.
     """
     if strategy not in LIKING:
         raise unknown_name("strategy for likes", strategy, LIKING)
     if labels < 1 and strategy != "pre-train-only":
-        raise InputError(f"adapt_likes(labels={labels}): strategy {strategy!r} tunes something and needs at least 1 labelled user")
+        raise InputError(
+            f"adapt_likes(labels={labels}): strategy {strategy!r} tunes something and needs at"
+            " least 1 labelled user"
+        )
     rated, rows = rated_histories(split), labelled_users(split, labels, seed)
     words, frozen = verbaliser(split.dataset), strategy != "from-scratch"
     known = [rated[row] for row in rows]
     histories, n_items = [split.train[row] for row in rows], split.dataset.n_items
-    task = LikeTask(lm.clone(), words, histories, n_items, seed, budget, None, split.dataset, split.users[rows], known, frozen)
+    task = LikeTask(
+        lm.clone(),
+        words,
+        histories,
+        n_items,
+        seed,
+        budget,
+        None,
+        split.dataset,
+        split.users[rows],
+        known,
+        frozen,
+    )
     start = time.perf_counter()
     with torch.random.fork_rng():
         torch.manual_seed(seed)

@@ -1,0 +1,183 @@
+"""Exercises: if these fail, a learner is told a wrong thing about right code, or nothing about
+wrong code.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+
+from tutorial_lib.errors import InputError
+from tutorial_workshop.page.checker import (
+    Exercise,
+    Mistake,
+    all_exercises,
+    attempt,
+    expect_close,
+    help_html,
+    hint,
+    judge,
+)
+
+EXERCISES = all_exercises()
+WRONG = {
+    name: answers
+    for path in sorted(Path(__file__).parent.glob("wrong_answers_*.py"))
+    for name, answers in importlib.import_module(path.stem).WRONG_ANSWERS.items()
+}
+
+
+def stub(*arguments, **keywords):
+    """Your code here."""
+    ...
+
+
+def pass_stub(*arguments, **keywords):
+    pass
+
+
+def raising_stub(*arguments, **keywords):
+    raise NotImplementedError
+
+
+def forgot_to_return(recommended, relevant, k):
+    total = len(recommended)
+    total += k
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_reference_is_accepted(name):
+    """Else every notebook goes on with a function that the kit itself calls wrong."""
+    assert judge(EXERCISES[name].reference, EXERCISES[name]) == ("correct", "")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_the_printed_solution_is_accepted(name):
+    """Else a learner who copies the solution is told that it is wrong."""
+    space: dict = {}
+    exec(EXERCISES[name].solution, space)
+    functions = [
+        value
+        for value in space.values()
+        if callable(value) and getattr(value, "__globals__", None) is space
+    ]
+    assert functions, "the solution defines no function"
+    assert judge(functions[-1], EXERCISES[name]) == ("correct", "")
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+@pytest.mark.parametrize(
+    "empty",
+    [stub, pass_stub, raising_stub, None, ...],
+    ids=["dots", "pass", "raises", "none", "ellipsis"],
+)
+def test_an_empty_stub_is_not_attempted(name, empty, capsys):
+    """Else an exercise that nobody touched blocks the notebook or is called a mistake."""
+    assert attempt(empty, exercise=name) is EXERCISES[name].reference
+    assert capsys.readouterr().out == f"{name}: not attempted: using the reference.\n"
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_every_exercise_has_recorded_wrong_answers_and_help(name):
+    """Else a check could accept anything, or a learner who is stuck finds nothing."""
+    assert len(WRONG.get(name, [])) >= 3, (
+        "record at least three wrong answers in tests/exercises/wrong_answers_NN.py"
+    )
+    exercise = EXERCISES[name]
+    assert (
+        exercise.name == name
+        and len(exercise.hints) == 3
+        and all(len(text) > 20 for text in exercise.hints)
+    )
+    assert "\n\n" not in help_html(exercise), (
+        "an empty line ends an HTML block in Markdown, and the solution spills out of its fold"
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong", "expected"), [(n, w, e) for n, answers in WRONG.items() for w, e in answers]
+)
+def test_each_wrong_answer_is_told_its_mistake(name, wrong, expected, capsys):
+    """Else a wrong answer passes, or is blamed on something else."""
+    assert attempt(wrong, exercise=name) is EXERCISES[name].reference
+    printed = capsys.readouterr().out
+    assert expected in printed and "not yet" in printed and f'hint("{name}", 1)' in printed
+
+
+def test_a_right_answer_is_handed_back(capsys):
+    """Else the learner's own work is thrown away."""
+    space: dict = {}
+    exec(EXERCISES["01-ndcg"].solution, space)
+    assert attempt(space["ndcg_at_k"], exercise="01-ndcg") is space["ndcg_at_k"]
+    assert capsys.readouterr().out == "01-ndcg: correct. Going on with your function.\n"
+
+
+def test_a_missing_return_is_named(capsys):
+    """Else a learner who wrote ten lines reads "not attempted" and no reason."""
+    attempt(forgot_to_return, exercise="01-ndcg")
+    assert "is the `return` missing?" in capsys.readouterr().out
+
+
+def test_learners_cannot_spoil_the_checks(capsys):
+    """Else a function that changes its arguments is judged on its own changes."""
+    given = []
+
+    def spoils(recommended, relevant, k):
+        given.append(list(recommended))
+        recommended.clear()
+        relevant.clear()
+        return 1.0
+
+    check = Exercise(
+        "x",
+        "",
+        (lambda f: [f(items := [1, 2], {1}, 2), expect_close(len(items), 2, "len")],),
+        len,
+        ("", "", ""),
+        "",
+    )
+    assert judge(spoils, check) == ("correct", "") and given == [[1, 2]]
+
+
+def test_a_check_that_breaks_does_not_stop_the_notebook():
+    """Else an answer of an unforeseen type ends the notebook with a traceback."""
+    broken = Exercise("x", "", (lambda f: f() + 1,), len, ("", "", ""), "")
+    verdict, message = judge(lambda: "text", broken)
+    assert verdict == "mistake" and "TypeError" in message
+
+
+def test_keyboard_interrupt_goes_through():
+    """Else a learner cannot stop an endless loop."""
+
+    def endless(*_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        attempt(endless, exercise="01-ndcg")
+
+
+def test_expect_close_names_the_reason_of_a_known_wrong_value():
+    with pytest.raises(Mistake, match=r"gave 0\.5000; worked out by hand it is 1\.0000\. Halved\."):
+        expect_close(0.5, 1.0, "f()", {0.5: "Halved."}, "Something else.")
+    with pytest.raises(Mistake, match="nan"):
+        expect_close(float("nan"), 1.0, "f()")
+
+
+def test_hints(capsys):
+    """Each level shows its hint and no later one, so that help stays graded."""
+    hint("01-ndcg", 1)
+    first = capsys.readouterr().out
+    assert first.startswith("Hint 1 of 3") and "min(len(relevant), k)" not in first
+    hint("01-ndcg")
+    assert "def ndcg_at_k" in capsys.readouterr().out
+    hint("01-ndcg", 4)
+    assert "def ndcg_at_k" in capsys.readouterr().out
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(InputError, match="did you mean '01-ndcg'"):
+        attempt(stub, exercise="01-ndgc")
+    with pytest.raises(InputError, match="level=5 does not exist"):
+        hint("01-ndcg", 5)

@@ -1,0 +1,540 @@
+"""The grid: nothing lost and nothing run twice whatever happens to it, one table, and cells that
+measure what they say.
+"""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+from grid_stand_in import CELLS, stand_in
+
+from tutorial_lib.data.shipped import shipped
+from tutorial_lib.errors import InputError
+from tutorial_workshop.experiments import (
+    Cell,
+    Results,
+    cells,
+    cells_of,
+    fingerprints,
+    load_results,
+    run_cell,
+    run_grid,
+    to_frame,
+)
+from tutorial_workshop.experiments.fingerprints import model_fingerprint
+from tutorial_workshop.experiments.results import COLUMNS, to_bytes
+
+HERE = Path(__file__).parents[1] / "helpers"
+
+
+def quiet(line: str) -> None: ...
+
+
+def start(folder: Path, jobs: int, **env) -> subprocess.Popen:
+    """The grid in a process group of its own, workers included."""
+    env = os.environ | {"PYTHONPATH": str(HERE)} | env
+    command = [sys.executable, str(HERE / "grid_stand_in.py"), str(folder), str(jobs)]
+    return subprocess.Popen(
+        command,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_killed_at_any_moment_it_goes_on_to_the_same_table(tmp_path, jobs):
+    """Killing must lose no finished cell, repeat none, and leave no half-written file: else two
+    hours are lost at the 119th minute.
+    """
+    whole = run_grid(CELLS, tmp_path / "whole", run=stand_in, tell=quiet)
+    folder, log = tmp_path / "killed", tmp_path / "log"
+    rng, done, starts = np.random.default_rng(jobs), set(), Counter()
+    for _ in range(3):
+        process = start(folder, jobs, GRID_LOG=str(log), GRID_SLEEP="0.15")
+        deadline, wanted = time.monotonic() + 60, len(done) + int(rng.integers(1, 4))
+        while len(list(folder.glob("*.json"))) < wanted and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(float(rng.uniform(0, 0.3)))
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert all(Counter(log.read_text().split())[name] == starts[name] for name in done), (
+            "a finished cell was run again"
+        )
+        done, starts = (
+            {path.stem for path in folder.glob("*.json")},
+            Counter(log.read_text().split()),
+        )
+    assert 0 < len(done) < len(CELLS), "the test killed nothing"
+    before = {name: (folder / f"{name}.json").read_bytes() for name in done}
+    frame = run_grid(CELLS, folder, run=stand_in, tell=quiet)
+    assert all(
+        (folder / f"{name}.json").read_bytes() == content for name, content in before.items()
+    )
+    pd.testing.assert_frame_equal(
+        frame.drop(columns="commit"), whole.drop(columns="commit")
+    )  # of a clone that may move on
+    kept, expected = (
+        load_results(place / "grid.csv.gz").assign(commit="")
+        for place in (folder, tmp_path / "whole")
+    )
+    assert to_bytes(kept) == to_bytes(expected)
+
+
+def test_dask_cluster_of_two_workers_gives_the_same_table(tmp_path, monkeypatch):
+    """One flag takes the grid to a cluster; a worker that pickles differently, or a lost result,
+    would show in the table.
+    """
+    pytest.importorskip(
+        "distributed", reason="distributed is missing: pip install dask distributed"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(HERE))
+    log = tmp_path / "log"
+    monkeypatch.setenv("GRID_LOG", str(log))
+    frame = run_grid(CELLS, tmp_path / "dask", jobs=2, dask="local", run=stand_in, tell=quiet)
+    assert Counter(log.read_text().split()) == Counter(cell.name for cell in CELLS)
+    monkeypatch.delenv("GRID_LOG")
+    pd.testing.assert_frame_equal(
+        frame, run_grid(CELLS, tmp_path / "here", run=stand_in, tell=quiet)
+    )
+
+
+def test_dask_address_where_nobody_listens_is_one_line(tmp_path):
+    with pytest.raises(InputError, match="no Dask scheduler answers at 'tcp://127.0.0.1:9'"):
+        run_grid(CELLS, tmp_path, dask="tcp://127.0.0.1:9", run=stand_in, tell=quiet)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [
+        (b'{"format": 1, "cell"', "cannot be read"),
+        (b"", "cannot be read"),
+        (b"[1, 2]", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        ({"format": 99}, "has format 99"),
+        ({"values": {"ndcg@10": [0.1]}}, "incomplete"),
+        ({"cell": {"labels": 5}}, "another cell"),
+        ({"seconds": None}, "incomplete"),
+    ],
+)
+def test_a_file_that_is_no_good_is_kept_aside_and_the_rest_used(tmp_path, content, why):
+    """A power cut in the middle of a disk write, or a folder from another version, must cost one
+    cell and one line.
+    """
+    run_grid(CELLS, tmp_path, run=stand_in, tell=quiet)
+    path = tmp_path / f"{CELLS[2].name}.json"
+    good = json.loads(path.read_text())
+    if isinstance(content, dict):
+        if "cell" in content:
+            content["cell"] = good["cell"] | content["cell"]
+        content = {name: value for name, value in (good | content).items() if value is not None}
+        content = json.dumps(content).encode()
+    path.write_bytes(content)
+    told, ran = [], []
+    frame = run_grid(
+        CELLS, tmp_path, run=lambda cell: ran.append(cell) or stand_in(cell), tell=told.append
+    )
+    assert ran == [CELLS[2]] and (tmp_path / "set-aside" / path.name).read_bytes() == content
+    assert len([line for line in told if why in line]) == 1 and len(frame) == 3 * len(CELLS)
+
+
+def test_an_exception_in_one_cell_loses_none_of_the_others(tmp_path):
+    def breaks(cell):
+        if cell == CELLS[4]:
+            raise InputError("no")
+        return stand_in(cell)
+
+    with pytest.raises(InputError, match="no"):
+        run_grid(CELLS, tmp_path, run=breaks, tell=quiet)
+    assert sorted(path.stem for path in tmp_path.glob("*.json")) == sorted(
+        cell.name for cell in CELLS[:4]
+    )
+
+
+def test_table_is_tidy_and_survives_its_file(tmp_path):
+    """Every row names its cell, costs and origin; a reader needs nothing else."""
+    frame = run_grid(CELLS, tmp_path, run=stand_in, tell=quiet)
+    assert list(frame.columns) == COLUMNS
+    assert not frame.duplicated(
+        ["task", "dataset", "lm", "strategy", "labels", "seed", "user"]
+    ).any()
+    assert frame.drop(columns="auc").notna().all(axis=None)
+    row = frame[(frame["labels"] == 16) & (frame["seed"] == 2) & (frame["user"] == 3)]
+    assert row["ndcg@10"].round(9).tolist() == [0.036]
+    pd.testing.assert_frame_equal(load_results(tmp_path / "grid.csv.gz"), frame, check_dtype=False)
+
+
+@pytest.mark.parametrize("damage", ["cut", "other version", "no table", "missing"])
+def test_recorded_table_that_is_no_good_is_one_line(tmp_path, damage):
+    frame = run_grid(CELLS, tmp_path, run=stand_in, tell=quiet)
+    path = tmp_path / "grid.csv.gz"
+    content = {
+        "cut": path.read_bytes()[:-40],
+        "other version": to_bytes(frame.assign(format=2)),
+        "no table": b"hello",
+        "missing": None,
+    }[damage]
+    path.unlink() if content is None else path.write_bytes(content)
+    with pytest.raises(
+        InputError,
+        match={"other version": "another version", "missing": "no such file"}.get(
+            damage, "damaged"
+        ),
+    ):
+        load_results(path)
+
+
+def test_budgets_and_strategies_make_the_right_cells():
+    """What tunes nothing has one cell a seed, at 0 labels; what tunes has none there; "all" is the
+    users with a history.
+    """
+    found = cells_of(
+        "world-movies",
+        "kit-gpt",
+        ["ceiling", "popularity", "zero-shot", "full"],
+        [0, 8, "all"],
+        [0, 1],
+    )
+    able = sum(len(history) > 1 for history in cells.split_of("world-movies").train)
+    labels = {
+        name: [cell.labels for cell in found if cell.strategy == name and cell.seed == 1]
+        for name in {c.strategy for c in found}
+    }
+    assert labels == {"ceiling": [0], "zero-shot": [0], "popularity": [8, able], "full": [8, able]}
+    assert {cell.lm for cell in found if cell.strategy == "popularity"} == {""} and len(
+        set(found)
+    ) == len(found)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"strategies": ["ful"]}, "did you mean 'full'"),
+        ({"budgets": [10**6]}, "expected 'all' or a number of users from 0 to"),
+        ({"budgets": ["every"]}, "expected 'all' or a number"),
+        ({"dataset": "world-movie"}, "did you mean 'world-movies'"),
+        ({"users": 10**6}, "users with test targets"),
+        ({"lm": "kit-bert", "strategies": ["prefix"]}, "needs a causal model"),
+        ({"task": "likes"}, "did you mean 'like'"),
+        ({"task": "like", "strategies": ["soft-prompt"]}, "unknown strategy of the task 'like'"),
+    ],
+)
+def test_a_grid_that_cannot_run_is_refused_before_anything_runs(change, message):
+    given = {
+        "dataset": "world-movies",
+        "lm": "kit-gpt",
+        "strategies": ["full"],
+        "budgets": [8],
+    } | change
+    task, users = given.pop("task", "next"), given.pop("users", 10)
+    with pytest.raises(InputError, match=message):
+        cells_of(**given, task=task, users=users)
+
+
+def test_ceiling_only_where_it_is_known(real_free="ml-100k"):
+    with pytest.raises(InputError, match=r"ceiling|not here|TUTORIAL_DATA"):
+        cells_of(real_free, "kit-gpt", ["ceiling"], [0])
+
+
+def test_a_cell_sees_labelled_training_histories_only():
+    """A baseline that sees all users, or a target, would beat every strategy unfairly at 8 labels."""
+    split = cells.split_of("world-movies")
+    known = cells.labelled_only(split, 8, 3)
+    drawn = {int(user) for user in known.users}
+    assert len(drawn) == 8 and not any(
+        len(target) for target in [*known.valid_target, *known.test_target]
+    )
+    for user, history in zip(known.users, known.train, strict=True):
+        row = list(split.users).index(user)
+        np.testing.assert_array_equal(history, split.train[row])
+    assert known.test_history == known.train and known.dataset is split.dataset
+
+
+def test_a_cell_twice_is_the_same_cell():
+    """Same seed, same numbers; and rows are paired: two strategies of one seed are measured on the
+    same users.
+    """
+    cell = Cell("world-movies", "kit-gpt", "item-bias", 8, 1, users=4)
+    first, second = run_cell(cell), run_cell(cell)
+    assert first["values"] == second["values"] and first["users"] == second["users"]
+    assert (
+        first["trainable"] == 600
+        and first["stored_bytes"] == 2400
+        and first["peak_mb"] > 50
+        and first["score_seconds"] > 0
+    )
+    other = run_cell(Cell("world-movies", "", "popularity", 8, 1, users=4))
+    assert other["users"] == first["users"] and other["flops"] is None
+    assert (
+        run_cell(Cell("world-movies", "", "popularity", 8, 2, users=4))["users"] != first["users"]
+    )
+
+
+def test_one_tuned_cell_counts_its_cost():
+    result = run_cell(Cell("world-movies", "kit-gpt", "soft-prompt", 8, 0, users=2))
+    assert result["flops"] > 1e9 and result["seconds"] > 0 and 0 < result["trainable"] < 10_000
+    frame = to_frame([{"format": 1, "commit": "x", "version": "0", **result}])
+    assert len(frame) == 2 and frame["strategy"].unique().tolist() == ["soft-prompt"]
+
+
+def test_results_of_another_grid_in_the_same_folder_are_left_alone(tmp_path):
+    run_grid(CELLS[:3], tmp_path, run=stand_in, tell=quiet)
+    frame = run_grid(CELLS[3:5], tmp_path, run=stand_in, tell=quiet)
+    assert len(frame) == 6 and len(Results(tmp_path).read(CELLS)) == 5
+
+
+def test_command_line_goes_through(tmp_path, capsys):
+    """`tutorial grid` with names and numbers as a user types them."""
+    from tutorial_workshop.cli.main import main
+
+    given = [
+        "grid",
+        "popularity",
+        "ceiling",
+        "--labels",
+        "8",
+        "all",
+        "--seeds",
+        "0",
+        "--users",
+        "5",
+        "--out",
+        str(tmp_path / "grid"),
+    ]
+    assert main(given) == 0 and main(given) == 0
+    assert "3 of 3 cells are in" in capsys.readouterr().out
+    assert (
+        main(["grid", "popularity", "--labels", "9999999"]) == 2
+        and main(["grid", "popularty"]) == 2
+    )
+    assert capsys.readouterr().err.count("\n") == 2
+
+
+# --- what a cell was made from
+# -------------------------------------------------------------------------------------------------------
+
+
+def copied_model(tmp_path, name="model"):
+    folder = tmp_path / name
+    shutil.copytree(shipped("checkpoints/kit-gpt"), folder)
+    return folder
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["weights", "one bit", "config.json", "tokenizer.json", "another model", "a file added"],
+)
+def test_a_model_that_was_replaced_is_measured_again(change, tmp_path):
+    """ "0 to run" after the folder behind --lm was replaced gives the numbers of a model that is
+    not there any more.
+    """
+    folder = copied_model(tmp_path)
+    given = [
+        Cell("world-movies", str(folder), "zero-shot", 0, seed, users=2) for seed in (0, 1)
+    ] + [CELLS[0]]
+    run_grid(given, tmp_path / "grid", run=stand_in, tell=quiet)
+    weights = folder / "model.safetensors"
+    if change == "another model":
+        shutil.rmtree(folder)
+        shutil.copytree(shipped("checkpoints/kit-bert"), folder)
+    elif change == "one bit":
+        content = bytearray(weights.read_bytes())
+        content[-1] ^= 1
+        weights.write_bytes(content)
+    elif change == "a file added":
+        (folder / "added_tokens.json").write_text("{}")
+    else:
+        path = weights if change == "weights" else folder / change
+        path.write_bytes(path.read_bytes() + b" ")
+    told, ran = [], []
+    frame = run_grid(
+        given,
+        tmp_path / "grid",
+        run=lambda cell: ran.append(cell) or stand_in(cell),
+        tell=told.append,
+    )
+    assert ran == given[:2] and len(frame) == 9  # the cell of another model stays
+    assert [
+        line
+        for line in told
+        if "2 finished cells are run again" in line
+        and "made from other weights, configuration" in line
+    ]
+    assert "1 of 3 cells are in" in " ".join(told)
+    run_grid(given, tmp_path / "grid", run=lambda cell: pytest.fail("run a third time"), tell=quiet)
+
+
+def test_the_same_model_copied_elsewhere_is_the_same_model(tmp_path):
+    one, other = copied_model(tmp_path, "one"), copied_model(tmp_path, "other")
+    assert (
+        model_fingerprint(str(one))
+        == model_fingerprint(str(other))
+        == model_fingerprint("kit-gpt")
+        != model_fingerprint("kit-bert")
+    )
+
+
+def test_other_data_and_other_settings_are_measured_again(tmp_path, monkeypatch):
+    given, told = CELLS[:2], []
+    run_grid(given, tmp_path, run=stand_in, tell=quiet)
+    monkeypatch.setattr(fingerprints, "_data", lambda *_: "of another catalogue")
+    run_grid(given, tmp_path, run=stand_in, tell=told.append)
+    monkeypatch.setattr(cells, "CORE", 3)
+    run_grid(given, tmp_path, run=stand_in, tell=told.append)
+    assert [line.split("made from ")[1] for line in told if "made from" in line] == [
+        "other data",
+        "another version or other settings",
+    ]
+
+
+def test_a_cell_of_an_earlier_version_is_measured_again(tmp_path):
+    """It does not say which model it was made from, so nobody can know."""
+    run_grid(CELLS[:2], tmp_path, run=stand_in, tell=quiet)
+    Results(tmp_path).write(CELLS[1], stand_in(CELLS[1]))
+    told, ran = [], []
+    run_grid(
+        CELLS[:2], tmp_path, run=lambda cell: ran.append(cell) or stand_in(cell), tell=told.append
+    )
+    assert ran == [CELLS[1]] and any(
+        "1 finished cells are run again" in line and "an earlier version" in line for line in told
+    )
+
+
+def test_a_process_reads_the_model_again_when_its_files_change(tmp_path):
+    folder = copied_model(tmp_path)
+    first = cells.language_model(str(folder))
+    assert cells.language_model(str(folder)) is first
+    (folder / "README.md").write_text("another")
+    assert cells.language_model(str(folder)) is not first
+
+
+def test_two_cells_never_share_a_file():
+    models = [
+        "a/b",
+        "a_b",
+        "a%2Fb",
+        "a b",
+        "a",
+        "../a",
+        "x" * 300,
+        "x" * 301,
+        "/models/" + "y" * 300,
+        "ä" * 100,
+    ]
+    names = {Cell("world-movies", lm, "full", 8, 0).name for lm in models}
+    assert len(names) == len(models) and all(
+        len(name.encode()) < 250 and "/" not in name for name in names
+    )
+    assert (
+        Cell("world-movies", "kit-gpt", "full", 8, 0).name
+        == "next-world-movies-kit-gpt-full-8-0-60"
+    )
+
+
+def test_workers_end_with_their_parent(tmp_path):
+    """`kill -9` of the parent left processes that worked on for minutes, at nobody's request."""
+    process = start(tmp_path / "grid", 2, GRID_LOG=str(tmp_path / "log"), GRID_SLEEP="60")
+    deadline, workers = time.monotonic() + 60, []
+    while time.monotonic() < deadline and not (
+        (tmp_path / "log").exists() and len((tmp_path / "log").read_text().split()) >= 2
+    ):
+        time.sleep(0.05)
+    workers = psutil.Process(process.pid).children(recursive=True)
+    try:
+        assert len(workers) >= 2
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        _, alive = psutil.wait_procs(workers, timeout=10)
+        assert not alive
+    finally:
+        for worker in workers:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                worker.kill()
+
+
+# --- arguments
+# -----------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("task", "lm"), [("next", "kit-gpt"), ("next", "kit-bert"), ("like", "kit-gpt")]
+)
+def test_a_grid_without_names_is_every_strategy_that_fits(task, lm, monkeypatch, tmp_path, capsys):
+    """The command's own default ended in an ImportError."""
+    from tutorial_workshop import experiments
+    from tutorial_workshop.cli.main import main
+
+    ran = []
+    monkeypatch.setattr(experiments, "run_grid", lambda cells, *_, **__: ran.extend(cells))
+    given = [
+        "grid",
+        "--task",
+        task,
+        "--lm",
+        lm,
+        "--labels",
+        "0",
+        "8",
+        "--seeds",
+        "0",
+        "--users",
+        "2",
+        "--out",
+        str(tmp_path),
+    ]
+    data = ["--dataset", "world-movies"]
+    assert main([*given, *data]) == 0, capsys.readouterr().err
+    names = {cell.strategy for cell in ran}
+    assert (
+        {"popularity", "full", "lora"} <= names
+        and len(names) >= 8
+        and ("prefix" in names) == (task == "next" and lm == "kit-gpt")
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seeds": [0, -1]}, r"grid\(seed=-1\): expected a whole number from 0"),
+        ({"seeds": [0.5]}, r"grid\(seed=0.5\): expected a whole number"),
+        ({"seeds": [2**70]}, r"grid\(seed=\d+\): expected a whole number from 0 to"),
+        ({"users": -3}, r"grid\(users=-3\): expected a whole number from 1"),
+        ({"users": 2.5}, r"grid\(users=2.5\): expected a whole number"),
+        ({"budgets": [2.5]}, "budget 2.5 .*expected 'all' or a number of users"),
+        ({"budgets": ["²"]}, "budget '²' .*expected 'all' or a number of users"),
+        ({"budgets": [float("nan")]}, "budget nan .*expected 'all' or a number"),
+        ({"lm": "x" * 260}, "neither a kit model"),
+        ({"dataset": "x" * 260}, "unknown dataset"),
+    ],
+)
+def test_numbers_and_names_that_cannot_be_are_refused(change, message, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    given = {
+        "dataset": "world-movies",
+        "lm": "kit-gpt",
+        "strategies": ["full"],
+        "budgets": [8],
+        "seeds": [0],
+    } | change
+    with pytest.raises(InputError, match=message):
+        cells_of(**given)
+
+
+@pytest.mark.parametrize("jobs", [0, -1, 1.5, 10**6, True])
+def test_jobs_that_cannot_be_are_refused(jobs, tmp_path):
+    with pytest.raises(
+        InputError, match=r"run_grid\(jobs=.*\): expected a whole number from 1 to 1,024"
+    ):
+        run_grid(CELLS, tmp_path, jobs=jobs, run=stand_in, tell=quiet)

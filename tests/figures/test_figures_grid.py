@@ -1,0 +1,422 @@
+"""Figures and advice of notebook 06: if these fail, a curve, a verdict or a recommendation says
+something else than the runs behind it.
+"""
+
+from __future__ import annotations
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation import compare_seeds, holm, mean_interval
+from tutorial_lib.strategies import CELLS, STRATEGIES
+from tutorial_workshop.experiments import BASELINES
+from tutorial_workshop.experiments.results import COLUMNS
+from tutorial_workshop.figures.costs import cheapest_best, cost_map, cost_panels, describe_cost
+from tutorial_workshop.figures.decision_guide import (
+    contrasts,
+    crossing,
+    gains,
+    guide,
+    sides,
+    verdict,
+)
+from tutorial_workshop.figures.grid import (
+    COSTS,
+    FAMILIES,
+    at_labels,
+    family,
+    learning_curves,
+    over_users,
+    select,
+    spread,
+    summary,
+    told,
+)
+from tutorial_workshop.page.display import png_bytes
+
+METRIC = "ndcg@10"
+LEVELS = {  # strategy -> (labels -> mean, seconds a user)
+    "ceiling": ({0: 0.9}, 0.0),
+    "zero-shot": ({0: 0.3}, 0.2),
+    "ease": ({8: 0.1, 64: 0.52}, 0.001),
+    "full": ({8: 0.2, 64: 0.6}, 0.4),
+    "lora": ({8: 0.2, 64: 0.4}, 0.5),
+    "soft-prompt": ({8: 0.4, 64: 0.5}, 0.3),
+}
+
+
+@pytest.fixture(autouse=True)
+def no_figure_is_left_open():
+    yield
+    plt.close("all")
+
+
+def recorded(users=40, seeds=3, noise=0.05) -> pd.DataFrame:
+    """As `experiments.load_results` gives it: one row a cell and user; users of a seed are the same
+    for all strategies.
+    """
+    rng, rows = np.random.default_rng(0), []
+    ease = rng.random((seeds, users))
+    for number, (name, (levels, seconds)) in enumerate(LEVELS.items()):
+        for labels, level in levels.items():
+            for seed in range(seeds):
+                value = level + 0.1 * (ease[seed] - 0.5) + noise * rng.standard_normal(users)
+                same = {
+                    "format": 1,
+                    "task": "next",
+                    "dataset": "d",
+                    "lm": "" if name in BASELINES else "m",
+                    "strategy": name,
+                }
+                same |= {
+                    "labels": labels,
+                    "seed": seed,
+                    "trainable": 10**number,
+                    "stored_bytes": 4 * 10**number,
+                    "seconds": labels + seed,
+                }
+                same |= {
+                    "score_seconds": seconds,
+                    "flops": np.nan if name in BASELINES else 1e9 * labels,
+                }
+                rows += [
+                    {**same, "user": 100 * seed + user, METRIC: value[user], "auc": value[user]}
+                    for user in range(users)
+                ]
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+# --- tables
+# ------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_every_strategy_has_a_family():
+    """A new cell of the survey would land in the wrong panel without anybody noticing."""
+    assert {family(name) for name in STRATEGIES} == set(FAMILIES[1:]) and {
+        family(name) for name in BASELINES
+    } == {FAMILIES[0]}
+    assert all(
+        (family(name) == "prompt") == (s.cell in CELLS[4:]) for name, s in STRATEGIES.items()
+    )
+    with pytest.raises(InputError, match="soft-promt.*soft-prompt"):
+        family("soft-promt")
+
+
+def test_select_keeps_one_experiment():
+    frame = recorded()
+    other = [frame.assign(dataset="e"), frame.assign(task="like"), frame.assign(lm="n")]
+    found = select(pd.concat([frame, *other]), "d", "m")
+    assert (
+        set(found["lm"]) == {"", "m"}
+        and set(found["task"]) == {"next"}
+        and set(found["dataset"]) == {"d"}
+    )
+    assert select(frame, "d", "m", "like").empty and summary(select(frame, "x", "m")).empty
+
+
+def test_summary_by_hand():
+    """Interval over seeds, not over users; costs are those of a cell, whatever its number of users."""
+    frame = recorded()
+    row = summary(frame).set_index(["strategy", "labels"]).loc[("full", 64)]
+    means = (
+        frame[(frame["strategy"] == "full") & (frame["labels"] == 64)]
+        .groupby("seed")[METRIC]
+        .mean()
+    )
+    low, high = scipy.stats.t.interval(0.95, df=2, loc=means.mean(), scale=scipy.stats.sem(means))
+    assert row[["mean", "low", "high"]].tolist() == pytest.approx([means.mean(), low, high])
+    assert (
+        row["seeds"] == 3
+        and row["seconds"] == 65
+        and row["ms a user"] == pytest.approx(400)
+        and row["flops"] == 64e9
+    )
+    assert summary(frame)["mean"].is_monotonic_decreasing
+    assert np.isnan(summary(frame).set_index("strategy").loc["ease", "flops"]).all()
+
+
+def test_a_live_run_has_intervals_over_users():
+    frame = recorded(seeds=1)
+    row = over_users(frame).set_index(["strategy", "labels"]).loc[("full", 8)]
+    values = frame[(frame["strategy"] == "full") & (frame["labels"] == 8)].reset_index(drop=True)
+    interval = mean_interval(values, METRIC)
+    assert row[["mean", "low", "high"]].tolist() == pytest.approx(
+        [interval.mean, interval.low, interval.high]
+    )
+    assert row["low"] < row["mean"] < row["high"]
+
+
+def test_at_labels_never_takes_more_than_you_have():
+    means = summary(recorded())
+    assert {*at_labels(means, 63)["labels"]} == {0, 8} and {*at_labels(means, 64)["labels"]} == {
+        0,
+        64,
+    }
+    assert {*at_labels(means, 7)["strategy"]} == {"ceiling", "zero-shot"}
+
+
+def test_the_front_is_what_nothing_beats():
+    """Cheaper and better than every other one on it; the known truth is not for sale, and what
+    nobody counted is not free.
+    """
+    means = at_labels(summary(recorded()), 64)
+    assert cheapest_best(means, "ms a user")["strategy"].tolist() == ["ease", "full"]
+    assert cheapest_best(means, "trainable")["strategy"].tolist() == ["zero-shot", "ease", "full"]
+    assert cheapest_best(means, "flops")["strategy"].tolist() == ["zero-shot", "full"]
+
+
+@pytest.mark.parametrize("places", [[0, 0, 0], [0.3, 0.1, 0.2, 5], [], [2, 1.5, 1.6, 1.4, 0.1]])
+def test_spread_keeps_order_and_distance(places):
+    found = spread(places, 0.5)
+    order = np.argsort(places, kind="stable")
+    assert (np.diff(found[order]) > 0.5 - 1e-9).all()
+    assert found.sum() == pytest.approx(np.sum(places))
+
+
+# --- figures
+# -----------------------------------------------------------------------------------------------------------------------------
+
+
+def test_curves_stand_in_the_panel_of_their_family():
+    """Means where the table has them; names at the ends; a live point is a star."""
+    means = summary(recorded())
+    mark = (
+        means[means["strategy"] == "lora"]
+        .head(1)
+        .assign(strategy="mine", family="yours", mean=0.7, low=0.6, high=0.8)
+    )
+    figure = learning_curves(means, mark)
+    panels = {ax.get_title(): ax for ax in figure.axes}
+    assert set(panels) == set(FAMILIES)
+    for name, titles in {
+        "no language model": ["ease"],
+        "fine-tune the backbone": ["full"],
+        "prompt": ["soft-prompt"],
+    }.items():
+        texts = {text.get_text() for text in panels[name].texts}
+        assert {*titles, "mine", "ceiling"} <= texts and not {"lora"} & texts
+        line = panels[name].containers[0][0]
+        assert line.get_ydata() == pytest.approx(
+            means[means["strategy"] == titles[0]].sort_values("labels")["mean"].tolist()
+        )
+        (star,) = [c[0] for c in panels[name].containers if c[0].get_marker() == "*"]
+        assert star.get_ydata() == pytest.approx([0.7])
+    assert "zero-shot" in {text.get_text() for text in panels["prompt"].texts}
+    assert figure.axes[0].get_ylim()[0] == 0
+
+
+@pytest.mark.parametrize(
+    "rows", [slice(0, 0), slice(0, 1), slice(None)], ids=["nothing", "one", "all"]
+)
+def test_curves_draw_what_there_is(rows):
+    """Fewer budgets, one seed or nothing recorded must not break the notebook."""
+    frame = recorded(seeds=1)
+    figure = learning_curves(summary(frame[frame["strategy"].isin(sorted(LEVELS)[rows])]))
+    empty = [
+        ax.get_title()
+        for ax in figure.axes
+        if "none recorded" in {text.get_text() for text in ax.texts}
+    ]
+    assert empty == ([] if rows == slice(None) else list(FAMILIES) if rows.stop == 0 else [])
+    assert png_bytes(figure, dpi=30)
+
+
+def test_a_whisker_does_not_flatten_the_curves():
+    """Two seeds can have an interval from -1 to 2; the curves are what is looked at."""
+    means = summary(recorded())
+    limits = learning_curves(means.assign(high=9.0), floor=0.1).axes[0].get_ylim()
+    assert limits == pytest.approx((0.1, 0.1 + 1.62 * (means["mean"].max() - 0.1)))
+
+
+def test_told_names_every_number():
+    means = summary(recorded())
+    text = told(means)
+    assert all(f"{row.mean:.3f}" in text and row.strategy in text for row in means.itertuples())
+
+
+@pytest.mark.parametrize("cost", COSTS)
+def test_cost_map_over_its_grid(cost):
+    """Every setting of the widget draws, the budget changes the picture, and so does the strategy
+    picked.
+    """
+    means = summary(recorded())
+    pictures = {
+        (labels, name): png_bytes(cost_map(at_labels(means, labels), cost, name), dpi=40)
+        for labels in (8, 64)
+        for name in LEVELS
+    }
+    for name in ("full", "soft-prompt"):
+        assert pictures[8, name] != pictures[64, name]
+    assert pictures[8, "full"] != pictures[8, "soft-prompt"]
+
+
+def test_the_widget_says_what_it_shows():
+    """In words, for the strategy picked, at every budget; also where it was not run."""
+    means = summary(recorded())
+    text = describe_cost(means, 64, "ms a user", "full")
+    assert (
+        "full" in text
+        and f"{means.set_index(['strategy', 'labels']).loc[('full', 64), 'mean']:.3f}" in text
+        and "400" in text
+    )
+    assert "front: ease, full" in text and "not counted" in describe_cost(
+        means, 64, "flops", "ease"
+    )
+    assert "was not run" in describe_cost(means, 4, "trainable", "full")
+
+
+def test_cost_map_places_points():
+    """At its cost and mean; what costs nothing stands at a tick "0"; the truth and unknown costs
+    are not drawn.
+    """
+    means = at_labels(summary(recorded()), 64)
+    figure = cost_map(means, "flops")
+    ax = figure.axes[0]
+    assert {text.get_text() for text in ax.texts} == {"zero-shot", "full", "lora", "soft-prompt"}
+    at = {round(c[0].get_ydata()[0], 6): c[0].get_xdata()[0] for c in ax.containers}
+    assert at[round(float(means.set_index("strategy").loc["full", "mean"]), 6)] == 64e9
+    ticks = dict(zip([t.get_text() for t in ax.get_xticklabels()], ax.get_xticks(), strict=True))
+    assert (
+        at[round(float(means.set_index("strategy").loc["zero-shot", "mean"]), 6)]
+        == ticks["0"]
+        < 64e9
+    )
+    assert len(cost_panels(means).axes) == 4
+
+
+# --- tests and advice
+# --------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p", "expected"),
+    [
+        (0.01, 0.03, 0.001, "better"), (-0.03, -0.01, 0.001, "worse"), (-0.019, 0.019, 1, "equivalent"), (0.001, 0.019, 0.01, "equivalent"),
+        (-0.01, 0.03, 0.06, "inconclusive"), (np.nan, np.nan, np.nan, "inconclusive"), (0.001, 0.03, 0.05, "inconclusive"),
+        (-0.02, 0.01, 0.9, "inconclusive"),
+    ],
+)  # fmt: skip
+def test_verdicts(low, high, p, expected):
+    """Equivalence needs an interval within the margin; not significant is not equivalent."""
+    assert verdict(low, high, p, 0.02) == expected
+
+
+def test_contrasts_pair_users_of_a_seed_and_adjust_over_the_family():
+    frame = recorded()
+    table = contrasts(
+        frame, [("soft-prompt", "full"), ("zero-shot", "full"), ("p5", "full")], [8, 64], 0.02
+    )
+    assert table[["strategy", "labels"]].apply(tuple, axis=1).tolist() == [
+        ("soft-prompt", 8),
+        ("soft-prompt", 64),
+        ("zero-shot", 8),
+        ("zero-shot", 64),
+    ]
+
+    def side(name, labels):
+        return frame[(frame["strategy"] == name) & (frame["labels"] == labels)].set_index(
+            ["seed", "user"]
+        )[[METRIC]]
+
+    tests = [compare_seeds(side(n, own), side("full", c)) for n, own, c in (("soft-prompt", 8, 8), ("soft-prompt", 64, 64),
+             ("zero-shot", 0, 8), ("zero-shot", 0, 64))]  # fmt: skip
+    c = tests[0]
+    first = table.iloc[0]
+    assert first[["gain", "95 % low", "95 % high", "detectable"]].tolist() == pytest.approx(
+        [c.difference, *c.ci, c.minimum_detectable_effect]
+    )
+    assert (
+        first["pairs"] == 120
+        and first["verdict"] == "better"
+        and table.iloc[1]["verdict"] == "worse"
+    )
+    assert table["p adjusted"].tolist() == pytest.approx(holm([test.p for test in tests]))
+    assert contrasts(frame, [("p5", "full")], [8], 0.02).empty
+
+
+def test_gains_show_the_verdict_in_their_markers():
+    """Shape and fill tell what colour alone would not."""
+    table = contrasts(recorded(), [("soft-prompt", "full"), ("zero-shot", "full")], [8, 64], 0.02)
+    figure = gains(table.assign(verdict=["better", "worse", "equivalent", "inconclusive"]), 0.02)
+    marks = [
+        (c[0].get_marker(), c[0].get_markerfacecolor() == "white")
+        for ax in figure.axes
+        for c in ax.containers
+    ]
+    assert marks == [("^", False), ("v", False), ("s", False), ("o", True)]
+    assert [ax.get_title() for ax in figure.axes] == ["soft-prompt", "zero-shot"]
+    drawn = [c[0].get_ydata()[0] for ax in figure.axes for c in ax.containers]
+    assert drawn == pytest.approx(table["gain"].tolist())
+
+
+def test_crossing_needs_a_change_of_sign():
+    table = contrasts(recorded(), [("soft-prompt", "full"), ("soft-prompt", "lora")], [8, 64], 0.02)
+    assert (
+        crossing(table[table["against"] == "full"].iloc[::-1]) == (8, 64)
+        and crossing(table[table["against"] == "lora"]) is None
+    )
+    assert sides(table[table["against"] == "full"]) == "leads up to 8 labels and trails from 64 on"
+    assert sides(table[table["against"] == "lora"]) == "leads at every budget"
+    assert sides(table[table["against"] == "lora"].assign(gain=-1)) == "trails at every budget"
+
+
+def test_the_guide_takes_the_cheapest_of_the_ties():
+    """Noise as large as the differences: all are ties. No noise: the best alone."""
+    sharp, blurred = recorded(), recorded(users=12, noise=1.0)
+    found = guide(sharp, 64)
+    assert (found.strategy, found.best, found.ties, found.labels) == ("full", "full", ("full",), 64)
+    assert "all others that fit" in " ".join(found.reasons).lower() and "ceiling" not in set(
+        found.table["strategy"]
+    )
+    found = guide(blurred, 64)
+    assert found.strategy == "ease" and {"full", "ease"} <= set(found.ties)
+    assert guide(blurred, 64, cheap="trainable").strategy == "zero-shot"
+    assert "95 % interval" in found.reasons[-1] and "**`ease`**" in found.reasons[-1]
+    losses = {
+        name: found.table["mean"].max() - mean
+        for name, mean in found.table[["strategy", "mean"]].to_numpy()
+    }
+    for most in (0.0, 0.15, 0.3):
+        assert set(guide(blurred, 64, most_loss=most).ties) == {
+            name for name in found.ties if losses[name] <= most
+        }
+
+
+def test_the_guide_keeps_the_limits():
+    """Labels, latency and memory each rule out what they should, and the reasons count it."""
+    frame = recorded()
+    assert guide(frame, 63).strategy == "soft-prompt" and guide(frame, 63).labels == 8
+    assert guide(frame, 0).strategy == "zero-shot"
+    found = guide(frame, 64, limits={"ms a user": 350})
+    assert (
+        found.best == "ease"
+        and found.table.set_index("strategy").loc["full", "role"] == "does not fit"
+    )
+    assert found.reasons[0].startswith("3 of 5")
+    assert guide(frame, 64, limits={"stored_bytes": 4 * 10**2}).strategy == "ease"
+    assert (
+        "flops" not in guide(frame, 64, limits={"flops": 1e12}).ties
+        and guide(frame, 64, limits={"flops": 1e12}).best == "full"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"labels": -1}, "numbers from 0"), ({"labels": 8, "limits": {"watts": 1}}, "cost 'watts'"),
+        ({"labels": 8, "cheap": "watts"}, "cost 'watts'"), ({"labels": 64, "limits": {"ms a user": 0.5}}, "raise them"),
+        ({"labels": 8, "limits": {"ms a user": -1}}, "numbers from 0"),
+    ],
+)  # fmt: skip
+def test_the_guide_refuses_what_it_cannot_answer(arguments, words):
+    with pytest.raises(InputError, match=words):
+        guide(recorded(), **arguments)
+    with pytest.raises(InputError, match="nothing recorded"):
+        guide(recorded().iloc[:0], 8)

@@ -1,0 +1,143 @@
+"""Figures on the page: if these fail, a reader who cannot see a figure gets nothing, or sees it
+twice.
+"""
+
+from __future__ import annotations
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from kernel import kernel, shown
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation import compare, mean_interval
+from tutorial_workshop.page import curves, interval_bars, show
+from tutorial_workshop.page import output as telling
+from tutorial_workshop.page.display import image_html, png_bytes
+
+ALT = "Two bars: Popularity 0.05 and Transition 0.11."
+CAPTION = "Transition finds twice as many next items."
+
+
+def bars():
+    return interval_bars(
+        ["Popularity", "Transition"],
+        [0.05, 0.11],
+        [0.04, 0.09],
+        [0.06, 0.13],
+        quantity="NDCG@10",
+        ceiling=(0.2, "ceiling"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("alt", "caption", "named"),
+    [
+        ("", CAPTION, "alt"),
+        ("a plot", CAPTION, "alt"),
+        (ALT, "", "caption"),
+        (ALT, None, "caption"),
+    ],
+)
+def test_texts_are_required(alt, caption, named):
+    with pytest.raises(InputError, match=f"^{named}=.*too short"):
+        show(bars(), alt=alt, caption=caption)
+    plt.close("all")
+
+
+def test_show_needs_a_figure():
+    with pytest.raises(InputError, match="expects a matplotlib Figure, got list"):
+        show([1, 2], alt=ALT, caption=CAPTION)
+
+
+def test_without_a_notebook_the_texts_are_printed_and_the_figure_is_closed(capsys):
+    show(bars(), alt=ALT, caption=CAPTION)
+    assert capsys.readouterr().out == f"[figure: {ALT}]\n{CAPTION}\n"
+    assert plt.get_fignums() == []
+
+
+def test_a_notebook_shows_the_figure_once_with_its_alt_text():
+    """An open figure would be drawn again by the inline backend at the end of the cell."""
+    with kernel() as run:
+        outputs = shown(
+            run(
+                "%matplotlib inline\nimport matplotlib.pyplot as plt\nfrom tutorial_workshop.page"
+                f" import show\nfig, ax = plt.subplots()\nax.plot([1, 2])\nshow(fig, alt={ALT!r},"
+                f" caption={CAPTION!r})"
+            )
+        )
+    (output,) = outputs
+    assert output.metadata["image/png"]["alt"] == ALT and output.data["image/png"]
+    assert f'alt="{ALT}"' in output.data["text/html"], (
+        "JupyterLab drops the alt text of a PNG output, and keeps that of HTML"
+    )
+    assert f"<figcaption>{CAPTION}</figcaption>" in output.data["text/html"]
+
+
+def test_the_same_figure_gives_the_same_bytes():
+    assert png_bytes(bars()) == png_bytes(bars())
+    assert plt.get_fignums() == []
+
+
+def test_a_figure_that_fails_to_draw_is_closed_too(monkeypatch):
+    fig, ax = plt.subplots()
+    monkeypatch.setattr(ax, "draw", lambda renderer: float("no"))
+    with pytest.raises(ValueError):
+        png_bytes(fig)
+    assert plt.get_fignums() == []
+
+
+def test_alt_text_cannot_break_out_of_its_attribute():
+    assert 'alt="&quot;&gt;&lt;script&gt;"' in image_html(b"x", '"><script>')
+
+
+def test_interval_bars_show_value_interval_and_ceiling():
+    fig = bars()
+    ax = fig.axes[0]
+    assert [text.get_text() for text in ax.texts] == ["0.050", "0.110"]
+    assert ax.get_xlabel() == "NDCG@10" and ax.get_xlim()[1] > 0.2, (
+        "the ceiling must lie inside the figure"
+    )
+    plt.close(fig)
+    with pytest.raises(InputError, match="'b' has mean 0.5 outside"):
+        interval_bars(["a", "b"], [0.5, 0.5], [0.4, 0.6], [0.6, 0.7], quantity="q")
+    with pytest.raises(InputError, match="2 labels, 1 means"):
+        interval_bars(["a", "b"], [0.5], [0.4], [0.6], quantity="q")
+
+
+def test_curves_differ_in_more_than_colour():
+    fig = curves(
+        [1, 2], {"a": [1, 2], "b": [2, 3]}, x_label="cut-off k", y_label="NDCG", x_unit="items"
+    )
+    lines = fig.axes[0].get_lines()
+    assert (
+        len({(line.get_linestyle(), line.get_marker()) for line in lines}) == 2
+        and fig.axes[0].get_xlabel() == "cut-off k [items]"
+    )
+    plt.close(fig)
+    with pytest.raises(InputError, match="9 series"):
+        curves([1], {str(i): [i] for i in range(9)}, x_label="x", y_label="y")
+    with pytest.raises(InputError, match="'a' has 1 values for 2 positions"):
+        curves([1, 2], {"a": [1]}, x_label="x", y_label="y")
+    plt.close("all")
+
+
+def test_bars_that_are_all_zero_draw_without_a_warning(recwarn):
+    """Six users and no hit: a warning on the page looks like a fault of the learner's."""
+    interval_bars(["a", "b"], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], quantity="q").canvas.draw()
+    assert [str(warning.message) for warning in recwarn] == []
+
+
+def test_bars_and_points_say_where_there_is_no_interval(capsys):
+    """Nobody has a hit: no whisker, and the text says why."""
+    none = mean_interval(pd.DataFrame({"hit@10": [0.0] * 9}), "hit@10")
+    same = pd.DataFrame({"hit@10": [0.0, 1.0]})
+    telling.bars({"Random": none, "EASE": (0.2, 0.1, 0.3)}, quantity="hit@10", caption=CAPTION)
+    telling.points(
+        ["a - b"], {"gain": [compare(same, same, "hit@10")]}, quantity="hit@10", caption=CAPTION
+    )
+    shown = capsys.readouterr().out
+    assert shown.count("no interval: too few non-zero users") == 2 and "nan" not in shown

@@ -1,0 +1,321 @@
+"""Searching prompt words: the gradient against true derivatives, the account of calls and flips,
+and a model that stays as it was.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import pytest
+import torch
+from tiny_lms import lm, split, tiny, world
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.language.verbalise import verbaliser
+from tutorial_lib.models.decoding import naive_log_likelihood
+from tutorial_lib.strategies.automatic_prompts import (
+    Plan,
+    Search,
+    auto_prompt,
+    pap_rec,
+    prompt_template,
+)
+from tutorial_lib.strategies.prompt_examples import (
+    GRADIENT_CALLS,
+    Examples,
+    candidate_scores,
+    user_events,
+    word_tokens,
+    words_of,
+)
+from tutorial_lib.strategies.prompt_objectives import BEAMS, OBJECTIVES, objective_on
+from tutorial_lib.strategies.task import Task
+
+WORDS = verbaliser(world(), limit=4)
+
+
+def examples(model=None, users=range(6), each: int = 1, skip: int = 0) -> Examples:
+    pairs, whose = [], []
+    for user in users:
+        for end in range(2 + skip, 2 + skip + each):
+            history = split().train[user]
+            pairs.append((history[:end], int(history[end])))
+            whose.append(user)
+    return Examples(model or frozen(), WORDS, pairs, whose)
+
+
+def frozen():
+    model = lm("kit-gpt")
+    model.model.requires_grad_(False)
+    return model
+
+
+def task(users: int = 8, seed: int = 0, model=None) -> Task:
+    histories = [split().train[row] for row in range(users)]
+    return Task(
+        (model or lm("kit-gpt")).clone(),
+        WORDS,
+        histories,
+        world().n_items,
+        seed,
+        dataset=world(),
+        users=split().users[:users],
+    )
+
+
+def search(method: str = "gradient", objective: str = "loss", **plan) -> Search:
+    train, valid = examples(users=range(6)), examples(users=range(6), skip=2, each=2)
+    return Search(
+        train,
+        objective_on(objective, valid),
+        Plan(**{"calls": 500, "top": 4, "method": method, **plan}),
+    ).run()
+
+
+# -- words and losses
+# ------------------------------------------------------------------------------------------------------------------
+def test_words_are_read_back_as_the_same_tokens_behind_a_history():
+    """A token that the tokenizer splits otherwise in running text would be found, written, and
+    never read.
+    """
+    model, rng = frozen(), np.random.default_rng(0)
+    vocabulary = word_tokens(model)
+    assert len(vocabulary) > 20
+    for tokens in rng.choice(vocabulary, size=(200, 4)):
+        text = prompt_template(model, tokens).fill(history=WORDS.titles[0], item="")[0]
+        assert model.prompt_ids(text)[-5:-1] == tokens.tolist()
+
+
+@pytest.mark.parametrize("prompt", [[], [30], [30, 31, 32]], ids=len)
+@pytest.mark.parametrize("name", ["kit-gpt", "gpt2"])
+def test_loss_behind_a_kept_history_equals_the_loss_of_the_whole_text(prompt, name):
+    """Side by side, prompts must neither see each other nor be moved by padding."""
+    model = lm(name)
+    prompt = [int(word_tokens(model)[i]) for i in prompt]
+    ex = examples(model)
+    found = ex.losses([prompt, prompt[::-1], prompt])
+    template = prompt_template(model, prompt) if prompt else None
+    for column, (history, item) in enumerate(ex.pairs):
+        text = (
+            template.fill(history=WORDS.history(history), item="")[0]
+            if template
+            else WORDS.history(history) + ";"
+        )
+        title = WORDS.titles[item]
+        total = -naive_log_likelihood(model, [text], [title])[0, 0] / len(model.target_ids(title))
+        assert found[0, column] == pytest.approx(total, abs=1e-4) and found[
+            2, column
+        ] == pytest.approx(total, abs=1e-4)
+
+
+def test_each_example_may_have_its_own_prompt():
+    """Users' own words are measured in one pass."""
+    ex, words = examples(), word_tokens(frozen())
+    own = np.stack([words[:6], words[6:12]], axis=1)  # [n, 2]
+    together = ex.losses(own[None])[0]
+    assert together == pytest.approx(
+        [ex.losses([row])[0, i] for i, row in enumerate(own)], abs=1e-5
+    )
+
+
+# -- gradients
+# -------------------------------------------------------------------------------------------------------------------------
+def test_gradient_is_the_derivative_of_the_loss_along_a_step_to_another_word():
+    """Wrong slot, wrong sign or a gradient of another loss: the difference quotient would disagree."""
+    ex, words = examples(), word_tokens(frozen())
+    prompt, slot, other = words[:3].tolist(), 1, int(words[40])
+    gradient = ex.gradients(prompt, slot)
+    table = ex.vocabulary
+    base, step = (
+        table[torch.tensor(prompt)].repeat(len(ex), 1, 1)[None],
+        table[other] - table[prompt[slot]],
+    )
+
+    def loss_at(share):
+        moved = base.clone()
+        moved[0, :, slot] += share * step
+        return ex._losses(moved, 1).double().numpy()
+
+    quotient = (loss_at(1e-2) - loss_at(-1e-2)) / 2e-2
+    assert quotient == pytest.approx(gradient @ step.double().numpy(), rel=0.03, abs=2e-3)
+
+
+def test_scores_are_high_where_the_loss_falls():
+    """HotFlip on the loss takes the words with the most negative <gradient, E_w>; with the other
+    sign the search goes uphill.
+    """
+    embeddings = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 2.0]])
+    assert candidate_scores(np.array([3.0, 1.0]), embeddings).tolist() == [-3.0, 3.0, -2.0]
+    assert candidate_scores(np.array([3.0, 1.0]), embeddings, norm_control=True).tolist() == [
+        -3.0,
+        3.0,
+        -1.0,
+    ]
+
+
+def test_a_small_true_step_along_the_best_score_lowers_the_loss():
+    """The sign again, end to end in the model."""
+    ex, words = examples(), word_tokens(frozen())
+    gradient = ex.gradients(words[:2].tolist(), 0).mean(0)
+    table = ex.vocabulary[words].double().numpy()
+    best = words[candidate_scores(gradient, table - table[0]).argmax()]
+    base = ex.vocabulary[torch.tensor(words[:2])].repeat(len(ex), 1, 1)[None]
+    moved = base.clone()
+    moved[0, :, 0] += 0.02 * (ex.vocabulary[best] - ex.vocabulary[words[0]])
+    assert ex._losses(moved, 1).mean() < ex._losses(base, 1).mean()
+
+
+# -- the search
+# ------------------------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("method", ["gradient", "random"])
+def test_every_candidate_is_logged_and_every_flip_lowers_the_objective(method):
+    """From the log alone the whole search can be told again."""
+    found = search(method)
+    log = found.frame()
+    tokens = list(found.first)
+    for flip in log[log["accepted"]].itertuples():
+        tokens[flip.slot] = flip.token
+        assert flip.after < flip.before
+    assert tokens == found.tokens and found.value == log["value"].iloc[-1]
+    assert len(log) + 1 == found.evaluated
+    assert found.value == pytest.approx(found.objective([found.tokens]).mean(), abs=1e-5)
+    assert not log.groupby("round")["accepted"].sum().gt(1).any()
+    rejected = log[~log["accepted"].groupby([log["round"], log["slot"]]).transform("any")]
+    assert (rejected["after"] >= rejected["before"]).all()
+
+
+def test_calls_are_counted_in_one_unit_and_bound_both_methods():
+    """A comparison at equal calls is one only if the gradient pays for its backward pass."""
+    for method in ("gradient", "random"):
+        found = search(method)
+        valid, train = len(found.objective.examples), len(found.train)
+        gradients = (found.calls - valid * found.evaluated) / (GRADIENT_CALLS * train)
+        assert gradients == (
+            0 if method == "random" else found.frame().groupby(["round", "slot"]).ngroups
+        )
+        assert 500 <= found.calls < 500 + 4 * valid + GRADIENT_CALLS * train
+
+
+def test_same_seed_same_words_and_another_seed_others():
+    assert search().tokens == search().tokens
+    assert search(seed=1).first != search().first
+
+
+def test_no_prompt_is_tried_twice_and_a_small_vocabulary_ends_the_search():
+    train, valid = examples(), examples(skip=2)
+    found = Search(
+        train,
+        objective_on("loss", valid),
+        Plan(slots=1, calls=10**6),
+        vocabulary=word_tokens(frozen())[:5],
+    ).run()
+    assert found.frame()["token"].value_counts().max() <= 2 and len(found.frame()) <= 10
+
+
+def test_a_users_word_changes_only_where_that_users_own_score_improves():
+    found = search(user_rounds=1, slots=2)
+    users = found.frame()
+    users = users[users["kind"] == "user"]
+    assert set(users["user"]) == set(range(6))
+    for user, rows in users.groupby("user"):
+        assert rows["accepted"].any() == (rows["after"].min() < rows["before"].iloc[0]), user
+        assert (
+            not rows["accepted"].any()
+            or rows.loc[rows["accepted"], "after"].item() == rows["after"].min()
+        )
+    assert found.value == pytest.approx(
+        found.objective([found.prompts(found.objective.examples)]).mean(), abs=1e-5
+    )
+    after = found.frame()[lambda f: (f["kind"] == "task") & (f["round"] > users["round"].max())]
+    assert not after["slot"].eq(1).any(), "the last word belongs to the users by then"
+
+
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_objectives_are_lower_for_the_better_prompt_and_count_their_calls(name):
+    measure = objective_on(name, examples())
+    before = measure.calls
+    values = measure([[40], [41]])
+    per_pair = {"loss": 1, "answers": BEAMS, "choice": 5}[name]
+    assert values.shape == (2, 6) and measure.calls - before == 2 * 6 * per_pair
+    assert (values >= 0).all() and (name == "loss" or (values <= 1).all())
+
+
+def test_resampled_negatives_ask_another_question_each_time():
+    fixed, noisy = (
+        objective_on("choice", examples(each=4)),
+        objective_on("choice", examples(each=4), resample=True),
+    )
+    assert (fixed([[40]]) == fixed([[40]])).all()
+    assert len({noisy([[40]]).mean() for _ in range(6)}) > 1
+
+
+# -- strategies
+# ------------------------------------------------------------------------------------------------------------------------
+def checksum(model) -> str:
+    return hashlib.sha256(
+        b"".join(p.detach().numpy().tobytes() for p in model.model.parameters())
+    ).hexdigest()
+
+
+@pytest.mark.parametrize("strategy", [auto_prompt, pap_rec])
+def test_the_model_is_bit_identical_and_what_was_found_is_scored(strategy):
+    """Only words are chosen: a weight that moved would make it another method."""
+    given = task(model=tiny("kit-gpt"))
+    before = checksum(given.lm)
+    out = strategy(given, slots=2, calls=300, top=3)
+    assert checksum(out.lm) == before and out.moved["backbone"] == 0 and out.moved["prompt"] > 0
+    assert words_of(out.lm, out.tokens) in out.template.source
+    scores = out.calibrate(2).score([[1, 2], [3]])
+    assert scores.shape == (2, world().n_items) and np.isfinite(scores).all()
+    assert not out.log.empty and out.calls >= 300 and out.n_trainable == 2 + len(out.own)
+
+
+def test_own_words_are_read_for_the_user_who_has_them():
+    out = pap_rec(task(), slots=2, calls=300, top=5)
+    user = next(u for u, token in out.own.items() if token != out.tokens[-1])
+    assert words_of(out.lm, [out.own[user]]) in out.prompt([1], user) and out.prompt(
+        [1], 10**6
+    ) == out.prompt([1])
+    scores = out.score([[1], [1]], users=[user, 10**6])
+    assert np.array_equal(scores[1], out.score([[1]])[0]) and not np.array_equal(
+        scores[0], scores[1]
+    )
+
+
+def test_validation_events_are_the_last_ones_and_no_event_serves_twice():
+    for events in (1, 3):
+        train, valid = user_events(task(), events, 10**6)
+        keys = [{(u, tuple(h), i) for u, h, i in part} for part in (train, valid)]
+        assert not keys[0] & keys[1] and len(valid) == events * 8
+        assert {i for u, _, i in valid if u == split().users[0]} <= set(
+            split().train[0][-events:].tolist()
+        )
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        ({"slots": 0}, "slots=0"), ({"calls": 0}, "calls=0"), ({"top": 0}, "top=0"), ({"method": "hill"}, "unknown method"),
+        ({"expansion": "here"}, "unknown expansion"), ({"objective": "bleu"}, "unknown objective"),
+        ({"validation_events": 0}, "validation_events=0"),
+    ],
+)  # fmt: skip
+def test_bad_options_end_in_one_line(wrong, told):
+    with pytest.raises(InputError, match=told):
+        auto_prompt(task(), **wrong)
+
+
+def test_other_bad_input_ends_in_one_line():
+    with pytest.raises(InputError, match="expected 2 or more, one word for all"):
+        pap_rec(task(), slots=1)
+    with pytest.raises(InputError, match="needs a causal model"):
+        auto_prompt(task(model=lm("bert")))
+    with pytest.raises(InputError, match="no .history, item. pairs"):
+        Examples(frozen(), WORDS, [])
+    with pytest.raises(InputError, match=r"slot=3"):
+        examples().gradients([40, 41, 42], 3)
+    with pytest.raises(InputError, match="expected token ids"):
+        examples().losses(np.zeros((1, 2, 3)))
+    with pytest.raises(InputError, match="vocabulary of 1 words"):
+        Search(examples(), objective_on("loss", examples()), Plan(), vocabulary=[5])

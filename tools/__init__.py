@@ -1,0 +1,3 @@
+"""What maintainers run in a clone: the notebook builder and its rules, the lock file, the lane with
+Colab's packages.
+"""

@@ -1,0 +1,326 @@
+"""Notebooks from one source: ``notebooks/src/NN_name.py`` -> ``notebooks/`` (exercises) and
+``notebooks/solutions/``.
+
+The source is py:percent with the solutions inside, and cell tags say what each part is. The builder
+
+- writes the badges (after the ``title`` cell) and the ``setup`` cell (before ``parameters``), the same in all notebooks; while
+  pyproject.toml names no repository there are no badges, and in Colab the set-up cell takes a wheel
+  that was uploaded;
+- empties what stands between ``# SOLUTION BEGIN`` and ``# SOLUTION END`` to ``...`` and drops cells tagged ``solution`` (exercises only);
+- puts folded text in the place of each ``hint(...)`` cell, and after each ``quiz(...)`` cell, for pages where no kernel runs;
+- gives the same bytes on every build: cell ids from the content, a fixed kernel, no outputs, no widget state.
+
+``python -m tools.builder [--check]`` builds all, or only says what is out of date.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import re
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from urllib.parse import quote
+
+from tutorial_lib.data.shipped import write_whole
+from tutorial_lib.errors import InputError
+from tutorial_workshop.page.environment import project_table
+
+_SOLUTION = re.compile(
+    r"^(?P<indent>[ \t]*)# SOLUTION BEGIN[ \t]*\n.*?^[ \t]*# SOLUTION END[ \t]*$", re.M | re.S
+)
+_MARK = re.compile(r"^[ \t]*# SOLUTION (BEGIN|END)[ \t]*(\n|\Z)", re.M)
+_QUIZ = re.compile(r"""^quiz\(\s*["']([^"']+)["'],\s*["']([^"']+)["']""", re.M)
+_HINT = re.compile(r"""hint\(["']([^"']+)["']\)""")
+_KEPT_METADATA = ("tags", "cellView")
+METADATA = {  # without a kernelspec JupyterLab stops to ask for a kernel
+    "colab": {"provenance": [], "toc_visible": True},
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+SETUP = """\
+# @title Set-up: installs the kit in Colab where it is missing, then checks this computer
+{imports}
+
+if importlib.util.find_spec("tutorial_lib") is None and "COLAB_RELEASE_TAG" in os.environ:
+{install}
+
+# Not in Colab, and "No module named 'tutorial_lib'"? Start Jupyter with: make lab
+from tutorial_workshop.page import setup
+
+setup()"""
+
+
+FROM_REPOSITORY = """\
+    %pip install --quiet "git+https://github.com/{repository}@{tag}\""""
+FROM_WHEEL = """\
+    wheels = sorted(glob.glob("tutorial_lib-*.whl"), key=os.path.getmtime)
+    if not wheels:
+        raise ModuleNotFoundError(
+            "upload the kit's wheel, tutorial_lib-{version}-py3-none-any.whl (`make wheel` in a clone "
+            "writes it to dist/), with the folder icon on the left, then run this cell again"
+        )
+    # a file uploaded again is called "... (1).whl", a name that pip refuses
+    wheel = os.path.join("newest", re.sub(r" ?\\(\\d+\\)", "", wheels[-1]))
+    os.makedirs("newest", exist_ok=True)
+    shutil.copy(wheels[-1], wheel)
+    %pip install --quiet {{wheel}}"""
+
+
+def setup_source(root: Path) -> str:
+    """The set-up cell: in Colab it installs the kit from its repository or, while that has no
+    address, from an uploaded wheel.
+    """
+    where, tag = repository(root)
+    imports = ["import importlib.util", "import os"]
+    if not where:
+        imports = ["import glob", *imports, "import re", "import shutil"]
+    install = FROM_REPOSITORY if where else FROM_WHEEL
+    names = {"repository": where, "tag": tag, "version": tag.removeprefix("v")}
+    return SETUP.format(imports="\n".join(imports), install=install.format(**names))
+
+
+def repository(root: Path) -> tuple[str, str]:
+    """``owner/name`` on GitHub, from pyproject's ``project.urls``, and the release tag
+    ``v<version>`` that badges and Colab use.
+
+    The name is empty while pyproject.toml has no such address.
+    """
+    project = project_table(root)
+    urls = [
+        re.search(r"github\.com/([\w.-]+/[\w.-]+?)(\.git)?/?$", url)
+        for url in project.get("urls", {}).values()
+    ]
+    return next((match[1] for match in urls if match), ""), f"v{project.get('version', '0.1.0')}"
+
+
+def badges(root: Path, path: str) -> str:
+    """The badges of one notebook (path relative to the repository root), each with alt text."""
+    where, tag = repository(root)
+    colab = f"https://colab.research.google.com/github/{where}/blob/{tag}/{path}"
+    binder = f"https://mybinder.org/v2/gh/{where}/{tag}?labpath={quote(path, safe='')}"
+    return (
+        "[![Open this notebook in"
+        f" Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n[![Open this"
+        f" notebook in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
+    )
+
+
+def exercise_source(source: str) -> str:
+    """The source of a cell with its solutions emptied to ``...``, at the same indent.
+
+    >>> print(exercise_source("def f(x):\\n    # SOLUTION BEGIN\\n    return x\\n    # SOLUTION END"))
+    def f(x):
+        ...
+    """
+    return _SOLUTION.sub(lambda match: f"{match['indent']}...", source)
+
+
+def tags_of(cell) -> list[str]:
+    """The tags of a cell, empty where it has none."""
+    return list(cell.metadata.get("tags", []))
+
+
+def read_source(path: Path) -> list:
+    """The cells of a source notebook.
+
+    Raises:
+        InputError: no such file, solution marks that do not pair up, or a markdown cell that was
+            read as code.
+    """
+    import jupytext
+    import nbformat
+
+    if not path.is_file():
+        raise InputError(f"no notebook source {path}; sources are notebooks/src/NN_name.py")
+    try:
+        cells = jupytext.reads(path.read_text(encoding="utf-8"), fmt="py:percent").cells
+    except nbformat.ValidationError as error:
+        raise InputError(
+            f"{path.name} is no notebook source: {error.message}; a header of its own is not needed"
+        ) from None
+    for number, cell in enumerate(cells, start=1):
+        if cell.cell_type == "code" and _MARK.search(_SOLUTION.sub("", cell.source)):
+            raise InputError(
+                f"{path.name}, cell {number}: '# SOLUTION BEGIN' and '# SOLUTION END' do not"
+                " pair up"
+            )
+    return cells
+
+
+def _folded_cells(source: str) -> list:
+    """Markdown cells with the text of the quizzes and hints that a code cell calls."""
+    from nbformat.v4 import new_markdown_cell
+
+    from tutorial_workshop.page.checker import get_exercise, help_html
+    from tutorial_workshop.page.display import folded
+    from tutorial_workshop.page.questions import get_question, question_html
+
+    texts = [
+        folded("The question as text, with its answers", question_html(get_question(*names)))
+        for names in _QUIZ.findall(source)
+    ]
+    texts += [help_html(get_exercise(name)) for name in dict.fromkeys(_HINT.findall(source))]
+    return [new_markdown_cell(text, metadata={"tags": ["folded-text"]}) for text in texts]
+
+
+def _generated(cells: list, root: Path, path: str) -> list:
+    """The cells with badges, the set-up cell and the folded texts put in."""
+    from nbformat.v4 import new_code_cell, new_markdown_cell
+
+    setup = new_code_cell(setup_source(root), metadata={"tags": ["setup"], "cellView": "form"})
+    result = []
+    for cell in cells:
+        if "setup" in tags_of(cell):  # a placeholder in the source
+            continue
+        if "parameters" in tags_of(cell):
+            result.append(setup)
+        if not _HINT.fullmatch(cell.source.strip()):
+            result.append(cell)
+        if "title" in tags_of(cell) and repository(root)[0]:
+            result.append(new_markdown_cell(badges(root, path), metadata={"tags": ["badges"]}))
+        if cell.cell_type == "code":
+            result += _folded_cells(cell.source)
+    return result
+
+
+def build(src_path: str | Path, solution: bool) -> str:
+    """One notebook as text.
+
+    Args:
+        src_path: ``notebooks/src/NN_name.py``.
+        solution: True for the notebook with solutions, False for the one with exercises.
+
+    Returns:
+        The .ipynb file's content; the same for the same source, always.
+
+    Raises:
+        InputError: see ``read_source``; also for a quiz or exercise that does not exist.
+    """
+    import nbformat
+
+    src_path = Path(src_path)
+    root = src_path.resolve().parents[2]
+    name = f"{src_path.stem}.ipynb"
+    cells = read_source(src_path)
+    if not solution:
+        cells = [cell for cell in cells if "solution" not in tags_of(cell)]
+    seen: Counter[str] = Counter()
+    finished = []
+    for cell in _generated(
+        cells, root, f"notebooks/solutions/{name}" if solution else f"notebooks/{name}"
+    ):
+        source = cell.source
+        if cell.cell_type == "code":
+            source = (_MARK.sub("", source) if solution else exercise_source(source)).rstrip("\n")
+        elif solution:
+            source = source.replace("](../", "](../../")  # solutions/ lies one folder deeper
+        digest = hashlib.sha1(f"{src_path.stem}:{cell.cell_type}:{source}".encode()).hexdigest()[:8]
+        seen[digest] += 1
+        plain = {
+            "cell_type": cell.cell_type,
+            "id": digest if seen[digest] == 1 else f"{digest}-{seen[digest]}",
+            "source": source,
+        }
+        plain["metadata"] = {
+            key: cell.metadata[key] for key in _KEPT_METADATA if key in cell.metadata
+        }
+        if cell.cell_type == "code":
+            plain |= {"outputs": [], "execution_count": None}
+        finished.append(plain)
+    notebook = nbformat.from_dict(
+        {"cells": finished, "metadata": METADATA, "nbformat": 4, "nbformat_minor": 5}
+    )
+    nbformat.validate(notebook)
+    return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
+
+
+def outputs(src_path: Path) -> dict[Path, bool]:
+    """Where the two notebooks of a source go: path -> whether it holds the solutions."""
+    folder = src_path.parent.parent
+    return {
+        folder / f"{src_path.stem}.ipynb": False,
+        folder / "solutions" / f"{src_path.stem}.ipynb": True,
+    }
+
+
+def stale(folder: Path) -> list[str]:
+    """What is out of date in a ``notebooks`` folder: files to rebuild, and notebooks without a
+    source.
+    """
+    sources = sorted((folder / "src").glob("*.py"))
+    wanted = {
+        path: build(src, solution) for src in sources for path, solution in outputs(src).items()
+    }
+    found = [
+        f"{path}: {'differs from' if path.exists() else 'missing for'} its source"
+        for path, text in wanted.items()
+        if _read(path) != text
+    ]
+    there = [*folder.glob("*.ipynb"), *(folder / "solutions").glob("*.ipynb")]
+    return found + [
+        f"{path}: no source in {folder / 'src'}" for path in sorted(there) if path not in wanted
+    ]
+
+
+def _read(path: Path) -> str | None:
+    return path.read_bytes().decode("utf-8") if path.exists() else None
+
+
+def build_all(folder: Path) -> list[Path]:
+    """Build every source of a ``notebooks`` folder; returns the files that changed."""
+    changed = []
+    for src in sorted((folder / "src").glob("*.py")):
+        for path, solution in outputs(src).items():
+            text = build(src, solution)
+            if _read(path) == text:
+                continue
+            write_whole(path, text.encode("utf-8"))
+            changed.append(path)
+    return changed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: 0 when all is well, 1 when something is out of date or breaks a rule, 2 for bad
+    input.
+    """
+    from tools.rules import check_source
+
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.builder", description="build the notebooks from notebooks/src"
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, say what is out of date"
+    )
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=Path("notebooks"),
+        help="the notebooks folder (default: notebooks)",
+    )
+    given = parser.parse_args(arguments)
+    sources = sorted((given.folder / "src").glob("*.py"))
+    try:
+        if not sources:
+            raise InputError(
+                f"no sources in {given.folder / 'src'}; run this from the repository root"
+            )
+        problems = [problem for src in sources for problem in check_source(src)]
+        if given.check:
+            problems += stale(given.folder)
+        else:
+            for path in build_all(given.folder):
+                print(f"wrote {path}")
+    except InputError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for problem in problems:
+        print(problem, file=sys.stderr)
+    print(f"{len(sources)} sources, {len(problems)} problems")
+    return 1 if problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,186 @@
+"""Run the exercise notebooks as Colab would: its recorded package versions, an empty folder, a
+stand-in for google.colab.
+
+    python -m tools.colab              # make colab; the first call takes minutes, it installs the recorded versions into .venv-colab
+    python -m tools.colab --install    # only that
+    python -m tools.colab 08 03        # these notebooks
+
+What differs from Colab: this machine's Python and torch, and no front end (widgets are created, not
+drawn). The wheel of this clone lies beside the notebook, as a learner uploads it (an address in the
+set-up cell is replaced by it), and is installed without any package index: were a dependency not
+met by what Colab has, or by the few wheels that it does not have (FETCHED), it fails. Two notebooks
+run at a time, an environment each.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+VENV = ROOT / ".venv-colab"
+FETCHED = ("sacrebleu", "portalocker", "colorama")  # what Colab's set-up cell has to download
+EXECUTE = """
+import nbclient, nbformat, sys
+notebook = nbformat.read(sys.argv[1], 4)
+nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
+assert "[FAIL]" not in str([cell.get("outputs") for cell in notebook.cells]), "the environment table has a failing line"
+"""
+
+
+def environment() -> Path:
+    """The interpreter of an environment with Colab's versions (torch as in requirements.lock: a CPU
+    build may be all there is).
+    """
+    python = VENV / "bin" / "python"
+    if not (VENV / ".installed").exists():
+        recorded = json.loads((ROOT / "tests" / "tools" / "colab_versions.json").read_text())
+        torch = re.search(r"^torch==\S+", (ROOT / "requirements.lock").read_text(), re.M)[0]
+        pins = [
+            f"{name}=={version}"
+            for name, version in recorded["packages"].items()
+            if name != "torch"
+        ]
+        subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
+        extras = [
+            "ipython==7.34.0",
+            "traitlets==5.7.1",
+            "pyyaml",
+            "rich",
+            "joblib",
+            "psutil",
+            "regex",
+            "tabulate",
+            "lxml",
+        ]
+        extras += ["nbclient", "nbformat"]
+        subprocess.run(
+            [python, "-m", "pip", "install", "--quiet", torch, *pins, *extras], check=True
+        )
+        (VENV / ".installed").touch()
+    return python
+
+
+def layer(python: Path, folder: Path) -> Path:
+    """An empty environment on top of another one: what is installed there stays there."""
+    subprocess.run([python, "-m", "venv", "--without-pip", folder], check=True)
+    below = subprocess.run(
+        [python, "-c", "import site; print(site.getsitepackages()[0])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (site,) = folder.glob("lib/python*/site-packages")
+    (site / "below.pth").write_text(below.stdout)
+    return folder / "bin" / "python"
+
+
+def run(notebook: Path, base: Path, wheels: Path) -> float:
+    """Seconds that one notebook takes; raises CalledProcessError when a cell fails."""
+    with tempfile.TemporaryDirectory() as name:
+        python = layer(base, Path(name) / "environment")
+        home = Path(name)
+        fake, startup, content = (
+            home / "fake/google/colab",
+            home / "ipython/profile_default/startup",
+            home / "content",
+        )
+        for folder in (fake, startup, content):
+            folder.mkdir(parents=True)
+        (fake / "__init__.py").write_text("from . import output\n")
+        (fake / "output.py").write_text(
+            "def enable_custom_widget_manager(version=None): ...\ndef clear(*args, **kwargs): ...\n"
+        )
+        (startup / "00.py").write_text("import google.colab\n")
+        (content / notebook.name).write_text(
+            re.sub(r"git\+https://[^\\\"]*", "tutorial-lib", notebook.read_text())
+        )
+        for wheel in wheels.glob("tutorial_lib-*.whl"):
+            shutil.copy(wheel, content)
+        variables = {
+            "HOME": name,
+            "IPYTHONDIR": str(home / "ipython"),
+            "PYTHONPATH": str(home / "fake"),
+            "COLAB_RELEASE_TAG": "stand-in",
+        }
+        variables |= {
+            "PIP_NO_INDEX": "1",
+            "PIP_FIND_LINKS": str(wheels),
+            "PIP_CONFIG_FILE": os.devnull,
+            "HF_HUB_OFFLINE": "1",
+        }
+        variables |= {
+            "PYDEVD_DISABLE_FILE_VALIDATION": "1",
+            "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
+            "OMP_NUM_THREADS": "1",
+        }
+        start = time.perf_counter()
+        subprocess.run(
+            [python, "-c", EXECUTE, notebook.name],
+            cwd=content,
+            env=os.environ | variables,
+            check=True,
+        )
+        return time.perf_counter() - start
+
+
+def main() -> None:
+    python = environment()
+    if "--install" in sys.argv:
+        return
+    with tempfile.TemporaryDirectory() as wheels:
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "wheel",
+                "--quiet",
+                "--no-deps",
+                "--wheel-dir",
+                wheels,
+                str(ROOT),
+            ],
+            check=True,
+        )
+        subprocess.run(
+            [
+                sys.executable,
+                "-m",
+                "pip",
+                "wheel",
+                "--quiet",
+                "--no-deps",
+                "--wheel-dir",
+                wheels,
+                *FETCHED,
+            ],
+            check=True,
+        )
+        named = tuple(sys.argv[1:]) or ("",)
+        notebooks = [
+            path
+            for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
+            if path.name.startswith(named)
+        ]
+        if not notebooks:
+            sys.exit(f"no notebook begins with {' or '.join(named)}; expected numbers such as 08")
+        with ThreadPoolExecutor(2) as pool:
+            for notebook, seconds in zip(
+                notebooks,
+                pool.map(lambda path: run(path, python, Path(wheels)), notebooks),
+                strict=True,
+            ):
+                print(f"{notebook.stem}: {seconds:.1f} s with Colab's versions", flush=True)
+
+
+if __name__ == "__main__":
+    main()

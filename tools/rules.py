@@ -1,0 +1,132 @@
+"""The rules that every notebook source keeps: order of its parts, plain parameters, short cells,
+alt texts.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+from tools.builder import read_source, tags_of
+
+ORDER = (
+    "title",
+    "objectives",
+    "parameters",
+    "recap",
+    "references",
+)  # badges and set-up are put in by the builder
+LONGEST_CELL = 25  # lines of code
+_REQUIRED_KEYWORDS = {"show": ("alt", "caption"), "explore": ("alt",)}
+
+
+def _code(source: str) -> ast.Module:
+    """A cell's syntax tree, with magics (``%``, ``!``) blanked out."""
+    return ast.parse(re.sub(r"^([ \t]*)[%!].*$", r"\1pass", source, flags=re.M))
+
+
+def _check_order(tags: list[list[str]]) -> list[str]:
+    flat = [tag for cell in tags for tag in cell if tag in ORDER]
+    problems = [
+        f"tag '{tag}' stands on {flat.count(tag)} cells, expected one"
+        for tag in ORDER
+        if flat.count(tag) != 1
+    ]
+    if not problems and flat != list(ORDER):
+        problems.append(f"parts stand in the order {', '.join(flat)}; expected {', '.join(ORDER)}")
+    if tags and "title" not in tags[0]:
+        problems.append("the first cell is not tagged 'title'")
+    return problems
+
+
+def check_parameters(source: str) -> list[str]:
+    """What is wrong with a parameters cell: each line must be ``NAME = literal  # unit and range``.
+
+    >>> check_parameters("SEED = 0  # any whole number")
+    []
+    >>> check_parameters("SEED = 0")
+    ["parameters: 'SEED = 0' has no comment; say its unit and range"]
+    """
+    problems = []
+    for line in filter(None, map(str.strip, source.splitlines())):
+        if line.startswith("#"):
+            continue
+        try:
+            (node,) = ast.parse(line).body
+            if not (
+                isinstance(node, ast.Assign)
+                and len(node.targets) == 1
+                and isinstance(node.targets[0], ast.Name)
+            ):
+                raise ValueError
+            ast.literal_eval(node.value)
+        except (SyntaxError, ValueError):
+            problems.append(f"parameters: {line!r} is not NAME = literal on one line")
+            continue
+        if not line[node.end_col_offset :].strip().startswith("#"):
+            problems.append(f"parameters: {line!r} has no comment; say its unit and range")
+    return problems
+
+
+def check_code(source: str) -> list[str]:
+    """What is wrong with a code cell: too long, star imports, ``show`` or ``explore`` without their
+    texts, code that does not parse.
+    """
+    lines = len(source.strip().splitlines())
+    problems = [f"{lines} lines of code, at most {LONGEST_CELL}"] if lines > LONGEST_CELL else []
+    try:
+        tree = _code(source)
+    except SyntaxError as error:
+        return [*problems, f"code does not parse: {error.msg} (line {error.lineno})"]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
+            problems.append(f"star import from {node.module}")
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            given = {keyword.arg for keyword in node.keywords}
+            missing = [
+                word
+                for word in _REQUIRED_KEYWORDS.get(node.func.id, ())
+                if word not in given and None not in given
+            ]
+            if missing:
+                problems.append(f"{node.func.id}(...) without {' and '.join(missing)}")
+    return problems
+
+
+def check_markdown(source: str) -> list[str]:
+    """What is wrong with a text cell: images without alt text.
+
+    >>> check_markdown("![](map.svg)")
+    ['image map.svg has no alt text']
+    """
+    problems = [
+        f"image {path} has no alt text"
+        for alt, path in re.findall(r"!\[([^\]]*)\]\(([^)\s]+)", source)
+        if not alt.strip()
+    ]
+    for tag in re.findall(r"<img\b[^>]*>", source):
+        if not re.search(r"""\balt=("[^"]*\S[^"]*"|'[^']*\S[^']*')""", tag):
+            problems.append(f"image {tag[:60]} has no alt text")
+    return problems
+
+
+def check_source(path: str | Path) -> list[str]:
+    """Every rule that a notebook source breaks, each with the file and the cell; empty when it
+    keeps them all.
+    """
+    path = Path(path)
+    cells = read_source(path)
+    problems = [
+        f"{path.name}: {problem}" for problem in _check_order([tags_of(cell) for cell in cells])
+    ]
+    for number, cell in enumerate(cells, start=1):
+        found = check_code(cell.source) if cell.cell_type == "code" else check_markdown(cell.source)
+        if "parameters" in tags_of(cell):
+            found += (
+                check_parameters(cell.source)
+                if cell.cell_type == "code"
+                else ["the parameters are a text cell"]
+            )
+        problems += [f"{path.name}, cell {number}: {problem}" for problem in found]
+    return problems

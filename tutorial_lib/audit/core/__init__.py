@@ -1,0 +1,1 @@
+"""From a recommender to findings: evidence collected once, measures, margins, opinion."""

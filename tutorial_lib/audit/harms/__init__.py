@@ -1,0 +1,1 @@
+"""One measure per file: each looks for one harm in the evidence."""

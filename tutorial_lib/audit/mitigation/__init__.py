@@ -1,0 +1,1 @@
+"""What can be done about a harm, and what it costs in quality."""

@@ -1,0 +1,46 @@
+"""Imports of modules that were renamed or moved end in one line that names the new place; to be
+removed after release 0.2.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+_MOVED = {
+    "tutorial_lib.teaching": "tutorial_workshop.page, .figures and .exercises",
+    "tutorial_lib.experiments": "tutorial_workshop.experiments",
+    "tutorial_lib.cli": "tutorial_workshop.cli.main",
+    "tutorial_lib.runner": "tutorial_workshop.cli.run",
+    "tutorial_lib.audit_command": "tutorial_workshop.cli.audit",
+    "tutorial_lib.comparison": "tutorial_workshop.cli.compare",
+    "tutorial_lib.notebooks": "tutorial_workshop.page.notebooks",
+    "tutorial_lib.checkpoints": "tutorial_lib.training.checkpoints",
+    "tutorial_lib.batching": "tutorial_lib.training.batching",
+    "tutorial_lib.data.worlds": "tutorial_recipes.worlds",
+    "tutorial_lib.models.pretraining": "tutorial_recipes.pretraining",
+    "tutorial_lib.language.corpus": "tutorial_recipes.corpus",
+    "tutorial_lib.audit.glassbox": "tutorial_workshop.proof.glassbox",
+    "tutorial_lib.audit.validation": "tutorial_workshop.proof.validation",
+}
+_AUDIT = Path(__file__).with_name("audit")
+
+
+class _Finder:
+    """Stands last on sys.meta_path: it is asked only for what nobody else finds."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name in _MOVED:
+            raise ImportError(f"{name} has moved: import {_MOVED[name]} instead", name=name)
+        module = name.removeprefix("tutorial_lib.audit.")
+        if module != name and module.isidentifier():
+            for file in _AUDIT.glob(f"*/{module}.py"):
+                new = f"tutorial_lib.audit.{file.parent.name}.{module}"
+                raise ImportError(f"{name} has moved: import {new} instead", name=name)
+
+
+def announce_moves() -> None:
+    """Install the finder, once."""
+    if _Finder not in sys.meta_path:
+        sys.meta_path.append(_Finder)

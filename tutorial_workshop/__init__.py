@@ -1,0 +1,3 @@
+"""What serves the notebooks and the shell: pages, figures, exercises, commands, experiments, and
+the proof of the audit.
+"""

@@ -1,0 +1,243 @@
+"""What the cells gave: one file a cell while a grid runs, one tidy table afterwards."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import hashlib
+import io
+import json
+import os
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+import tutorial_lib
+from tutorial_lib.data.shipped import clone_commit, shipped, write_whole
+from tutorial_lib.errors import InputError
+from tutorial_workshop.experiments.cells import Cell
+
+FORMAT = 1  # of a cell's file and of the table; another number is another version of the kit
+PARTS = {
+    "cell",
+    "users",
+    "values",
+    "score_seconds",
+    "peak_mb",
+    "seconds",
+    "flops",
+    "trainable",
+    "stored_bytes",
+    "commit",
+    "version",
+}
+COLUMNS = [
+    "format", "task", "dataset", "lm", "strategy", "labels", "seed", "user", "ndcg@10", "hit@10", "auc", "trainable", "stored_bytes",
+    "seconds", "score_seconds", "flops", "peak_mb", "commit", "version",
+]  # fmt: skip
+TEXTS = ("task", "dataset", "lm", "strategy", "commit", "version")
+# column: least, most, whole number?, needed in every row? Nobody counts the flops of a baseline,
+# and a task has one metric or the other.
+LIMITS = {
+    "labels": (0, 1e9, True, True), "seed": (0, 2**63, True, True), "user": (0, 1e9, True, True),
+    "ndcg@10": (0, 1, False, False), "hit@10": (0, 1, False, False), "auc": (0, 1, False, False),
+    "trainable": (0, 1e13, True, True), "stored_bytes": (0, 1e14, True, True),
+    "seconds": (0, 1e8, False, True), "score_seconds": (0, 1e8, False, True),
+    "flops": (0, 1e26, False, False), "peak_mb": (0, 1e9, False, True),
+}  # fmt: skip
+CHECKSUM = "sha256"  # its key in a cell's file
+MOST_BYTES = 2**29  # of an unpacked table; the kit's own has 15 MB
+
+
+class Results:
+    """A folder of finished cells. A file appears whole or not at all, so a grid that was killed
+    goes on where it stood.
+
+    Each file carries a checksum of its content, for a wrong digit is JSON as good as a right one.
+    A file that cannot be read, was changed, or comes from another version, is moved to
+    ``set-aside/`` and told in a line; the rest is used.
+    """
+
+    def __init__(self, folder: str | Path, tell: Callable[[str], None] = print):
+        self.folder, self.tell = Path(folder), tell
+        self.commit = clone_commit(mark_changes=False)
+
+    def path(self, cell: Cell) -> Path:
+        return self.folder / f"{cell.name}.json"
+
+    def write(self, cell: Cell, result: dict) -> None:
+        content = {
+            "format": FORMAT,
+            "version": tutorial_lib.__version__,
+            "commit": self.commit,
+            **result,
+        }
+        write_whole(self.path(cell), json.dumps({**content, CHECKSUM: checksum(content)}).encode())
+
+    def read(self, cells: Iterable[Cell]) -> dict[Cell, dict]:
+        """The finished ones of these cells."""
+        found = {cell: self._read(cell) for cell in cells if self.path(cell).exists()}
+        return {cell: result for cell, result in found.items() if result is not None}
+
+    def _read(self, cell: Cell) -> dict | None:
+        path = self.path(cell)
+        try:
+            result = json.loads(path.read_text(encoding="utf-8"))
+            number = result.get("format")
+            if number != FORMAT:
+                return self._set_aside(
+                    path, f"has format {number}, this version of the kit writes {FORMAT}"
+                )
+            lengths = {len(values) for values in [result["users"], *result["values"].values()]}
+            if PARTS - set(result) or len(lengths) != 1 or Cell(**result["cell"]) != cell:
+                return self._set_aside(path, "is incomplete, or belongs to another cell")
+            wrong = [name for name, value in _numbers_of(result) if not _possible(name, value)]
+            if wrong:
+                return self._set_aside(path, f"holds a {wrong[0]} that nobody can have measured")
+            if CHECKSUM not in result:
+                return self._set_aside(path, "has no checksum, as of an earlier version of the kit")
+            if result.pop(CHECKSUM) != checksum(result):
+                return self._set_aside(path, "was changed after it was written (checksum differs)")
+            return result
+        except OSError as error:
+            told = f"{error.strerror or error}; a file that can be read was expected"
+            raise InputError(f"results {path}: {told}") from None
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
+            return self._set_aside(path, "cannot be read")
+
+    def _set_aside(self, path: Path, why: str) -> None:
+        aside = self.folder / "set-aside"
+        try:
+            aside.mkdir(exist_ok=True)
+            os.replace(path, aside / path.name)
+        except OSError as error:
+            told = f"cannot be moved to {aside} ({error.strerror or error}): delete it"
+            raise InputError(f"results {path} {why}, and {told}") from None
+        self.tell(
+            f"{path.name} {why}: moved to {aside}, its cell will be run again; all others are used"
+        )
+
+
+def checksum(content: dict) -> str:
+    """SHA-256 of what a cell's file holds, however its JSON is laid out."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def to_frame(results: Iterable[dict]) -> pd.DataFrame:
+    """One row a cell and test user, sorted, with the columns `COLUMNS`; costs repeat on every row
+    of a cell.
+    """
+    rows = []
+    for result in results:
+        same = {
+            **result["cell"],
+            **{
+                name: result.get(name)
+                for name in ("format", *PARTS)
+                if name not in ("cell", "users", "values")
+            },
+        }
+        for place, user in enumerate(result["users"]):
+            rows.append(
+                {
+                    **same,
+                    "user": user,
+                    **{name: values[place] for name, values in result["values"].items()},
+                }
+            )
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    return frame.sort_values(
+        ["task", "dataset", "lm", "labels", "strategy", "seed"], kind="stable", ignore_index=True
+    )
+
+
+def to_bytes(frame: pd.DataFrame) -> bytes:
+    """The table as it ships: gzipped CSV, the same bytes for the same rows."""
+    return gzip.compress(frame.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
+
+
+def load_results(path: str | Path = "grid.csv.gz") -> pd.DataFrame:
+    """A recorded table: a file name below the kit's ``data/results/``, or the path of your own.
+
+    Raises InputError, in one line, for a missing or damaged file, for one from another version, and
+    for a number that nobody can have measured (text, a metric outside 0..1, negative or endless
+    costs), named by column and line.
+
+    >>> load_results().columns[:4].tolist()
+    ['format', 'task', 'dataset', 'lm']
+    """
+    here = Path(path).is_absolute() or os.path.exists(path)
+    path = Path(path) if here else shipped(f"results/{path}")
+    if not os.path.exists(path):
+        raise InputError(
+            f"results {path}: no such file; run: tutorial grid --out FOLDER, which writes"
+            " FOLDER/grid.csv.gz"
+        )
+    try:
+        frame = pd.read_csv(io.BytesIO(_unpacked(path)), dtype=dict.fromkeys(TEXTS, str))
+    except (OSError, EOFError, ValueError, zlib.error, OverflowError, csv.Error) as error:
+        raise InputError(
+            f"results {path}: damaged ({type(error).__name__}); expected a gzipped CSV as tutorial"
+            " grid writes it"
+        ) from None
+    if list(frame.columns) != COLUMNS or set(frame["format"]) - {FORMAT}:
+        raise InputError(
+            f"results {path}: from another version of the kit; run tutorial grid again, or install"
+            " the version it names"
+        )
+    if frame.empty:
+        raise InputError(f"results {path}: no row; expected one for each cell and test user")
+    if wrong := _wrong_number(frame):
+        raise InputError(f"results {path}: {wrong}; download or record the file again")
+    return frame.assign(lm=frame["lm"].fillna(""))
+
+
+def _numbers_of(result: dict) -> Iterator[tuple[str, object]]:
+    """Column and value of every number in a cell's file."""
+    values = {"user": result["users"], **result["values"]}
+    for name in LIMITS:
+        once = result["cell"].get(name, result.get(name))
+        yield from ((name, value) for value in values.get(name, [once]))
+
+
+def _possible(column: str, value: object) -> bool:
+    low, high, whole, needed = LIMITS[column]
+    if value is None or value != value:
+        return not needed
+    return type(value) in (int, float) and low <= value <= high and (not whole or value % 1 == 0)
+
+
+def _unpacked(path: Path) -> bytes:
+    """The content of a gzip file; ValueError for more than `MOST_BYTES`."""
+    with gzip.open(path) as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
+        raise ValueError("too large")
+    return content
+
+
+def _wrong_number(frame: pd.DataFrame) -> str:
+    """The first number that nobody can have measured, in words (the first row is line 2); or ""."""
+    for column, (low, high, whole, needed) in LIMITS.items():
+        numeric = frame[column].dtype.kind in "iuf"
+        values = frame[column] if numeric else frame[column].map(_number).astype(float)
+        right = values.between(low, high) & (values % 1 == 0 if whole else True)
+        right |= frame[column].isna() & (not needed)
+        if not (right.all() and numeric):
+            line = int(np.argmin(right.to_numpy()))  # where there is text, it is the first
+            found = str(frame[column].iloc[line])[:40]
+            kind = "a whole number" if whole else "a number"
+            place = f"{column} {found!r} in line {line + 2}"
+            return f"{place}, expected {kind} from {low:g} to {high:g}"
+    return ""
+
+
+def _number(value: object) -> float:
+    """What a column with text in it holds, as a number; NaN where it is none."""
+    try:
+        return np.nan if isinstance(value, bool) else float(value)
+    except (ValueError, TypeError, OverflowError):
+        return np.nan

@@ -1,0 +1,338 @@
+"""Figures that belong to one lesson and would clutter its notebook: the metric playground, points
+with intervals, one user's lists.
+
+Functions that draw are pure: the same arguments give the same picture. Hand what they return to
+``show`` or ``explore``.
+"""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+
+from tutorial_lib.errors import InputError
+from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+
+LONGEST_LIST = 20  # ranks that the playground draws
+INK = {"hit": OKABE_ITO["orange"], "other": "#EDEDED", "cut": "black"}
+
+
+def metric_values(rank: int, k: int) -> dict[str, float]:
+    """MRR@k, NDCG@k and recall@k of one list whose only relevant item stands at ``rank`` (from 1).
+
+    >>> {name: round(value, 3) for name, value in metric_values(rank=2, k=5).items()}
+    {'MRR': 0.5, 'NDCG': 0.631, 'recall': 1.0}
+    """
+    if rank < 1 or k < 1:
+        raise InputError(f"metric_values(rank={rank}, k={k}): both count from 1")
+    inside = rank <= k
+    return {"MRR": inside / rank, "NDCG": inside / math.log2(rank + 1), "recall": float(inside)}
+
+
+def _draw_list(ax, rank: int, k: int) -> None:
+    """The ranked list as boxes, the hit marked, a line under rank k."""
+    import matplotlib.pyplot as plt
+
+    for place in range(1, LONGEST_LIST + 1):
+        hit = place == rank
+        box = plt.Rectangle(
+            (0, place - 0.42),
+            1,
+            0.84,
+            facecolor=INK["hit" if hit else "other"],
+            edgecolor="black" if hit else "#AAAAAA",
+        )
+        box.set_hatch("//" if hit else None)
+        ax.add_patch(box)
+        ax.text(
+            -0.08,
+            place,
+            str(place),
+            ha="right",
+            va="center",
+            fontsize=9,
+            color="black" if place <= k else "#666666",
+        )
+        if hit:
+            ax.text(
+                0.5,
+                place,
+                "hit",
+                ha="center",
+                va="center",
+                fontweight="bold",
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
+            )
+    ax.plot([-0.3, 1.1], [k + 0.5, k + 0.5], color=INK["cut"], linestyle="--", linewidth=1.6)
+    ax.text(1.15, k + 0.5, f"k = {k}", va="center")
+    ax.set(xlim=(-0.35, 1.75), ylim=(LONGEST_LIST + 0.8, 0.2))
+    ax.set_title("Ranked list")
+    ax.axis("off")
+
+
+def metric_playground(rank: int, k: int):
+    """One ranked list with its hit at ``rank``, and what three metrics make of it as the hit moves.
+
+    Args:
+        rank: place of the only relevant item, 1 to 20.
+        k: cut-off, 1 to 20.
+
+    Returns:
+        A matplotlib ``Figure``.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 4.6), width_ratios=[1, 3.4])
+    _draw_list(left, rank, k)
+    ranks, now = range(1, LONGEST_LIST + 1), metric_values(rank, k)
+    for (name, value), colour, style, marker in zip(
+        now.items(), OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False
+    ):
+        for part in (
+            [r for r in ranks if r <= k],
+            [r for r in ranks if r > k],
+        ):  # the metrics jump at the cut: no line across it
+            right.plot(
+                part,
+                [metric_values(r, k)[name] for r in part],
+                color=colour,
+                linestyle=style,
+                linewidth=1.8,
+                marker=".",
+                markersize=5,
+            )
+        right.plot(
+            [rank],
+            [value],
+            color=colour,
+            marker=marker,
+            markersize=12,
+            linestyle="none",
+            markeredgecolor="black",
+            label=f"{name}@{k} = {value:.3f}",
+        )
+    right.axvline(rank, color="#999999", linewidth=1, zorder=0)
+    right.set(xlim=(0.4, LONGEST_LIST + 0.6), ylim=(-0.04, 1.06), xticks=[1, 5, 10, 15, 20])
+    right.legend(loc="upper right", frameon=True, framealpha=0.95)
+    label_axes(
+        right, "rank of the hit", "value of the metric", title=f"Hit at rank {rank}, cut-off {k}"
+    )
+    return fig
+
+
+def describe_playground(rank: int, k: int) -> str:
+    """The playground's picture in one sentence."""
+    values = ", ".join(
+        f"{name}@{k} = {value:.3f}" for name, value in metric_values(rank, k).items()
+    )
+    return f"Hit at rank {rank}: {values}." + (
+        "" if rank <= k else f" Rank {rank} lies below the cut-off {k}: every metric is 0."
+    )
+
+
+def metric_curves(k: int = 10):
+    """All three metrics against the rank of the hit, for one cut-off: the still version of the
+    playground.
+    """
+    from tutorial_workshop.page.plots import curves
+
+    ranks = list(range(1, LONGEST_LIST + 1))
+    series = {
+        f"{name}@{k}": [metric_values(r, k)[name] for r in ranks] for name in metric_values(1, k)
+    }
+    fig = curves(
+        ranks, series, x_label="rank of the only relevant item", y_label="value of the metric"
+    )
+    fig.axes[0].set_xticks([1, 5, 10, 15, 20])
+    return fig
+
+
+def interval_points(
+    labels: Sequence[str],
+    groups: Mapping[str, Sequence[tuple[float, float, float]]],
+    *,
+    quantity: str,
+    zero: str = "",
+    title: str = "",
+):
+    """Points with intervals, one row per label, one marker per group; a table of shares or
+    differences as a picture.
+
+    Args:
+        labels: one per row, the first on top.
+        groups: name -> (mean, low, high) for each label; low = high = mean where there is no
+            sample.
+        quantity: what the axis measures.
+        zero: what 0 means, e.g. ``"no difference"``; draws a line there.
+        title: one line above.
+
+    Raises:
+        InputError: when a group has not one triple a label.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7.4, 1.3 + (0.34 + 0.2 * len(groups)) * len(labels)))
+    label_box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    for number, (name, rows) in enumerate(groups.items()):
+        if len(rows) != len(labels):
+            raise InputError(
+                f"interval_points: group {name!r} has {len(rows)} rows for {len(labels)} labels;"
+                " give one (mean, low, high) a label"
+            )
+        place = [row + (number - (len(groups) - 1) / 2) * 0.26 for row in range(len(labels))]
+        means = [mean for mean, _, _ in rows]
+        around = [[mean - low for mean, low, _ in rows], [high - mean for mean, _, high in rows]]
+        style = {
+            "marker": MARKERS[number],
+            "color": list(OKABE_ITO.values())[number],
+            "markeredgecolor": "black",
+            "markersize": 8,
+        }
+        ax.errorbar(
+            means,
+            place,
+            xerr=around,
+            linestyle="none",
+            ecolor="black",
+            elinewidth=1.4,
+            capsize=4,
+            label=name,
+            **style,
+        )
+        for mean, (_, _, high), y in zip(means, rows, place, strict=True):
+            ax.annotate(
+                f"{mean:+.3f}" if zero else f"{mean:.3f}",
+                (high, y),
+                xytext=(7, 0),
+                textcoords="offset points",
+                va="center",
+                fontsize=9,
+                bbox=label_box,
+            )
+    if zero:
+        ax.axvline(0, color="black", linestyle="--", linewidth=1.2)
+        ax.annotate(zero, (0, -0.62), ha="center", va="bottom", fontsize=9, annotation_clip=False)
+    ax.set_yticks(range(len(labels)), labels)
+    ax.set_ylim(len(labels) - 0.5, -0.6)
+    ax.margins(x=0.18)
+    ax.grid(axis="y", visible=False)
+    if len(groups) > 1:
+        fig.legend(loc="outside lower center", ncols=min(len(groups), 3), frameon=False)
+    label_axes(ax, quantity, "", title=title)
+    return fig
+
+
+def depth_curves(
+    depths: Sequence[int], found: Mapping[str, Sequence[float]], *, read_at: Mapping[str, float]
+):
+    """hit@k of some models over the cut-off k (logarithmic), with the places marked at which
+    metrics read them.
+
+    Args:
+        depths: cut-offs, rising. found: model -> hit@k for each of them.
+        read_at: name of a metric -> the depth that it reads.
+    """
+    from tutorial_workshop.page.plots import curves
+
+    fig = curves(
+        depths,
+        found,
+        x_label="cut-off k of the full ranking",
+        x_unit="items, log scale",
+        y_label="hit@k",
+    )
+    ax = fig.axes[0]
+    ax.set(xscale="log", ylim=(0, 1.05))
+    ax.set_xticks(list(depths), [str(k) for k in depths])
+    ax.minorticks_off()
+    for name, depth in read_at.items():
+        ax.axvline(depth, color="black", linestyle=":", linewidth=1.6)
+        ax.annotate(
+            name.replace(" ", "\n") + "\nreads here",
+            (depth, 1.03),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="top",
+            fontsize=9,
+        )
+    return fig
+
+
+def two_panels(panels: Mapping[str, Mapping[str, float]], *, units: Sequence[str]):
+    """Small horizontal bar charts side by side, each with its own scale and its values in text.
+
+    Args:
+        panels: title -> label -> value; the same labels in each.
+        units: one axis label a panel.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, len(panels), figsize=(8.4, 1.9), sharey=True)
+    for ax, (title, values), unit in zip(axes, panels.items(), units, strict=True):
+        for row, (label, value) in enumerate(values.items()):
+            hatch = "//" if row else None
+            ax.barh(
+                label,
+                value,
+                color=OKABE_ITO["orange" if row else "sky"],
+                hatch=hatch,
+                edgecolor="black",
+                linewidth=0.6,
+            )
+            ax.annotate(
+                f"{value:,.0f}",
+                (value, row),
+                xytext=(5, 0),
+                textcoords="offset points",
+                va="center",
+            )
+        ax.margins(x=0.22)
+        ax.grid(axis="y", visible=False)
+        label_axes(ax, unit, "", title=title)
+    axes[0].invert_yaxis()
+    return fig
+
+
+def user_lists(history: Sequence[str], lists: Mapping[str, Sequence[str]], target: str):
+    """One user as text cards: the newest items of the history, then each model's list, the held-out
+    item marked wherever it appears.
+
+    Args:
+        history: titles, oldest first.
+        lists: model name -> titles, best first.
+        target: title of the held-out item.
+    """
+    import matplotlib.pyplot as plt
+
+    columns = {
+        "What the user chose\n(newest last)": list(history),
+        **{f"{name}\nrecommends": list(titles) for name, titles in lists.items()},
+    }
+    rows = max(map(len, columns.values()))
+    fig, axes = plt.subplots(1, len(columns), figsize=(9.2, 0.62 * rows + 1.3))
+    for number, (ax, (title, titles)) in enumerate(zip(axes, columns.items(), strict=True)):
+        for row, text in enumerate(titles):
+            hit = number > 0 and text == target
+            box = plt.Rectangle(
+                (0, row),
+                1,
+                0.88,
+                facecolor=INK["hit"] if hit else "white",
+                edgecolor="black" if hit else "#999999",
+            )
+            ax.add_patch(box)
+            label = ("HIT: " if hit else f"{row + 1}. " if number else "") + text
+            ax.text(
+                0.03,
+                row + 0.44,
+                "\n".join(textwrap.wrap(label, 32)[:2]),
+                va="center",
+                fontsize=9,
+                fontweight="bold" if hit else "normal",
+            )
+        ax.set(xlim=(0, 1.02), ylim=(rows, -0.1))
+        ax.set_title(title, fontsize=11)
+        ax.axis("off")
+    fig.supxlabel("Held out, what the user chose next: " + target, fontsize=10, x=0.02, ha="left")
+    return fig

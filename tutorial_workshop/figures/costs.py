@@ -1,0 +1,201 @@
+"""Notebook 06: accuracy against what a strategy costs, with the Pareto front; drawn by itself, in
+panels, and for a widget.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from tutorial_workshop.figures.grid import (
+    COSTS,
+    FAMILIES,
+    NOT_CHOSEN,
+    at_labels,
+    halo,
+    plain,
+    spread,
+)
+from tutorial_workshop.page.plots import OKABE_ITO, label_axes
+
+LOOKS = {
+    FAMILIES[0]: ("sky", "s"),
+    FAMILIES[1]: ("vermillion", "^"),
+    FAMILIES[2]: ("green", "D"),
+    FAMILIES[3]: ("blue", "o"),
+    "yours": ("black", "*"),
+}
+
+
+def cheapest_best(means: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """The Pareto front: rows that no other one beats, with a higher mean at no higher cost. Unknown
+    costs are left out.
+    """
+    from tutorial_lib.evaluation import pareto_front
+
+    known = means[means[cost].notna() & ~means["strategy"].isin(NOT_CHOSEN)]
+    return (
+        known[pareto_front(np.column_stack([-known[cost], known["mean"]]))].sort_values(cost)
+        if len(known)
+        else known
+    )
+
+
+def cost_map(
+    means: pd.DataFrame, cost: str, picked: str = "", ax=None, quantity: str = "test NDCG@10"
+):
+    """Accuracy against one of `COSTS` (logarithmic, with 0 at the left edge), the Pareto front as a
+    line; ``picked`` stands out.
+
+    means: one row per strategy, from `at_labels`. Without ``ax`` every point has its name, else
+        only those of the front.
+    """
+    import matplotlib.pyplot as plt
+
+    alone = ax is None
+    fig, ax = plt.subplots(figsize=(8.4, 4.8), layout="constrained") if alone else (ax.figure, ax)
+    known, front = (
+        means[means[cost].notna() & ~means["strategy"].isin(NOT_CHOSEN)],
+        cheapest_best(means, cost),
+    )
+    positive = known.loc[known[cost] > 0, cost]
+    zero = positive.min() / 8 if len(positive) else 1.0
+    place = known[cost].where(known[cost] > 0, zero)
+    ax.step(
+        place[front.index],
+        front["mean"],
+        where="post",
+        color="#999999",
+        linewidth=1.2,
+        linestyle="-",
+        zorder=1,
+    )
+    for row in known.itertuples():
+        chosen = row.strategy == picked
+        colour, marker = OKABE_ITO[LOOKS[row.family][0]], LOOKS[row.family][1]
+        around = [[row.mean - row.low], [row.high - row.mean]] if chosen else None
+        fill = colour if chosen or row.Index in front.index else "white"
+        look = {
+            "marker": marker,
+            "markersize": 13 if chosen else 8,
+            "markerfacecolor": fill,
+            "color": colour,
+            "linestyle": "none",
+        }
+        ax.errorbar(
+            [place[row.Index]],
+            [row.mean],
+            yerr=around,
+            capsize=4,
+            zorder=5 if chosen else 3,
+            **look,
+        )
+    _names(
+        ax,
+        known if alone else front,
+        place,
+        max([*known["high" if picked else "mean"], 1e-9]),
+        picked,
+    )
+    _cost_axis(ax, place, zero if len(known) > len(positive) else None)
+    label_axes(ax, COSTS[cost], quantity if alone else "")
+    if alone:
+        family_legend(fig, known["family"].unique())
+    return fig
+
+
+def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) -> str:
+    """What `cost_map` shows for a budget, a cost and the strategy picked, in one or two sentences.
+    means: of `summary`.
+    """
+    rows = at_labels(means, labels)
+    front = ", ".join(cheapest_best(rows, cost)["strategy"])
+    found = rows[rows["strategy"] == strategy]
+    if found.empty:
+        return (
+            f"{strategy} was not run with {labels} labels or fewer. On the front of {COSTS[cost]}:"
+            f" {front}."
+        )
+    row = found.iloc[0]
+    price = "not counted" if pd.isna(row[cost]) else plain(row[cost])
+    interval = f"{row['low']:.3f} to {row['high']:.3f}"
+    if row["low"] == row["high"]:
+        interval = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}, so no interval"
+    return (
+        f"With {labels} labels, {strategy} has NDCG@10 {row['mean']:.3f} ({interval});"
+        f" {COSTS[cost]}: {price}. On the front: {front}."
+    )
+
+
+def _cost_axis(ax, place: pd.Series, zero: float | None) -> None:
+    """Powers of ten where there are points; ``zero``: where points that cost nothing stand, left of
+    a dotted line.
+    """
+    ax.set_xscale("log")
+    ax.set_ylim(0, None)
+    if place.empty:
+        return
+    powers = 10.0 ** np.arange(np.floor(np.log10(place.min())), np.ceil(np.log10(place.max())) + 1)
+    shown = [x for x in powers if x <= place.max() * 3 and (zero is None or x > zero * 3)]
+    shown = shown[:: len(shown) // 6 + 1]
+    ax.set_xticks(
+        [*shown, *([] if zero is None else [zero])],
+        [*(f"$10^{{{np.log10(x):.0f}}}$" for x in shown), *([] if zero is None else ["0"])],
+    )
+    ax.xaxis.minorticks_off()
+    if zero is not None:
+        ax.axvline(zero * 2.5, color="#BBBBBB", linewidth=0.8, linestyle=":")
+    width = max(place.max() / place.min(), 10)
+    ax.set_xlim(place.min() / width**0.05, place.max() * width**0.25)
+
+
+def family_legend(fig, families: Sequence[str]) -> None:
+    """What the markers mean, below the picture."""
+    from matplotlib.lines import Line2D
+
+    looks = [(name, *LOOKS[name]) for name in LOOKS if name in set(families)]
+    handles = [
+        Line2D([], [], marker=m, color=OKABE_ITO[c], linestyle="none", markersize=8, label=name)
+        for name, c, m in looks
+    ]
+    fig.legend(
+        handles=handles, loc="outside lower center", ncol=len(handles), frameon=False, fontsize=9
+    )
+
+
+def cost_panels(means: pd.DataFrame, quantity: str = "test NDCG@10"):
+    """`cost_map` for numbers trained (bytes stored are four times as many), seconds, FLOPs, and
+    milliseconds per user.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(2, 2, figsize=(9.4, 6.8), sharey=True, layout="constrained")
+    for ax, cost in zip(axes.flat, ("trainable", "seconds", "flops", "ms a user"), strict=True):
+        cost_map(means, cost, ax=ax)
+    fig.supylabel(quantity, fontsize=11)
+    family_legend(fig, means["family"].unique())
+    return fig
+
+
+def _names(ax, named: pd.DataFrame, place: pd.Series, top: float, picked: str) -> None:
+    """Names at the right of points; those of neighbouring points are moved apart."""
+    steps = np.log10(place[named.index])
+    column = (steps / max(steps.max() - steps.min(), 1e-9) * 4).round() if len(named) else steps
+    for _, some in named.groupby(column):
+        for height, row in zip(spread(some["mean"], 0.045 * top), some.itertuples(), strict=True):
+            look = {
+                "fontsize": 8.5,
+                "va": "center",
+                "weight": "bold" if row.strategy == picked else "normal",
+                "zorder": 6,
+            }
+            text = ax.annotate(
+                row.strategy,
+                (place[row.Index], height),
+                xytext=(8, 0),
+                textcoords="offset points",
+                **look,
+            )
+            text.set_path_effects(halo())

@@ -1,0 +1,166 @@
+"""Figures of notebook 07: a sampled metric over its number of negatives, both sides of a model, and
+what the winner of many gains.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+
+COLOURS = [colour for name, colour in OKABE_ITO.items() if name != "yellow"]
+
+
+@dataclass(frozen=True)
+class SampledCurves:
+    """Exact expectations of sampled metrics. negatives: [g] numbers of sampled items; values:
+    metric -> model -> [g].
+
+    full: metric -> model -> the value among all items. Draws and tells what a paper would report at
+        one number of negatives.
+    """
+
+    negatives: Sequence[int]
+    values: Mapping[str, Mapping[str, Sequence[float]]]
+    full: Mapping[str, Mapping[str, float]]
+
+    def order(self, negatives: int, metric: str) -> list[str]:
+        """Models, best first, as the sampled metric orders them."""
+        at = list(self.negatives).index(negatives)
+        return sorted(self.values[metric], key=lambda model: -self.values[metric][model][at])
+
+    def swaps(self, metric: str) -> list[tuple[str, str, int]]:
+        """(model ahead with few negatives, model ahead in the full ranking, largest number of
+        negatives with the wrong order).
+        """
+        found, models = [], list(self.values[metric])
+        for a in models:
+            for b in models:
+                gap = np.subtract(self.values[metric][a], self.values[metric][b])
+                if self.full[metric][a] < self.full[metric][b] and (gap > 0).any():
+                    found.append((a, b, int(np.asarray(self.negatives)[gap > 0].max())))
+        return found
+
+    def draw(self, negatives: int, metric: str):
+        """Each model's lead over the mean of all, in points, so that crossings can be seen; a line
+        at the chosen number of negatives.
+        """
+        import matplotlib.pyplot as plt
+
+        fig, ax = plt.subplots(figsize=(7.6, 4.0), layout="constrained")
+        middle = np.mean(list(self.values[metric].values()), axis=0)
+        for i, (model, values) in enumerate(self.values[metric].items()):
+            look = {
+                "color": COLOURS[i % len(COLOURS)],
+                "linestyle": LINE_STYLES[i % len(LINE_STYLES)],
+            }
+            ax.plot(
+                self.negatives,
+                100 * (np.asarray(values) - middle),
+                label=model,
+                marker=MARKERS[i],
+                markersize=4,
+                **look,
+            )
+        ax.axvline(negatives, color="black", linewidth=1.2)
+        place = self.order(negatives, metric)
+        ax.set_title(f"{negatives} negatives: " + " > ".join(place), fontsize=10)
+        ax.axhline(0, color="#777777", linewidth=1)
+        ax.set_xscale("log")
+        ticks = [
+            n
+            for n in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+            if self.negatives[0] <= n <= self.negatives[-1]
+        ]
+        ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
+        ax.xaxis.minorticks_off()
+        label_axes(
+            ax,
+            "sampled negatives",
+            f"{metric}, lead over the mean",
+            x_unit="items, logarithmic",
+            y_unit="points",
+        )
+        fig.legend(loc="outside right upper", frameon=False)
+        return fig
+
+    def describe(self, negatives: int, metric: str) -> str:
+        """The order at this number of negatives, beside that of the full ranking."""
+        full = sorted(self.full[metric], key=lambda model: -self.full[metric][model])
+        order = self.order(negatives, metric)
+        same = "the same order" if order == full else "**another order**"
+        return (
+            f"{metric} with {negatives} negatives: {' > '.join(order)}. All items:"
+            f" {' > '.join(full)}: {same}."
+        )
+
+
+def pareto_picture(both: pd.DataFrame, accuracy: str, language: str):
+    """Models by accuracy and language with 95 % whiskers; the front is filled and joined. both: of
+    `Scorecard.both`.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7.6, 4.2), layout="constrained")
+    for i, (model, row) in enumerate(both.iterrows()):
+        x, y = row[accuracy], row[language]
+        front = bool(row["front", ""])
+        look = {
+            "color": COLOURS[i % len(COLOURS)],
+            "marker": MARKERS[i % len(MARKERS)],
+            "markersize": 9,
+            "capsize": 3,
+            "linestyle": "none",
+        }
+        whiskers = {
+            axis: [[v["value"] - v["low"]], [v["high"] - v["value"]]]
+            for axis, v in (("xerr", x), ("yerr", y))
+        }
+        fill = look["color"] if front else "white"
+        ax.errorbar(
+            x["value"],
+            y["value"],
+            **whiskers,
+            **look,
+            markerfacecolor=fill,
+            label=f"{model}{' (front)' if front else ''}",
+        )
+    line = both[both["front", ""]].sort_values((accuracy, "value"))
+    ax.step(
+        line[accuracy, "value"],
+        line[language, "value"],
+        where="post",
+        color="#555555",
+        linewidth=1,
+        linestyle=":",
+    )
+    label_axes(ax, accuracy, language)
+    fig.legend(loc="outside right upper", frameon=False)
+    return fig
+
+
+def curse_curves(systems: Sequence[int], gains: Mapping[str, Sequence[float]]):
+    """What the best of m equal systems seems to gain, over m; one line a number of test users."""
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7.6, 3.6), layout="constrained")
+    for i, (name, values) in enumerate(gains.items()):
+        ax.plot(
+            systems,
+            values,
+            label=name,
+            color=COLOURS[i],
+            linestyle=LINE_STYLES[i],
+            marker=MARKERS[i],
+            markersize=4,
+        )
+    ax.axhline(0, color="black", linewidth=1)
+    ax.set_xscale("log", base=2)
+    ax.set_xticks(systems, [str(m) for m in systems])
+    label_axes(ax, "equal systems tried", "reported gain of the best", y_unit="NDCG@10")
+    fig.legend(loc="outside right upper", frameon=False)
+    return fig

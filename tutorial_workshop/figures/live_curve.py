@@ -1,0 +1,116 @@
+"""A training run to watch: loss and validation NDCG@10 as they come in a notebook, plain lines
+elsewhere.
+"""
+
+from __future__ import annotations
+
+import time
+
+from tutorial_workshop.page.display import image_html, in_notebook, png_bytes, say
+from tutorial_workshop.page.plots import OKABE_ITO, label_axes
+
+
+def training_curves(history, title: str = ""):
+    """Loss (left) and validation NDCG@10 (right) over epochs, from a list of `training.Epoch`; a
+    matplotlib ``Figure``.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 2.9))
+    left.plot(
+        [e.number for e in history], [e.loss for e in history], marker="o", color=OKABE_ITO["blue"]
+    )
+    measured = [e for e in history if e.ndcg is not None]
+    right.plot(
+        [e.number for e in measured],
+        [e.ndcg for e in measured],
+        marker="s",
+        linestyle="--",
+        color=OKABE_ITO["vermillion"],
+    )
+    label_axes(left, "epoch", "training loss", y_unit="nats a prediction", title=title)
+    label_axes(right, "epoch", "validation NDCG@10")
+    for ax in (left, right):
+        ax.set_xlim(0.5, max(2, len(history)) + 0.5)
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    return fig
+
+
+class LiveCurve:
+    """Give it to a model: ``SequenceRecommender(on_epoch=LiveCurve("causal", epochs=10),
+    epochs=10)``.
+
+    In a notebook one picture is drawn anew at most once every ``every`` seconds and stays as the
+    only output; elsewhere (CI, a script) a line is printed for each validation. ``history`` keeps
+    what was told.
+
+    >>> from tutorial_lib.training import Epoch
+    >>> live = LiveCurve("causal", epochs=1)
+    >>> live(Epoch(1, 5.25, 1.6, 60_000, ndcg=0.1))
+    causal: epoch 1 of 1, loss 5.250, NDCG@10 0.1000, 2 s
+    """
+
+    def __init__(self, title: str, epochs: int, every: float = 1.0):
+        self.title, self.epochs, self.every, self.history, self._last, self._handle = (
+            title,
+            epochs,
+            every,
+            [],
+            0.0,
+            None,
+        )
+        self._rich = in_notebook()
+
+    def on_step(self, total: int):
+        """A function of (step, loss) for `strategies.adapt`, which tells its steps as epochs;
+        ``total``: how many are expected.
+        """
+        from tutorial_lib.training import Epoch
+
+        self.epochs, start = total, time.perf_counter()
+        return lambda step, loss: self(Epoch(step, loss, time.perf_counter() - start, step))
+
+    def text(self) -> str:
+        """The newest epoch in one line."""
+        now = self.history[-1]
+        ndcg = "" if now.ndcg is None else f", NDCG@10 {now.ndcg:.4f}"
+        return (
+            f"{self.title}: epoch {now.number} of {self.epochs}, loss {now.loss:.3f}{ndcg},"
+            f" {now.seconds:.0f} s"
+        )
+
+    def __call__(self, epoch) -> None:
+        self.history.append(epoch)
+        last = epoch.number >= self.epochs
+        if not self._rich:
+            if last or epoch.ndcg is not None:
+                say(self.text())
+        elif last or time.monotonic() - self._last >= self.every:
+            self._last = time.monotonic()
+            self._draw()
+
+    def _draw(self) -> None:
+        from IPython.display import display
+
+        measured = [e for e in self.history if e.ndcg is not None]
+        alt = (
+            f"Two curves over epochs: the loss falls from {self.history[0].loss:.2f} to"
+            f" {self.history[-1].loss:.2f} nats"
+        )
+        alt += (
+            f"; validation NDCG@10 goes from {measured[0].ndcg:.3f} to {measured[-1].ndcg:.3f}."
+            if measured
+            else "."
+        )
+        bar = (
+            f'<progress value="{len(self.history)}" max="{self.epochs}"'
+            ' aria-label="epochs"></progress>'
+        )
+        page = bar + image_html(
+            png_bytes(training_curves(self.history, self.title)), alt, self.text()
+        )
+        bundle = {"text/html": page, "text/plain": f"{self.text()}\n[figure: {alt}]"}
+        if self._handle is None:
+            self._handle = display(bundle, raw=True, display_id=True)
+        else:
+            self._handle.update(bundle, raw=True)

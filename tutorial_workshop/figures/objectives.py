@@ -1,0 +1,259 @@
+"""Figures of notebook 02: who sees whom, what a masking objective hides, and curves of trained
+models. Pure functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+
+LETTERS = "ABCDEFGHIJKL"  # the twelve items of the masking playground
+SHADES = {"seen": OKABE_ITO["sky"], "hidden": "#F2F2F2"}
+
+
+def _token_names(batch, vocabulary) -> list[str]:
+    special = {
+        vocabulary.pad: "·",
+        vocabulary.mask: "?",
+        vocabulary.start: "start",
+        vocabulary.separator: "|",
+    }
+    return [
+        special.get(token, LETTERS[token] if token < len(LETTERS) else str(token))
+        for token in batch.tokens[0].tolist()
+    ]
+
+
+def attention_pictures(batches: Mapping[str, object], vocabulary):
+    """Attention masks side by side: row i of a picture says which tokens token i sees; a cross
+    marks what must be predicted there.
+
+    batches: title -> `objectives.Batch` whose first sequence is drawn. vocabulary: for the names of
+        the tokens.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, len(batches), figsize=(3.3 * len(batches), 3.8), squeeze=False)
+    for ax, (title, batch) in zip(axes[0], batches.items(), strict=True):
+        sees, names = batch.sees()[0].numpy(), _token_names(batch, vocabulary)
+        for i, j in np.argwhere(sees):
+            ax.add_patch(
+                plt.Rectangle(
+                    (j - 0.5, i - 0.5),
+                    1,
+                    1,
+                    facecolor=SHADES["seen"],
+                    edgecolor="white",
+                    hatch="//",
+                    linewidth=0.8,
+                )
+            )
+        ax.set(
+            xlim=(-0.5, len(names) - 0.5),
+            ylim=(len(names) - 0.5, -0.5),
+            aspect="equal",
+            facecolor=SHADES["hidden"],
+        )
+        ax.set_xticks(range(len(names)), names, fontsize=9)
+        targets = {
+            int(s): _name(int(label), vocabulary)
+            for r, s, label in zip(batch.rows, batch.steps, batch.labels, strict=True)
+            if r == 0
+        }
+        ax.set_yticks(
+            range(len(names)),
+            [f"{n} → {targets[i]}" if i in targets else n for i, n in enumerate(names)],
+            fontsize=9,
+        )
+        ax.grid(False)
+        label_axes(
+            ax, "is seen", "token → what it must predict" if ax is axes[0][0] else "", title=title
+        )
+    return fig
+
+
+def _name(code: int, vocabulary) -> str:
+    return LETTERS[code] if code < min(len(LETTERS), vocabulary.n_items) else str(code)
+
+
+def masked_example(ratio: float, mask: str, seed: int) -> tuple[list[str], list[str]]:
+    """What the model sees, and what it must predict ("" where nothing), for the history A..L under
+    `Masked`.
+    """
+    import torch
+
+    from tutorial_lib.objectives import Masked, Vocabulary
+
+    vocabulary = Vocabulary(len(LETTERS))
+    sequence = torch.arange(len(LETTERS))[None]
+    objective = Masked(ratio=ratio, last=1.0 if mask == "cut, last hidden" else 0.0)
+    batch = objective.corrupt(sequence, vocabulary, torch.Generator().manual_seed(seed))
+    predict = [""] * len(LETTERS)
+    for step, label in zip(batch.steps.tolist(), batch.labels.tolist(), strict=True):
+        predict[step] = LETTERS[label]
+    return _token_names(batch, vocabulary), predict
+
+
+def masking_picture(ratio: float, mask: str, seed: int):
+    """The masking playground: one history of twelve items, what the model sees of it, and what it
+    must predict.
+    """
+    import matplotlib.pyplot as plt
+
+    sees, predict = masked_example(ratio, mask, seed)
+    fig, ax = plt.subplots(figsize=(8.4, 2.3))
+    for row, (title, cells) in enumerate(
+        {"history": list(LETTERS), "model sees": sees, "must predict": predict}.items()
+    ):
+        for column, text in enumerate(cells):
+            hidden = row == 1 and text == "?"
+            colour = (
+                OKABE_ITO["orange"] if hidden else SHADES["seen"] if row == 2 and text else "white"
+            )
+            hatch = "//" if hidden else None
+            ax.add_patch(
+                plt.Rectangle(
+                    (column, row),
+                    0.92,
+                    0.86,
+                    facecolor=colour,
+                    edgecolor="black" if text else "#BBBBBB",
+                    hatch=hatch,
+                )
+            )
+            box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if hidden else None
+            ax.text(
+                column + 0.46,
+                row + 0.43,
+                text,
+                ha="center",
+                va="center",
+                fontweight="bold",
+                bbox=box,
+            )
+        ax.text(-0.2, row + 0.43, title, ha="right", va="center")
+    ax.set(xlim=(-2.4, len(LETTERS)), ylim=(3, -0.1))
+    ax.axis("off")
+    return fig
+
+
+def describe_masking(ratio: float, mask: str, seed: int) -> str:
+    """The masking playground in one sentence."""
+    sees, predict = masked_example(ratio, mask, seed)
+    targets = [item for item in predict if item]
+    return (
+        f"{len(targets)} of {len(LETTERS)} items are targets ({', '.join(targets)}); the model sees"
+        f" {' '.join(sees)}. The auto-regressive objective has {len(LETTERS)} targets in the same"
+        " history."
+    )
+
+
+def learning_panels(
+    histories: Mapping[str, Sequence],
+    lines: Mapping[str, float],
+    *,
+    y_label: str = "validation NDCG@10",
+):
+    """Validation NDCG@10 over epochs (left) and over seconds of training (right), one curve a
+    model.
+
+    histories: name -> list of (epoch, seconds, NDCG@10). lines: name -> a constant value for
+        comparison.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, axes = plt.subplots(1, 2, figsize=(8.8, 3.6), sharey=True)
+    for ax, column in zip(axes, (0, 1), strict=True):
+        for (name, points), colour, style, marker in zip(
+            histories.items(), OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False
+        ):
+            x, y = [p[column] for p in points], [p[2] for p in points]
+            ax.plot(
+                x,
+                y,
+                color=colour,
+                linestyle=style,
+                marker=marker,
+                label=name if ax is axes[0] else None,
+            )
+        for (name, value), style in zip(lines.items(), (":", "--", "-."), strict=False):
+            ax.axhline(
+                value,
+                color="black",
+                linewidth=1.2,
+                linestyle=style,
+                label=name if ax is axes[0] else None,
+            )
+        ax.set_ylim(bottom=0)
+    label_axes(axes[0], "passes over the data", y_label, x_unit="epochs", title="At equal steps")
+    label_axes(axes[1], "time", "", x_unit="seconds of training", title="At equal seconds")
+    fig.legend(loc="outside lower center", ncols=3, frameon=False)
+    return fig
+
+
+def reliability_bins(
+    believed: np.ndarray, true: np.ndarray, bins: int = 8
+) -> list[tuple[float, float]]:
+    """(mean believed, mean true probability) of each of ``bins`` groups of equal size, the least
+    believed first.
+
+    >>> reliability_bins(np.array([0.1, 0.3, 0.6, 0.8]), np.array([0.1, 0.1, 0.4, 0.4]), bins=2)
+    [(0.2, 0.1), (0.7, 0.4)]
+    """
+    believed, true = np.ravel(believed), np.ravel(true)
+    groups = np.array_split(np.argsort(believed, kind="stable"), bins)
+    return [
+        (float(believed[rows].mean()), float(true[rows].mean())) for rows in groups if len(rows)
+    ]
+
+
+def reliability(belief: Mapping[str, tuple[np.ndarray, np.ndarray]]):
+    """Reliability curve: true over believed probability, one curve per model, with the diagonal of
+    a calibrated one.
+
+    belief: name -> (believed, true), two arrays of one shape.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(4.8, 4.0), layout="constrained")
+    ax.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle=":", label="calibrated")
+    looks = zip(OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False)
+    for (name, sides), (colour, style, marker) in zip(belief.items(), looks, strict=False):
+        x, y = zip(*reliability_bins(*sides), strict=True)
+        ax.plot(x, y, color=colour, linestyle=style, marker=marker, label=name)
+    ax.set(xlim=(0, 1), ylim=(0, 1))
+    label_axes(ax, "believed probability", "true probability")
+    ax.legend(frameon=False, loc="upper left")
+    return fig
+
+
+def share_of_ceiling(users: Sequence[int], shares: Mapping[str, Sequence[float]]):
+    """Share of the exact ceiling's NDCG@10 over the number of training users (logarithmic), one
+    curve a model.
+    """
+    from tutorial_workshop.page.plots import curves
+
+    fig = curves(
+        users,
+        shares,
+        x_label="users in the world",
+        x_unit="log scale",
+        y_label="share of the ceiling's NDCG@10",
+    )
+    ax = fig.axes[0]
+    ax.set(xscale="log", ylim=(0, 1.05))
+    ax.set_xticks(list(users), [f"{n:,}" for n in users])
+    ax.minorticks_off()
+    ax.axhline(1.0, color="black", linewidth=1.2)
+    ax.annotate(
+        "ceiling",
+        (users[0], 1.0),
+        xytext=(0, 3),
+        textcoords="offset points",
+        va="bottom",
+        fontsize=9,
+    )
+    return fig

@@ -1,0 +1,41 @@
+"""The stakeholder map of notebook 08: who bears which class of harm, and how large the risk is
+before any evidence.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+LARGEST = 16  # severity 4 x likelihood 4
+
+
+def stakeholder_map(risks: pd.DataFrame):
+    """A grid of stakeholders and harm classes; size and number of a dot tell the risk. risks: of
+    `audit.register.stakeholders`.
+    """
+    import matplotlib.pyplot as plt
+
+    ordered = risks.loc[risks.max(axis=1).sort_values(kind="stable").index]
+    fig, ax = plt.subplots(figsize=(7.0, 0.9 + 0.4 * len(ordered)), layout="constrained")
+    for row, (_, values) in enumerate(ordered.iterrows()):
+        for column, risk in enumerate(values):
+            if risk:
+                dark = risk / LARGEST > 0.5
+                ax.scatter(
+                    column,
+                    row,
+                    s=90 + 45 * risk,
+                    color="#D55E00" if dark else "#56B4E9",
+                    edgecolor="black",
+                    linewidth=0.8,
+                )
+                ax.annotate(
+                    str(risk), (column, row), ha="center", va="center", fontsize=9, color="black"
+                )
+    ax.set_yticks(range(len(ordered)), ordered.index)
+    ax.set_xticks(range(ordered.shape[1]), ordered.columns)
+    ax.set_xlim(-0.6, ordered.shape[1] - 0.4)
+    ax.set_ylim(-0.7, len(ordered) - 0.3)
+    ax.set_xlabel("harm class")
+    ax.set_ylabel("stakeholder")
+    return fig

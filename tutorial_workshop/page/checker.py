@@ -1,0 +1,269 @@
+"""Exercises that never block: checks that name the mistake, graded hints, and a reference to go on
+with.
+
+The exercises of notebook NN live in ``exercise_NN.py``, in a dict ``EXERCISES``: name ->
+``Exercise``; the name starts with ``NN-``.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import html
+import importlib
+import math
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import tutorial_workshop.exercises
+from tutorial_lib.errors import InputError, unknown_name
+from tutorial_workshop.page.display import display_html, folded, inline_html
+
+
+class Mistake(Exception):
+    """Raised by a check: one or two sentences to the learner, what came out, what was expected, and
+    the likely reason.
+    """
+
+
+class NotAttempted(Exception):
+    """The learner's function gave back nothing: the stub is still a stub."""
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise.
+
+    Args:
+        name: e.g. ``"01-ndcg"``.
+        task: one sentence, what to write.
+        checks: functions that take the learner's function, call it on small cases, and raise
+            ``Mistake``. Each tests a property (a bound, a case worked out by hand, a change of
+            input and what must follow), never equality with the reference. They run in order, and
+            the first mistake is told: put the most specific first.
+        reference: the function to go on with meanwhile, from the library where the library has one.
+        hints: three, from a nudge to nearly the code.
+        solution: the code, as it would stand in the notebook; a test runs it through the checks.
+    """
+
+    name: str
+    task: str
+    checks: tuple[Callable[[Callable], None], ...]
+    reference: Callable
+    hints: tuple[str, str, str]
+    solution: str
+
+
+def all_exercises() -> dict[str, Exercise]:
+    """Every exercise of the kit, by name."""
+    found: dict[str, Exercise] = {}
+    for module in sorted(
+        m.name
+        for m in pkgutil.iter_modules(tutorial_workshop.exercises.__path__)
+        if m.name.startswith("exercise_")
+    ):
+        found.update(importlib.import_module(f"tutorial_workshop.exercises.{module}").EXERCISES)
+    return found
+
+
+def get_exercise(name: str) -> Exercise:
+    """The exercise of that name; an unknown one is refused with the nearest names."""
+    exercises = all_exercises()
+    if name not in exercises:
+        raise unknown_name("exercise", name, sorted(exercises))
+    return exercises[name]
+
+
+def expect_close(
+    found: object,
+    expected: float,
+    where: str,
+    reasons: dict[float, str] | None = None,
+    otherwise: str = "",
+) -> None:
+    """Raise a ``Mistake`` unless ``found`` is the number ``expected`` (to 1e-6).
+
+    Args:
+        found: what the learner's function gave.
+        expected: the value worked out by hand.
+        where: the call, as the learner would write it.
+        reasons: wrong value -> what most likely led to it.
+        otherwise: what to say about any other wrong value.
+    """
+    try:
+        value = float("text" if isinstance(found, (str, bytes)) else found)
+    except (TypeError, ValueError):
+        raise Mistake(
+            f"`{where}` gave {type(found).__name__} {found!r:.60}; expected one number."
+        ) from None
+    if math.isclose(value, expected, rel_tol=1e-6, abs_tol=1e-6):
+        return
+    reason = next(
+        (
+            text
+            for wrong, text in (reasons or {}).items()
+            if math.isclose(value, wrong, rel_tol=1e-6, abs_tol=1e-6)
+        ),
+        otherwise,
+    )
+    raise Mistake(
+        f"`{where}` gave {value:.4f}; worked out by hand it is {expected:.4f}. {reason}".rstrip()
+    )
+
+
+def _guarded(function: Callable) -> Callable:
+    """The learner's function, with fresh copies of the arguments, told apart by what goes wrong."""
+
+    @functools.wraps(function)
+    def call(*arguments, **keywords):
+        shown = ", ".join([*map(repr, arguments), *(f"{k}={v!r}" for k, v in keywords.items())])
+        try:
+            result = function(*copy.deepcopy(arguments), **copy.deepcopy(keywords))
+        except NotImplementedError:
+            raise NotAttempted from None
+        except Exception as error:
+            raise Mistake(
+                f"`{function.__name__}({shown:.200})` stopped with {type(error).__name__}: {error}."
+            ) from error
+        if result is None or result is Ellipsis:
+            raise NotAttempted(
+                ""
+                if _looks_empty(function)
+                else "It gave back nothing: if you did fill it in, is the `return` missing?"
+            )
+        return result
+
+    return call
+
+
+def _looks_empty(function: Callable) -> bool:
+    """True when the body is only a docstring and ``...`` (or ``pass``), judged by its compiled
+    code.
+    """
+
+    def stub():
+        """Text."""
+        ...
+
+    code = getattr(function, "__code__", None)
+    return code is None or (not code.co_names and len(code.co_code) <= len(stub.__code__.co_code))
+
+
+def judge(function: object, exercise: Exercise) -> tuple[str, str]:
+    """Run the checks of an exercise. Never raises, but for Ctrl-C.
+
+    Returns:
+        A verdict, ``"correct"``, ``"not attempted"`` or ``"mistake"``, and a message to the
+        learner.
+    """
+    if not callable(function):
+        return "not attempted", ""
+    guarded = _guarded(function)
+    try:
+        for check in exercise.checks:
+            check(guarded)
+    except NotAttempted as nothing:
+        return "not attempted", str(nothing)
+    except Mistake as mistake:
+        return "mistake", str(mistake)
+    except Exception as error:  # a result of a kind that the check did not foresee
+        problem = f"{type(error).__name__}: {error}"
+        return (
+            "mistake",
+            (
+                f"Your function gave a result that could not be checked ({problem}). Compare its"
+                " type with the task."
+            ),
+        )
+    return "correct", ""
+
+
+def attempt(function: Callable, exercise: str) -> Callable:
+    """Check what the learner wrote, say what was found, and give back the function to go on with.
+
+    Args:
+        function: the learner's function, filled in or not.
+        exercise: name of the exercise, e.g. ``"01-ndcg"``.
+
+    Returns:
+        The learner's function when it is right, else the reference, so that the notebook always
+        runs to its end.
+
+    Raises:
+        InputError: only for an unknown exercise name.
+
+    >>> def ndcg_at_k(recommended, relevant, k): ...
+    >>> ndcg = attempt(ndcg_at_k, exercise="01-ndcg")
+    01-ndcg: not attempted: using the reference.
+    """
+    task = get_exercise(exercise)
+    verdict, message = judge(function, task)
+    if verdict == "correct":
+        print(f"{exercise}: correct. Going on with your function.")
+        return function
+    if verdict == "not attempted":
+        print(f"{exercise}: not attempted: using the reference. {message}".rstrip())
+    else:
+        print(
+            f"{exercise}: not yet. {message}\nUsing the reference meanwhile. For help:"
+            f' hint("{exercise}", 1)'
+        )
+    return task.reference
+
+
+def whose(function: Callable, exercise: str) -> str:
+    """Whose function a notebook goes on with: "your function", or "the reference" in its place.
+
+    >>> whose(get_exercise("01-ndcg").reference, "01-ndcg")
+    'the reference'
+    """
+    return "the reference" if function is get_exercise(exercise).reference else "your function"
+
+
+def help_html(exercise: Exercise) -> str:
+    """Three hints and the solution, each folded, as plain HTML."""
+    parts = [
+        folded(f"Hint {level} of 3", f"<p>{inline_html(text)}</p>")
+        for level, text in enumerate(exercise.hints, start=1)
+    ]
+    code = html.escape(exercise.solution.strip(), quote=False).replace(
+        "\n\n", "\n&#10;"
+    )  # an empty line would end the block in Markdown
+    parts.append(folded("Solution (try the hints first)", f"<pre><code>{code}</code></pre>"))
+    return "\n".join(parts)
+
+
+def hint(exercise: str, level: int | None = None) -> None:
+    """Show one hint, or all of them folded.
+
+    Args:
+        exercise: name of the exercise.
+        level: 1 (a nudge), 2, 3 (nearly the code) or 4 (the solution, folded); None shows all four,
+            folded.
+
+    Raises:
+        InputError: for an unknown exercise or level.
+    """
+    task = get_exercise(exercise)
+    if level is None:
+        text = "\n".join(
+            [
+                *(f"Hint {n}: {t}" for n, t in enumerate(task.hints, start=1)),
+                "Solution:",
+                task.solution.strip(),
+            ]
+        )
+        display_html(help_html(task), text)
+    elif level in (1, 2, 3):
+        text = task.hints[level - 1]
+        display_html(
+            f"<p><strong>Hint {level} of 3.</strong> {inline_html(text)}</p>",
+            f"Hint {level} of 3: {text}",
+        )
+    elif level == 4:
+        display_html(help_html(task).split("</details>\n")[-1], task.solution.strip())
+    else:
+        raise InputError(
+            f"hint: level={level!r} does not exist; use 1, 2, 3, 4 (the solution), or leave it out"
+        )

@@ -1,0 +1,229 @@
+"""The few figures that several notebooks share, in the Okabe-Ito palette and never in colour alone.
+
+Every function returns a new matplotlib ``Figure``; hand it to ``show``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from tutorial_lib.errors import InputError
+
+OKABE_ITO = {
+    "blue": "#0072B2",
+    "vermillion": "#D55E00",
+    "green": "#009E73",
+    "purple": "#CC79A7",
+    "orange": "#E69F00",
+    "sky": "#56B4E9",
+    "black": "#000000",
+    "yellow": "#F0E442",
+}
+LINE_STYLES = ["-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (1, 1)), (0, (8, 2))]
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+
+
+def use_style() -> None:
+    """Set the kit's matplotlib style: legible sizes, Okabe-Ito colours joined with line styles,
+    light grid, white background.
+    """
+    import matplotlib
+    from cycler import cycler
+
+    matplotlib.rcParams.update(
+        {
+            "axes.prop_cycle": (
+                cycler(color=list(OKABE_ITO.values())) + cycler(linestyle=LINE_STYLES)
+            ),
+            "figure.figsize": (7.0, 3.8),
+            "figure.dpi": 110,
+            "savefig.dpi": 110,
+            "figure.constrained_layout.use": True,
+            "font.family": (
+                "DejaVu Sans"
+            ),  # shipped with matplotlib: the same letters on every machine
+            "font.size": 11,
+            "axes.titlesize": 12,
+            "axes.titlelocation": "left",
+            "axes.labelsize": 11,
+            "xtick.labelsize": 10,
+            "ytick.labelsize": 10,
+            "legend.fontsize": 10,
+            "lines.linewidth": 2.0,
+            "lines.markersize": 6,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "grid.color": "#DDDDDD",
+            "axes.axisbelow": True,
+            "figure.facecolor": "white",
+            "axes.facecolor": "white",
+        }
+    )
+
+
+def label_axes(ax, x: str, y: str, *, x_unit: str = "", y_unit: str = "", title: str = "") -> None:
+    """Label both axes, with the unit in brackets where there is one.
+
+    Args:
+        ax: matplotlib ``Axes``.
+        x, y: what the axis counts, e.g. ``"cut-off k"``.
+        x_unit, y_unit: e.g. ``"items"``, ``"seconds"``; empty for a pure number.
+        title: one line, left-aligned; empty for none.
+    """
+    ax.set_xlabel(f"{x} [{x_unit}]" if x_unit else x)
+    ax.set_ylabel(f"{y} [{y_unit}]" if y_unit else y)
+    if title:
+        ax.set_title(title)
+
+
+def literal_dollars(fig):
+    """The figure with every ``$`` in its texts as it stands, returned: titles are data, not
+    formulas.
+
+    A title such as "$5 or $10" would else be set as mathematics, and "$\\bad{$" ends in an error.
+    The powers of ten at a log axis, which matplotlib writes as formulas itself, stay formulas.
+    """
+    from matplotlib.text import Text
+
+    for ax in fig.axes:  # labels of ticks have no text before they are asked for
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.get_ticklabels()
+    for text in fig.findobj(Text):
+        if "$" in text.get_text() and "\\mathdefault" not in text.get_text():
+            text.set_parse_math(False)
+    return fig
+
+
+def _check_intervals(labels, means, lows, highs) -> None:
+    if not len(labels) == len(means) == len(lows) == len(highs):
+        counts = f"{len(labels)} labels, {len(means)} means, {len(lows)} lows, {len(highs)} highs"
+        raise InputError(f"interval_bars: {counts}; give one of each a bar")
+    for label, low, mean, high in zip(labels, lows, means, highs, strict=True):
+        if not low <= mean <= high:
+            raise InputError(
+                f"interval_bars: {label!r} has mean {mean:.4g} outside [{low:.4g}, {high:.4g}];"
+                " check the order of lows and highs"
+            )
+
+
+def _draw_intervals(ax, labels, means, lows, highs, highlight) -> None:
+    for row, (label, mean) in enumerate(zip(labels, means, strict=True)):
+        marked = label == highlight
+        ax.barh(
+            row,
+            mean,
+            color=OKABE_ITO["orange" if marked else "sky"],
+            hatch="//" if marked else None,
+            edgecolor="black",
+            linewidth=0.6,
+        )
+    rows = range(len(labels))
+    below, above = (
+        [m - low for m, low in zip(means, lows, strict=True)],
+        [high - m for m, high in zip(means, highs, strict=True)],
+    )
+    ax.errorbar(
+        means, rows, xerr=[below, above], fmt="none", ecolor="black", capsize=4, linewidth=1.4
+    )
+    for row, (mean, high) in enumerate(zip(means, highs, strict=True)):
+        ax.annotate(
+            f"{mean:.3f}", (high, row), xytext=(6, 0), textcoords="offset points", va="center"
+        )
+    ax.set_yticks(list(rows), labels)
+    ax.invert_yaxis()
+    ax.grid(axis="y", visible=False)
+
+
+def interval_bars(
+    labels: Sequence[str],
+    means: Sequence[float],
+    lows: Sequence[float],
+    highs: Sequence[float],
+    *,
+    quantity: str,
+    unit: str = "",
+    title: str = "",
+    highlight: str | None = None,
+    ceiling: tuple[float, str] | None = None,
+):
+    """Horizontal bars with an interval, one a label, the first on top, each with its value in text.
+
+    Args:
+        labels, means, lows, highs: one entry a bar; ``low <= mean <= high`` (say, a 95 % interval).
+        quantity, unit: what the bars measure, for the axis label.
+        title: one line above the figure.
+        highlight: the label to set apart (hatched and in another colour).
+        ceiling: a value that no bar can pass and its name, drawn as a dashed line.
+
+    Returns:
+        A matplotlib ``Figure``.
+
+    Raises:
+        InputError: when the lengths differ or an interval does not hold its mean.
+
+    >>> fig = interval_bars(["Popularity", "Transition"], [.045, .109], [.037, .094], [.053, .124], quantity="NDCG@10")
+    """
+    import matplotlib.pyplot as plt
+
+    _check_intervals(labels, means, lows, highs)
+    fig, ax = plt.subplots(figsize=(7.0, 0.8 + 0.5 * len(labels)), layout="constrained")
+    _draw_intervals(ax, labels, means, lows, highs, highlight)
+    if ceiling is not None:
+        ax.axvline(
+            ceiling[0],
+            color="black",
+            linestyle="--",
+            linewidth=1.4,
+            label=f"{ceiling[1]}: {ceiling[0]:.3f}",
+        )
+        fig.legend(loc="outside lower right", frameon=False)
+    ends = [0.0, *lows, *highs] + ([ceiling[0]] if ceiling else [])
+    span = max(ends) - min(ends) or 1.0  # all may be 0: a few users, and no hit
+    ax.set_xlim(min(ends), max(ends) + 0.15 * span)  # room for the numbers
+    label_axes(ax, quantity, "", x_unit=unit, title=title)
+    return fig
+
+
+def curves(
+    x: Sequence[float],
+    series: Mapping[str, Sequence[float]],
+    *,
+    x_label: str,
+    y_label: str,
+    **axes: str,
+):
+    """One line a series, told apart by colour, line style and marker.
+
+    Args:
+        x: positions, the same for all series.
+        series: name -> values, at most eight of them.
+        x_label, y_label: what the axes count.
+        **axes: ``x_unit``, ``y_unit`` and ``title``, as in ``label_axes``.
+
+    Returns:
+        A matplotlib ``Figure``.
+
+    Raises:
+        InputError: for more than eight series, or a series of another length than ``x``.
+    """
+    import matplotlib.pyplot as plt
+
+    if len(series) > len(OKABE_ITO):
+        raise InputError(
+            f"curves: {len(series)} series cannot be told apart, at most {len(OKABE_ITO)}; split"
+            " the figure"
+        )
+    fig, ax = plt.subplots(layout="constrained")
+    for (name, values), colour, style, marker in zip(
+        series.items(), OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False
+    ):
+        if len(values) != len(x):
+            raise InputError(
+                f"curves: series {name!r} has {len(values)} values for {len(x)} positions; give one"
+                " a position"
+            )
+        ax.plot(x, values, color=colour, linestyle=style, marker=marker, label=name)
+    label_axes(ax, x_label, y_label, **axes)
+    fig.legend(loc="outside right upper", frameon=False)
+    return fig

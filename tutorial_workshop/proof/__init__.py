@@ -1,0 +1,1 @@
+"""The audit audited: worlds with planted harms, and whether each is found."""
