@@ -1,5 +1,7 @@
 # make run        create the environment, execute the notebooks, write HTML and a results table
-# make test       create the environment, run all fast tests        make test-full  the slower rest: quick profile, real data, browser
+# make test       create the environment; library, types, style, and every exercise notebook once in the smoke profile
+# make test-full  every solution once in the quick profile, real data, browser, no network
+# make weekly     Colab's versions for all, all notebooks on real data, full grids, the lowest and the newest packages
 # make lab        open JupyterLab                                   make notebooks  build notebooks/ from notebooks/src/
 # make colab      run the notebooks with Colab's package versions in an empty folder
 # make goldens    run the solutions with five seeds and record what every golden number should be
@@ -19,13 +21,14 @@ TORCH_INDEX ?=
 
 BIN := .venv/bin
 STAMP := .venv/.installed
+INSTALL = -c requirements.lock $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[lab,test]"
 # on shared cores a second spinning thread costs more than it gives
 export OMP_NUM_THREADS ?= 1
 export OMP_WAIT_POLICY ?= PASSIVE
 # one process a core, up to four: a notebook takes up to 1.5 GB
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --doctest-modules tutorial_lib tutorial_workshop recipes tests
 
-.PHONY: help run test test-full lab notebooks goldens colab slides wheel lock clean environment
+.PHONY: help run test test-full weekly lab notebooks goldens colab slides wheel lock clean environment
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -33,13 +36,19 @@ run: $(STAMP)
 	@$(BIN)/tutorial run $(NOTEBOOKS) --jobs $(JOBS) --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET))
 
 test: $(STAMP)
-	$(PYTEST) -m "not full and not real and not browser"
+	$(PYTEST) -m "not full and not real and not browser and not weekly"
 
 test-full: $(STAMP)
-	$(PYTEST) -m "full or real or browser"
+	$(PYTEST) -m "(full or real or browser) and not weekly"
+
+weekly: $(STAMP)
+	$(PYTEST) -m weekly
+	$(BIN)/python -m tools.colab
+	$(BIN)/python -m tools.versions lowest
+	$(BIN)/python -m tools.versions newest
 
 colab: $(STAMP)
-	$(BIN)/python -m tools.colab $(NOTEBOOKS)
+	$(BIN)/python -m tools.colab --profile $(PROFILE) $(NOTEBOOKS)
 
 lab: $(STAMP)
 	$(BIN)/jupyter lab $(if $(filter 0,$(shell id -u)),--allow-root) notebooks
@@ -75,5 +84,6 @@ $(STAMP): pyproject.toml requirements.lock
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv || \
 	  { echo "$(PYTHON) could not make an environment: install its venv package (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
 	@echo "Installing into .venv: a few minutes; the default Linux torch is several GB, TORCH_INDEX (see README) names a smaller one"
-	$(BIN)/python -m pip install -c requirements.lock $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) -e ".[lab,test]"
+	@{ command -v uv >/dev/null && uv pip install --python $(BIN)/python --index-strategy unsafe-best-match $(INSTALL); } || \
+	  $(BIN)/python -m pip install $(INSTALL)
 	@touch $@

@@ -1,9 +1,10 @@
 """Run the exercise notebooks as Colab would: its recorded package versions, an empty folder, a
 stand-in for google.colab.
 
-    python -m tools.colab              # make colab; the first call takes minutes, it installs the recorded versions into .venv-colab
+    python -m tools.colab              # the first call takes minutes: it makes .venv-colab
     python -m tools.colab --install    # only that
     python -m tools.colab 08 03        # these notebooks
+    python -m tools.colab --profile smoke
 
 What differs from Colab: this machine's Python and torch, and no front end (widgets are created, not
 drawn). The wheel of this clone lies beside the notebook, as a learner uploads it (an address in the
@@ -14,6 +15,7 @@ run at a time, an environment each.
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import re
@@ -28,6 +30,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv-colab"
 FETCHED = ("sacrebleu", "portalocker", "colorama")  # what Colab's set-up cell has to download
+DEFAULT = r"PROFILE = \"quick\""  # as it stands in the JSON of a notebook
 EXECUTE = """
 import nbclient, nbformat, sys
 notebook = nbformat.read(sys.argv[1], 4)
@@ -83,7 +86,7 @@ def layer(python: Path, folder: Path) -> Path:
     return folder / "bin" / "python"
 
 
-def run(notebook: Path, base: Path, wheels: Path) -> float:
+def run(notebook: Path, profile: str, base: Path, wheels: Path) -> float:
     """Seconds that one notebook takes; raises CalledProcessError when a cell fails."""
     with tempfile.TemporaryDirectory() as name:
         python = layer(base, Path(name) / "environment")
@@ -100,9 +103,10 @@ def run(notebook: Path, base: Path, wheels: Path) -> float:
             "def enable_custom_widget_manager(version=None): ...\ndef clear(*args, **kwargs): ...\n"
         )
         (startup / "00.py").write_text("import google.colab\n")
-        (content / notebook.name).write_text(
-            re.sub(r"git\+https://[^\\\"]*", "tutorial-lib", notebook.read_text())
-        )
+        text = re.sub(r"git\+https://[^\\\"]*", "tutorial-lib", notebook.read_text())
+        assert text.count(DEFAULT) == 1, f"{notebook.stem}: no line {DEFAULT} to set the profile in"
+        text = text.replace(DEFAULT, DEFAULT.replace("quick", profile))
+        (content / notebook.name).write_text(text)
         for wheel in wheels.glob("tutorial_lib-*.whl"):
             shutil.copy(wheel, content)
         variables = {
@@ -132,54 +136,36 @@ def run(notebook: Path, base: Path, wheels: Path) -> float:
         return time.perf_counter() - start
 
 
+def build_wheels(folder: str) -> None:
+    """The kit's wheel, and those that Colab's set-up cell would download."""
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder]
+    for packages in ([str(ROOT)], FETCHED):
+        subprocess.run([*command, *packages], check=True)
+
+
 def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m tools.colab", description=__doc__.split(":")[0]
+    )
+    parser.add_argument("notebooks", nargs="*", help="numbers such as 08; default: all")
+    parser.add_argument("--profile", default="quick", choices=["smoke", "quick"])
+    parser.add_argument("--install", action="store_true", help="only make the environment")
+    arguments = parser.parse_args()
     python = environment()
-    if "--install" in sys.argv:
+    if arguments.install:
         return
-    with tempfile.TemporaryDirectory() as wheels:
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "wheel",
-                "--quiet",
-                "--no-deps",
-                "--wheel-dir",
-                wheels,
-                str(ROOT),
-            ],
-            check=True,
-        )
-        subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "pip",
-                "wheel",
-                "--quiet",
-                "--no-deps",
-                "--wheel-dir",
-                wheels,
-                *FETCHED,
-            ],
-            check=True,
-        )
-        named = tuple(sys.argv[1:]) or ("",)
-        notebooks = [
-            path
-            for path in sorted((ROOT / "notebooks").glob("*.ipynb"))
-            if path.name.startswith(named)
+    named = tuple(arguments.notebooks) or ("",)
+    notebooks = sorted((ROOT / "notebooks").glob("*.ipynb"))
+    notebooks = [path for path in notebooks if path.name.startswith(named)]
+    if not notebooks:
+        sys.exit(f"no notebook begins with {' or '.join(named)}; expected numbers such as 08")
+    with tempfile.TemporaryDirectory() as wheels, ThreadPoolExecutor(2) as pool:
+        build_wheels(wheels)
+        runs = [
+            pool.submit(run, path, arguments.profile, python, Path(wheels)) for path in notebooks
         ]
-        if not notebooks:
-            sys.exit(f"no notebook begins with {' or '.join(named)}; expected numbers such as 08")
-        with ThreadPoolExecutor(2) as pool:
-            for notebook, seconds in zip(
-                notebooks,
-                pool.map(lambda path: run(path, python, Path(wheels)), notebooks),
-                strict=True,
-            ):
-                print(f"{notebook.stem}: {seconds:.1f} s with Colab's versions", flush=True)
+        for notebook, done in zip(notebooks, runs, strict=True):
+            print(f"{notebook.stem}: {done.result():.1f} s with Colab's versions", flush=True)
 
 
 if __name__ == "__main__":

@@ -5,12 +5,14 @@ glob, so none can be forgotten.
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
-import zipfile
+from collections.abc import Sequence
 from datetime import date
 from pathlib import Path
 
@@ -19,9 +21,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUDGETS = json.loads((Path(__file__).parent / "budgets.json").read_text(encoding="utf-8"))
-SLOWNESS = float(
-    os.environ.get("TUTORIAL_BUDGET_FACTOR", 1)
-)  # for machines much slower than two ordinary cores
+# for machines much slower than two ordinary cores
+SLOWNESS = float(os.environ.get("TUTORIAL_BUDGET_FACTOR", 1))
 CELL_SECONDS = 60
 NAMES = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 EXERCISES = [ROOT / "notebooks" / f"{name}.ipynb" for name in NAMES]
@@ -39,31 +40,41 @@ def within_budget(notebook: Path, lane: str, seconds: float, record) -> None:
     )
 
 
-def run_solution(
-    notebook: Path, tmp_path: Path, monkeypatch, **parameters
-) -> tuple[object, list[dict]]:
-    """Run strictly: an unknown parameter is an error, and so are a golden outside its band and a
-    warning on the page.
-    """
-    from tutorial_workshop.cli.run import run_notebooks
+# no way out but the loopback: a workshop room without internet
+ALONE = ["unshare", "--map-root-user", "--net", "sh", "-c", 'ip link set lo up && exec "$@"', "-"]
 
-    monkeypatch.setenv("TUTORIAL_STRICT", "1")
-    collected = tmp_path / "collected.jsonl"
-    monkeypatch.setenv("TUTORIAL_RESULTS", str(collected))
-    (run,) = run_notebooks([notebook], tmp_path / "out", parameters)
-    cells = nbformat.read(tmp_path / "out" / notebook.name, 4).cells
-    assert [
-        output["text"]
-        for cell in cells
-        for output in cell.get("outputs", [])
-        if output.get("name") == "stderr"
-    ] == []
-    goldens = (
-        [json.loads(line) for line in collected.read_text().splitlines()]
-        if collected.exists()
-        else []
+
+def without_a_network() -> list[str]:
+    """What to put before a command so that it runs without a network; [] where that cannot be."""
+    if not (shutil.which("unshare") and shutil.which("ip")):
+        return []
+    routes = subprocess.run([*ALONE, "ip", "route"], capture_output=True, text=True)
+    return ALONE if routes.returncode == 0 and routes.stdout == "" else []
+
+
+def run_solution(notebook: Path, out: Path, *options: str, before: Sequence[str] = ()) -> tuple:
+    """Run strictly, as a learner would from the shell: an unknown parameter is an error, and so are
+    a golden outside its band and a warning on the page.
+
+    Returns:
+        The run's row of notebooks.csv, and what ``golden`` recorded.
+    """
+    collected = out / "collected.jsonl"
+    command = [sys.executable, "-m", "tutorial_lib", "run", str(notebook), *options]
+    done = subprocess.run(
+        [*before, *command, "--out", str(out / "run")],
+        env=os.environ | {"TUTORIAL_STRICT": "1", "TUTORIAL_RESULTS": str(collected)},
+        capture_output=True,
+        text=True,
     )
-    return run, goldens
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    cells = nbformat.read(out / "run" / notebook.name, 4).cells
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    assert [output["text"] for output in outputs if output.get("name") == "stderr"] == []
+    with (out / "run" / "notebooks.csv").open(encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    lines = collected.read_text().splitlines() if collected.exists() else []
+    return row, [json.loads(line) for line in lines]
 
 
 def test_every_source_has_both_variants_and_a_budget():
@@ -128,74 +139,37 @@ def test_exercise_runs_unfilled_to_its_end(notebook, tmp_path, notebook_seconds)
     within_budget(notebook, "exercise smoke", time.perf_counter() - start, notebook_seconds)
 
 
+@pytest.mark.full
 @by_solution
-def test_solution_in_smoke(notebook, tmp_path, monkeypatch, notebook_seconds):
-    """The solutions must run as given; a number that left its recorded band fails inside the
-    notebook.
-    """
-    run, _ = run_solution(notebook, tmp_path, monkeypatch, PROFILE="smoke")
-    assert run.status == "ok", run.error
-    within_budget(notebook, "solution smoke", run.seconds, notebook_seconds)
+def test_solution_in_quick_without_a_network(notebook, tmp_path, notebook_seconds):
+    """What a learner runs: every number that has a golden must have a recorded band, and lie in it."""
+    row, goldens = run_solution(
+        notebook, tmp_path, "--profile", "quick", before=without_a_network()
+    )
+    assert float(row["peak_memory_mb"]) <= 1500
+    assert [golden["name"] for golden in goldens if golden["ok"] is not True] == []
+    within_budget(notebook, "solution quick", float(row["seconds"]), notebook_seconds)
 
 
 @pytest.mark.full
-@by_solution
-def test_solution_in_quick_with_recorded_numbers(notebook, tmp_path, monkeypatch, notebook_seconds):
-    """What a learner runs: every number that has a golden must have a recorded band, and lie in it."""
-    run, goldens = run_solution(notebook, tmp_path, monkeypatch, PROFILE="quick")
-    assert run.status == "ok", run.error
-    within_budget(notebook, "solution quick", run.seconds, notebook_seconds)
-    assert run.peak_memory_mb <= 1500
-    assert [golden["name"] for golden in goldens if golden["ok"] is not True] == []
+def test_the_network_is_really_away():
+    """Else the test above proves nothing about a room without internet."""
+    if not without_a_network():
+        pytest.skip("needs unshare and ip, and a machine that allows network namespaces")
+    reach = "import socket; socket.create_connection(('192.0.2.1', 80), timeout=5)"
+    done = subprocess.run([*ALONE, sys.executable, "-c", reach], capture_output=True, text=True)
+    assert "Network is unreachable" in done.stderr
 
 
 @pytest.mark.real
+@pytest.mark.weekly
 @by_solution
-def test_solution_on_real_data(notebook, tmp_path, monkeypatch, notebook_seconds):
+def test_solution_on_real_data(notebook, tmp_path, notebook_seconds):
     """One parameter takes the same notebook to MovieLens-100K."""
-    run, goldens = run_solution(notebook, tmp_path, monkeypatch, PROFILE="quick", DATASET="ml-100k")
-    assert run.status == "ok", run.error
+    options = ("--profile", "quick", "--dataset", "ml-100k")
+    row, goldens = run_solution(notebook, tmp_path, *options)
     assert {golden["dataset"] for golden in goldens} <= {"ml-100k"}
-    within_budget(notebook, "solution ml-100k", run.seconds, notebook_seconds)
-
-
-@pytest.mark.full
-@by_name
-def test_exercise_as_on_colab(notebook, wheel, tmp_path):
-    """An empty folder, the wheel, and nothing of the clone: a path into the clone, or an upgrade by
-    the first cell, shows here.
-    """
-    from tutorial_workshop.cli.run import execute
-
-    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    colab = (
-        tmp_path / "site" / "google" / "colab"
-    )  # no __init__ in google/: other packages share that name
-    colab.mkdir(parents=True)
-    (colab / "__init__.py").write_text("")
-    content = tmp_path / "content"
-    content.mkdir()
-    (content / notebook.name).write_bytes(notebook.read_bytes())
-    env = {
-        "PYTHONPATH": str(tmp_path / "site"),
-        "COLAB_RELEASE_TAG": "stand-in",
-        "HOME": str(tmp_path / "home"),
-        "PIP_NO_INDEX": "1",
-    }
-    run = execute(
-        content / notebook.name,
-        tmp_path / "executed.ipynb",
-        {"PROFILE": "smoke"},
-        env=env,
-        cwd=content,
-    )
-    assert run.status == "ok", run.error
-    assert [path.name for path in content.iterdir()] == [notebook.name]
-    executed = (tmp_path / "executed.ipynb").read_text(encoding="utf-8")
-    assert "Colab; Hub" in executed  # the environment table saw where it is
-    assert (
-        "Successfully installed" not in executed and "Requirement already satisfied" not in executed
-    )
+    within_budget(notebook, "solution ml-100k", float(row["seconds"]), notebook_seconds)
 
 
 def markers(path: Path) -> list[ast.AST]:
@@ -212,7 +186,7 @@ def test_skips_have_a_reason_and_an_end():
     """
     files = [
         path
-        for folder in ("notebooks", "teaching")
+        for folder in ("notebooks", "page", "exercises", "figures")
         for path in sorted((ROOT / "tests" / folder).glob("test_*.py"))
     ]
     for path in files:

@@ -80,14 +80,13 @@ def repository_files() -> list[Path]:
 FILES = repository_files()
 
 
-def test_ruff():
-    """Style and likely mistakes, in .py files and in the cells of notebooks."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--no-cache", "."],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-    )
+@pytest.mark.parametrize(
+    "command", ["ruff check --no-cache .", "ruff format --no-cache --check .", "mypy"]
+)
+def test_style_and_types(command):
+    """Style, likely mistakes and types, in .py files and in the cells of notebooks."""
+    command = [sys.executable, "-m", *command.split()]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-5000:]
 
 
