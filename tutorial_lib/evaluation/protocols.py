@@ -1,6 +1,4 @@
-"""Evaluation protocols you will meet in papers and should not use to rank models, kept here to show
-what they do.
-"""
+"""Protocols that papers use and that should not rank models, kept here to show what they do."""
 
 from __future__ import annotations
 
@@ -12,7 +10,7 @@ import pandas as pd
 from scipy.special import gammaln
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation.full_ranking import frame_of, groups_of_scores, scored_blocks
+from tutorial_lib.evaluation.full_ranking import frame_of, rank_targets, scored_blocks
 from tutorial_lib.evaluation.metrics import cutoffs
 from tutorial_lib.evaluation.ranks import Ties, check_ties
 
@@ -39,17 +37,19 @@ def evaluate_sampled(
     ties: Ties = "expected",
     block: int | None = None,
 ) -> pd.DataFrame:
-    """Metrics with the targets ranked among a few sampled items only: biased, for teaching and for
-    reading old papers.
+    """Metrics with the targets ranked among a few sampled items only: biased, for teaching.
 
-    negatives: items drawn per user without replacement, never seen ones nor targets (99 and 100 are
-        usual; all that remain if there are fewer). by: "uniform" over items, or "popularity"
-        (chance proportional to training interactions).
-    seed: of the draw; the same users get the same negatives for every recommender and every
-        ``block``.
-    k, on, ties, block, returns: as in `evaluate`.
-    Warns SampledMetricsWarning always. Source: Krichene & Rendle 2020, "On sampled metrics for item
-    recommendation".
+    Warns SampledMetricsWarning always. Arguments that are not listed, and what is returned: as in
+    `evaluate`.
+
+    Args:
+        negatives: items drawn per user without replacement, neither seen ones nor targets (99 and
+            100 are usual; all that remain if there are fewer).
+        by: "uniform" over items, or "popularity" (chance proportional to training interactions).
+        seed: of the draw; the same users get the same negatives for every recommender and every
+            ``block``.
+
+    Source: Krichene & Rendle 2020, "On sampled metrics for item recommendation".
     """
     ks = cutoffs(k)
     check_ties(ties)
@@ -62,86 +62,83 @@ def evaluate_sampled(
             " catalogue has items"
         )
     warnings.warn(SAMPLED_WARNING.format(n=negatives, by=by), SampledMetricsWarning, stacklevel=2)
-    counts = (
-        np.bincount(np.concatenate(split.train).astype(np.int64), minlength=n_items)
-        if by == "popularity"
-        else np.ones(n_items)
-    )
-    parts, users = [], []
+    weights = np.ones(n_items)
+    if by == "popularity":
+        weights = np.bincount(np.concatenate(split.train).astype(np.int64), minlength=n_items)
+    blocks = []
+    users = []
     for who, histories, targets, scores in scored_blocks(recommender, split, on, block):
-        barred = [
-            np.concatenate([history, target])
-            for history, target in zip(histories, targets, strict=True)
-        ]
-        drawn = np.stack(
-            [
-                _draw(counts, bar, negatives, seed, user)
-                for bar, user in zip(barred, who, strict=True)
-            ]
-        )
-        parts.append(groups_of_scores(scores, targets, ~drawn, ties, who))
+        hidden = np.ones(scores.shape, dtype=bool)
+        for row, (user, history, target) in enumerate(zip(who, histories, targets, strict=True)):
+            hidden[row] = ~_draw(weights, np.concatenate([history, target]), negatives, seed, user)
+            hidden[row, target] = False
+        blocks.append(rank_targets(scores, targets, hidden, ties, who))
         users.append(who)
-    frame = frame_of(parts, ks, pd.Index(np.concatenate(users), name="user"), len(split.users))
-    what = f"targets among {negatives} {by} negatives, seed {seed}, ties {ties}"
+    frame = frame_of(blocks, ks, pd.Index(np.concatenate(users), name="user"), len(split.users))
     text = (
-        f"SAMPLED, {split.name} {on} of {split.dataset.name}: {what}, {len(frame):,} users averaged"
+        f"SAMPLED, {split.name} {on} of {split.dataset.name}: targets among {negatives} {by}"
+        f" negatives, seed {seed}, ties {ties}, {len(frame):,} users averaged"
     )
     frame.attrs.update(on=on, ties=ties, sampled=negatives, protocol=text)
     return frame
 
 
 def _draw(weights: np.ndarray, barred: np.ndarray, n: int, seed: int, user: int) -> np.ndarray:
-    """Boolean [n_items]: up to n items drawn without replacement, by weight (exponential races:
-    Efraimidis & Spirakis 2006).
+    """Boolean [n_items]: up to n items drawn without replacement, by weight.
+
+    Exponential races: the item with the largest weight tends to arrive first (Efraimidis &
+    Spirakis 2006).
     """
-    waiting = np.random.default_rng([seed, int(user)]).exponential(size=len(weights)) / np.where(
-        weights > 0, weights, np.nan
-    )
-    waiting[barred.astype(np.int64)] = np.nan
-    first = np.argpartition(waiting, n - 1)[:n]  # NaN sorts last
+    times = np.random.default_rng([seed, int(user)]).exponential(size=len(weights))
+    times = times / np.where(weights > 0, weights, np.nan)
+    times[barred.astype(np.int64)] = np.nan
+    first = np.argpartition(times, n - 1)[:n]  # NaN sorts last
     drawn = np.zeros(len(weights), dtype=bool)
-    drawn[first[~np.isnan(waiting[first])]] = True
+    drawn[first[~np.isnan(times[first])]] = True
     return drawn
 
 
 def expected_sampled(
-    ranks: np.ndarray, candidates: np.ndarray, k: int = 10, *, negatives: int = 100
+    ranks: Sequence[int] | np.ndarray,
+    candidates: Sequence[int] | np.ndarray,
+    k: int = 10,
+    *,
+    negatives: int = 100,
 ) -> pd.DataFrame:
-    """What `evaluate_sampled` gives on average over all draws of uniform negatives, exactly, from
-    the ranks in the full catalogue.
+    """What `evaluate_sampled` gives on average over all draws of uniform negatives, exactly.
 
     A target with a items above it among c others meets x of them in a sample of m with the
-    hypergeometric chance P(x) = C(a, x) C(c - a, m - x) / C(c, m), and then stands at rank x + 1
-    (Krichene & Rendle 2020, section 4, without replacement).
+    hypergeometric chance P(x) = C(a, x) C(c - a, m - x) / C(c, m), and then stands at rank x + 1.
 
-    ranks: [n] 1-based whole ranks among all items not seen. candidates: [n] how many other items
-        are ranked (the target not counted).
-    negatives: m; where a user has fewer candidates, all of them.
-    Returns columns ``hit@k``, ``mrr@k``, ``ndcg@k``, one row a user.
+    Args:
+        ranks: [n], 1-based whole ranks among all items not seen.
+        candidates: [n], how many other items are ranked (the target not counted).
+        k: cut-off.
+        negatives: m; where a user has fewer candidates, all of them.
 
-    >>> expected_sampled([3], [9], k=1, negatives=9)["hit@1"].item(), expected_sampled([2], [9], k=1, negatives=3)["hit@1"].round(3).item()
-    (0.0, 0.667)
+    Returns:
+        Columns ``hit@k``, ``mrr@k``, ``ndcg@k``, one row per user.
+
+    Source: Krichene & Rendle 2020, section 4, without replacement.
+
+    >>> expected_sampled([2], [9], k=1, negatives=3)["hit@1"].round(3).item()
+    0.667
     """
-    (k,), ranks, others = cutoffs(k), np.asarray(ranks), np.asarray(candidates)
-    if (
-        ranks.ndim != 1
-        or ranks.shape != others.shape
-        or (ranks != ranks.astype(int)).any()
-        or (ranks < 1).any()
-        or (ranks > others + 1).any()
-    ):
+    (k,) = cutoffs(k)
+    ranks = np.asarray(ranks)
+    others = np.asarray(candidates)
+    one_each = ranks.ndim == 1 and ranks.shape == others.shape
+    if not one_each or ((ranks < 1) | (ranks > others + 1) | (ranks % 1 != 0)).any():
         raise InputError(
             "expected_sampled: expected one whole rank in 1..candidates + 1 for each user, such as"
             " target_ranks(..., ties='index')"
         )
     if negatives < 1:
         raise InputError(f"expected_sampled(negatives={negatives}): expected 1 or more")
-    above, m, x = (
-        ranks.astype(int)[:, None] - 1,
-        np.minimum(negatives, others)[:, None],
-        np.arange(k),
-    )
+    above = ranks.astype(int)[:, None] - 1
     others = others.astype(int)[:, None]
+    m = np.minimum(negatives, others)
+    x = np.arange(k)
     chance = np.exp(
         _log_choose(above, x) + _log_choose(others - above, m - x) - _log_choose(others, m)
     )
@@ -160,39 +157,39 @@ def impossible_share(recommended: np.ndarray, split, on: str = "test") -> pd.Dat
     """Share of each user's recommendations that nobody had met yet when the user's target happened.
 
     Leave-last-out trains on the whole time line, so a model can recommend an item whose first
-    interaction lies after the test event (Ji et al. 2023, arXiv 2010.11060). A temporal split keeps
-    this near zero.
+    interaction lies after the test event. A temporal split keeps this near zero.
 
-    recommended: [n_users, k] item codes, one row for each of ``split.users``; -1 = padding.
-    Returns column ``impossible`` in [0, 1], index "user", for users with targets and at least one
-    recommendation.
+    Args:
+        recommended: [n_users, k] item codes, one row for each of ``split.users``; -1 = padding.
+        split: any split.
+        on: "test" or "valid".
+
+    Returns:
+        Column ``impossible`` in [0, 1], index "user", for users with targets and at least one
+        recommendation.
+
+    Source: Ji et al. 2023, arXiv 2010.11060.
     """
     recommended = np.asarray(recommended)
-    if recommended.ndim != 2 or len(recommended) != len(split.users):
+    n_users = len(split.users)
+    if recommended.ndim != 2 or len(recommended) != n_users:
         raise InputError(
-            f"impossible_share: expected one row per user of the split, shape ({len(split.users)},"
-            f" k), got {recommended.shape}"
+            f"impossible_share: expected one row per user of the split, shape ({n_users}, k), got"
+            f" {recommended.shape}"
         )
-    interactions = split.dataset.interactions
-    first = np.full(split.dataset.n_items, np.inf)
-    np.minimum.at(first, interactions["item"].to_numpy(), interactions["timestamp"].to_numpy())
-    time = interactions["timestamp"].to_numpy()[split.dataset.sorted_rows()]
-    ends = np.cumsum(np.bincount(interactions["user"].to_numpy(), minlength=split.dataset.n_users))
-    starts = np.concatenate([[0], ends[:-1]])[split.users]
-    position = np.fromiter(
-        map(len, getattr(split, f"{on}_history")), dtype=np.int64, count=len(split.users)
-    )
-    tested = (
-        np.fromiter(
-            map(len, getattr(split, f"{on}_target")), dtype=np.int64, count=len(split.users)
-        )
-        > 0
-    )
+    log = split.dataset.interactions
+    time = log["timestamp"].to_numpy()
+    first = np.full(split.dataset.n_items, np.inf)  # when an item was met for the first time
+    np.minimum.at(first, log["item"].to_numpy(), time)
+    lengths = np.bincount(log["user"].to_numpy(), minlength=split.dataset.n_users)
+    begins = (np.cumsum(lengths) - lengths)[split.users]  # of each user, among the sorted rows
+    history = np.array([len(items) for items in getattr(split, f"{on}_history")])
+    tested = np.array([len(items) > 0 for items in getattr(split, f"{on}_target")])
     kept = np.flatnonzero(tested & (recommended >= 0).any(axis=1))
-    event = time[(starts + position)[kept]]
+    event = time[split.dataset.sorted_rows()][(begins + history)[kept]]
     lists = recommended[kept]
-    later = (first[np.maximum(lists, 0)] > event[:, None]) & (lists >= 0)
-    share = later.sum(axis=1) / (lists >= 0).sum(axis=1)
-    return pd.DataFrame(
-        {"impossible": share}, index=pd.Index(np.asarray(split.users)[kept], name="user")
-    )
+    is_item = lists >= 0
+    later = (first[np.maximum(lists, 0)] > event[:, None]) & is_item
+    share = later.sum(axis=1) / is_item.sum(axis=1)
+    users = pd.Index(np.asarray(split.users)[kept], name="user")
+    return pd.DataFrame({"impossible": share}, index=users)
