@@ -5,18 +5,17 @@ against simulation.
 import time
 from dataclasses import replace
 from itertools import permutations
-from math import exp, log
+from math import exp
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from tutorial_recipes.world_process import AGE_SHARES, FEMALE
-from tutorial_recipes.world_words import MOODS, THEMES
-from tutorial_recipes.worlds import load_world, make_world
+from tutorial_recipes.worlds import make_world
 
 from tutorial_lib.data import load_dataset, world_truth
+from tutorial_lib.data.worlds import AGE_SHARES, FEMALE, MOODS, THEMES, load_world
 from tutorial_lib.errors import InputError
 
 TINY = {"n_items": 6, "n_types": 3, "mean_length": 3, "links": 2, "taste_strength": 1.0}
@@ -106,12 +105,11 @@ class SlowTruth:
             for t, item in enumerate(history):
                 joint[state] *= self.step(history[:t], *state)[item]
         total = sum(joint.values())
-        return {state: p / total for state, p in joint.items()}, log(total)
+        return {state: p / total for state, p in joint.items()}
 
     def predictive(self, history):
         return sum(
-            p * np.array(self.step(history, *state))
-            for state, p in self.posterior(history)[0].items()
+            p * np.array(self.step(history, *state)) for state, p in self.posterior(history).items()
         )
 
 
@@ -124,15 +122,6 @@ def test_brute_force_on_every_history_of_a_tiny_world(effects):
     histories = EVERY_HISTORY if not effects else EVERY_HISTORY[::7]
     fast = world.truth.next_item_probabilities(histories)
     np.testing.assert_allclose(fast, [slow.predictive(h) for h in histories], rtol=0, atol=1e-12)
-    posteriors = [slow.posterior(h) for h in histories]
-    types = [[p[c, 0] + p[c, 1] for c in range(slow.n_types)] for p, _ in posteriors]
-    np.testing.assert_allclose(world.truth.type_posterior(histories), types, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(
-        world.truth.sequence_log_likelihood(histories),
-        [e for _, e in posteriors],
-        rtol=0,
-        atol=1e-11,
-    )
     users = np.arange(len(histories)) % world.n_users
     states = list(zip(world.truth.user_types[users], world.truth.user_groups[users], strict=True))
     known = [slow.step(h, *s) for h, s in zip(histories, states, strict=True)]
@@ -207,28 +196,6 @@ def test_nothing_perturbed_predicts_fresh_data_better_and_knowing_the_type_does(
     assert gain(truth.next_item_probabilities(histories, users=rows)) > 5
 
 
-def test_posterior_is_calibrated():
-    """Among types given a posterior near x, a share x is the true type."""
-    world = make_world("news", seed=5, n_users=6000, review_share=0)
-    posterior = world.truth.type_posterior([s[:4] for s in world.sequences()])
-    true = np.zeros_like(posterior)
-    true[np.arange(6000), world.truth.user_types] = 1
-    for low, high in ((0.02, 0.1), (0.1, 0.3), (0.3, 0.6), (0.6, 0.9)):
-        chosen = (posterior > low) & (posterior < high)
-        error = true[chosen].mean() - posterior[chosen].mean()
-        assert abs(error) < 4 * np.sqrt(posterior[chosen].mean() / chosen.sum())
-
-
-def test_probabilities_of_all_sequences_of_a_length_sum_to_one():
-    truth = tiny(**EFFECTS).truth
-    for length in (1, 3, 5):
-        every = [list(h) for h in permutations(range(6), length)]
-        assert np.exp(truth.sequence_log_likelihood(every)).sum() == pytest.approx(1, abs=1e-12)
-        assert np.exp(
-            truth.sequence_log_likelihood(every, users=[3] * len(every))
-        ).sum() == pytest.approx(1, abs=1e-12)
-
-
 @settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_laws_of_probability_hold_for_any_effects_and_histories(data):
@@ -252,14 +219,6 @@ def test_laws_of_probability_hold_for_any_effects_and_histories(data):
         [truth.next_item_probabilities([h], None if users is None else [4]) for h in histories]
     )
     np.testing.assert_allclose(p, alone, atol=1e-13)  # other rows of the call make no difference
-    nexts = [data.draw(st.sampled_from([i for i in range(15) if i not in h])) for h in histories]
-    longer = truth.sequence_log_likelihood(
-        [[*h, x] for h, x in zip(histories, nexts, strict=True)], users
-    )
-    gained = longer - truth.sequence_log_likelihood(histories, users)
-    np.testing.assert_allclose(
-        gained, np.log(p[np.arange(len(p)), nexts]), atol=1e-9
-    )  # chain rule: the predictive is the likelihood's own
 
 
 def test_blocks_repeats_and_array_types_make_no_difference(monkeypatch):
@@ -279,9 +238,7 @@ def test_blocks_repeats_and_array_types_make_no_difference(monkeypatch):
 def test_empty_calls_and_empty_histories():
     truth = load_world("news").truth
     assert truth.next_item_probabilities([]).shape == (0, 400)
-    np.testing.assert_allclose(truth.type_posterior([[]])[0], truth.prior.sum(axis=1))
     np.testing.assert_allclose(truth.next_item_probabilities([[], []]).sum(axis=1), 1)
-    assert truth.sequence_log_likelihood([[]])[0] == pytest.approx(0, abs=1e-12)
 
 
 def test_bad_histories_and_users_are_one_clear_line():

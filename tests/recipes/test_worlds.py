@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import shutil
+import sys
 import time
 import tracemalloc
 from itertools import product
@@ -15,16 +16,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from tutorial_recipes import world_files, world_words
-from tutorial_recipes.world_process import AGE_SHARES, CANARY_LENGTH, DOMAINS, FEMALE
-from tutorial_recipes.world_text import SENTIMENTS
-from tutorial_recipes.worlds import LIMITS, load_world, make_world
+from tutorial_recipes.world_process import CANARY_LENGTH
+from tutorial_recipes.world_text import SENTIMENTS, WORDS
+from tutorial_recipes.worlds import LIMITS, freeze, frozen_bytes, make_world
 
-from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.data import leave_last_out, load_dataset, worlds
 from tutorial_lib.data.shipped import shipped
+from tutorial_lib.data.worlds import AGE_SHARES, DOMAINS, FEMALE, MADE_BY, TABLES, load_world
 from tutorial_lib.errors import InputError
 
-TABLES = world_files.TABLES
 SMALL = {"n_users": 300, "n_items": 120, "mean_length": 12}
 
 
@@ -112,10 +112,10 @@ def test_titles_are_unique_and_carry_theme_mood_form_and_series(world):
         strict=True,
     ):
         found = set(re.findall(r"[a-z]+", title.lower()))
-        assert found & set(world_words.THEMES[theme][0].split()) and found & set(
-            world_words.MOODS[mood].split()
+        assert found & set(WORDS["themes"][theme]["title_words"]) and found & set(
+            WORDS["moods"][mood]
         ), title
-        assert found & set(world_words.FORMS[domain][form].split()), title
+        assert found & set(WORDS["forms"][domain][form]), title
         assert (series in title and str(volume) in title) if series else volume == 0, title
     assert (
         items["text"].str.fullmatch(r"[A-Z].*\.").all()
@@ -131,17 +131,17 @@ def test_large_catalogues_keep_titles_and_series_unique():
 
 def test_every_word_comes_from_the_vocabulary_and_none_is_a_persons_name(world):
     domain = world.name.removeprefix("world-")
-    first, vowel, last = world_words.SYLLABLES
+    first, vowel, last = WORDS["syllables"]
     makers = {f"{a}{b}{c}".title() for a, b, c in product(first, vowel, last)}
     assert {name.split()[0] for name in world.items["provider"]} <= makers
     assert {name.split()[1].lower() for name in world.items["provider"]} <= set(
-        world_words.MAKERS[domain]
+        WORDS["makers"][domain]
     )
     tables = (
-        world_words.THEMES,
-        world_words.MOODS,
-        world_words.FORMS,
-        world_words.SERIES,
+        WORDS["themes"],
+        WORDS["moods"],
+        WORDS["forms"],
+        WORDS["series"],
         {"filler": "no part i v x"},
     )
     known = set(re.findall(r"[a-z]+", str(tables).lower()))
@@ -181,7 +181,7 @@ def test_reviews_belong_to_events_and_their_words_agree_with_the_rating(world):
         for sentiment in SENTIMENTS:
             says = any(
                 re.search(rf"\b(is|are) {opinion}\b", review.text)
-                for opinion in world_words.OPINIONS[sentiment]
+                for opinion in WORDS["opinions"][sentiment]
             )
             assert says == (sentiment == review.sentiment), review.text
     assert reviews["text"].nunique() > 0.9 * len(reviews)  # varied wording
@@ -192,8 +192,7 @@ def test_praise_names_the_strength_of_an_item(world):
     strength = world.items["strength"].to_numpy()[praise["item"]]
     share = np.mean([f[0] == s for f, s in zip(praise["features"], strength, strict=True)])
     assert (
-        abs(share - (0.7 + 0.3 / len(world_words.FEATURES[world.name.removeprefix("world-")])))
-        < 0.03
+        abs(share - (0.7 + 0.3 / len(WORDS["features"][world.name.removeprefix("world-")]))) < 0.03
     )
 
 
@@ -398,10 +397,15 @@ def test_canaries_plant_one_rare_sequence_exactly_so_often():
     ).all()  # rare
     nobody = make_world("movies", **SMALL)
     assert len(nobody.truth.canary) == 0
-    surprise = truth.sequence_log_likelihood([s[:6] for s in sequences])
-    assert surprise[carriers].max() < np.quantile(
-        surprise, 0.05
-    )  # the process itself would hardly ever say it
+    # the process itself would hardly ever produce it
+    starts = np.array([s[:6] for s in sequences if len(s) >= 6])
+    rows = np.arange(len(starts))
+    surprise = np.zeros(len(starts))
+    for step in range(6):
+        p = truth.next_item_probabilities(starts[:, :step])
+        surprise += np.log(p[rows, starts[:, step]])
+    canary = (starts == truth.canary).all(axis=1)
+    assert canary.sum() == 8 and surprise[canary].max() < np.quantile(surprise, 0.05)
     assert truth.for_users([0, carriers[3], carriers[5]]).canary_users.tolist() == [1, 2]
 
 
@@ -419,8 +423,8 @@ def test_duplicates_repeat_events_and_change_nothing_else():
 
 
 def test_shared_persons_have_the_same_type_and_groups_in_every_domain():
-    worlds = [load_world(domain) for domain in DOMAINS]
-    tables = [w.users.assign(type=w.truth.user_types).set_index("person") for w in worlds]
+    loaded = [load_world(domain) for domain in DOMAINS]
+    tables = [w.users.assign(type=w.truth.user_types).set_index("person") for w in loaded]
     common = tables[0].index.intersection(tables[1].index).intersection(tables[2].index)
     assert len(common) == 750  # half of the smallest world's users
     for table in tables[1:]:
@@ -428,9 +432,9 @@ def test_shared_persons_have_the_same_type_and_groups_in_every_domain():
             tables[0].loc[common, ["gender", "age_group", "type"]],
             table.loc[common, ["gender", "age_group", "type"]],
         )
-    for w in worlds[1:]:  # the types mean the same: log-weights of themes are shared
+    for w in loaded[1:]:  # the types mean the same: log-weights of themes are shared
         np.testing.assert_array_equal(
-            w.truth.plan["theme_logits"], worlds[0].truth.plan["theme_logits"]
+            w.truth.plan["theme_logits"], loaded[0].truth.plan["theme_logits"]
         )
     assert not any(
         "person-0" == p[:8] for p in make_world("news", **SMALL, shared_users=0).users["person"]
@@ -504,12 +508,12 @@ def test_regeneration_gives_the_same_bytes_and_the_manifest_their_checksums(worl
     assert (
         sum(entry["bytes"] for name, entry in manifest.items() if name.startswith("worlds/")) < 8e6
     )
-    for name, content in world_files.frozen_bytes(domain).items():
+    for name, content in frozen_bytes(domain).items():
         name = f"{name}.gz" if name.endswith(".csv") else name
         stored = shipped(f"worlds/{domain}/{name}").read_bytes()
         entry = manifest[f"worlds/{domain}/{name}"]
         assert (gzip.decompress(stored) if name.endswith(".gz") else stored) == content, (
-            f"{name} is stale: run {world_files.MADE_BY}"
+            f"{name} is stale: run {MADE_BY}"
         )
         assert (
             entry["bytes"] == len(stored)
@@ -520,9 +524,9 @@ def test_regeneration_gives_the_same_bytes_and_the_manifest_their_checksums(worl
 
 def test_freezing_writes_whole_files_and_keeps_other_entries(tmp_path):
     (tmp_path / "MANIFEST.json").write_text('{"other/file": {"bytes": 1}}')
-    world_files.freeze("news", tmp_path)
+    freeze("news", tmp_path)
     once = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-    world_files.freeze("news", tmp_path)
+    freeze("news", tmp_path)
     assert once == {
         path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
     }  # gzip without a time stamp
@@ -533,7 +537,7 @@ def test_freezing_writes_whole_files_and_keeps_other_entries(tmp_path):
 def test_a_missing_or_damaged_file_is_one_clear_line(name, tmp_path, monkeypatch):
     shutil.copytree(shipped("worlds"), tmp_path / "worlds")
     shutil.copy(shipped("MANIFEST.json"), tmp_path)
-    monkeypatch.setattr(world_files, "shipped", lambda relative="": tmp_path / relative)
+    monkeypatch.setattr(worlds, "shipped", lambda relative="": tmp_path / relative)
     path = tmp_path / "worlds" / "news" / name
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(InputError, match="damaged.*--freeze"):
@@ -543,11 +547,18 @@ def test_a_missing_or_damaged_file_is_one_clear_line(name, tmp_path, monkeypatch
         load_world("news")
 
 
+def test_frozen_worlds_are_read_without_the_code_that_makes_them(monkeypatch):
+    monkeypatch.setitem(sys.modules, "tutorial_recipes.worlds", None)
+    assert load_dataset("world-news").n_items == 400
+    with pytest.raises(ImportError):
+        load_dataset("world-news", order=0.4)
+
+
 def test_flipped_bits_of_a_frozen_table_are_one_clear_line(tmp_path, monkeypatch):
     """zlib.error is neither an OSError nor a ValueError."""
     shutil.copytree(shipped("worlds/news"), tmp_path / "worlds" / "news")
     shutil.copy(shipped("MANIFEST.json"), tmp_path)
-    monkeypatch.setattr(world_files, "shipped", lambda relative="": tmp_path / relative)
+    monkeypatch.setattr(worlds, "shipped", lambda relative="": tmp_path / relative)
     path = tmp_path / "worlds" / "news" / "users.csv.gz"
     whole = path.read_bytes()
     for place in range(10, len(whole), len(whole) // 40):

@@ -39,10 +39,14 @@ def load_dataset(
     'world-news'
     """
     if name in WORLDS:
-        from tutorial_recipes.worlds import load_world, make_world
-
         domain = name.removeprefix("world-")
-        return make_world(domain, **planted) if planted else load_world(domain)
+        if planted:
+            from tutorial_recipes.worlds import make_world
+
+            return make_world(domain, **planted)
+        from tutorial_lib.data.worlds import load_world
+
+        return load_world(domain)
     if name not in REAL:
         raise unknown_name("dataset", name, list_datasets())
     if planted:

@@ -26,23 +26,29 @@ class Truth:
         p(x | history, c, g) = order * q(x | last item) + (1 - order) * e(x | c, g)
 
     over the unseen items. q: the links of the last item, renormalised over the unseen ones (no
-    unseen link left, or no last
-    item: order counts as 0). e: ``taste_weights[c]`` renormalised over the unseen items; in group 1
-        ("F") this is replaced by
-    ``popularity_weights``, renormalised alike, with probability ``quality_gap``. The state is
-    constant, so its posterior is the prior times a product over the steps of the history, and the
-    predictive distribution is exact.
+    unseen link left, or no last item: order counts as 0). e: ``taste_weights[c]`` renormalised over
+    the unseen items; in group 1 ("F") this is replaced by ``popularity_weights``, renormalised
+    alike, with probability ``quality_gap``. The state is constant, so its posterior is the prior
+    times a product over the steps of the history, and the predictive distribution is exact.
 
-    An item that occurs again in a history (a double click, see ``duplicates`` of
-    `worlds.make_world`) tells nothing: the first counts.
+    An item that occurs again in a history (a double click, see ``duplicates`` of `make_world`) says
+    nothing: the first occurrence counts.
 
-    taste_weights [C, n_items] > 0; popularity_weights [n_items] > 0; prior [C, 2] sums to 1; links
-    [n_items, K] item codes and link_weights [n_items, K] >= 0 (0 pads; sparse, so that memory stays
-    linear); user_types, user_groups: [n_users] int.
-    canary: item codes of the planted canary, at the start of the histories of ``canary_users`` (the
-        only events outside the process).
-    plan: the rounded numbers the world was planted from: options (the keywords), theme_logits,
-        mood_logits, log_popularity, links, ...
+    Args:
+        taste_weights: [C, n_items], > 0.
+        popularity_weights: [n_items], > 0.
+        prior: P(type, group), [C, 2].
+        links: item codes, [n_items, K]; sparse, so that memory stays linear.
+        link_weights: [n_items, K], >= 0 (0 pads).
+        order: 0..1, see above.
+        quality_gap: 0..1, see above.
+        user_types: int [n_users].
+        user_groups: int [n_users], 0 or 1.
+        canary: item codes of the planted canary, at the start of the histories of
+            ``canary_users``: the only events outside the process.
+        canary_users: user codes.
+        plan: the rounded numbers that the world was planted from: options (the keywords),
+            theme_logits, mood_logits, log_popularity, links, link_weights.
     """
 
     taste_weights: np.ndarray
@@ -69,20 +75,24 @@ class Truth:
     def next_item_probabilities(
         self, histories: Histories, users: Sequence[int] | None = None
     ) -> np.ndarray:
-        """The distribution of the next item: float [n, n_items], rows sum to 1, exactly 0 on items
-        in the history.
+        """The distribution of the next item.
 
-        histories: one sequence of item codes a row, oldest first; may be empty. users: user codes,
-            one a row: with the true
-        taste type (and group) of that user known; without: the exact posterior predictive, the best
-        that can be known from the items of the history alone (ratings, attributes or another domain
-        of the same person may add to it).
+        Args:
+            histories: one sequence of item codes per row, oldest first; may be empty.
+            users: user codes, one per row: the result is then given the true taste type and group
+                of that user. Without: the exact posterior predictive, the best that can be known
+                from the items of the history alone (ratings, attributes or another domain of the
+                same person may add to it).
 
-        Raises InputError for unknown items or users, and for a history that leaves no item to
-        predict.
+        Returns:
+            float [n, n_items]; rows sum to 1 and are exactly 0 on items in the history.
+
+        Raises:
+            InputError: an item or user is unknown, or a history leaves no item to predict.
 
         >>> from tutorial_lib.data import load_dataset
-        >>> load_dataset("world-news").truth.next_item_probabilities([[], [3, 14]])[1, [3, 14]].tolist()
+        >>> truth = load_dataset("world-news").truth
+        >>> truth.next_item_probabilities([[], [3, 14]])[1, [3, 14]].tolist()
         [0.0, 0.0]
         """
         out = np.empty((len(histories), self.n_items))
@@ -90,72 +100,48 @@ class Truth:
             out[block.rows] = self._predictive(block)
         return out
 
-    def type_posterior(self, histories: Histories) -> np.ndarray:
-        """P(taste type | history): float [n, C]. The row of an empty history is the prior."""
-        out = np.empty((len(histories), self.n_types))
-        for block in self._blocks(histories, None):
-            out[block.rows] = (
-                _softmax(self._log_joint(block)).reshape(-1, 2, self.n_types).sum(axis=1)
-            )
-        return out
-
-    def sequence_log_likelihood(
-        self, histories: Histories, users: Sequence[int] | None = None
-    ) -> np.ndarray:
-        """log P(history) in nats, given its length: float [n]; ``users`` as in
-        `next_item_probabilities`.
-        """
-        out = np.empty(len(histories))
-        for block in self._blocks(histories, users):
-            joint = self._log_joint(block)
-            top = joint.max(axis=1)
-            out[block.rows] = top + np.log(np.exp(joint - top[:, None]).sum(axis=1))
-        return out
-
     def for_users(self, users: Sequence[int]) -> Truth:
         """The same process, knowing only these users, renumbered 0, 1, ... in the order given."""
-        users = self._check_users(users)
-        carriers = np.flatnonzero(np.isin(users, self.canary_users))
+        users = self._checked_users(users)
         return replace(
             self,
             user_types=self.user_types[users],
             user_groups=self.user_groups[users],
-            canary_users=carriers,
+            canary_users=np.flatnonzero(np.isin(users, self.canary_users)),
         )
 
-    def _check_users(self, users: Sequence[int]) -> np.ndarray:
-        users = np.asarray(users, dtype=np.int64)
-        if len(users) and (users.min() < 0 or users.max() >= len(self.user_types)):
+    def _checked_users(self, users: Sequence[int]) -> np.ndarray:
+        codes = np.asarray(users, dtype=np.int64)
+        if len(codes) and (codes.min() < 0 or codes.max() >= len(self.user_types)):
             raise InputError(
-                f"truth: user codes must lie in 0..{len(self.user_types) - 1}, found"
-                f" {users.min()}..{users.max()}"
+                f"truth: user codes must lie in 0..{len(self.user_types) - 1}, found "
+                f"{codes.min()}..{codes.max()}"
             )
-        return users
+        return codes
 
     def _blocks(self, histories: Histories, users: Sequence[int] | None) -> Iterator[_Block]:
-        """Histories of similar length together, first occurrences only, as padded arrays of bounded
+        """Histories of similar length together, first occurrences only, in arrays of bounded
         size.
         """
         flat, rows = check_histories(histories, self.n_items)
         if users is not None and len(users) != len(histories):
             raise InputError(
-                f"truth: {len(users)} users for {len(histories)} histories; expected one user code"
-                " a history"
+                f"truth: {len(users)} users for {len(histories)} histories; "
+                "expected one user code per history"
             )
-        users = None if users is None else self._check_users(users)
+        codes = None if users is None else self._checked_users(users)
         first = np.sort(np.unique(rows * self.n_items + flat, return_index=True)[1])
-        flat, rows = flat[first], rows[first]
-        sizes = np.bincount(rows, minlength=len(histories))
+        flat = flat[first]
+        sizes = np.bincount(rows[first], minlength=len(histories))
         if len(sizes) and sizes.max() >= self.n_items:
             raise InputError(
-                f"history {sizes.argmax()} holds all {self.n_items} items of the catalogue: there"
-                " is no next item to predict"
+                f"history {sizes.argmax()} holds all {self.n_items} items of the catalogue: there "
+                "is no next item to predict"
             )
-        starts, by_size = np.concatenate([[0], np.cumsum(sizes)]), np.argsort(sizes, kind="stable")
+        starts = np.concatenate([[0], np.cumsum(sizes)])
+        by_size = np.argsort(sizes, kind="stable")
         stop = len(by_size)
-        while (
-            stop > 0
-        ):  # the longest histories first, so that the padded length of a block is known
+        while stop > 0:  # the longest first, so that the padded length of a block is known
             length = int(sizes[by_size[stop - 1]])
             width = max(self.n_items, length * max(2 * self.n_types, self.links.shape[1]))
             chosen = by_size[max(0, stop - max(1, CELLS // width)) : stop]
@@ -164,19 +150,36 @@ class Truth:
             mask = position < sizes[chosen, None]
             items = np.zeros(mask.shape, dtype=np.int64)
             items[mask] = flat[(starts[chosen, None] + position)[mask]]
-            seen_at = np.full(
-                (len(chosen), self.n_items), length, dtype=np.int32
-            )  # position in the history; `length`: unseen
+            seen_at = np.full((len(chosen), self.n_items), length, dtype=np.int32)
             line, step = np.nonzero(mask)
             seen_at[line, items[line, step]] = step
-            yield _Block(
-                chosen,
-                items,
-                mask,
-                sizes[chosen],
-                seen_at,
-                None if users is None else users[chosen],
-            )
+            known = None if codes is None else codes[chosen]
+            yield _Block(chosen, items, mask, sizes[chosen], seen_at, known)
+
+    def _predictive(self, block: _Block) -> np.ndarray:
+        """p(next item | history): [B, n_items]."""
+        joint = self._log_joint(block)
+        state = np.exp(joint - joint.max(axis=1, keepdims=True))
+        state /= state.sum(axis=1, keepdims=True)
+        state = state.reshape(-1, 2, self.n_types)
+        by_taste = state[:, 0] + (1 - self.quality_gap) * state[:, 1]
+        out = by_taste / (block.unseen @ self.taste_weights.T) @ self.taste_weights
+        if self.quality_gap:
+            by_popularity = self.quality_gap * state[:, 1].sum(axis=1)
+            by_popularity = by_popularity / (block.unseen @ self.popularity_weights)
+            out += np.outer(by_popularity, self.popularity_weights)
+        out *= block.unseen
+        some = np.flatnonzero(block.sizes)  # rows with a last item
+        last = block.items[some, block.sizes[some] - 1]
+        tails = self.links[last]
+        weights = self.link_weights[last] * np.take_along_axis(block.unseen[some], tails, axis=1)
+        total = weights.sum(axis=1)
+        linked = total > 0
+        some = some[linked]
+        share = weights[linked] / total[linked, None]
+        out[some] *= 1 - self.order
+        np.add.at(out, (some[:, None], tails[linked]), self.order * share)
+        return out / out.sum(axis=1, keepdims=True)  # removes rounding only: the sum is 1 already
 
     def _log_joint(self, block: _Block) -> np.ndarray:
         """log P(state, history): [B, 2 C], group 0 first; -inf for states that the known user is
@@ -190,34 +193,35 @@ class Truth:
         if not block.items.shape[1]:
             return joint
         taste = self._share_of_unseen(self.taste_weights, block)
-        popular = (
-            self._share_of_unseen(self.popularity_weights[None], block) if self.quality_gap else 0.0
-        )
         linked, any_link = self._link_share(block)
         order = self.order * any_link[..., None]
-        for group in range(2):
-            gap = self.quality_gap * group
-            chosen = (1 - gap) * taste + gap * popular if gap else taste
-            steps = np.log(order * linked[..., None] + (1 - order) * chosen) * block.mask[..., None]
-            joint[:, group * self.n_types : (group + 1) * self.n_types] += steps.sum(axis=1)
-            if not self.quality_gap:  # both groups choose alike
-                joint[:, self.n_types :] += steps.sum(axis=1)
-                break
+
+        def steps(chosen: np.ndarray) -> np.ndarray:
+            """log P(history) where a step without a link follows ``chosen``: [B, C]."""
+            p = order * linked[..., None] + (1 - order) * chosen
+            return (np.log(p) * block.mask[..., None]).sum(axis=1)
+
+        likelihood = steps(taste)
+        joint[:, : self.n_types] += likelihood
+        if self.quality_gap:  # without it, both groups choose alike
+            popular = self._share_of_unseen(self.popularity_weights[None], block)
+            likelihood = steps((1 - self.quality_gap) * taste + self.quality_gap * popular)
+        joint[:, self.n_types :] += likelihood
         return joint
 
     def _share_of_unseen(self, weights: np.ndarray, block: _Block) -> np.ndarray:
         """weights[r, item] / sum of weights[r] over the items unseen before that step: [B, L, R]."""
-        own = weights.T[block.items] * block.mask[..., None]  # [B, L, R]
+        real = block.mask[..., None]
+        own = weights.T[block.items] * real  # [B, L, R]
         # what is unseen before step t = what is unseen at the end + the items of steps t, t+1, ...:
-        # sums of positives, no cancellation
-        unseen = np.cumsum(own[:, ::-1], axis=1)[:, ::-1] + (block.unseen @ weights.T)[:, None]
-        return np.where(block.mask[..., None], own, 1.0) / np.where(
-            block.mask[..., None], unseen, 1.0
-        )
+        # sums of positive numbers, so nothing cancels
+        rest = np.cumsum(own[:, ::-1], axis=1)[:, ::-1]
+        unseen = rest + (block.unseen @ weights.T)[:, None]
+        return np.where(real, own, 1.0) / np.where(real, unseen, 1.0)
 
     def _link_share(self, block: _Block) -> tuple[np.ndarray, np.ndarray]:
-        """q(item | item before) at every step: [B, L]; and whether the item before had an unseen
-        link: bool [B, L].
+        """q(item | item before) at every step, and whether the item before had an unseen link: both
+        [B, L].
         """
         before = block.items[:, :-1]
         steps = np.arange(1, block.items.shape[1])[:, None]
@@ -227,61 +231,23 @@ class Truth:
         total = weights.sum(axis=2)
         hit = (weights * (tails == block.items[:, 1:, None])).sum(axis=2)
         share = np.divide(hit, total, out=np.zeros_like(total), where=total > 0)
-        first = np.zeros((len(before), 1))
-        return np.concatenate([first, share], axis=1), np.concatenate(
-            [first > 0, total > 0], axis=1
-        )
-
-    def _predictive(self, block: _Block) -> np.ndarray:
-        """p(next item | history): [B, n_items]."""
-        state = _softmax(self._log_joint(block)).reshape(-1, 2, self.n_types)
-        taste = (state[:, 0] + (1 - self.quality_gap) * state[:, 1]) / (
-            block.unseen @ self.taste_weights.T
-        )
-        out = taste @ self.taste_weights
-        if self.quality_gap:
-            out += np.outer(
-                self.quality_gap
-                * state[:, 1].sum(axis=1)
-                / (block.unseen @ self.popularity_weights),
-                self.popularity_weights,
-            )
-        out *= block.unseen
-        some = np.flatnonzero(block.sizes)
-        last = block.items[some, block.sizes[some] - 1]
-        weights = self.link_weights[last] * np.take_along_axis(
-            block.unseen[some], self.links[last], axis=1
-        )
-        total = weights.sum(axis=1)
-        some, tails, weights = (
-            some[total > 0],
-            self.links[last][total > 0],
-            weights[total > 0] / total[total > 0, None],
-        )
-        out[some] *= 1 - self.order
-        np.add.at(out, (some[:, None], tails), self.order * weights)
-        return out / out.sum(axis=1, keepdims=True)  # removes rounding only: the sum is 1 already
+        first = np.zeros((len(before), 1))  # nothing comes before the first item
+        share = np.concatenate([first, share], axis=1)
+        return share, np.concatenate([first > 0, total > 0], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class _Block:
-    """Histories padded to one length: rows [B] of the call, items and mask [B, L], sizes [B],
-    seen_at [B, n_items], users [B] or None.
-    """
+    """Histories padded to one length L."""
 
-    rows: np.ndarray
-    items: np.ndarray
-    mask: np.ndarray
-    sizes: np.ndarray
-    seen_at: np.ndarray
-    users: np.ndarray | None
+    rows: np.ndarray  # of the call, [B]
+    items: np.ndarray  # [B, L]
+    mask: np.ndarray  # False on padding, [B, L]
+    sizes: np.ndarray  # [B]
+    seen_at: np.ndarray  # position of each item in the history, L where it is unseen: [B, n_items]
+    users: np.ndarray | None  # [B]
 
     @cached_property
     def unseen(self) -> np.ndarray:
         """1.0 where an item is not in the history: [B, n_items]."""
         return (self.seen_at == self.items.shape[1]).astype(np.float64)
-
-
-def _softmax(log_weights: np.ndarray) -> np.ndarray:
-    weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-    return weights / weights.sum(axis=1, keepdims=True)

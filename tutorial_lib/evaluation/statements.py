@@ -144,17 +144,15 @@ def catalogue_facts(dataset) -> Facts:
             {kind: ("category", kind) for kind in kinds},
             [{("category", kind) for kind in own} for own in names],
         )
-    from tutorial_recipes.world_text import MOOD_WORDS, MOODS, SUBJECTS, THEMES
+    from tutorial_lib.data.worlds import WORDS
 
     phrases = {
-        word: ("mood", mood)
-        for mood, words in zip(MOODS, MOOD_WORDS, strict=True)
-        for word in words
+        word: ("mood", mood) for mood, adjectives in WORDS["moods"].items() for word in adjectives
     }
     phrases |= {
         subject: ("theme", theme)
-        for theme, subjects in zip(THEMES, SUBJECTS, strict=True)
-        for subject in subjects
+        for theme, words in WORDS["themes"].items()
+        for subject in words["subjects"]
     }
     return Facts(
         phrases,
