@@ -8,6 +8,7 @@ similar length, so that little is spent on padding.
 
 from __future__ import annotations
 
+import functools
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -21,7 +22,7 @@ from torch import Tensor
 
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import check_seed, check_whole, unknown_name
-from tutorial_lib.training import rate
+from tutorial_lib.training import descend, rate
 from tutorial_recipes.corpus import Corpus, Document
 from tutorial_recipes.tokenizer import SENTINELS, train_tokenizer
 
@@ -180,15 +181,24 @@ def pretrain(
 def _train(model, optimizer, accelerator, batches, recipe: Recipe, on_step) -> dict:
     """Go through all batches once; what the model card tells of it."""
     start, smooth, curve, tokens, steps = time.perf_counter(), None, [], 0, 0
-    for share, batch in batches:
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.learning_rate * rate(share, recipe.warm_up)
-        loss = model(**{key: value.to(accelerator.device) for key, value in batch.items()}).loss
-        accelerator.backward(loss)
-        accelerator.clip_grad_norm_(model.parameters(), recipe.clip)
-        optimizer.step()
-        optimizer.zero_grad()
-        steps, tokens = steps + 1, tokens + int(batch["attention_mask"].sum())
+
+    def loss_of(step):
+        _, batch = step
+        return model(**{key: value.to(accelerator.device) for key, value in batch.items()}).loss
+
+    run = descend(
+        model.parameters(),
+        optimizer,
+        ((share, (share, batch)) for share, batch in batches),
+        loss_of,
+        recipe.learning_rate,
+        schedule=functools.partial(rate, warm_up=recipe.warm_up),
+        clip=recipe.clip,
+        accelerator=accelerator,
+    )
+    for (share, batch), loss in run:
+        steps += 1
+        tokens += int(batch["attention_mask"].sum())
         smooth = loss.item() if smooth is None else 0.98 * smooth + 0.02 * loss.item()
         if int(share * 50) > len(curve) - 1:
             seconds = time.perf_counter() - start

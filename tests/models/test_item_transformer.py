@@ -28,7 +28,7 @@ from tutorial_lib.objectives import (
     Softmax,
     Vocabulary,
 )
-from tutorial_lib.training.batching import padded
+from tutorial_lib.objectives.batch import padded
 
 ITEMS = 12
 VOCABULARY = Vocabulary(ITEMS)

@@ -28,7 +28,7 @@ from tutorial_lib.objectives import (
     Vocabulary,
 )
 from tutorial_lib.training import Learner
-from tutorial_lib.training.batching import padded
+from tutorial_lib.objectives.batch import padded
 
 LENGTH, ITEMS = 4, 3
 VOCABULARY = Vocabulary(ITEMS)

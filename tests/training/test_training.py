@@ -39,7 +39,7 @@ from tutorial_lib.objectives import (
     Softmax,
 )
 from tutorial_lib.training import Plan, rate, train
-from tutorial_lib.training.batching import batches, padded, windows
+from tutorial_lib.objectives.batch import batches, padded, windows
 
 ITEMS = 12
 

@@ -18,9 +18,9 @@ from tutorial_lib.data.histories import Histories, check_histories, flatten
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, check_seed, unknown_name
 from tutorial_lib.models.sequence import ItemTransformer
-from tutorial_lib.objectives.batch import Objective, parts_of
+from tutorial_lib.objectives.batch import Objective, padded, parts_of
 from tutorial_lib.recommender import ScoreRecommender, fitted
-from tutorial_lib.training import Epoch, Plan, padded, train
+from tutorial_lib.training import Epoch, Plan, train
 
 BY_NAME = {
     "autoregressive": objectives.Autoregressive,

@@ -1,21 +1,65 @@
-"""What an objective hands to the model: corrupted tokens, who may see whom, and where which label
-is to be predicted.
+"""From histories to batches: windows of similar length, padded to rectangles, and the `Batch` that
+an objective makes of them: corrupted tokens, who may see whom, and what is to be predicted where.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
 from torch import Tensor
 
-SPECIAL = (
-    "[PAD]",
-    "[MASK]",
-    "[START]",
-    "[SEP]",
-)  # their codes follow those of the items: n_items, n_items + 1, ...
+# their codes follow those of the items: n_items, n_items + 1, ...
+SPECIAL = ("[PAD]", "[MASK]", "[START]", "[SEP]")
+
+
+def windows(
+    sequences: Sequence[np.ndarray], length: int, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Histories in pieces of at most ``length`` items; longer ones are cut at random places.
+
+    >>> [w.tolist() for w in windows([np.arange(3), np.arange(7)], 5, np.random.default_rng(0))]
+    [[0, 1, 2], [2, 3, 4, 5, 6], [0, 1]]
+    """
+    pieces = []
+    for sequence in sequences:
+        if len(sequence) <= length:
+            pieces.append(sequence)
+            continue
+        stops = np.arange(len(sequence) - 1 - rng.integers(length), 0, -length)
+        pieces += [sequence[max(0, stop - length) : stop] for stop in (len(sequence), *stops)]
+    return [piece for piece in pieces if len(piece)]
+
+
+def batches(pieces: Sequence[np.ndarray], tokens: int, rng: np.random.Generator) -> list[list[int]]:
+    """Numbers of the pieces in each batch, in random order: pieces of similar length together, at
+    most ``tokens`` items per batch, padding included.
+    """
+    sizes = np.array([len(piece) for piece in pieces])
+    # a little noise, so that neighbours differ from epoch to epoch
+    order = np.argsort(sizes * rng.uniform(0.95, 1.05, len(sizes)), kind="stable")
+    groups: list[list[int]] = [[]]
+    widest = 0
+    for piece in order:
+        widest = max(widest, sizes[piece])
+        if groups[-1] and (len(groups[-1]) + 1) * widest > tokens:
+            groups.append([])
+            widest = sizes[piece]
+        groups[-1].append(int(piece))
+    return [groups[number] for number in rng.permutation(len(groups))]
+
+
+def padded(pieces: Sequence[Sequence[int]], pad: int) -> Tensor:
+    """int64 [B, T], padded on the right; at least one column."""
+    sizes = np.array([len(piece) for piece in pieces])
+    out = np.full((len(pieces), max(1, sizes.max(initial=0))), pad, dtype=np.int64)
+    out[np.arange(out.shape[1]) < sizes[:, None]] = np.concatenate(
+        [np.asarray(piece, dtype=np.int64) for piece in pieces]
+    )
+    return torch.from_numpy(out)
 
 
 @dataclass(frozen=True)

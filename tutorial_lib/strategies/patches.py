@@ -23,19 +23,16 @@ from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.models.sequence import ItemTransformer
 from tutorial_lib.models.sequence_recommender import SequenceRecommender
+from tutorial_lib.objectives.batch import batches, padded
 from tutorial_lib.recommender import fitted, top_k
-from tutorial_lib.training import rate
-from tutorial_lib.training.batching import batches, padded
+from tutorial_lib.training import descend
 
 PARTS = {"train": 0.5, "valid": 0.2, "test": 0.3}  # share of the persons, about
 GROUPS = ("backbone", "patch", "norm", "head")  # every parameter is of one group
-EPOCHS, BATCH_TOKENS, WARM_UP, WEIGHT_DECAY, CLIP = (
-    30,
-    512,
-    0.1,
-    0.01,
-    1.0,
-)  # what they mean: see `training.Plan`
+# what they mean: see `training.Plan`
+EPOCHS = 30
+BATCH_TOKENS = 512
+WEIGHT_DECAY = 0.01
 SCORED_AT_ONCE = 256  # histories
 
 
@@ -364,21 +361,21 @@ def _learn(
         labelled
     ):  # the items of a person share a weight of 1: the mean of cross-entropies
         wanted[place, torch.from_numpy(pairs.chosen[row])] = 1 / len(pairs.chosen[row])
+
+    def loss_of(group: list[int]) -> torch.Tensor:
+        scores = network([histories[place] for place in group])
+        return nn.functional.cross_entropy(scores, wanted[group])
+
     network.train()
     for epoch in range(epochs):
-        groups, losses = batches(histories, BATCH_TOKENS, rng), [*losses, 0.0]
-        for step, group in enumerate(groups):
-            optimizer.param_groups[0]["lr"] = learning_rate * rate(
-                (epoch + (step + 0.5) / len(groups)) / epochs, WARM_UP
-            )
-            loss = nn.functional.cross_entropy(
-                network([histories[place] for place in group]), wanted[group]
-            )
-            optimizer.zero_grad()
-            loss.backward()
-            nn.utils.clip_grad_norm_(parameters, CLIP)
-            optimizer.step()
-            losses[-1] += float(loss.detach()) * len(group) / len(histories)
+        groups = batches(histories, BATCH_TOKENS, rng)
+        steps = [
+            ((epoch + (step + 0.5) / len(groups)) / epochs, group)
+            for step, group in enumerate(groups)
+        ]
+        losses.append(0.0)
+        for group, loss in descend(parameters, optimizer, steps, loss_of, learning_rate):
+            losses[-1] += float(loss) * len(group) / len(histories)
     network.eval()
     return losses
 

@@ -4,6 +4,7 @@ moved.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ import torch.nn as nn
 from torch import Tensor
 
 from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
-from tutorial_lib.training import rate
+from tutorial_lib.training import descend
 
 GROUPS = (
     "backbone",
@@ -121,34 +122,33 @@ def tune(
     optimizer = torch.optim.AdamW(
         chosen, lr=budget.learning_rate, betas=(0.9, 0.98), weight_decay=budget.weight_decay
     )
-    start, losses, read, counted = time.perf_counter(), [], 0, 0.0
+    tokens, losses = [], []  # of each step
+
+    def loss_of_step(_step: int) -> Tensor:
+        loss, read = loss_of()
+        tokens.append(read)
+        return loss
+
+    start = time.perf_counter()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = budget.learning_rate * rate((step + 0.5) / steps, 0.1)
-            counter = FlopCounterMode(display=False)
-            if step == 0:
-                with counter:
-                    loss, tokens = loss_of()
-                    loss.backward()
-                counted = counter.get_total_flops() / max(tokens, 1)
-            else:
-                loss, tokens = loss_of()
-                loss.backward()
-            nn.utils.clip_grad_norm_(chosen, 1.0)
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-            read += tokens
+        progress = (((step + 0.5) / steps, step) for step in range(steps))
+        taken = descend(chosen, optimizer, progress, loss_of_step, budget.learning_rate)
+        counter = FlopCounterMode(display=False)
+        with counter:  # counting slows a step down, so the first one stands for all
+            first = next(taken)
+        for step, loss in itertools.chain([first], taken):
             losses.append(loss.item())
             if on_step:
                 on_step(step + 1, losses[-1])
             if not np.isfinite(losses[-1]):
                 raise InputError(
-                    f"tune: the loss is no number any more at step {step + 1}; take a smaller"
-                    " learning rate"
+                    f"tune: the loss is not finite at step {step + 1}; take a smaller learning rate"
                 )
-    return Tuned(losses, time.perf_counter() - start, counted * read)
+    for parameter in chosen:
+        parameter.grad = None  # as large as the parameter, and of no use any more
+    flops = counter.get_total_flops() / max(tokens[0], 1) * sum(tokens)
+    return Tuned(losses, time.perf_counter() - start, flops)
 
 
 def only(model: nn.Module, chosen: Sequence[nn.Parameter] = ()) -> None:

@@ -1,8 +1,5 @@
-"""One loop that makes a model learn an objective from sequences: batches, optimiser, schedule,
-checkpoints.
-"""
+"""One loop for everything that learns by gradient: optimiser steps, schedule, checkpoints."""
 
-from tutorial_lib.training.batching import padded
-from tutorial_lib.training.loop import Epoch, Learner, Plan, rate, train
+from tutorial_lib.training.loop import Epoch, Learner, Plan, descend, rate, train
 
-__all__ = ["Epoch", "Learner", "Plan", "padded", "rate", "train"]
+__all__ = ["Epoch", "Learner", "Plan", "descend", "rate", "train"]

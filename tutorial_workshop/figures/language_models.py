@@ -5,11 +5,13 @@ what comes of it.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+from tutorial_workshop.page.output import show
 from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
 
 Level = tuple[float, float, float]
@@ -70,6 +72,24 @@ def label_curves(curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Lev
     ax.set_ylim(0, None)
     ax.legend(frameon=False, fontsize=8, ncol=3, loc="upper center", bbox_to_anchor=(0.5, -0.2))
     return fig
+
+
+def show_label_curves(
+    curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Level], seeds: Mapping[int, int]
+) -> None:
+    """Show `label_curves` of world-movies with its numbers in words. seeds: labels -> seeds run."""
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{count:g} labels {mean:.3f}" for count, mean, *_ in rows)
+        for name, rows in curves.items()
+    )
+    lines = ", ".join(f"{name} {mean:.3f}" for name, (mean, *_) in levels.items())
+    runs = ", ".join(f"{n} at {count} labels" for count, n in seeds.items())
+    show(
+        label_curves(curves, levels),
+        alt=f"Test NDCG@10 over the number of labelled users. {told}. Lines: {lines}.",
+        caption=f"world-movies, kit-gpt, seeds: {runs}. Whiskers: 95 % t intervals over seeds."
+        " Lines need no labels, or all of them.",
+    )
 
 
 def paired(
@@ -156,19 +176,26 @@ class HeadRuns:
 
         from tutorial_lib.evaluation import target_ranks
         from tutorial_lib.strategies.adapted import Head
+        from tutorial_lib.training import descend
 
         if learning_rate not in self.runs:
             with torch.random.fork_rng():
-                head, losses = Head(self.items), []
-            optimizer = torch.optim.AdamW(head.parameters(), lr=learning_rate)
+                head = Head(self.items)
             generator = torch.Generator().manual_seed(self.seed)
-            for _ in range(self.steps):
-                rows = torch.randint(len(self.targets), (64,), generator=generator)
-                loss = F.cross_entropy(head(self.train[rows]), self.targets[rows])
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                losses.append(loss.item())
+            batches = (
+                (step / self.steps, torch.randint(len(self.targets), (64,), generator=generator))
+                for step in range(self.steps)
+            )
+            run = descend(
+                head.parameters(),
+                torch.optim.AdamW(head.parameters(), lr=learning_rate),
+                batches,
+                lambda rows: F.cross_entropy(head(self.train[rows]), self.targets[rows]),
+                learning_rate,
+                schedule=lambda progress: 1.0,  # the rate is the lesson here: it stays as it is
+                clip=math.inf,
+            )
+            losses = [loss.item() for _, loss in run]
             with torch.no_grad():
                 scores = head(self.valid).double().numpy()
             for line, history in zip(scores, self.seen, strict=True):
