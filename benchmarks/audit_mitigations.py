@@ -48,7 +48,7 @@ from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.recommender import ScoreRecommender, top_k
 from tutorial_lib.strategies import adapt
-from tutorial_lib.training import padded
+from tutorial_lib.objectives.batch import padded
 
 FILE, SEED = "results/audit-mitigations.csv", 0
 WOMAN, MAN = ATTRIBUTES["gender"]

@@ -563,7 +563,7 @@ def test_a_template_must_be_a_template():
 def test_a_loss_that_is_no_number_stops_the_run():
     weight = torch.nn.Parameter(torch.ones(2))
     with pytest.raises(
-        InputError, match="no number any more at step 1; take a smaller learning rate"
+        InputError, match="not finite at step 1; take a smaller learning rate"
     ):
         tune({"x": [weight]}, lambda: ((weight * torch.nan).sum(), 1), Budget(1e-3), 3)
 
