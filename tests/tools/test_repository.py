@@ -252,34 +252,36 @@ def test_library_files_and_functions_stay_short():
 
 # What each part may import, besides itself: the spine of the design, first to last. The audit sees
 # recommenders, splits and data sets only; the library knows nothing of the workshop.
-FOUNDATION = {"errors", "home"}
+FOUNDATION = {"errors", "home", "templating"}
 DATA = FOUNDATION | {"data"}
 RECOMMENDER = DATA | {"recommender"}
 LANGUAGE = RECOMMENDER | {"language"}
+SELECTION = RECOMMENDER | {"selection"}
 TRAINING = DATA | {"objectives", "training"}
-MODELS = LANGUAGE | TRAINING | {"models"}
+MODELS = LANGUAGE | SELECTION | TRAINING | {"models"}
 STRATEGIES = MODELS | {"strategies"}
-EVALUATION = RECOMMENDER | {"evaluation"}
+EVALUATION = SELECTION | {"evaluation"}
 MAY_IMPORT = {
     "__init__": {"moved"},
     "__main__": set(),
     "moved": set(),
     "errors": set(),
+    "templating": set(),
     "home": {"errors"},
     "data": FOUNDATION,
     "recommender": DATA,
+    "selection": RECOMMENDER,
     "language": DATA,
     "objectives": DATA,
     "training": DATA | {"objectives"},
-    "models": LANGUAGE | TRAINING,
+    "models": LANGUAGE | SELECTION | TRAINING,
     "strategies": MODELS,
-    "evaluation": RECOMMENDER,
+    "evaluation": SELECTION,
     "audit": EVALUATION,
 }
 # Arrows that still run backwards, each with what will end it.
 BACKWARDS = {
     ("data", "recipes"): "load_dataset(name, order=0.4) makes a world with other planted effects",
-    ("models", "evaluation"): "fit chooses on validation",
 }
 
 

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.errors import InputError
+from tutorial_lib.selection import ndcg_of_groups
 
 METRICS = ("precision", "recall", "hit", "mrr", "map", "map_r", "ndcg")
 
@@ -49,9 +50,9 @@ def groups_of(row: np.ndarray, above: np.ndarray, size: np.ndarray, hits: np.nda
     return Groups(row, above, size, hits, before)
 
 
-def cutoffs(k: int | Sequence[int]) -> list[int]:
+def cutoffs(k: int | Iterable[int]) -> list[int]:
     """The cut-offs as a list; InputError unless each is a positive integer."""
-    ks = list(k) if isinstance(k, Iterable) and np.ndim(k) else [k]
+    ks: list = list(k) if isinstance(k, Iterable) and np.ndim(k) else [k]
     whole = [isinstance(c, (int, np.integer)) and not isinstance(c, bool) and c >= 1 for c in ks]
     if not ks or not all(whole):
         raise InputError(
@@ -75,7 +76,7 @@ def metric_frame(
     Returns:
         Columns ``precision@5``, ...; ``attrs``: n_users (averaged), n_excluded and k.
     """
-    columns = {}
+    columns: dict[str, np.ndarray] = {}
     for k in ks:
         values = _metrics_at(groups.select(groups.above < k), n_relevant, k)
         columns |= {f"{metric}@{k}": values[metric] for metric in METRICS}
@@ -89,10 +90,8 @@ def _metrics_at(groups: Groups, n_relevant: np.ndarray, k: int) -> dict[str, np.
     above = groups.above
     slots = np.minimum(groups.size, k - above)  # places of the group that lie within the first k
     share = groups.hits / groups.size  # chance that one such place holds a relevant item
-    discounts = np.concatenate([[0.0], np.cumsum(1 / np.log2(np.arange(2, k + 2)))])
     harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, k + 1))])
     untied = groups.size == 1
-    gain = np.where(untied, 1 / np.log2(above + 2), discounts[above + slots] - discounts[above])
     # sum of 1/rank over the slots
     inverse = np.where(untied, 1 / (above + 1), harmonic[above + slots] - harmonic[above])
     # Given a hit at the j-th place, each of the j-1 places before it holds one of the other hits-1
@@ -115,7 +114,7 @@ def _metrics_at(groups: Groups, n_relevant: np.ndarray, k: int) -> dict[str, np.
         "mrr": total(reciprocal),
         "map": average / reachable,
         "map_r": average / n_relevant,
-        "ndcg": total(share * gain) / discounts[reachable],
+        "ndcg": ndcg_of_groups(groups.row, above, groups.size, groups.hits, n_relevant, k),
     }
 
 

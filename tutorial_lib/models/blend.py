@@ -11,8 +11,8 @@ import numpy as np
 
 from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation.full_ranking import evaluate_scores, seen_index
 from tutorial_lib.recommender import ScoreRecommender, fitted
+from tutorial_lib.selection import expected_ndcg
 
 WEIGHTS = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)
 VALIDATED = 1 << 25  # scores that a choice looks at
@@ -91,9 +91,7 @@ class Blend(ScoreRecommender):
             found = {}
             for weight, power in itertools.product(weights, powers):
                 mixed = (1 - weight) * first + weight * others[power]
-                found[weight, power] = evaluate_scores(mixed, targets, histories, k=10)[
-                    "ndcg@10"
-                ].mean()
+                found[weight, power] = expected_ndcg(mixed, histories, targets).mean()
             self.chosen_weight, self.chosen_power = max(found, key=found.get)
         else:
             (self.chosen_weight,), (self.chosen_power,) = weights, powers
@@ -137,11 +135,11 @@ def _unseen(values: np.ndarray, histories: Histories) -> np.ndarray:
     item alike).
     """
     values = np.array(values, dtype=np.float64)
-    seen = seen_index(histories, values.shape[1])
-    values[seen] = 0.0
+    items, rows = check_histories(histories, values.shape[1])
+    values[rows, items] = 0.0
     empty = values.sum(axis=1) <= 0
     values[empty] = 1.0
-    values[seen] = 0.0
+    values[rows, items] = 0.0
     return values / values.sum(axis=1, keepdims=True)
 
 

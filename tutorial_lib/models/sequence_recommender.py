@@ -20,6 +20,7 @@ from tutorial_lib.errors import InputError, check_seed, unknown_name
 from tutorial_lib.models.sequence import ItemTransformer
 from tutorial_lib.objectives.batch import Objective, padded, parts_of
 from tutorial_lib.recommender import ScoreRecommender, fitted
+from tutorial_lib.selection import validation_ndcg
 from tutorial_lib.training import Epoch, Plan, train
 
 BY_NAME = {
@@ -122,8 +123,6 @@ class SequenceRecommender(ScoreRecommender):
         return ItemTransformer(n_items, **self.shape, questions=questions)
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> SequenceRecommender:
-        from tutorial_lib.evaluation import evaluate
-
         check_seed("SequenceRecommender.fit", seed)
         self.n_items = split.dataset.n_items
         with torch.random.fork_rng():
@@ -140,11 +139,7 @@ class SequenceRecommender(ScoreRecommender):
                 split.train,
                 self.plan,
                 seed=seed,
-                validate=(
-                    (lambda: evaluate(self, split, k=10, on="valid")["ndcg@10"].mean())
-                    if validated
-                    else None
-                ),
+                validate=(lambda: validation_ndcg(self.score, split)) if validated else None,
                 on_epoch=self.on_epoch or (print_epoch if progress else None),
                 checkpoint=self.checkpoint,
             )
