@@ -1,4 +1,4 @@
-"""Ties against brute force, ranks against a plain count, and `evaluate` against hide-sort-measure."""
+"""Ties against brute force, ranks against a plain count, `evaluate` against hide-sort-measure."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from tutorial_lib.evaluation import evaluate, evaluate_scores, ranking_metrics, 
 from tutorial_lib.models.baselines import interaction_matrix
 from tutorial_lib.recommender import ScoreRecommender
 
-# --- ties: the closed form is the average over every order
-# -------------------------------------------------------------------------
+# --- ties: the closed form is the average over every order ---
 
 
 def average_over_orders(scores, targets, k, hidden=()) -> np.ndarray:
@@ -76,8 +75,7 @@ def test_infinite_scores_tie_like_any_others():
     assert [target_ranks(scores, [t])[0] for t in range(5)] == [1.5, 1.5, 3.0, 4.5, 4.5]
 
 
-# --- target_ranks
-# ------------------------------------------------------------------------------------------------------------------
+# --- target_ranks ---
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.int64])
@@ -141,8 +139,7 @@ def test_no_rows_give_no_ranks():
     assert target_ranks(np.zeros((0, 5)), np.zeros(0, dtype=int)).shape == (0,)
 
 
-# --- evaluate
-# ----------------------------------------------------------------------------------------------------------------------
+# --- evaluate ---
 
 
 def dataset() -> Dataset:
@@ -278,7 +275,7 @@ def test_evaluate_never_finds_what_recommend_cannot_give(held_out, on, ties):
 @pytest.mark.parametrize("ties", ["expected", "optimistic", "pessimistic", "index"])
 @pytest.mark.parametrize("held_out", [1, 3])
 def test_evaluate_never_finds_what_is_scored_minus_infinity(held_out, ties):
-    """`recommend` shows none of it; hit@5 was the better the fewer items a model was able to score."""
+    """`recommend` shows none of it; hit@5 rose as a model was able to score fewer items."""
     split = leave_last_out(repeats()) if held_out == 1 else hold_out_k(repeats(), held_out)
     scores = np.random.default_rng(1).random((30, 40))
     scores[:, 12:] = -np.inf

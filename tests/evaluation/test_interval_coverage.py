@@ -39,7 +39,7 @@ def test_every_cell_is_recorded_and_keeps_its_level(recorded):
 
 
 def test_a_resampled_interval_does_not_keep_it_there(recorded):
-    """Why the kit does not use one: in every kind of cell with few hits it misses far more often."""
+    """Why the kit does not use one: in all cells with few hits it misses far more often."""
     plain = recorded[recorded["values"] != "lognormal"].groupby("kind")["coverage_percentile"].min()
     assert (plain < 0.6).all() and set(plain.index) == {"mean", "pairs", "groups"}
 

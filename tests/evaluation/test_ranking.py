@@ -11,22 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation import (
-    coverage,
-    evaluate_scores,
-    gini,
-    list_statistics,
-    novelty,
-    popularity,
-    ranking_metrics,
-)
+from tutorial_lib.evaluation import coverage, evaluate_scores, gini, ranking_metrics
 from tutorial_lib.evaluation.metrics import METRICS
 
 LOG2_3 = np.log2(3)
 
 
-# --- pytrec_eval as judge
-# ---------------------------------------------------------------------------------------------------------
+# --- pytrec_eval as judge ---
 
 
 def judged(recommended, relevant, k: int) -> pd.DataFrame:
@@ -100,8 +91,7 @@ def test_agrees_with_pytrec_eval_on_long_lists(seed, n_relevant):
         )
 
 
-# --- the traps of the field: each case broke at least one published library
-# --------------------------------------------------------
+# --- the traps of the field: each case broke at least one published library ---
 
 TRAPS = {
     "ndcg divides by what is achievable, not by k hits": ([9, 8, 1], [1], 10, {"ndcg": 0.5}),
@@ -195,8 +185,7 @@ def test_a_list_with_repeats_is_worse_than_the_clean_one(form):
     assert ranking_metrics(form([padded]), form([[5]]), k=6)["hit@6"].item() == 0
 
 
-# --- ids, padding, shapes
-# ----------------------------------------------------------------------------------------------------------
+# --- ids, padding, shapes ---
 
 
 def test_ids_of_any_type_give_the_numbers_of_their_codes():
@@ -419,8 +408,7 @@ def test_an_honest_zero_is_not_commented_on():
     ranking_metrics([[1]], [[2]], k=1)  # one user says nothing
 
 
-# --- laws
-# --------------------------------------------------------------------------------------------------------------------------
+# --- laws ---
 
 
 @settings(max_examples=100, deadline=None)
@@ -463,24 +451,15 @@ def test_the_order_of_users_changes_nothing():
     )
 
 
-# --- beyond accuracy
-# ---------------------------------------------------------------------------------------------------------------
+# --- beyond accuracy ---
 
 
 def test_beyond_accuracy_on_lists_worked_by_hand():
-    lists, counts = np.array([[0, 1], [0, 2], [0, -1]]), np.array([4, 2, 1, 1])
+    lists = np.array([[0, 1], [0, 2], [0, -1]])
     assert coverage(lists, 4) == 3 / 4  # the catalogue is all items, also the one nobody was shown
     assert gini(lists, 4) == pytest.approx(
         sum(abs(a - b) for a in (3, 1, 1, 0) for b in (3, 1, 1, 0)) / (2 * 4 * 5)
     )
-    assert popularity(lists, counts) == (3 * 4 + 2 + 1) / 5
-    assert novelty(lists, counts) == pytest.approx((3 * 1 + 2 + 3) / 5)  # bits
-    assert list(list_statistics(lists, counts).index) == [
-        "coverage",
-        "gini",
-        "popularity",
-        "novelty",
-    ]
 
 
 def test_gini_runs_from_equal_to_one_item():
@@ -495,14 +474,6 @@ def test_beyond_accuracy_refuses_unknown_items(lists):
         coverage(lists, 4)
 
 
-@pytest.mark.parametrize(
-    "measure",
-    [
-        gini,
-        lambda lists, n: popularity(lists, np.ones(n)),
-        lambda lists, n: novelty(lists, np.ones(n)),
-    ],
-)
-def test_beyond_accuracy_refuses_empty_lists(measure):
+def test_gini_refuses_empty_lists():
     with pytest.raises(InputError, match="no item was recommended"):
-        measure(np.full((2, 3), -1), 4)
+        gini(np.full((2, 3), -1), 4)

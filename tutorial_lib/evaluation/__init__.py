@@ -1,19 +1,18 @@
-"""Ranking, rating and text metrics, full-catalogue evaluation, the scorecard, and the statistics of
-a difference.
-"""
+"""Metrics of rankings and texts, full-catalogue evaluation, and the statistics of a difference."""
 
-from tutorial_lib.evaluation.beyond_accuracy import (
-    coverage,
-    gini,
-    list_statistics,
-    novelty,
-    popularity,
-)
+from tutorial_lib.evaluation.beyond_accuracy import coverage, gini
+from tutorial_lib.evaluation.estimates import Comparison, Interval, p_text, spearman
 from tutorial_lib.evaluation.full_ranking import evaluate, evaluate_scores
+from tutorial_lib.evaluation.protocols import (
+    SampledMetricsWarning,
+    evaluate_sampled,
+    expected_sampled,
+    impossible_share,
+)
 from tutorial_lib.evaluation.ranking import ranking_metrics
 from tutorial_lib.evaluation.ranks import target_ranks
-from tutorial_lib.evaluation.ratings import auc, mae, rmse, user_auc
-from tutorial_lib.evaluation.scorecard import Scorecard, pareto_front, scorecard, spearman
+from tutorial_lib.evaluation.ratings import auc, user_auc
+from tutorial_lib.evaluation.scorecard import Scorecard, pareto_front, scorecard
 from tutorial_lib.evaluation.statements import (
     catalogue_facts,
     factual_frame,
@@ -22,8 +21,6 @@ from tutorial_lib.evaluation.statements import (
     perplexity,
 )
 from tutorial_lib.evaluation.statistics import (
-    Comparison,
-    Interval,
     compare,
     compare_seeds,
     holm,
@@ -36,6 +33,7 @@ from tutorial_lib.evaluation.text import corpus_bleu, rouge, text_frame, text_me
 __all__ = [
     "Comparison",
     "Interval",
+    "SampledMetricsWarning",
     "Scorecard",
     "auc",
     "catalogue_facts",
@@ -44,22 +42,21 @@ __all__ = [
     "corpus_bleu",
     "coverage",
     "evaluate",
+    "evaluate_sampled",
     "evaluate_scores",
+    "expected_sampled",
     "factual_frame",
     "feature_metrics",
     "gini",
     "holm",
     "holm_comparisons",
-    "list_statistics",
-    "mae",
+    "impossible_share",
     "mean_interval",
     "mentioned",
-    "novelty",
+    "p_text",
     "pareto_front",
     "perplexity",
-    "popularity",
     "ranking_metrics",
-    "rmse",
     "rouge",
     "scorecard",
     "spearman",

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from html import escape
 
 import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
 LEVEL = 0.05
@@ -27,7 +29,8 @@ TOO_FEW = "too few non-zero users"
 class Estimate:
     """A number with its 95 % interval, two-sided p and standard error, all in its own unit.
 
-    low, high, se: nan where the data allow no interval; ``note`` then says why. p: nan for no test.
+    low, high and se are nan where the data allow no interval, and ``note`` then says why; p is nan
+    where there is no test.
     """
 
     value: float
@@ -54,11 +57,9 @@ class Interval:
     note: str = ""
 
     def __str__(self) -> str:
-        limits = (
-            f"[{self.low:.4f}, {self.high:.4f}]"
-            if not np.isnan(self.low)
-            else f"no interval: {self.note}"
-        )
+        limits = f"[{self.low:.4f}, {self.high:.4f}]"
+        if np.isnan(self.low):
+            limits = f"no interval: {self.note}"
         return f"{self.mean:.4f} {limits} (n={self.n:,})"
 
 
@@ -66,12 +67,16 @@ class Interval:
 class Comparison:
     """A paired comparison: difference = mean of a - mean of b over the same users.
 
-    ci: 95 % interval of the difference. p: two-sided, of "no difference", from the same t as the
-    interval: the interval excludes 0 if and only if p < .05.
-    n: users. minimum_detectable_effect: the true difference that so many users would reveal in 80 %
-    of repetitions at alpha = .05, for this one test.
-    ci, p and minimum_detectable_effect are nan where the data allow none; ``note`` says why.
-    seeds: of `compare_seeds`; 1 for `compare`. pairs: values of a beside values of b.
+    Attributes:
+        ci: 95 % interval of the difference.
+        p: two-sided, of "no difference", from the same t as the interval: the interval excludes 0
+            if and only if p < .05.
+        n: users.
+        minimum_detectable_effect: the true difference that so many users would reveal in 80 % of
+            repetitions at alpha = .05, for this one test.
+        note: why ci, p and minimum_detectable_effect are nan, where the data allow none.
+        seeds: of `compare_seeds`; 1 for `compare`.
+        pairs: values of a beside values of b.
     """
 
     metric: str
@@ -86,46 +91,37 @@ class Comparison:
     seeds: int = 1
     pairs: int = 0
 
-    def _rows(self) -> list[tuple[str, str]]:
-        means = ("a, b", f"{self.mean_a:.4f}, {self.mean_b:.4f}")
-        sample = (
-            "users",
-            f"{self.n:,}, paired" + (f", over {self.seeds} seeds" if self.seeds > 1 else ""),
-        )
-        note = [("note", self.note)] if self.note else []
-        if np.isnan(self.ci[0]):
-            return [
-                means,
-                ("difference", f"{self.difference:+.4f}, no interval and no p"),
-                sample,
-                *note,
-            ]
-        sure = (
-            "the interval excludes 0"
-            if self.p < 0.05
-            else "the interval includes 0: no difference shown"
-        )
-        effect = f"a true difference of {self.minimum_detectable_effect:.4f} or more"
-        interval = f"95 % interval [{self.ci[0]:+.4f}, {self.ci[1]:+.4f}]"
-        return [
-            means,
-            ("difference", f"{self.difference:+.4f}, {interval}: {sure}"),
-            ("p", f"{p_text(self.p)} (two-sided, from the same t as the interval)"),
-            sample,
-            ("detectable", f"{effect} would be seen in 80 % of repetitions"),
-            *note,
-        ]
+    def _rows(self) -> dict[str, str]:
+        """What is printed, line by line."""
+        difference = f"{self.difference:+.4f}, no interval and no p"
+        p = detectable_text = ""
+        if not np.isnan(self.p):
+            sure = "includes 0: no difference shown" if self.p >= 0.05 else "excludes 0"
+            interval = f"95 % interval [{self.ci[0]:+.4f}, {self.ci[1]:+.4f}]"
+            difference = f"{self.difference:+.4f}, {interval}: the interval {sure}"
+            p = f"{p_text(self.p)} (two-sided, from the same t as the interval)"
+            effect = f"a true difference of {self.minimum_detectable_effect:.4f} or more"
+            detectable_text = f"{effect} would be seen in 80 % of repetitions"
+        over_seeds = f", over {self.seeds} seeds" if self.seeds > 1 else ""
+        rows = {
+            "a, b": f"{self.mean_a:.4f}, {self.mean_b:.4f}",
+            "difference": difference,
+            "p": p,
+            "users": f"{self.n:,}, paired{over_seeds}",
+            "detectable": detectable_text,
+            "note": self.note,
+        }
+        return {name: text for name, text in rows.items() if text}
 
     def __str__(self) -> str:
-        return "\n".join(
-            [f"{self.metric}: a - b"] + [f"  {name:<11} {text}" for name, text in self._rows()]
-        )
+        lines = [f"  {name:<11} {text}" for name, text in self._rows().items()]
+        return "\n".join([f"{self.metric}: a - b", *lines])
 
     def _repr_html_(self) -> str:
         left = "style='text-align: left'"
         rows = "".join(
             f"<tr><th {left} scope='row'>{escape(name)}</th><td {left}>{escape(text)}</td></tr>"
-            for name, text in self._rows()
+            for name, text in self._rows().items()
         )
         return f"<table><caption>{escape(self.metric)}: a - b</caption>{rows}</table>"
 
@@ -144,9 +140,13 @@ def p_text(p: float) -> str:
 def detectable(se: float, tests: int = 1, freedom: float = np.inf) -> float:
     """The true difference that is seen in 80 % of repetitions at alpha = .05: 2.80 ``se``.
 
-    tests: size of the family whose p-values are adjusted by Holm's method. The smallest p must lie
-    below .05 / tests, so one true difference among ``tests`` must be larger to be seen as often.
-    freedom: degrees of freedom of ``se``, at least 1: few users know it badly, and t asks for more.
+    Args:
+        se: standard error of the difference.
+        tests: size of the family whose p-values are adjusted by Holm's method. The smallest p must
+            lie below .05 / tests, so one true difference among ``tests`` must be larger to be seen
+            as often.
+        freedom: degrees of freedom of ``se``, at least 1: with few users it is known badly, and t
+            asks for more.
 
     >>> round(detectable(1.0), 2), round(detectable(1.0, tests=8), 2)
     (2.8, 3.58)
@@ -158,17 +158,21 @@ def detectable(se: float, tests: int = 1, freedom: float = np.inf) -> float:
 
 
 def mean_estimate(values: np.ndarray, *, signed: bool = False, scale: float = 0.0) -> Estimate:
-    """Mean of one value a user, [n], against 0.
+    """Mean of one value per user against 0.
 
-    Most users with the same value: t with pseudo-observations. signed (values are differences): one
-    at minus and one at plus the largest |value|; otherwise two at the smallest, two at the largest.
-    Where 0.5 to 10 % of 30 to 1,000 users differ, all to one side, its coverage is .938 or more by
-    exact calculation, and its p is near that of McNemar's exact test.
-    Else, if the mean is skewed (see `skewness`), the hull of t with and without two
-    pseudo-observations at either end; else Student's t.
-    scale: the largest |value| possible, for samples in which every value is 0; two
-    pseudo-observations then stand at either end. Without it such a sample has no interval:
-    nobody knows how large a value could have been.
+    Where most users have the same value: t with pseudo-observations. For differences, one at minus
+    and one at plus the largest |value|; otherwise two at the smallest, two at the largest. Where
+    0.5 to 10 % of 30 to 1,000 users differ, all to one side, its coverage is .938 or more by exact
+    calculation, and its p is near that of McNemar's exact test. Else, if the mean is skewed (see
+    `skewness`), the hull of t with and without two pseudo-observations at either end; else
+    Student's t.
+
+    Args:
+        values: [n].
+        signed: are the values differences?
+        scale: the largest |value| possible, for samples in which every value is 0; two
+            pseudo-observations then stand at either end. Without it such a sample has no interval:
+            nobody knows how large a value could have been.
     """
     values = np.round(np.asarray(values, dtype=float), 12)  # equal but for rounding is equal
     value = float(values.mean())
@@ -178,9 +182,8 @@ def mean_estimate(values: np.ndarray, *, signed: bool = False, scale: float = 0.
         ends, times = _range(values, signed, scale)
         if ends[0] == ends[1]:
             return Estimate.nothing(value, TOO_FEW)
-        return within(
-            _student(np.concatenate([values, np.repeat(ends, times)]), value), values, signed
-        )
+        joined = np.concatenate([values, np.repeat(ends, times)])
+        return _within(_student(joined, value), values, signed)
     plain = _student(values, value)
     if skewness(values - value) < SKEWED:
         return plain
@@ -220,13 +223,13 @@ def t_estimate(value: float, centre: float, se: float, freedom: float) -> Estima
     )
 
 
-def within(found: Estimate, values: np.ndarray, signed: bool) -> Estimate:
+def _within(estimate: Estimate, values: np.ndarray, signed: bool) -> Estimate:
     """The interval cut where no mean can lie: below 0 if no value is, above 1 for hits."""
-    low, high = found.low, found.high
+    low, high = estimate.low, estimate.high
     if not signed and values.min() >= 0:
         low = max(low, 0.0)
         high = min(high, 1.0) if np.isin(values, (0, 1)).all() else high
-    return replace(found, low=float(low), high=float(high))
+    return replace(estimate, low=float(low), high=float(high))
 
 
 def _student(values: np.ndarray, value: float) -> Estimate:
@@ -243,3 +246,42 @@ def _range(values: np.ndarray, signed: bool, scale: float) -> tuple[tuple[float,
     if low == high:  # all alike, such as 30 hits of 30: the other end is 0
         low, high = min(low, 0.0), max(high, 0.0)
     return (low, high or scale), 2
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rank correlation with its 95 % interval; NaN where undefined."""
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        if np.isnan(self.value):
+            return "undefined"
+        return f"{self.value:+.2f} [{self.low:+.2f}, {self.high:+.2f}] (n={self.n:,})"
+
+
+def spearman(a: ArrayLike, b: ArrayLike) -> Correlation:
+    """Rank correlation of two columns, ties sharing ranks, with an approximate 95 % interval.
+
+    Below four pairs the interval is [-1, 1]. A pair with NaN is left out, so ``n`` may be less than
+    the length; a constant column makes the correlation undefined (NaN).
+
+    Source: Bonett & Wright 2000 (Fisher z with their standard error).
+
+    >>> print(spearman([1, 2, 3, 4, 5], [1, 3, 2, 4, 5]))
+    +0.90 [-0.17, +1.00] (n=5)
+    """
+    columns = {"a": np.asarray(a, dtype=np.float64), "b": np.asarray(b, dtype=np.float64)}
+    ranks = pd.DataFrame(columns).dropna().rank()
+    x, y, n = ranks["a"].to_numpy(), ranks["b"].to_numpy(), len(ranks)
+    if n < 2 or x.std() == 0 or y.std() == 0:
+        return Correlation(np.nan, np.nan, np.nan, n)
+    value = float(np.clip(np.corrcoef(x, y)[0, 1], -1, 1))
+    if n < 4:
+        return Correlation(value, -1.0, 1.0, n)
+    half = 1.959964 * np.sqrt((1 + value**2 / 2) / (n - 3))
+    centre = np.arctanh(np.clip(value, -1 + 1e-12, 1 - 1e-12))
+    return Correlation(value, float(np.tanh(centre - half)), float(np.tanh(centre + half)), n)

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.data.histories import check_histories, flatten, item_codes
 from tutorial_lib.errors import InputError, check_whole
-from tutorial_lib.evaluation.metrics import Groups, cutoffs, groups_of, metric_frame
+from tutorial_lib.evaluation.metrics import cutoffs
 from tutorial_lib.evaluation.pairing import paired, score_rows
-from tutorial_lib.evaluation.ranks import Ties, check_scores, check_targets, check_ties, count_above
-from tutorial_lib.recommender import check_shape, refuse_nan
+from tutorial_lib.evaluation.ranks import Ties, check_scores, check_ties, frame_of, rank_targets
+from tutorial_lib.recommender import check_shape
 
 # A block of scores is at most this many numbers, so memory stays flat for any number of users.
 SCORES_AT_ONCE = 1 << 24
@@ -67,15 +66,13 @@ def evaluate(
     check_ties(ties)
     _check_k(ks, n_items)
     blocks = []
-    users = []
     repeats = 0
-    for who, histories, targets, scores in scored_blocks(recommender, split, on, block):
+    for users, histories, targets, scores in scored_blocks(recommender, split, on, block):
         seen = seen_index(histories, n_items)
-        ranked = rank_targets(scores, targets, seen if exclude_seen else None, ties, who)
+        ranked = rank_targets(scores, targets, seen if exclude_seen else None, ties, users)
         repeats += ranked.n_hidden if exclude_seen else _repeats(targets, seen, n_items)
         blocks.append(ranked)
-        users.append(who)
-    frame = frame_of(blocks, ks, pd.Index(np.concatenate(users), name="user"), len(split.users))
+    frame = frame_of(blocks, ks, len(split.users))
     barred = sum(ranked.n_barred for ranked in blocks)
     frame.attrs.update(on=on, ties=ties, exclude_seen=exclude_seen, repeats=repeats, barred=barred)
     frame.attrs["protocol"] = _protocol(split, frame.attrs)
@@ -166,7 +163,7 @@ def evaluate_scores(
             rank_targets(scores[chosen] if copied else scores, wanted, hidden, ties, chosen)
         )
     index = pd.Index(kept, name="row") if labels is None else labels[kept]
-    return frame_of(blocks, ks, index, n)
+    return frame_of(blocks, ks, n, index)
 
 
 def _goals(targets: Sequence) -> np.ndarray | list[np.ndarray]:
@@ -222,116 +219,3 @@ def seen_index(histories: Sequence, n_items: int) -> tuple[np.ndarray, np.ndarra
     """(rows, items) of everything in the histories, ready to index a score matrix."""
     items, rows = check_histories(histories, n_items)
     return rows, items
-
-
-@dataclass(frozen=True)
-class Ranked:
-    """Where the targets of a block of users stand."""
-
-    groups: Groups
-    n_relevant: np.ndarray  # [b] targets of each user, repeats counted once
-    tied: np.ndarray  # [b] does a non-target share a target's score?
-    n_hidden: int  # targets among the hidden items
-    n_barred: int  # other targets, scored -inf
-
-
-def rank_targets(
-    scores: np.ndarray,
-    targets: np.ndarray | Sequence[np.ndarray],
-    hidden: tuple[np.ndarray, np.ndarray] | np.ndarray | None,
-    ties: Ties,
-    names: Sequence,
-) -> Ranked:
-    """Rank the targets of each row among the items that are not hidden.
-
-    Args:
-        scores: [b, n_items].
-        targets: [b] codes, or one array of codes per row, none empty.
-        hidden: index of the scores to take out of the ranking. A hidden target, and one scored
-            -inf, stands nowhere, as `top_k` shows none of them. None: all items are ranked.
-        ties: as in `evaluate`.
-        names: user of each row, for the error message.
-    """
-    n, n_items = scores.shape
-    row, goal = _pairs(targets, n_items)
-    single = len(goal) == n
-    n_relevant = np.bincount(row, minlength=n)
-    excluded = None
-    n_hidden = n_barred = 0
-    if hidden is not None:
-        refuse_nan(scores, names)
-        scores = scores.copy()
-        scores[hidden] = np.nan
-        excluded = np.count_nonzero(np.isnan(scores), axis=1)
-        reached = scores[row, goal]
-        n_hidden = int(np.isnan(reached).sum())
-        n_barred = int((reached == -np.inf).sum())
-        if n_hidden or n_barred:
-            in_reach = reached > -np.inf
-            row = row[in_reach]
-            goal = goal[in_reach]
-            single = False
-    above, tied, left = count_above(
-        scores, goal, None if single else row, excluded, index=ties == "index"
-    )
-    if not single:
-        order = np.lexsort((left, above, row))
-        row, above, tied, left = row[order], above[order], tied[order], left[order]
-    groups, shared = _grouped(row, above, tied, left, ties)
-    return Ranked(groups, n_relevant, np.bincount(row[shared], minlength=n) > 0, n_hidden, n_barred)
-
-
-def _pairs(
-    targets: np.ndarray | Sequence[np.ndarray], n_items: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """(row, target) of every target, sorted by row; repeated targets count once."""
-    n = len(targets)
-    if isinstance(targets, np.ndarray):
-        row, goal = np.arange(n), targets
-    else:
-        row = np.repeat(np.arange(n), [len(target) for target in targets])
-        goal = np.concatenate(targets)
-    check_targets(goal, n_items, "evaluate")
-    if len(goal) > n:
-        row, goal = np.divmod(np.unique(row * np.int64(n_items) + goal), n_items)
-    return row, goal
-
-
-def _grouped(
-    row: np.ndarray, above: np.ndarray, tied: np.ndarray, left: np.ndarray, ties: Ties
-) -> tuple[Groups, np.ndarray]:
-    """Groups of equally scored targets, and the places of targets tied with a non-target.
-
-    All arrays: [targets], sorted by row, then by rank; see `count_above`.
-    """
-    change = (np.diff(row, prepend=-1) != 0) | (np.diff(above, prepend=-1) != 0)
-    start = np.flatnonzero(change)  # the first target of every group of equal scores
-    hits = np.diff(start, append=len(row))
-    shared = start[tied[start] > hits]
-    if ties == "expected":
-        return groups_of(row[start], above[start], tied[start], hits), shared
-    place = np.arange(len(row)) - np.repeat(start, hits)  # 0, 1, ... among the group's targets
-    offset = {
-        "optimistic": place,
-        "pessimistic": tied - np.repeat(hits, hits) + place,
-        "index": left,
-    }[ties]
-    ones = np.ones(len(row), dtype=np.int64)
-    return groups_of(row, above + offset, ones, ones), shared
-
-
-def frame_of(blocks: list[Ranked], ks: list[int], index: pd.Index, n_users: int) -> pd.DataFrame:
-    """Blocks as one table of metrics; ``attrs["tied"]``: share of users with a tied target."""
-    n_relevant = np.concatenate([block.n_relevant for block in blocks])
-    starts = np.cumsum([0] + [len(block.n_relevant) for block in blocks])
-    parts = [
-        replace(block.groups, row=block.groups.row + start)
-        for block, start in zip(blocks, starts, strict=False)
-    ]
-    columns = {
-        name: np.concatenate([getattr(part, name) for part in parts])
-        for name in ("row", "above", "size", "hits", "before")
-    }
-    frame = metric_frame(Groups(**columns), n_relevant, ks, index, n_users)
-    frame.attrs["tied"] = float(np.concatenate([block.tied for block in blocks]).mean())
-    return frame

@@ -50,7 +50,7 @@ def groups_of(row: np.ndarray, above: np.ndarray, size: np.ndarray, hits: np.nda
     return Groups(row, above, size, hits, before)
 
 
-def cutoffs(k: int | Iterable[int]) -> list[int]:
+def cutoffs(k: int | Sequence[int]) -> list[int]:
     """The cut-offs as a list; InputError unless each is a positive integer."""
     ks: list = list(k) if isinstance(k, Iterable) and np.ndim(k) else [k]
     whole = [isinstance(c, (int, np.integer)) and not isinstance(c, bool) and c >= 1 for c in ks]

@@ -1,4 +1,4 @@
-"""Rows that belong together by label: users of two dictionaries or Series, rows of a score table."""
+"""Rows that belong together by label: users of two dictionaries or Series, rows of scores."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _refuse_unequal_labels(where: str, first: pd.Index, second: pd.Index) -> Non
         )
 
 
-def score_rows(scores, where: str) -> tuple[np.ndarray, Sequence]:
+def score_rows(scores, where: str) -> tuple[np.ndarray, np.ndarray | pd.Series]:
     """A score matrix without its labels, and its row numbers, labelled where the rows are.
 
     Args:

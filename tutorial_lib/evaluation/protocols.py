@@ -10,9 +10,9 @@ import pandas as pd
 from scipy.special import gammaln
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation.full_ranking import frame_of, rank_targets, scored_blocks
+from tutorial_lib.evaluation.full_ranking import scored_blocks
 from tutorial_lib.evaluation.metrics import cutoffs
-from tutorial_lib.evaluation.ranks import Ties, check_ties
+from tutorial_lib.evaluation.ranks import Ties, check_ties, frame_of, rank_targets
 
 SAMPLED_WARNING = (
     "sampled metrics rank the target among {n} {by} negatives, not among all items: they are biased"
@@ -66,36 +66,37 @@ def evaluate_sampled(
     if by == "popularity":
         weights = np.bincount(np.concatenate(split.train).astype(np.int64), minlength=n_items)
     blocks = []
-    users = []
-    for who, histories, targets, scores in scored_blocks(recommender, split, on, block):
-        hidden = np.ones(scores.shape, dtype=bool)
-        for row, (user, history, target) in enumerate(zip(who, histories, targets, strict=True)):
-            hidden[row] = ~_draw(weights, np.concatenate([history, target]), negatives, seed, user)
-            hidden[row, target] = False
-        blocks.append(rank_targets(scores, targets, hidden, ties, who))
-        users.append(who)
-    frame = frame_of(blocks, ks, pd.Index(np.concatenate(users), name="user"), len(split.users))
-    text = (
+    for users, histories, targets, scores in scored_blocks(recommender, split, on, block):
+        draw = [
+            _draw(weights, history, target, negatives, [seed, int(user)])
+            for user, history, target in zip(users, histories, targets, strict=True)
+        ]
+        blocks.append(rank_targets(scores, targets, ~np.array(draw), ties, users))
+    frame = frame_of(blocks, ks, len(split.users))
+    frame.attrs.update(on=on, ties=ties, sampled=negatives)
+    frame.attrs["protocol"] = (
         f"SAMPLED, {split.name} {on} of {split.dataset.name}: targets among {negatives} {by}"
         f" negatives, seed {seed}, ties {ties}, {len(frame):,} users averaged"
     )
-    frame.attrs.update(on=on, ties=ties, sampled=negatives, protocol=text)
     return frame
 
 
-def _draw(weights: np.ndarray, barred: np.ndarray, n: int, seed: int, user: int) -> np.ndarray:
-    """Boolean [n_items]: up to n items drawn without replacement, by weight.
+def _draw(
+    weights: np.ndarray, history: np.ndarray, target: np.ndarray, n: int, seed: list[int]
+) -> np.ndarray:
+    """Boolean [n_items]: the target, and up to n other new items drawn without replacement.
 
     Exponential races: the item with the largest weight tends to arrive first (Efraimidis &
     Spirakis 2006).
     """
-    times = np.random.default_rng([seed, int(user)]).exponential(size=len(weights))
+    times = np.random.default_rng(seed).exponential(size=len(weights))
     times = times / np.where(weights > 0, weights, np.nan)
-    times[barred.astype(np.int64)] = np.nan
+    times[np.concatenate([history, target]).astype(np.int64)] = np.nan
     first = np.argpartition(times, n - 1)[:n]  # NaN sorts last
-    drawn = np.zeros(len(weights), dtype=bool)
-    drawn[first[~np.isnan(times[first])]] = True
-    return drawn
+    ranked = np.zeros(len(weights), dtype=bool)
+    ranked[first[~np.isnan(times[first])]] = True
+    ranked[target] = True
+    return ranked
 
 
 def expected_sampled(

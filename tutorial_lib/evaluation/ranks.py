@@ -1,13 +1,18 @@
-"""Where one target stands among all scores of its row, without sorting anything."""
+"""Where targets stand among all scores of their row, counted without sorting anything."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
+import pandas as pd
 
 from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation.metrics import Groups, groups_of, metric_frame
 from tutorial_lib.evaluation.pairing import paired, score_rows
+from tutorial_lib.recommender import refuse_nan
 
 Ties = Literal["expected", "optimistic", "pessimistic", "index"]
 # Scores compared at a time: they and their two comparison buffers stay in a core's own cache.
@@ -157,3 +162,129 @@ def _compare(
         np.add.reduce(words[:, :n], axis=3, out=sums[:, part])
     above, below = sums.view(np.uint8).reshape(2, n_pairs, chunks * 8).sum(axis=2, dtype=np.int64)
     return above, below
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Where the targets of a block of users stand."""
+
+    users: np.ndarray  # [b]
+    groups: Groups
+    n_relevant: np.ndarray  # [b] targets of each user, repeats counted once
+    tied: np.ndarray  # [b] does a non-target share a target's score?
+    n_hidden: int  # targets among the hidden items
+    n_barred: int  # other targets, scored -inf
+
+
+def rank_targets(
+    scores: np.ndarray,
+    targets: np.ndarray | Sequence[np.ndarray],
+    hidden: tuple[np.ndarray, np.ndarray] | np.ndarray | None,
+    ties: Ties,
+    users: np.ndarray,
+) -> Ranked:
+    """Rank the targets of each row among the items that are not hidden.
+
+    Args:
+        scores: [b, n_items].
+        targets: [b] codes, or one array of codes per row, none empty.
+        hidden: index of the scores to take out of the ranking. A hidden target, and one scored
+            -inf, stands nowhere, as `top_k` shows none of them. None: all items are ranked.
+        ties: as in `evaluate`.
+        users: user of each row.
+    """
+    n, n_items = scores.shape
+    row, goal = _pairs(targets, n_items)
+    single = len(goal) == n
+    n_relevant = np.bincount(row, minlength=n)
+    excluded = None
+    n_hidden = n_barred = 0
+    if hidden is not None:
+        refuse_nan(scores, users.tolist())
+        scores = scores.copy()
+        scores[hidden] = np.nan
+        excluded = np.count_nonzero(np.isnan(scores), axis=1)
+        reached = scores[row, goal]
+        n_hidden = int(np.isnan(reached).sum())
+        n_barred = int((reached == -np.inf).sum())
+        if n_hidden or n_barred:
+            in_reach = reached > -np.inf
+            row = row[in_reach]
+            goal = goal[in_reach]
+            single = False
+    above, tied, left = count_above(
+        scores, goal, None if single else row, excluded, index=ties == "index"
+    )
+    if not single:
+        order = np.lexsort((left, above, row))
+        row, above, tied, left = row[order], above[order], tied[order], left[order]
+    groups, shared = _grouped(row, above, tied, left, ties)
+    tied_users = np.bincount(row[shared], minlength=n) > 0
+    return Ranked(users, groups, n_relevant, tied_users, n_hidden, n_barred)
+
+
+def _pairs(
+    targets: np.ndarray | Sequence[np.ndarray], n_items: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """(row, target) of every target, sorted by row; repeated targets count once."""
+    n = len(targets)
+    if isinstance(targets, np.ndarray):
+        row, goal = np.arange(n), targets
+    else:
+        row = np.repeat(np.arange(n), [len(target) for target in targets])
+        goal = np.concatenate(targets)
+    check_targets(goal, n_items, "evaluate")
+    if len(goal) > n:
+        row, goal = np.divmod(np.unique(row * np.int64(n_items) + goal), n_items)
+    return row, goal
+
+
+def _grouped(
+    row: np.ndarray, above: np.ndarray, tied: np.ndarray, left: np.ndarray, ties: Ties
+) -> tuple[Groups, np.ndarray]:
+    """Groups of equally scored targets, and the places of targets tied with a non-target.
+
+    All arrays: [targets], sorted by row, then by rank; see `count_above`.
+    """
+    change = (np.diff(row, prepend=-1) != 0) | (np.diff(above, prepend=-1) != 0)
+    start = np.flatnonzero(change)  # the first target of every group of equal scores
+    hits = np.diff(start, append=len(row))
+    shared = start[tied[start] > hits]
+    if ties == "expected":
+        return groups_of(row[start], above[start], tied[start], hits), shared
+    place = np.arange(len(row)) - np.repeat(start, hits)  # 0, 1, ... among the group's targets
+    offset = {
+        "optimistic": place,
+        "pessimistic": tied - np.repeat(hits, hits) + place,
+        "index": left,
+    }[ties]
+    ones = np.ones(len(row), dtype=np.int64)
+    return groups_of(row, above + offset, ones, ones), shared
+
+
+def frame_of(
+    blocks: list[Ranked], ks: list[int], n_users: int, index: pd.Index | None = None
+) -> pd.DataFrame:
+    """Blocks as one table of metrics; ``attrs["tied"]``: share of users with a tied target.
+
+    Args:
+        blocks: of the users with targets.
+        ks: cut-offs.
+        n_users: of all users, those without targets included.
+        index: of the table (default: the users).
+    """
+    n_relevant = np.concatenate([block.n_relevant for block in blocks])
+    starts = np.cumsum([0] + [len(block.n_relevant) for block in blocks])
+    parts = [
+        replace(block.groups, row=block.groups.row + start)
+        for block, start in zip(blocks, starts, strict=False)
+    ]
+    columns = {
+        name: np.concatenate([getattr(part, name) for part in parts])
+        for name in ("row", "above", "size", "hits", "before")
+    }
+    if index is None:
+        index = pd.Index(np.concatenate([block.users for block in blocks]), name="user")
+    frame = metric_frame(Groups(**columns), n_relevant, ks, index, n_users)
+    frame.attrs["tied"] = float(np.concatenate([block.tied for block in blocks]).mean())
+    return frame

@@ -1,4 +1,4 @@
-"""``tutorial compare``: recommenders on one dataset, side by side with intervals and paired tests."""
+"""``tutorial compare``: recommenders side by side, with intervals and paired tests."""
 
 from __future__ import annotations
 
@@ -18,18 +18,54 @@ MODELS = (
 )
 
 
+COLUMNS = (
+    "model",
+    "{metric}, 95 % interval",
+    "difference from {first}",
+    "p",
+    "p (Holm)",
+    "detectable",
+)
+
+
 def compare_models(
     names: Sequence[str], dataset: str, metric: str = "ndcg@10", *, seed: int = 0, core: int = 5
 ) -> None:
-    """Print mean and 95 % interval of each model, and the paired difference of each from the first,
-    with its p, its p adjusted by Holm's method for the number of tests, and what could be detected.
+    """Print each model's mean with its 95 % interval, and its paired difference from the first.
 
-    names: two or more of `MODELS`, in any case. dataset: a name for `load_dataset`; real data is
-        cut to its ``core``-core, and on a
-    planted world the exact ceiling (Oracle) joins the table. The split is leave-last-out.
-    metric: ``ndcg@10``, ``hit@5``, ... (full ranking over the catalogue, seen items left out).
-        seed: of the models and the intervals.
+    Beside a difference stand its p, its p adjusted by Holm's method for the number of tests, and
+    what could be detected. The split is leave-last-out, the ranking full, seen items left out.
+
+    Args:
+        names: two or more of `MODELS`, in any case.
+        dataset: a name for `load_dataset`; real data is cut to its ``core``-core, and on a planted
+            world the exact ceiling (Oracle) joins the table.
+        metric: ``ndcg@10``, ``hit@5``, ...
+        seed: of the models.
+        core: interactions that each user and item of real data must have.
     """
+    chosen = _models(names)
+    cutoff = _cutoff(metric)
+    from tutorial_lib import models
+    from tutorial_lib.data import leave_last_out, load_dataset
+    from tutorial_lib.evaluation import compare, evaluate
+
+    ds = load_dataset(dataset)
+    if ds.truth is not None and "Oracle" not in chosen:
+        chosen.append("Oracle")
+    split = leave_last_out(ds if ds.truth is not None else ds.k_core(core))
+    print(split)
+    frames = {}
+    for name in chosen:
+        model = getattr(models, name)().fit(split, seed=seed, progress=False)
+        frames[name] = evaluate(model, split, k=cutoff)
+    first, *others = frames
+    tests = {name: compare(frames[name], frames[first], metric) for name in others}
+    _print_results(frames, tests, metric)
+
+
+def _models(names: Sequence[str]) -> list[str]:
+    """The names as in `MODELS`, each once; InputError for unknown ones, or fewer than two."""
     known = {model.lower(): model for model in MODELS}
     for name in names:
         if name.lower() not in known:
@@ -40,52 +76,34 @@ def compare_models(
             "compare needs two or more different models, as in: tutorial compare Popularity EASE;"
             f" known: {', '.join(MODELS)}"
         )
+    return chosen
+
+
+def _cutoff(metric: str) -> int:
+    """The 10 of ndcg@10."""
     cutoff = metric.rpartition("@")[2]
     if not (cutoff.isascii() and cutoff.isdigit() and len(cutoff) < 10 and int(cutoff)):
         raise InputError(
             f"metric {metric!r}: expected a name and a cut-off, such as ndcg@10 or hit@5"
         )
-    from tutorial_lib import models
-    from tutorial_lib.data import leave_last_out, load_dataset
-    from tutorial_lib.evaluation import compare, evaluate, holm_comparisons, mean_interval
-    from tutorial_lib.evaluation.estimates import p_text
+    return int(cutoff)
 
-    ds = load_dataset(dataset)
-    if ds.truth is not None and "Oracle" not in chosen:
-        chosen.append("Oracle")
-    split = leave_last_out(ds if ds.truth is not None else ds.k_core(core))
-    print(split)
-    frames = {}
-    for name in chosen:
-        model = getattr(models, name)().fit(split, seed=seed, progress=False)
-        frames[name] = evaluate(model, split, k=int(cutoff))
-    first, *_ = frames
-    tests = {
-        name: compare(frame, frames[first], metric)
-        for name, frame in frames.items()
-        if name != first
-    }
-    adjusted, rows = holm_comparisons(tests), []
+
+def _print_results(frames: dict, tests: dict, metric: str) -> None:
+    from tutorial_lib.evaluation import holm_comparisons, mean_interval, p_text
+
+    adjusted = holm_comparisons(tests)
+    rows = []
     for name, frame in frames.items():
-        row = [f"{name} (ceiling)" if name == "Oracle" else name, mean_interval(frame, metric)]
-        if name != first:
-            found = adjusted.loc[name]
-            row += [
-                _difference(tests[name]),
-                p_text(found["p"]),
-                p_text(found["p_holm"]),
-                f"{found['detectable']:.4f}",
-            ]
-        rows.append([*row, *[""] * (6 - len(row))])
-    columns = (
-        "model",
-        f"{metric}, 95 % interval",
-        f"difference from {first}",
-        "p",
-        "p (Holm)",
-        "detectable",
-    )
-    print_table(columns, rows)
+        test = ["", "", "", ""]
+        if name in tests:
+            row = adjusted.loc[name]
+            test = [_difference(tests[name]), p_text(row["p"]), p_text(row["p_holm"])]
+            test.append(f"{row['detectable']:.4f}")
+        label = f"{name} (ceiling)" if name == "Oracle" else name
+        rows.append([label, mean_interval(frame, metric), *test])
+    first = next(iter(frames))
+    print_table([column.format(metric=metric, first=first) for column in COLUMNS], rows)
     n = int(adjusted["p"].notna().sum())
     print(
         f"p (Holm): adjusted for {n} test{'s' * (n != 1)}; detectable: seen in 80 % of repetitions"
@@ -93,9 +111,9 @@ def compare_models(
     )
 
 
-def _difference(found) -> str:
-    low, high = found.ci
-    interval = (
-        f"[{low:+.4f}, {high:+.4f}]" if low == low else f"no interval: {found.note}"
-    )  # nan is not itself
-    return f"{found.difference:+.4f} {interval}"
+def _difference(comparison) -> str:
+    low, high = comparison.ci
+    interval = f"[{low:+.4f}, {high:+.4f}]"
+    if low != low:  # nan is not itself
+        interval = f"no interval: {comparison.note}"
+    return f"{comparison.difference:+.4f} {interval}"
