@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tutorial_lib.audit.core import evidence
-from tutorial_lib.audit.core.evidence import ask, collect
+from tutorial_lib.audit.core import lists as asking
+from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.lists import ask
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.models import EASE
@@ -75,6 +76,6 @@ def test_an_audit_of_labelled_lists_is_that_of_the_lists(monkeypatch):
     lists = EASE().fit(split).recommend(split.test_history, 10, users=split.users)
     named = pd.Series(lists.tolist(), index=split.users).sample(frac=1, random_state=0)
     plain = collect(Gives(lambda users: named.loc[users].tolist()), ds, split)
-    monkeypatch.setattr(evidence, "USERS_AT_ONCE", 64)
+    monkeypatch.setattr(asking, "USERS_AT_ONCE", 64)
     mixed = collect(Gives(lambda users: named[named.index.isin(users)]), ds, split)
     assert (mixed.raw == plain.raw).all() and mixed.metrics.equals(plain.metrics)

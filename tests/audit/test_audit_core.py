@@ -15,36 +15,23 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import spearmanr
 
 from tutorial_lib.audit import audit
-from tutorial_lib.audit.core.evidence import (
-    MISSING,
-    as_codes,
-    collect,
-    contrasts,
-    group_names,
-    group_sizes,
-)
+from tutorial_lib.audit.core.evidence import collect
 from tutorial_lib.audit.core.finding import make_finding
-from tutorial_lib.audit.harms.exposure import (
+from tutorial_lib.audit.core.groups import MISSING, contrasts, group_names
+from tutorial_lib.audit.core.lists import as_codes
+from tutorial_lib.audit.harms.calibration import js_distance, miscalibration
+from tutorial_lib.audit.harms.exposure import exposure_minus_merit, provider_groups, reported_groups
+from tutorial_lib.audit.harms.popularity import (
     delta_gap,
-    exposure_minus_merit,
     exposure_table,
     gini_range,
     popularity_lift,
     popularity_opportunity,
-    provider_groups,
-    reported_groups,
     tail_items,
     tail_shift,
 )
-from tutorial_lib.audit.harms.quality import (
-    adjusted_gaps,
-    cells,
-    group_gaps,
-    js_distance,
-    miscalibration,
-    worst_group,
-    worst_users,
-)
+from tutorial_lib.audit.harms.quality import adjusted_gaps, group_gaps, worst_users
+from tutorial_lib.audit.harms.subgroups import cells, worst_group
 from tutorial_lib.audit.inference.statistics import Estimate
 from tutorial_lib.data import Dataset, DatasetCard, hold_out_k, leave_last_out, random_hold_out
 from tutorial_lib.errors import InputError
@@ -165,7 +152,7 @@ def test_exposure_minus_merit_by_hand(evidence):
     ]
     groups, problems = provider_groups(evidence.dataset)
     assert problems == [] and reported_groups(groups, evidence.targets) == ["minority"]
-    found = exposure_minus_merit(evidence, groups, 0.03, rng=rng())
+    found = exposure_minus_merit(evidence, groups, 0.03)
     assert len(found) == 1 and found[0].estimate == pytest.approx(np.mean(by_user))
     assert (
         found[0].n_by_group == {"users": N_USERS, "items": 10}
@@ -174,7 +161,7 @@ def test_exposure_minus_merit_by_hand(evidence):
     half = replace(
         evidence, lists=np.where(np.arange(K) < 1, evidence.lists, -1)
     )  # one place filled: its weight is all the attention
-    alone = exposure_minus_merit(half, groups, 0.03, rng=rng())[0]
+    alone = exposure_minus_merit(half, groups, 0.03)[0]
     assert alone.estimate == pytest.approx(
         np.mean([minority[row[0]] - minority[t].mean() for row, t in zip(half.lists, half.targets)])
     )
@@ -182,7 +169,7 @@ def test_exposure_minus_merit_by_hand(evidence):
 
 def test_all_of_three_provider_groups_are_reported_and_their_excesses_cancel(evidence):
     groups = np.array(["a", "b", "c", "a"] * 10)
-    found = exposure_minus_merit(evidence, groups, 0.03, rng=rng())
+    found = exposure_minus_merit(evidence, groups, 0.03)
     assert [f.metric for f in found] == [f"exposure - merit: {name}" for name in "abc"]
     assert sum(f.estimate for f in found) == pytest.approx(0, abs=1e-12)
 
@@ -207,8 +194,6 @@ def test_popularity_measures_by_hand(evidence):
     profile = np.array([counts[history].mean() for history in evidence.histories])
     assert popularity_lift(evidence) == pytest.approx(listed / profile - 1)
     assert delta_gap(evidence) == pytest.approx(listed.mean() / profile.mean() - 1)
-    some = np.arange(N_USERS) < 50
-    assert delta_gap(evidence, some) == pytest.approx(listed[:50].mean() / profile[:50].mean() - 1)
     tail = set(range(N_ITEMS))
     for item in np.argsort(
         -counts, kind="stable"
@@ -968,7 +953,7 @@ def test_what_makes_the_whole_audit_impossible_is_refused_in_one_line(split):
 
 
 def test_group_sizes_list_every_group_of_the_data(evidence):
-    table = group_sizes(evidence, "age")
+    table = evidence.sizes("age")
     assert (
         table["group"].tolist() == ["mid", "old", "young"]
         and table["n"].sum() == N_USERS

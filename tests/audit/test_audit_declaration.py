@@ -10,7 +10,7 @@ from test_audit_core import N_ITEMS, Fixed, town
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.core.declaration import declare
-from tutorial_lib.audit.core.logged import LoggedLists
+from tutorial_lib.audit.logs.logged import LoggedLists
 from tutorial_lib.data import random_hold_out
 from tutorial_lib.errors import InputError
 
@@ -24,7 +24,7 @@ class Refuses:
 
 def test_the_declaration_is_hashed_before_the_system_is_asked(monkeypatch):
     """A margin that is chosen after the results are known tells which result was wanted."""
-    from tutorial_lib.audit.core import auditing
+    from tutorial_lib.audit.core import audit as auditing
 
     ds = town()
     split = random_hold_out(ds, 3)

@@ -14,24 +14,31 @@ import pytest
 from test_audit_core import N_ITEMS, Fixed, finding, town
 
 from tutorial_lib.audit import audit
-from tutorial_lib.audit.core.evidence import MISSING, collect
+from tutorial_lib.audit.core.evidence import collect
 from tutorial_lib.audit.core.finding import (
     EQUIVALENT,
     INCONCLUSIVE,
-    MARGINS,
     MATERIAL,
     WITHIN,
     judge,
     make_finding,
     verdict_of,
 )
-from tutorial_lib.audit.core.levels import missing_interval, ratio_of_means
-from tutorial_lib.audit.core.opinion import ALL_FAULTS, FAULTS, NEGATIVE
+from tutorial_lib.audit.core.groups import MISSING
+from tutorial_lib.audit.core.margins import MARGINS
+from tutorial_lib.audit.core.lists import ALL_FAULTS, FAULTS
+from tutorial_lib.audit.core.opinion import NEGATIVE
 from tutorial_lib.audit.harms.exposure import exposure_minus_merit
 from tutorial_lib.audit.harms.quality import group_gaps
 from tutorial_lib.audit.inference.paired import paired_mean
-from tutorial_lib.audit.inference.statistics import Estimate, detectable, group_gap
+from tutorial_lib.audit.inference.statistics import (
+    Estimate,
+    group_gap,
+    missing_interval,
+    ratio_of_means,
+)
 from tutorial_lib.data import random_hold_out
+from tutorial_lib.evaluation.estimates import detectable
 from tutorial_workshop.proof.glassbox import Oracle, ProviderBias, make_town
 
 SHARE = MARGINS["exposure"][0]
@@ -79,7 +86,7 @@ def test_a_small_provider_that_is_shown_to_nobody_is_material(glass, wanted, oth
     seen = collect(ProviderBias(Oracle(glass), 1.0, groups, name), glass.dataset, glass.split)
     (found,) = [
         f
-        for f in exposure_minus_merit(seen, groups, SHARE, rng=rng())
+        for f in exposure_minus_merit(seen, groups, SHARE)
         if f.metric.endswith(f": {name}")
     ]
     merit = demand(glass)[groups == name].sum()
@@ -110,7 +117,7 @@ def test_of_two_providers_the_one_that_users_choose_less_is_judged(glass, small_
     assert bool((groups == "less").mean() < 0.5) is small_catalogue
     for erased in ("less", "big"):
         seen = collect(ProviderBias(Oracle(glass), 1.0, groups, erased), glass.dataset, glass.split)
-        found = exposure_minus_merit(seen, groups, SHARE, rng=rng())
+        found = exposure_minus_merit(seen, groups, SHARE)
         assert [f.metric.split(": ")[1] for f in found] == (
             ["big", "less"] if unknown else ["less"]
         )
@@ -127,7 +134,7 @@ def test_a_fair_share_is_not_material_and_the_ratio_holds_the_planted_one(glass)
         seen = collect(
             ProviderBias(Oracle(glass), phi, groups, "minority"), glass.dataset, glass.split
         )
-        (found,) = exposure_minus_merit(seen, groups, SHARE, rng=rng())
+        (found,) = exposure_minus_merit(seen, groups, SHARE)
         assert found.verdict in verdicts and found.ratio[1] < found.ratio[0] < found.ratio[2]
         assert found.ratio[0] == pytest.approx(found.levels[0].mean / found.levels[1].mean)
         assert found.ratio[1] - 0.05 < 1 - phi < found.ratio[2] + 0.05
@@ -137,14 +144,14 @@ def test_a_group_that_nobody_chose_has_no_margin_and_a_margin_of_its_whole_merit
     groups = np.array(["a"] * glass.dataset.n_items, dtype=object)
     groups[glass.duds] = "duds"  # which nobody likes
     seen = collect(Oracle(glass), glass.dataset, glass.split)
-    (found,) = exposure_minus_merit(seen, groups, SHARE, rng=rng())
+    (found,) = exposure_minus_merit(seen, groups, SHARE)
     assert (
         found.verdict == INCONCLUSIVE
         and np.isnan(found.margin)
         and any("No user chose" in note for note in found.notes)
     )
     (wide,) = exposure_minus_merit(
-        seen, glass.dataset.items["provider_group"].to_numpy(), 1.0, rng=rng()
+        seen, glass.dataset.items["provider_group"].to_numpy(), 1.0
     )
     assert any("even a group that is shown to nobody" in note for note in wide.notes)
 
@@ -153,10 +160,10 @@ def test_items_of_unknown_provider_reach_the_verdict(glass):
     """A provider is erased, and its items lose their label: those left look well served."""
     groups = glass.dataset.items["provider_group"].to_numpy().astype(object)
     seen = collect(Oracle(glass), glass.dataset, glass.split)
-    (clean,) = exposure_minus_merit(seen, groups, SHARE, rng=rng())
+    (clean,) = exposure_minus_merit(seen, groups, SHARE)
     hidden = np.where(rng(2).random(len(groups)) < 0.3, "", groups)
     found, _ = sorted(
-        exposure_minus_merit(seen, hidden, SHARE, rng=rng()),
+        exposure_minus_merit(seen, hidden, SHARE),
         key=lambda f: "minority" not in f.metric,
     )
     assert clean.verdict in (EQUIVALENT, WITHIN) and clean.bounds is None
@@ -349,7 +356,7 @@ def test_the_number_of_the_few_without_a_list_follows_from_no_size():
     ("moved", "told"), [(0, "0 for every user"), (3, "Not 0 for fewer than 10 of")]
 )
 def test_the_few_whose_lists_are_broken_are_not_counted(moved, told):
-    _, notes = paired_mean(np.r_[np.full(moved, 0.1), np.zeros(400 - moved)], rng=rng(), share=True)
+    _, notes = paired_mean(np.r_[np.full(moved, 0.1), np.zeros(400 - moved)], share=True)
     assert notes[-1].startswith(told) and "400" not in notes[-1]
 
 

@@ -14,15 +14,8 @@ from test_audit_core import N_ITEMS, Fixed, town
 
 from tutorial_lib.audit import LoggedLists, audit
 from tutorial_lib.audit.core.finding import INCONCLUSIVE, MATERIAL, VERDICTS, make_finding
-from tutorial_lib.audit.core.opinion import (
-    COMMENTS,
-    FAULTS,
-    NEGATIVE,
-    NONE,
-    OPINIONS,
-    POSITIVE,
-    RULES,
-)
+from tutorial_lib.audit.core.lists import FAULTS
+from tutorial_lib.audit.core.opinion import COMMENTS, NEGATIVE, NONE, OPINIONS, POSITIVE, RULES
 from tutorial_lib.audit.inference.statistics import Estimate
 from tutorial_lib.audit.report.report import AuditReport
 from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out

@@ -6,14 +6,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy.special import ndtr
 
-from tutorial_lib.audit.core.auditing import audit, fault_findings
+from tutorial_lib.audit.core.audit import audit
 from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.measures import list_faults
 from tutorial_lib.audit.harms.counterfactual import counterfactual_findings
 from tutorial_lib.audit.harms.exposure import exposure_minus_merit, provider_groups
-from tutorial_lib.audit.harms.manipulation import position_findings
-from tutorial_lib.audit.harms.privacy import attribute_leak, membership
+from tutorial_lib.audit.harms.position_bias import position_findings
+from tutorial_lib.audit.harms.privacy import attribute_leak
 from tutorial_lib.errors import InputError
 from tutorial_workshop.proof.glassbox import (
     Oracle,
@@ -23,7 +23,6 @@ from tutorial_workshop.proof.glassbox import (
     UserBias,
     leaking_states,
     make_town,
-    membership_scores,
     reworded,
     true_auc,
     true_dissimilarity,
@@ -65,10 +64,7 @@ def test_the_town_is_what_it_says(town, seen):
     assert not seen.faults.to_numpy().any()
     groups = minority(town)
     assert 0.25 < (groups == "minority").mean() < 0.35
-    assert (
-        abs(exposure_minus_merit(seen, groups, 0.03, rng=np.random.default_rng(0))[0].estimate)
-        < 0.01
-    )
+    assert abs(exposure_minus_merit(seen, groups, 0.03)[0].estimate) < 0.01
 
 
 def test_the_same_seeds_give_the_same_town_and_the_catalogue_has_its_own():
@@ -165,11 +161,7 @@ def test_two_injectors_do_not_hit_the_same_places(town, seen):
 
 def test_the_rate_of_unknown_items_is_found(town):
     omega = 0.05
-    finding = fault_findings(
-        looked_at(OutOfCatalogue(Oracle(town), omega, 400), town),
-        0.01,
-        rng=np.random.default_rng(0),
-    )[0]
+    finding = list_faults(looked_at(OutOfCatalogue(Oracle(town), omega, 400), town))[0]
     assert (
         finding.estimate == pytest.approx(omega, abs=4 * np.sqrt(omega / 40_000))
         and finding.verdict == "MATERIAL"
@@ -217,16 +209,6 @@ def test_a_leak_is_found_up_to_its_best_auc():
     )
     assert true_auc(1.0) - 0.04 < told.estimate + 0.5 < true_auc(1.0) + 0.02 and told.p < 0.05
     assert none.p > 0.05
-
-
-def test_membership_is_found_at_its_auc_and_its_rate_at_one_percent():
-    mu = 1.0
-    member = np.arange(8_000) < 4_000
-    scores = membership_scores(member, mu)
-    finding = membership(scores[member], scores[~member], 0.05)
-    assert finding.ci[0] < true_auc(mu) - 0.5 < finding.ci[1]
-    caught = float(finding.notes[0].split("; ")[1].split()[0])
-    assert caught == pytest.approx(ndtr(mu - 2.326), abs=0.025)
 
 
 def test_the_uniform_numbers_are_uniform_and_unrelated():

@@ -12,8 +12,8 @@ import pytest
 from scipy.stats import norm
 
 from tutorial_lib.audit.harms import quality
-from tutorial_lib.audit.inference.statistics import detectable
 from tutorial_lib.data.shipped import shipped
+from tutorial_lib.evaluation.estimates import detectable
 from tutorial_workshop.proof import validation
 from tutorial_workshop.proof.validation import BARS, RECORDED, Truth, summary, true_values, validate
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tutorial_lib.audit.core.categories import row_means
 from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.lists import row_means
 from tutorial_lib.audit.harms.exposure import discounts
 from tutorial_lib.data import Dataset, Split
 from tutorial_workshop.proof.glassbox import Oracle, ProviderBias, UserBias, make_town

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.core.auditing import fault_findings
 from tutorial_lib.audit.core.evidence import Evidence, collect
-from tutorial_lib.audit.core.finding import ALPHA, EQUIVALENT, MARGINS, MATERIAL, Finding, judge
+from tutorial_lib.audit.core.finding import ALPHA, EQUIVALENT, MATERIAL, Finding, judge
+from tutorial_lib.audit.core.margins import MARGINS
+from tutorial_lib.audit.core.measures import list_faults
 from tutorial_lib.audit.harms.exposure import exposure_minus_merit, provider_groups
 from tutorial_lib.audit.harms.quality import adjusted_gaps, group_gaps
 from tutorial_lib.audit.inference.statistics import rate
@@ -166,7 +167,7 @@ def _sizes(
         USERS,
         lambda oracle, town, seed: OutOfCatalogue(oracle, OMEGA, town.dataset.n_items, seed),
     )
-    low, high = fault_findings(invented, MARGINS["invented"][0], rng=rng)[0].ci
+    low, high = list_faults(invented)[0].ci
     return out | {
         f"95 % intervals that hold the true rate of unknown items, omega {OMEGA}": (
             low <= OMEGA <= high
@@ -281,9 +282,7 @@ def _adjusted(evidence: Evidence) -> Finding:
 
 
 def _exposure(evidence: Evidence, rng: np.random.Generator) -> Finding:
-    return exposure_minus_merit(evidence, provider_groups(evidence.dataset)[0], EXPOSURE, rng=rng)[
-        0
-    ]
+    return exposure_minus_merit(evidence, provider_groups(evidence.dataset)[0], EXPOSURE)[0]
 
 
 def _minority(evidence: Evidence) -> np.ndarray:

@@ -12,30 +12,41 @@ from datetime import UTC, datetime
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.core.evidence import SUPPRESSED, contrasts, judged_rows
-from tutorial_lib.audit.core.groups import MISSING, group_names, known_groups, usable_attributes
+from tutorial_lib.audit.core.evidence import judged_rows
+from tutorial_lib.audit.core.groups import (
+    MISSING,
+    SUPPRESSED,
+    contrasts,
+    gap_name,
+    group_names,
+    known_groups,
+    usable_attributes,
+)
 from tutorial_lib.audit.core.margins import DEFAULT, GIVEN, checked_margins
-from tutorial_lib.audit.harms import exposure, quality
+from tutorial_lib.audit.harms.exposure import merit_name, provider_groups, reported_groups
 from tutorial_lib.data import Dataset, Split
 from tutorial_lib.errors import InputError, check_seed, check_whole
 
 LARGEST_FAMILY = 8
-UNEQUAL = (
-    0.10  # mean numbers of targets that differ by more than this share between groups are flagged
-)
+UNEQUAL = 0.1  # a larger relative difference between groups in targets per user is reported
 
 
 @dataclass(frozen=True)
 class Declaration:
-    """Everything that decides what is tested and how it is judged, fixed by data set, split and
-    arguments alone.
+    """Everything that decides what is tested and how it is judged.
 
-    date: day (UTC) on which it was made. dataset, data_sha256: name and content (interactions,
-    groups of users and items). split, targets_sha256: name of the split, and the users and items it
-    holds out. on, k, seed: as in `audit`. attributes: user columns compared. contrasts: (attribute,
-    a, b) of every signed gap. family: metric names tested together (Holm). margins: name -> (value,
-    None where it was unusable; who set it, "default" or "given"). problems: what could not be
-    declared as asked, one line each.
+    Args:
+        date: day (UTC) on which it was made.
+        dataset: its name.
+        data_sha256: of its interactions, and of the groups of users and items.
+        split: its name.
+        targets_sha256: of the users and items that it holds out.
+        on, k, seed: as in `audit`.
+        attributes: user columns that are compared.
+        contrasts: (attribute, a, b) of every signed gap.
+        family: metric names that are tested together (Holm).
+        margins: name -> (value, None where it was unusable; who set it, "default" or "given").
+        problems: what could not be declared as asked, one line each.
     """
 
     date: str
@@ -55,17 +66,15 @@ class Declaration:
     def to_json(self) -> str:
         """Canonical JSON: keys sorted, no spaces, so that equal declarations have equal hashes."""
         record = {field.name: getattr(self, field.name) for field in fields(self)}
-        return json.dumps(
-            record | {"margins": dict(self.margins)},
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-        )
+        record["margins"] = dict(self.margins)
+        return json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
     @property
     def sha256(self) -> str:
-        """Hash of `to_json`. Publish it, or the text, before the audit: then anybody can check that
-        nothing was chosen afterwards.
+        """Hash of `to_json`.
+
+        Publish it, or the text, before the audit: then anybody can check that nothing was chosen
+        afterwards.
         """
         return hashlib.sha256(self.to_json().encode()).hexdigest()
 
@@ -88,10 +97,13 @@ def declare(
     seed: int = 0,
     date: str | None = None,
 ) -> Declaration:
-    """The declaration of an audit with these arguments. No recommender is needed: none can have
-    been asked yet.
+    """The declaration of an audit with these arguments.
 
-    Arguments as in `audit`. date: yyyy-mm-dd, by default today (UTC).
+    No recommender is needed: none can have been asked yet.
+
+    Args:
+        dataset, split, margins, k, attributes, on, seed: as in `audit`.
+        date: yyyy-mm-dd, by default today (UTC).
 
     >>> from tutorial_lib.data import hold_out_k, load_dataset
     >>> ds = load_dataset("world-news")
@@ -100,45 +112,40 @@ def declare(
     (('ndcg@10: gender F - M', 'exposure - merit: minority'), (0.1, 'given'), 64)
     """
     _check_arguments(dataset, split, k, attributes, on, seed, date)
-    users, targets = judged_rows(dataset, split, k=k, on=on)[1:]
+    _, users, targets = judged_rows(dataset, split, k=k, on=on)
     used, problems = checked_margins(margins)
     names, lines = usable_attributes(dataset, attributes)
-    groups, more = exposure.provider_groups(dataset)
-    compared = {name: _contrasts(dataset, users, name) for name in names}
-    family = [
-        quality.gap_name(f"ndcg@{k}", name, a, b)
-        for name, found in compared.items()
-        for a, b in found
-    ]
-    providers = [] if groups is None else exposure.reported_groups(groups, targets)
-    family += [exposure.merit_name(name) for name in providers]
-    problems += [*lines, *more, *_family_problems(compared, family)]
-    problems += [line for name in names for line in _unequal_targets(dataset, users, targets, name)]
+    providers, more_lines = provider_groups(dataset)
+    labels = {name: group_names(dataset.users[name])[users] for name in names}
+    gaps = [(name, a, b) for name in names for a, b in _gaps(dataset, name, labels[name])]
+    family = [gap_name(f"ndcg@{k}", *gap) for gap in gaps]
+    if providers is not None:
+        family += [merit_name(name) for name in reported_groups(providers, targets)]
+    problems += [*lines, *more_lines, *_family_problems(names, gaps, family)]
+    problems += [line for name in names for line in _unequal_targets(name, labels[name], targets)]
     given = set(margins) if isinstance(margins, Mapping) else set()
-    who = {
-        name: (None if math.isnan(value) else value, GIVEN if name in given else DEFAULT)
-        for name, value in used.items()
-    }
-    signed = tuple((name, a, b) for name, found in compared.items() for a, b in found)
     return Declaration(
         date=date or datetime.now(UTC).date().isoformat(),
         dataset=str(dataset.name),
-        data_sha256=_data_digest(dataset, names, groups),
+        data_sha256=_data_digest(dataset, names, providers),
         split=str(split.name),
         targets_sha256=digest(users, np.array([len(t) for t in targets]), np.concatenate(targets)),
         on=on,
         k=int(k),
         seed=int(seed),
         attributes=tuple(names),
-        contrasts=signed,
+        contrasts=tuple(gaps),
         family=tuple(family),
-        margins=who,
+        margins={
+            name: (None if math.isnan(value) else value, GIVEN if name in given else DEFAULT)
+            for name, value in used.items()
+        },
         problems=tuple(dict.fromkeys(problems)),
     )
 
 
 def _check_arguments(dataset, split, k, attributes, on, seed, date) -> None:
-    """InputError for the first argument of `declare` of another type than it names."""
+    """InputError for the first argument of `declare` that is not of its type."""
     for name, value, kind in (("dataset", dataset, Dataset), ("split", split, Split)):
         if not isinstance(value, kind):
             got = type(value).__name__
@@ -162,66 +169,58 @@ def _is_day(text) -> bool:
         return False
 
 
-def _contrasts(dataset, users: np.ndarray, attribute: str) -> list[tuple[str, str]]:
-    labels = group_names(dataset.users[attribute])[users]
+def _gaps(dataset, attribute: str, labels: np.ndarray) -> list[tuple[str, str]]:
+    """The two sides of every contrast of an attribute. labels: of the judged users."""
     names = known_groups(dataset.users[attribute])
     sizes = pd.DataFrame({"group": names, "n": [int((labels == name).sum()) for name in names]})
     return [(a, b) for a, b, *_ in contrasts(labels, sizes)]
 
 
-def _family_problems(compared: Mapping[str, list], family: Sequence[str]) -> list[str]:
-    alone = [name for name, found in compared.items() if not found]
+def _family_problems(
+    names: Sequence[str], gaps: Sequence[tuple[str, str, str]], family: Sequence[str]
+) -> list[str]:
+    """A line for every attribute without a contrast, and for a family that costs much power."""
+    compared = {name for name, *_ in gaps}
     lines = [
         f"attribute {name!r}: fewer than two groups hold a user with targets, so there is no gap"
-        for name in alone
+        for name in names
+        if name not in compared
     ]
     if len(family) > LARGEST_FAMILY:
-        text = (
-            f"the declared family holds {len(family)} tests, and each one costs power: name fewer"
-            " attributes to stay within"
+        lines.append(
+            f"the declared family holds {len(family)} tests, and each one costs power:"
+            f" name fewer attributes to stay within {LARGEST_FAMILY}"
         )
-        lines.append(f"{text} {LARGEST_FAMILY}")
     return lines
 
 
 def _unequal_targets(
-    dataset, users: np.ndarray, targets: Sequence[np.ndarray], attribute: str
+    attribute: str, labels: np.ndarray, targets: Sequence[np.ndarray]
 ) -> list[str]:
-    """A line where the groups of an attribute are judged on unequal numbers of targets: NDCG rises
-    with that number by itself.
-    """
-    labels = group_names(dataset.users[attribute])[users]
-    sizes = (
-        pd.Series([len(t) for t in targets], dtype=float)
-        .groupby(labels)
-        .agg(["size", "mean"])
-        .drop(MISSING, errors="ignore")
-    )
+    """A line where groups differ in targets per user: NDCG rises with their number by itself."""
+    counts = pd.Series([len(t) for t in targets], dtype=float).groupby(labels)
+    sizes = counts.agg(["size", "mean"]).drop(MISSING, errors="ignore")
     means = sizes.loc[sizes["size"] >= SUPPRESSED, "mean"]
     if len(means) < 2 or means.max() <= (1 + UNEQUAL) * means.min():
         return []
-    told = (
-        f"{means.idxmin()} have {means.min():.1f} targets on average, those of {means.idxmax()}"
-        f" {means.max():.1f}"
-    )
     return [
-        f"attribute {attribute!r}: users of {told}, and ndcg rises with that number: hold out the"
-        " same number for everybody"
+        f"attribute {attribute!r}: users of {means.idxmin()} have {means.min():.1f} targets on"
+        f" average, those of {means.idxmax()} {means.max():.1f}, and ndcg rises with that number:"
+        " hold out the same number for everybody"
     ]
 
 
-def _data_digest(dataset, names: Sequence[str], groups: np.ndarray | None) -> str:
+def _data_digest(dataset, names: Sequence[str], providers: np.ndarray | None) -> str:
     events = dataset.interactions[["user", "item", "timestamp"]].to_numpy()
-    labels = [json.dumps(group_names(dataset.users[name]).tolist()) for name in names]
-    providers = json.dumps([] if groups is None else groups.tolist())
-    return digest(
-        events, *(np.frombuffer(text.encode(), dtype=np.uint8) for text in (*labels, providers))
-    )
+    groups = [group_names(dataset.users[name]).tolist() for name in names]
+    groups.append([] if providers is None else providers.tolist())
+    texts = (json.dumps(labels).encode() for labels in groups)
+    return digest(events, *(np.frombuffer(text, dtype=np.uint8) for text in texts))
 
 
 def digest(*arrays: np.ndarray) -> str:
     """SHA-256 over the bytes of arrays, the first 16 hexadecimal digits."""
-    found = hashlib.sha256()
+    sha = hashlib.sha256()
     for array in arrays:
-        found.update(np.ascontiguousarray(array).tobytes())
-    return found.hexdigest()[:16]
+        sha.update(np.ascontiguousarray(array).tobytes())
+    return sha.hexdigest()[:16]

@@ -8,32 +8,15 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 from scipy.stats import false_discovery_control
 
-from tutorial_lib.audit.core.harmful import NOBODY, harmed_sides
-from tutorial_lib.audit.core.margins import MARGINS, checked_margins
-from tutorial_lib.audit.core.sizes import few, shown, sizes_text, two_digits
-from tutorial_lib.audit.inference.statistics import Estimate, detectable
+from tutorial_lib.audit.core.groups import SUPPRESSED, few, sizes_text, two_digits
+from tutorial_lib.audit.core.margins import NOBODY, harmed_sides
 from tutorial_lib.errors import unknown_name
+from tutorial_lib.evaluation.estimates import Estimate, detectable, mean_estimate
 from tutorial_lib.evaluation.statistics import holm
-
-__all__ = [
-    "ALPHA",
-    "MARGINS",
-    "VERDICTS",
-    "Finding",
-    "Level",
-    "checked_margins",
-    "few",
-    "findings_frame",
-    "judge",
-    "make_finding",
-    "shown",
-    "sizes_text",
-    "two_digits",
-    "verdict_of",
-]
 
 MATERIAL, WITHIN, EQUIVALENT, INCONCLUSIVE = VERDICTS = (
     "MATERIAL",
@@ -42,7 +25,6 @@ MATERIAL, WITHIN, EQUIVALENT, INCONCLUSIVE = VERDICTS = (
     "INCONCLUSIVE",
 )
 ALPHA = 0.05
-NOWHERE = (math.nan, math.nan)
 
 
 @dataclass(frozen=True)
@@ -54,26 +36,46 @@ class Level:
     low: float
     high: float
 
+    @classmethod
+    def of(cls, group: str, values: np.ndarray, minimum: int) -> Level:
+        """The level of one group's values, [n]; no interval below ``minimum``, no mean below ten."""
+        if len(values) >= max(minimum, 2):
+            estimate = mean_estimate(values)
+            return cls(group, estimate.value, estimate.low, estimate.high)
+        mean = float(values.mean()) if len(values) >= SUPPRESSED else math.nan
+        return cls(group, mean, math.nan, math.nan)
+
 
 @dataclass(frozen=True)
 class Finding:
-    """One row of an audit.
+    """One row of an audit. Estimates, intervals, mde and margin are in the metric's own unit.
 
-    harm: class of the register, "H1".."H6". stakeholder: who bears it. metric: what was measured,
-    signed, as in "ndcg@10: gender F - M". estimate, ci, mde, margin: in the metric's unit; ci: 95 %
-    interval, (nan, nan) where the sample is too small for one. n_by_group: users (prompts, items)
-    in each group that was compared. mde: the true difference seen in 80 % of repetitions, at alpha
-    = .05, and at .05 / m in a declared family of m tests, whose p-values Holm's method adjusts. p:
-    two-sided, of "no difference"; nan where no such test exists. p_adjusted: Holm within the
-    declared family, Benjamini-Hochberg among the other findings. verdict: one of `VERDICTS`. notes:
-    one sentence each.
-    se: standard error. harmed: who is worse off where the estimate lies below 0, and who where it
-    lies above; "" = nobody, which is good news; None: the stakeholder either way. levels: mean of
-    each side. ratio: of the two sides, with its interval. bounds: the interval over every way to
-    place those whose group is unknown; None: all are known. margin_name: its name in `MARGINS`.
-    rounded: sizes are told to the nearest ten, because they and others would give away a group of
-    fewer than ten.
-    Raises InputError for a verdict outside `VERDICTS` (there is no "fair").
+    Args:
+        harm: class of the register, "H1".."H6".
+        stakeholder: who bears it.
+        metric: what was measured, signed, as in "ndcg@10: gender F - M".
+        estimate: the difference.
+        ci: 95 % interval; (nan, nan) where the sample is too small for one.
+        n_by_group: users (prompts, items) in each group that was compared.
+        mde: the true difference seen in 80 % of repetitions, at alpha = .05, or .05 / m in a
+            declared family of m tests.
+        p: two-sided, of "no difference"; nan where no such test exists.
+        p_adjusted: by Holm's method in the declared family, else by Benjamini & Hochberg's.
+        margin: how large a difference must be to matter; nan: nobody gave a usable one.
+        verdict: one of `VERDICTS`.
+        notes: one sentence each.
+        se: standard error.
+        harmed: who is worse off where the estimate lies below 0, and who where it lies above; "" =
+            nobody, which is good news. None: the stakeholder either way.
+        levels: mean of each side.
+        ratio: of the two sides, with its interval.
+        bounds: the interval over every way to place those whose group is unknown; None: all known.
+        margin_name: its name in `MARGINS`.
+        rounded: sizes are published to the nearest ten, because together with others they would
+            give away a group of fewer than ten.
+
+    Raises:
+        InputError: a verdict outside `VERDICTS` (there is no "fair").
     """
 
     harm: str
@@ -91,7 +93,7 @@ class Finding:
     se: float = math.nan
     harmed: tuple[str, str] | None = None
     levels: tuple[Level, ...] = ()
-    ratio: tuple[float, float, float] = (math.nan, *NOWHERE)
+    ratio: tuple[float, float, float] = (math.nan, math.nan, math.nan)
     bounds: tuple[float, float] | None = None
     margin_name: str = ""
     rounded: bool = False
@@ -107,13 +109,13 @@ class Finding:
 
     @property
     def hides_sizes(self) -> bool:
-        """Are sizes told to the nearest ten only?"""
+        """Are sizes published to the nearest ten only?"""
         return self.rounded or few(*self.n_by_group.values())
 
     @property
     def measured(self) -> bool:
         """Is there an interval, without which nothing can be decided?"""
-        return not (math.isnan(self.estimate) or math.isnan(self.ci[0]) or math.isnan(self.ci[1]))
+        return not any(map(math.isnan, (self.estimate, *self.ci)))
 
     @property
     def bearer(self) -> str:
@@ -129,9 +131,7 @@ class Finding:
 
     @property
     def could_decide(self) -> bool:
-        """Was the sample large enough to see, in 80 % of repetitions, a true difference as large as
-        the margin?
-        """
+        """Was the sample large enough to detect a true difference as large as the margin?"""
         return self.measured and self.mde <= self.margin
 
     @property
@@ -142,60 +142,66 @@ class Finding:
 
     @property
     def n_needed(self) -> float:
-        """Units, in the same proportions, with which the smallest detectable difference would be
-        the margin; nan: not known.
-        """
+        """Units, in the same proportions, for which the mde would be the margin; nan: unknown."""
         if not self.measured or math.isnan(self.mde) or not self.margin > 0:
             return math.nan
         return math.ceil(self.n * (self.mde / self.margin) ** 2)
 
     def __str__(self) -> str:
         low, high = self.ci
+        if math.isnan(self.estimate):
+            value = "not measured"
+        elif math.isnan(low):
+            value = f"{self.estimate:+.4f}, too few for an interval"
+        else:
+            value = f"{self.estimate:+.4f} [{low:+.4f}, {high:+.4f}]"
+        margin = "" if math.isnan(self.margin) else f", margin {self.margin:.4f}"
         p = f"{self.p_adjusted:.3f}" if self.p_adjusted >= 0.001 else "< 0.001"
         adjusted = "" if math.isnan(self.p_adjusted) else f", adjusted p {p}"
-        value = f"{self.estimate:+.4f} [{low:+.4f}, {high:+.4f}]"
-        if math.isnan(low):
-            value = (
-                "not measured"
-                if math.isnan(self.estimate)
-                else f"{self.estimate:+.4f}, too few for an interval"
-            )
-        margin = "" if math.isnan(self.margin) else f", margin {self.margin:.4f}"
         return f"{self.verdict}: {self.metric} {value}{margin}{adjusted} (n: {self.sizes})"
 
 
 def make_finding(
-    harm: str, stakeholder: str, metric: str, estimate: Estimate, *, n_by_group: Mapping[str, int], margin: float,
-    notes: Iterable[str] = (), harmed: tuple[str, str] | None = None, bounds: tuple[float, float] | None = None, **more: object,
-) -> Finding:  # fmt: skip
-    """A finding that stands alone: its verdict rests on the unadjusted p until `judge` sees the
-    whole family.
+    harm: str,
+    stakeholder: str,
+    metric: str,
+    estimate: Estimate,
+    *,
+    n_by_group: Mapping[str, int],
+    margin: float,
+    notes: Iterable[str] = (),
+    harmed: tuple[str, str] | None = None,
+    bounds: tuple[float, float] | None = None,
+    **more,
+) -> Finding:
+    """A finding that stands alone: judged by the unadjusted p until `judge` sees the whole family.
 
-    harmed: as in `Finding`; by default what the measure's name says (`HARMFUL_ABOVE`,
-    `HARMFUL_BELOW`). more: levels, ratio, margin_name.
+    Args:
+        harm, stakeholder, metric, n_by_group, margin, notes, bounds: as in `Finding`.
+        estimate: value, interval, p and standard error; its note joins the notes.
+        harmed: as in `Finding`; by default what the metric's name says (`harmed_sides`).
+        more: levels, ratio, margin_name, rounded.
     """
     ci = (estimate.low, estimate.high)
-    found = verdict_of(ci, estimate.p, margin, bounds=bounds)
-    numbers = (
+    reason = f"{estimate.note[:1].upper()}{estimate.note[1:]}."
+    return Finding(
+        harm,
+        stakeholder,
+        metric,
         estimate.value,
         ci,
         dict(n_by_group),
-        detectable(estimate.se),
-        estimate.p,
-        math.nan,
-        margin,
-    )
-    notes = (
-        *notes,
-        *([f"{estimate.note[0].upper()}{estimate.note[1:]}."] if estimate.note else []),
-    )
-    told = {
-        "se": estimate.se,
-        "harmed": harmed or harmed_sides(metric, stakeholder),
-        "bounds": bounds,
+        mde=detectable(estimate.se),
+        p=estimate.p,
+        p_adjusted=math.nan,
+        margin=margin,
+        verdict=verdict_of(ci, estimate.p, margin, bounds=bounds),
+        notes=(*notes, reason) if estimate.note else tuple(notes),
+        se=estimate.se,
+        harmed=harmed or harmed_sides(metric, stakeholder),
+        bounds=bounds,
         **more,
-    }
-    return Finding(harm, stakeholder, metric, *numbers, found, notes, **told)
+    )
 
 
 def verdict_of(
@@ -208,17 +214,27 @@ def verdict_of(
 ) -> str:
     """The verdict that an interval, an adjusted p and a margin allow.
 
-    MATERIAL: a difference was detected and the whole interval lies beyond the margin. WITHIN
-    MARGIN: detected, and the whole interval lies inside. EQUIVALENT: not detected, and the whole 95
-    % interval lies inside: two one-sided tests at .025 each, which is stricter than those at .05 of
-    Schuirmann 1987 (a 90 % interval). INCONCLUSIVE: everything else. The interval crosses the
-    margin; or it lies beyond, but the adjusted p is not below alpha; or there is no interval; or
-    those of unknown group could take the result across the margin. bounds: the interval over all
-    ways to place those of unknown group (`missing_interval`); None: no group is unknown.
+    MATERIAL: a difference was detected, and the whole interval lies beyond the margin.
+    WITHIN MARGIN: detected, and the whole interval lies inside.
+    EQUIVALENT: not detected, and the whole 95 % interval lies inside: two one-sided tests at .025
+    each, which is stricter than those at .05 of Schuirmann 1987 (a 90 % interval).
+    INCONCLUSIVE: everything else. The interval crosses the margin; or it lies beyond, but the
+    adjusted p is not below alpha; or there is no interval; or those of unknown group could move the
+    result across the margin.
 
-    >>> verdict_of((0.05, 0.09), 0.001, 0.03), verdict_of((0.01, 0.02), 0.001, 0.03), verdict_of((-0.01, 0.02), 0.4, 0.03)
-    ('MATERIAL', 'WITHIN MARGIN', 'EQUIVALENT')
-    >>> verdict_of((0.01, 0.09), 0.001, 0.03)  # there is a difference; whether it is a material one is open
+    Args:
+        ci: 95 % interval, nan where there is none.
+        p_adjusted: nan = no test: the interval alone decides.
+        margin: above 0, in the unit of the interval.
+        alpha: what p_adjusted must lie below.
+        bounds: the interval over all ways to place those of unknown group (`missing_interval`);
+            None: no group is unknown.
+
+    >>> verdict_of((0.05, 0.09), 0.001, 0.03), verdict_of((0.01, 0.02), 0.001, 0.03)
+    ('MATERIAL', 'WITHIN MARGIN')
+    >>> verdict_of((-0.01, 0.02), 0.4, 0.03)
+    'EQUIVALENT'
+    >>> verdict_of((0.01, 0.09), 0.001, 0.03)  # a difference, perhaps a material one
     'INCONCLUSIVE'
     >>> verdict_of((-0.01, 0.02), 0.4, 0.03, bounds=(-0.08, 0.02))
     'INCONCLUSIVE'
@@ -226,37 +242,39 @@ def verdict_of(
     low, high = ci
     if math.isnan(low) or math.isnan(high) or math.isnan(margin):
         return INCONCLUSIVE
-    detected = (
-        low > 0 or high < 0
-    ) and not p_adjusted >= alpha  # no p (nan): the interval alone decides
-    least, most = ci if bounds is None else (min(low, bounds[0]), max(high, bounds[1]))
-    if detected and (least > margin or most < -margin):
+    # not "p < alpha": where p is nan, the interval alone decides
+    detected = (low > 0 or high < 0) and not p_adjusted >= alpha
+    if bounds is not None:
+        low, high = min(low, bounds[0]), max(high, bounds[1])
+    if detected and (low > margin or high < -margin):
         return MATERIAL
-    if -margin <= least and most <= margin:
+    if -margin <= low and high <= margin:
         return WITHIN if detected else EQUIVALENT
     return INCONCLUSIVE
 
 
 def judge(findings: Iterable[Finding], family: Collection[str]) -> tuple[Finding, ...]:
-    """Adjust the p-values, the smallest detectable differences and the verdicts: Holm in
-    ``family``, Benjamini-Hochberg for all others.
+    """Adjust p, mde and verdict: Holm in the family, Benjamini-Hochberg for all others.
 
-    family: metric names declared before the measurement. A finding without p keeps none. Sources:
-    Holm 1979; Benjamini & Hochberg 1995. The mde of a declared test is that at .05 / m, m the size
-    of the family: what Holm's method asks of the smallest p.
+    Args:
+        findings: of one audit. One without p keeps none.
+        family: metric names that were declared before the measurement.
+
+    Returns:
+        The findings in their order. The mde of a declared test is that at .05 / m, m the size of
+        the family: what Holm's method asks of the smallest p.
+
+    Source: Holm 1979; Benjamini & Hochberg 1995.
     """
-    findings, m = tuple(findings), max(1, len(family))
-    adjusted = [math.nan] * len(findings)
-    for declared, adjust in ((True, holm), (False, false_discovery_control)):
-        rows = [
-            i
-            for i, f in enumerate(findings)
-            if (f.metric in family) is declared and not math.isnan(f.p)
-        ]
-        for row, p in zip(rows, adjust([findings[i].p for i in rows]) if rows else (), strict=True):
-            adjusted[row] = float(p)
+    findings = tuple(findings)
+    adjusted = np.full(len(findings), np.nan)
+    declared = np.array([f.metric in family for f in findings], dtype=bool)
+    tested = ~np.isnan([f.p for f in findings])
+    for rows, adjust in ((declared & tested, holm), (~declared & tested, false_discovery_control)):
+        if rows.any():
+            adjusted[rows] = adjust([f.p for f, use in zip(findings, rows, strict=True) if use])
     return tuple(
-        _judged(f, p, m if f.metric in family else 1)
+        _judged(f, float(p), len(family) if f.metric in family else 1)
         for f, p in zip(findings, adjusted, strict=True)
     )
 
@@ -266,24 +284,20 @@ def _judged(f: Finding, p: float, tests: int) -> Finding:
     return replace(f, p_adjusted=p, mde=mde, verdict=verdict_of(f.ci, p, f.margin, bounds=f.bounds))
 
 
+COLUMNS = (
+    "harm stakeholder metric estimate low high n_by_group mde p p_adjusted margin verdict"
+    " worse_off levels ratio n_needed notes"
+).split()
+
+
 def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
-    """One row a finding, the interval as two columns ``low`` and ``high``; levels, sizes and notes
-    as text, sizes as they may be published.
-    """
+    """One row per finding; the interval as ``low`` and ``high``, sizes as they may be published."""
     rows = [
-        {
-            "harm": f.harm,
-            "stakeholder": f.stakeholder,
-            "metric": f.metric,
-            "estimate": f.estimate,
+        vars(f)
+        | {
             "low": f.ci[0],
             "high": f.ci[1],
             "n_by_group": f.sizes,
-            "mde": f.mde,
-            "p": f.p,
-            "p_adjusted": f.p_adjusted,
-            "margin": f.margin,
-            "verdict": f.verdict,
             "worse_off": f.bearer,
             "levels": "; ".join(
                 f"{x.group} {x.mean:.4f} [{x.low:.4f}, {x.high:.4f}]" for x in f.levels
@@ -294,8 +308,4 @@ def findings_frame(findings: Iterable[Finding]) -> pd.DataFrame:
         }
         for f in findings
     ]
-    columns = (
-        "harm stakeholder metric estimate low high n_by_group mde p p_adjusted margin verdict"
-        " worse_off levels ratio n_needed notes"
-    )
-    return pd.DataFrame(rows, columns=columns.split())
+    return pd.DataFrame(rows, columns=COLUMNS)

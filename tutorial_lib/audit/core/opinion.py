@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from tutorial_lib.audit.core.finding import INCONCLUSIVE, MATERIAL, Finding
+from tutorial_lib.audit.core.lists import ALL_FAULTS, FAULTS
 
 POSITIVE, COMMENTS, NEGATIVE, NONE = OPINIONS = (
     "positive",
@@ -13,21 +14,15 @@ POSITIVE, COMMENTS, NEGATIVE, NONE = OPINIONS = (
     "negative",
     "no opinion",
 )
-FAULTS = {  # ways in which a list breaks the contract of `recommend` -> the metric that counts them
-    "unknown": "places with an item outside the catalogue",
-    "repeated": "places with an item that stands higher in the same list",
-    "consumed": "places with an item the user has already consumed",
-    "too_few": "places left empty",
-}
-ALL_FAULTS = "places lost in any of these ways"  # of one place only one way is counted
 
 
 @dataclass(frozen=True)
 class Opinion:
-    """An auditor's opinion in the words of an audit under Art. 37 of the DSA, or "no opinion",
-    which auditors call a disclaimer.
+    """An auditor's opinion in the words of an audit under Art. 37 of the DSA. None says "fair".
 
-    word: one of `OPINIONS`. reasons: the heaviest first. None says "fair".
+    Args:
+        word: one of `OPINIONS`; "no opinion" is what auditors call a disclaimer.
+        reasons: the heaviest first.
     """
 
     word: str
@@ -36,12 +31,15 @@ class Opinion:
 
 @dataclass(frozen=True)
 class Facts:
-    """All that an opinion rests on. usable: does any list hold one item of the catalogue? declared:
-    findings of the declared family.
+    """All that an opinion rests on.
 
-    missing: declared tests without a finding. faults: list faults beyond their margin. harmful:
-    exploratory findings that are MATERIAL and harm somebody. problems: what could not be measured
-    as asked.
+    Args:
+        usable: does any list hold one item of the catalogue?
+        declared: findings of the declared family.
+        missing: declared tests without a finding.
+        faults: list faults beyond their margin.
+        harmful: exploratory findings that are MATERIAL and harm somebody.
+        problems: what could not be measured as asked.
     """
 
     usable: bool
@@ -66,13 +64,18 @@ class Facts:
 
     @property
     def tests(self) -> int:
+        """Declared tests."""
         return len(self.declared) + len(self.missing)
 
 
 @dataclass(frozen=True)
 class Rule:
-    """word: the opinion. when: the condition in words. holds: the condition. The first rule that
-    holds gives the opinion.
+    """The first rule that holds gives the opinion.
+
+    Args:
+        word: the opinion.
+        when: the condition in words.
+        holds: the condition.
     """
 
     word: str
@@ -95,7 +98,7 @@ RULES = (
     Rule(
         NONE,
         "no declared test could be measured",
-        lambda f: not any(d.measured for d in f.declared),
+        lambda f: not any(finding.measured for finding in f.declared),
     ),
     Rule(
         NONE,
@@ -104,8 +107,8 @@ RULES = (
     ),
     Rule(
         COMMENTS,
-        "a declared test is undecided, an exploratory finding is MATERIAL and harms somebody, or"
-        " something was not measured as asked",
+        "a declared test is undecided, an exploratory finding is MATERIAL and harms somebody,"
+        " or something was not measured as asked",
         lambda f: bool(f.open_tests or f.harmful or f.problems),
     ),
     Rule(
@@ -119,20 +122,19 @@ RULES = (
 def facts_of(
     findings: Sequence[Finding], family: Collection[str], problems: Sequence[str], usable: bool
 ) -> Facts:
-    """What the rules look at, from everything that was found."""
+    """What the rules look at, from everything that was measured."""
     declared = tuple(f for f in findings if f.metric in family)
-    found = {f.metric for f in declared}
-    other = [f for f in findings if f.metric not in family and f.harmful]
-    total = tuple(f for f in other if f.metric == ALL_FAULTS)
-    faults = tuple(f for f in other if f.metric in FAULTS.values()) or total
-    harmful = tuple(f for f in other if f.metric not in (*FAULTS.values(), ALL_FAULTS))
+    measured = {f.metric for f in declared}
+    harmful = [f for f in findings if f.metric not in family and f.harmful]
+    single_faults = tuple(f for f in harmful if f.metric in FAULTS.values())
+    all_faults = tuple(f for f in harmful if f.metric == ALL_FAULTS)
     return Facts(
-        usable,
-        declared,
-        tuple(name for name in family if name not in found),
-        faults,
-        harmful,
-        tuple(problems),
+        usable=usable,
+        declared=declared,
+        missing=tuple(name for name in family if name not in measured),
+        faults=single_faults or all_faults,
+        harmful=tuple(f for f in harmful if f not in (*single_faults, *all_faults)),
+        problems=tuple(problems),
     )
 
 
@@ -140,36 +142,19 @@ def opinion_of(facts: Facts) -> tuple[Opinion, int]:
     """The opinion with its reasons, and the place of its rule in `RULES`."""
     place = next(i for i, rule in enumerate(RULES) if rule.holds(facts))
     word, when = RULES[place].word, RULES[place].when
-    heavy = [str(f) for f in (*facts.material, *facts.faults)]
-    comments = [
-        *_harms(facts.harmful),
+    if word == POSITIVE:
+        reason = "No declared test found a difference beyond its margin, and all were decided."
+        return Opinion(word, (reason,)), place
+    reasons = [
+        *map(str, (*facts.material, *facts.faults)),
+        *(f"{f}; worse off: {f.bearer}" for f in facts.harmful),
         *map(str, facts.undecided),
         *(f"not measured: {name}" for name in facts.missing),
         *facts.problems,
     ]
-    why = f"{when[0].upper()}{when[1:]}."
     if word == NONE:
-        count = (
-            f"{facts.open_tests} of {facts.tests} declared tests are undecided."
-            if facts.tests
-            else ""
-        )
-        return Opinion(word, tuple(filter(None, (why, count, *heavy, *comments)))), place
-    if word == POSITIVE:
-        return (
-            Opinion(
-                word,
-                (
-                    (
-                        "No declared test found a difference beyond its margin, and none was left"
-                        " undecided."
-                    ),
-                ),
-            ),
-            place,
-        )
-    return Opinion(word, (*heavy, *comments)), place
-
-
-def _harms(findings: Sequence[Finding]) -> list[str]:
-    return [f"{f}; worse off: {f.bearer}" for f in findings]
+        if facts.tests:
+            count = f"{facts.open_tests} of {facts.tests} declared tests are undecided."
+            reasons.insert(0, count)
+        reasons.insert(0, f"{when[0].upper()}{when[1:]}.")
+    return Opinion(word, tuple(reasons)), place
