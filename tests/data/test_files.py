@@ -23,10 +23,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tutorial_lib.audit.core import log_file
+from tutorial_lib.audit.logs import reading as log_file
 from tutorial_lib.data import archives, files
 from tutorial_lib.data import download as download_module
 from tutorial_lib.data.download import download
+from tutorial_lib.data.locks import take_lock
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError
 from tutorial_lib.home import ensure_home
@@ -291,7 +292,8 @@ FAULTS = [
 
 def test_any_sequence_of_faults_ends_with_the_right_file_or_one_clear_line(server, tmp_path):
     outcomes = []
-    for number, script in enumerate(itertools.product(FAULTS, repeat=2)):
+    pairs = list(itertools.product(FAULTS, repeat=2))
+    for number, script in enumerate(pairs[::3]):
         folder = tmp_path / str(number)
         try:
             assert get(server, folder, script, [not_found], retries=1).read_bytes() == BODY
@@ -303,7 +305,7 @@ def test_any_sequence_of_faults_ends_with_the_right_file_or_one_clear_line(serve
                 folder
             )  # never a file under the final name that is not right
             outcomes.append(False)
-    assert 30 < sum(outcomes) < 90  # both ends are reached
+    assert 10 < sum(outcomes) < 30  # both ends are reached
 
 
 def test_a_trickle_is_not_waited_for(server, tmp_path, monkeypatch):
@@ -598,7 +600,7 @@ def test_published_checksums_have_the_right_form():
 
 
 TEXT = b"".join(b"%d\t%d\t5\t7\n" % (i, i * i) for i in range(4000))
-METHODS = {"stored": 0, "deflate": 8, "bzip2": 12, "lzma": 14}
+METHODS = {"stored": 0, "deflate": 8}
 
 
 def zipped(path, members=None, method=zipfile.ZIP_DEFLATED, prefix="ml-100k/", **options):
@@ -628,15 +630,12 @@ def read(path, member="u.data"):
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
-def test_every_method_that_python_knows_is_read(tmp_path, method):
+def test_stored_and_deflated_members_are_read(tmp_path, method):
     assert read(zipped(tmp_path / "ml-100k.zip", method=method)) == TEXT
 
 
 @pytest.mark.parametrize("method", METHODS.values(), ids=METHODS)
 def test_a_damaged_member_is_one_line_whatever_packed_it(tmp_path, method):
-    """Each method has an error type of its own: zlib.error, OSError without a number, LZMAError,
-    EOFError.
-    """
     whole = zipped(tmp_path / "ml-100k.zip", method=method).read_bytes()
     start, told = 60, 0
     for place in range(start, whole.index(b"PK\x01\x02"), max(1, len(whole) // 150)):
@@ -657,13 +656,10 @@ def test_a_zip_with_a_password_says_so(tmp_path, flag):
         read(with_header(zipped(tmp_path / "ml-100k.zip"), 6, bytes([flag])))
 
 
-@pytest.mark.parametrize(
-    ("method", "name"), [(9, "deflate64"), (93, "zstandard"), (95, "xz"), (1234, "number 1234")]
-)
-def test_a_method_that_python_does_not_know_is_named(tmp_path, method, name):
-    with pytest.raises(
-        InputError, match=f"packed by the method {name}, expected stored, deflate, bzip2, lzma"
-    ):
+@pytest.mark.parametrize("method", [9, 12, 14, 93, 1234])
+def test_another_method_than_deflate_is_refused(tmp_path, method):
+    """bzip2 (12) and lzma (14) among them: Python unpacks these without a limit."""
+    with pytest.raises(InputError, match=f"packed by zip method {method}, expected 8 .deflate"):
         read(with_header(zipped(tmp_path / "ml-100k.zip"), 8, method.to_bytes(2, "little")))
 
 
@@ -675,10 +671,9 @@ def test_what_unpacks_to_too_much_is_refused_by_its_declared_size(tmp_path, monk
         read(path)
 
 
-@pytest.mark.parametrize("method", [8, 12, 14], ids=["deflate", "bzip2", "lzma"])
-def test_what_lies_about_its_size_fills_no_memory(tmp_path, method):
+def test_what_lies_about_its_size_fills_no_memory(tmp_path):
     """A zip of some KB that says "1,000 bytes" and holds 32 MB."""
-    path = zipped(tmp_path / "ml-100k.zip", MEMBERS | {"u.data": bytes(2**25)}, method)
+    path = zipped(tmp_path / "ml-100k.zip", MEMBERS | {"u.data": bytes(2**25)})
     with_header(path, 22, (1000).to_bytes(4, "little"))
     tracemalloc.start()
     with pytest.raises(InputError, match="not a complete zip file"):
@@ -779,7 +774,7 @@ def test_no_flipped_bit_of_a_zip_is_a_traceback_or_other_bytes(tmp_path):
 
 
 def test_two_downloads_at_once_both_succeed(server, tmp_path):
-    """One used to write into the other's half, or to find it renamed away."""
+    """The later ones wait for the first, and find its file."""
 
     def slow(handler):
         time.sleep(0.15)
@@ -806,18 +801,18 @@ def test_two_downloads_at_once_both_succeed(server, tmp_path):
     for thread in threads:
         thread.join()
     assert outcomes == [True] * 6 and left_over(tmp_path) == ["x.zip"]
+    assert len(server.log) == 1
 
 
-def test_a_second_download_leaves_the_half_of_the_first_alone(server, tmp_path):
-    fcntl = pytest.importorskip("fcntl", reason="file locks of Unix")
+def test_nobody_waits_for_a_download_that_does_not_grow(server, tmp_path, monkeypatch):
+    monkeypatch.setattr(download_module, "PATIENCE", 0.3)
     (tmp_path / "x.zip.part").write_bytes(BODY[:1000])
-    with open(tmp_path / "x.zip.part", "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        with pytest.raises(InputError) as caught:
-            get(server, tmp_path, [truncates, not_found])
-        assert "are kept" not in str(caught.value) and left_over(tmp_path) == ["x.zip.part"]
-        assert get(server, tmp_path, [good]).read_bytes() == BODY
-    assert (tmp_path / "x.zip.part").read_bytes() == BODY[:1000]
+    with take_lock(tmp_path / "x.zip.lock"):
+        with pytest.raises(InputError, match="another process is downloading .*x.zip.* 0.3 s"):
+            get(server, tmp_path, [good])
+        assert server.log == []
+    assert get(server, tmp_path, [good]).read_bytes() == BODY
+    assert server.log == [("/0", "bytes=1000-")] and left_over(tmp_path) == ["x.zip"]
 
 
 FETCH = """
@@ -825,7 +820,6 @@ import pathlib, sys
 from tutorial_lib.data.download import download
 download([sys.argv[1]], pathlib.Path(sys.argv[2]), sys.argv[3], timeout=60, progress=False)
 """
-COPY = "x.zip.part.0123456789ab"
 
 
 def wait_for(true, seconds=60):
@@ -835,68 +829,29 @@ def wait_for(true, seconds=60):
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("killed", [[1], [0], [0, 1]], ids=["second", "first", "both"])
-def test_what_a_killed_download_left_goes_with_the_next_one(server, tmp_path, killed):
-    """`kill -9` of the second of two left its copy, a whole archive, in the cache for good."""
-    pytest.importorskip("fcntl", reason="file locks of Unix")
+def test_the_half_of_a_killed_download_is_used_by_the_next_one(server, tmp_path):
+    """A process that is killed keeps no lock and leaves nothing but its half."""
     go_on = threading.Event()
 
     def halfway(handler):
         handler.part(until=HALF)
         go_on.wait(60)
-        handler.wfile.write(BODY[HALF:])
 
     server.script["/slow"] = [halfway]
-    folder, started = tmp_path / "cache", []
+    part = tmp_path / "x.zip.part"
+    command = [sys.executable, "-c", FETCH, f"{server.root}/slow", tmp_path / "x.zip", SHA256]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
     try:
-        for number in (1, 2):
-            command = [sys.executable, "-c", FETCH, f"{server.root}/slow", folder / "x.zip", SHA256]
-            started.append(subprocess.Popen(command, stderr=subprocess.DEVNULL))
-            wait_for(lambda n=number: sum(f.stat().st_size == HALF for f in folder.glob("*")) == n)
-        for number in killed:
-            started[number].kill()
-            started[number].wait()
-        if len(killed) == 1:
-            go_on.set()
-            assert started[1 - killed[0]].wait(60) == 0 and len(left_over(folder)) == 2
-        get(server, folder, [good])
-        assert left_over(folder) == ["x.zip"]
+        wait_for(lambda: part.exists() and part.stat().st_size == HALF)
     finally:
+        process.kill()
+        process.wait()
         go_on.set()
-        for process in started:
-            process.kill()
-            process.wait()
+    assert get(server, tmp_path, [good]).read_bytes() == BODY
+    assert server.log == [("/0", f"bytes={HALF}-")] and left_over(tmp_path) == ["x.zip"]
 
 
-def test_a_copy_that_somebody_holds_and_what_only_looks_like_one_stay(server, tmp_path):
-    fcntl = pytest.importorskip("fcntl", reason="file locks of Unix")
-    others = ["x.zip.part.0123456789", f"{COPY}c", "x.zip.part.notes", f"y{COPY}"]
-    for name in (COPY, "x.zip.part.aaaaaaaaaaaa", *others):
-        (tmp_path / name).write_bytes(b"half")
-    (tmp_path / "x.zip.part.bbbbbbbbbbbb").mkdir()
-    with open(tmp_path / COPY, "ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        get(server, tmp_path, [good])
-        stay = {COPY, "x.zip.part.bbbbbbbbbbbb", "x.zip", *others}
-        assert set(left_over(tmp_path)) == stay
-    get(server, tmp_path, [good])
-    assert set(left_over(tmp_path)) == stay - {COPY}
-
-
-@pytest.mark.parametrize("put", ["zip", "folder"])
-def test_a_fetch_of_what_is_here_removes_what_killed_ones_left(tmp_path, put):
-    """Then nothing is downloaded, and the copies would stay for good."""
-    pytest.importorskip("fcntl", reason="file locks of Unix")
-    cache = tmp_path / "cache"
-    put_zip(cache / "ml-100k.zip") if put == "zip" else put_folder(cache / "ml-100k")
-    (cache / "ml-100k.zip.part.0123456789ab").write_bytes(b"half")
-    (cache / "ml-100k.zip.part").write_bytes(b"half")
-    assert files.fetch("ml-100k", cache).parent == cache
-    kept = ["ml-100k.zip"] if put == "zip" else ["ml-100k", "ml-100k.zip.part"]
-    assert left_over(cache) == kept  # without the zip, the next download goes on with the half
-
-
-def test_a_file_system_without_locks_loses_nothing_and_ends(server, tmp_path, monkeypatch):
+def test_a_file_system_without_locks_is_good_enough(server, tmp_path, monkeypatch):
     """There nobody can tell a killed process from a living one."""
     fcntl = pytest.importorskip("fcntl", reason="file locks of Unix")
 
@@ -904,9 +859,7 @@ def test_a_file_system_without_locks_loses_nothing_and_ends(server, tmp_path, mo
         raise OSError(37, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    (tmp_path / COPY).write_bytes(b"half")
     assert get(server, tmp_path, [good]).read_bytes() == BODY
-    assert COPY in left_over(tmp_path)
 
 
 @pytest.mark.parametrize("call", ["open", "replace"])

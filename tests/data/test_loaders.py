@@ -450,15 +450,6 @@ def test_a_knowledge_graph_beside_ml_100k_becomes_the_graph(load, tmp_path):
     assert dataset.k_core(1).graph["head"].tolist() == [0, 2]
 
 
-def test_a_row_that_only_the_careful_parser_can_read_gives_the_same_table(load):
-    fast = load("ml-1m")
-    careful = load(
-        "ml-1m", {"movies.dat": ML_1M["movies.dat"] + b"7::Tab\there (1990)::War\n"}
-    )  # a tab hides from the fast parser
-    assert careful.items["title"].tolist() == [*fast.items["title"], "Tab\there (1990)"]
-    assert careful.items.iloc[:2].equals(fast.items)
-
-
 def test_options_are_checked(load):
     with pytest.raises(InputError, match="expected 'error' or 'skip'"):
         load("ml-100k", bad_rows="ignore")

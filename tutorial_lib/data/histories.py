@@ -10,7 +10,8 @@ import numpy as np
 
 from tutorial_lib.errors import InputError
 
-Histories = Sequence[Sequence[int]]  # one sequence of item codes per row, oldest first
+# one sequence of item codes per row, oldest first
+Histories = Sequence[Sequence[int]] | Sequence[np.ndarray] | np.ndarray
 
 
 def check_histories(histories: Histories, n_items: int) -> tuple[np.ndarray, np.ndarray]:

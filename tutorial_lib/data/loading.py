@@ -12,9 +12,7 @@ REAL = ("ml-100k", "ml-latest-small", "ml-1m", "amazon-games", "mind-small")
 
 
 def list_datasets() -> list[str]:
-    """Names that `load_dataset` knows: the planted worlds first (embedded, no download), then the
-    real data sets.
-    """
+    """Names that `load_dataset` knows: the planted worlds first (no download), then real data."""
     return [*WORLDS, *REAL]
 
 
@@ -28,12 +26,19 @@ def load_dataset(
 ) -> Dataset:
     """A `Dataset` by name.
 
-    Worlds are read from the frozen files that ship with the kit; keyword arguments such as
-    ``order=0.4`` regenerate the world with another planted effect (see `worlds.make_world`). Real
-    data is looked for in ``root``, ``$TUTORIAL_DATA`` and the cache (folder or original zip), then
-    downloaded if ``download``.
-    ``bad_rows``: "error" refuses a malformed row by file and line; "skip" leaves it out and reports
-        each in the card's notes.
+    Args:
+        name: one of `list_datasets`. Worlds are read from the frozen files that ship with the kit;
+            real data is looked for in ``root``, ``$TUTORIAL_DATA`` and the cache (folder or
+            original zip), then downloaded.
+        root: a folder that holds real data.
+        download: False to look on this machine only.
+        bad_rows: "error" refuses a malformed row by file and line; "skip" leaves it out and
+            reports each in the card's notes.
+        **planted: keywords of `tutorial_recipes.worlds.make_world`, such as ``order=0.4``: the
+            world is made anew with another planted effect.
+
+    Raises:
+        InputError: the name or an option is unknown, or the data cannot be found or read.
 
     >>> load_dataset("world-news").name
     'world-news'
@@ -51,18 +56,18 @@ def load_dataset(
         raise unknown_name("dataset", name, list_datasets())
     if planted:
         raise InputError(
-            f"load_dataset({name!r}): option {next(iter(planted))!r} belongs to planted worlds"
-            f" only; expected {', '.join(WORLDS)}"
+            f"load_dataset({name!r}): option {next(iter(planted))!r} belongs to planted worlds "
+            f"only; expected {', '.join(WORLDS)}"
         )
     if bad_rows not in ("error", "skip"):
         raise InputError(f"load_dataset(bad_rows={bad_rows!r}): expected 'error' or 'skip'")
     from tutorial_lib.data.files import locate
 
-    folder = locate(name, root=root, download=download)
+    source = locate(name, root=root, download=download)
     if name.startswith("ml-"):
         from tutorial_lib.data.movielens import read_movielens as read
     elif name == "amazon-games":
         from tutorial_lib.data.amazon import read_amazon_games as read
     else:
         from tutorial_lib.data.mind import read_mind as read
-    return read(folder, name, bad_rows=bad_rows)
+    return read(source, name, bad_rows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+import sys
 from pathlib import Path
 
 _NO_LOCKS_HERE = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # some network file systems
@@ -19,10 +20,10 @@ def take_lock(path: Path, make: bool = True) -> io.IOBase | None:
 
     Returns:
         The open file, or None while another process holds it. Where the file system has no locks,
-        nobody can be told dead: the file with ``make``, None without.
+        nobody can be told dead: the file with ``make``, an error without.
 
     Raises:
-        OSError: the file cannot be opened.
+        OSError: the file cannot be opened or locked.
     """
     while True:
         if make:
@@ -47,9 +48,7 @@ def take_lock(path: Path, make: bool = True) -> io.IOBase | None:
 
 def _lock(file: io.IOBase) -> None:
     """Lock an open file. Raises BlockingIOError where it is locked already."""
-    try:
-        import fcntl
-    except ImportError:  # Windows
+    if sys.platform == "win32":
         import msvcrt
 
         try:
@@ -57,4 +56,6 @@ def _lock(file: io.IOBase) -> None:
         except OSError as error:
             raise BlockingIOError(str(error)) from error
     else:
+        import fcntl
+
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,120 +12,96 @@ from tutorial_lib.data.files import Source
 from tutorial_lib.data.histories import positions
 from tutorial_lib.data.tables import TableReader
 
-ABOUT = {
-    "title": "MIND-small (Microsoft News, training set)",
-    "source": "https://msnews.github.io",
-    "licence": (
-        "Microsoft Research License Terms: non-commercial research only, free to download after"
-        " agreeing to the terms"
-    ),
-    "citation": (
-        "Wu et al. 2020. MIND: A Large-scale Dataset for News Recommendation. ACL, 3597-3606."
-        " https://aclanthology.org/2020.acl-main.331"
-    ),
-}
 IMPRESSIONS, NEWS = 156_965, 51_282  # of MINDsmall_train as published
-BEHAVIOURS = {"impression": str, "user_id": str, "time": str, "history": str, "shown": str}
-POSSIBLE = ("1990-01-01", "2100-01-01")  # times of clicks on news
+BEHAVIOURS = ("impression_id", "user_id", "time", "history", "impressions")
 ARTICLES = "item_id category subcategory title text url title_entities text_entities".split()
+POSSIBLE = ("1990-01-01", "2100-01-01")  # times of clicks on news
+NOTES = (
+    "history clicks have an order but no times: their timestamps are the seconds before the user's "
+    "first impression",
+    "clicks within one impression share its time; their order is that of display, not of clicking",
+)
 
 
-def read_mind(source: Source, name: str = "mind-small", *, bad_rows: str = "error") -> Dataset:
+def read_mind(source: Source, name: str, bad_rows: str) -> Dataset:
     """MIND-small from its folder or zip: `behaviors.tsv` and `news.tsv`.
 
     Interactions are clicks only. A user's history column (the same on all of the user's lines) has
     an order but no times: its clicks come first and get the seconds just before the user's first
     impression. Then come the clicked articles of the impressions (suffix -1) at the time of the
-    impression. Rows follow the file, and ``rating`` is NaN.
+    impression. Rows follow the file, and ``rating`` is NaN. For the arguments see `read_movielens`.
     """
     reader = TableReader(source, name, bad_rows)
-    news = reader.unique(
-        "news.tsv", reader.table("news.tsv", dict.fromkeys(ARTICLES, str)), "item_id"
-    )
+    news = reader.table("news.tsv", dict.fromkeys(ARTICLES, str))
+    news = reader.unique("news.tsv", news, "item_id")
     categories = list(zip(news["category"], news["subcategory"], strict=True))
-    items = news.assign(categories=categories, provider="")[
-        ["item_id", "title", "text", "categories", "provider"]
-    ]
+    items = news.assign(categories=categories, provider="")
+    items = items[["item_id", "title", "text", "categories", "provider"]]
     rows = _impressions(reader)
     users = pd.DataFrame({"user_id": rows["user_id"].unique()})
     events = _clicks(rows, users["user_id"], items["item_id"])
     known = events["item"] >= 0
     if not known.all():
         reader.notes.append(
-            f"{(~known).sum():,} of {len(events):,} clicks are on articles that news.tsv lacks:"
-            " left out"
+            f"{(~known).sum():,} of {len(events):,} clicks are on articles that news.tsv lacks: "
+            "left out"
         )
     if (len(rows), len(news)) != (IMPRESSIONS, NEWS):
         reader.notes.append(
-            f"a part of MIND-small: {len(rows):,} of {IMPRESSIONS:,} impressions, {len(news):,} of"
-            f" {NEWS:,} articles"
+            f"a part of MIND-small: {len(rows):,} of {IMPRESSIONS:,} impressions, {len(news):,} of "
+            f"{NEWS:,} articles"
         )
-    reader.notes += [
-        (
-            "history clicks have an order but no times: their timestamps are the seconds before the"
-            " user's first impression"
-        ),
-        (
-            "clicks within one impression share its time; their order is that of display, not of"
-            " clicking"
-        ),
-    ]
+    reader.notes += NOTES
     events = reader.first_of_each_pair(events[known])
     idle = len(users) - events["user"].nunique()
     if idle:
         reader.notes.append(
-            f"{idle:,} of {len(users):,} users have no click on these articles and stay in the user"
-            " table"
+            f"{idle:,} of {len(users):,} users have no click on these articles and stay in the "
+            "user table"
         )
-    return reader.dataset(events, items, users, ABOUT)
+    return reader.dataset(events, items, users)
 
 
 def _impressions(reader: TableReader) -> pd.DataFrame:
     """`behaviors.tsv` with ``time`` in seconds; a line with an unreadable time or impression list
     is malformed.
     """
-    rows = reader.table("behaviors.tsv", BEHAVIOURS)
+    member = "behaviors.tsv"
+    rows = reader.table(member, dict.fromkeys(BEHAVIOURS, str))
     when = pd.to_datetime(rows["time"], format="%m/%d/%Y %I:%M:%S %p", errors="coerce")
-    when = when.where(when.between(*POSSIBLE))  # pandas' own limits depend on its version and unit
-    bad = {line: f"time {rows.at[line, 'time']!r}" for line in rows.index[when.isna()]}
-    shown_well = rows["shown"].str.fullmatch(r"\S+-[01]( +\S+-[01])* *")
-    bad |= {
-        line: f"impressions {rows.at[line, 'shown'][:40]!r}" for line in rows.index[~shown_well]
-    }
-    seconds = (when - pd.Timestamp(0)) // pd.Timedelta(seconds=1)
-    expected = (
-        f"a time like 11/15/2019 8:55:22 AM, from {POSSIBLE[0]} to {POSSIBLE[1]}, "
-        "and news ids that end in -0 or -1"
-    )
-    rows = reader.reject("behaviors.tsv", rows.assign(time=seconds), bad, expected)
-    return rows.assign(time=rows["time"].astype(np.int64))
+    possible = when.between(*POSSIBLE)  # pandas' own limits depend on its version and unit
+    expected = f"a time like 11/15/2019 8:55:22 AM, from {POSSIBLE[0]} to {POSSIBLE[1]}"
+    rows = reader.reject(member, rows, "time", ~possible, "cannot be read", expected)
+    well = rows["impressions"].str.fullmatch(r"\S+-[01]( +\S+-[01])* *")
+    expected = "news ids that end in -0 or -1"
+    rows = reader.reject(member, rows, "impressions", ~well, "cannot be read", expected)
+    seconds = (when[rows.index] - pd.Timestamp(0)) // pd.Timedelta(seconds=1)
+    return rows.assign(time=seconds.astype(np.int64))
 
 
 def _clicks(rows: pd.DataFrame, user_ids: pd.Series, item_ids: pd.Series) -> pd.DataFrame:
-    """One row a click, in file order, a user's history before the clicks of the user's first line;
-    unknown articles have code -1.
+    """One row per click, in file order, a user's history before the clicks of the user's first
+    line; unknown articles have code -1.
     """
-    user, time = pd.Index(user_ids).get_indexer(rows["user_id"]), rows["time"].to_numpy()
+    user = pd.Index(user_ids).get_indexer(rows["user_id"])
+    time = rows["time"].to_numpy()
     start = pd.Series(time).groupby(user).transform("min").to_numpy()
     first = ~pd.Series(user).duplicated().to_numpy()
     history, history_row = _flat(rows["history"].where(first, "").str.split())
     sizes = np.bincount(history_row, minlength=len(rows))
-    place = positions(sizes)
-    clicked, clicked_row = _flat(rows["shown"].str.findall(r"(\S+)-1(?!\S)"))
+    before = start[history_row] - sizes[history_row] + positions(sizes)
+    clicked, clicked_row = _flat(rows["impressions"].str.findall(r"(\S+)-1(?!\S)"))
     row = np.concatenate([history_row, clicked_row])
-    when = np.concatenate([start[history_row] - sizes[history_row] + place, time[clicked_row]])
     article = pd.Index([*history, *clicked], dtype=object)
     events = pd.DataFrame(
         {
             "user": user[row],
             "item": pd.Index(item_ids).get_indexer(article),
             "rating": np.nan,
-            "timestamp": when,
+            "timestamp": np.concatenate([before, time[clicked_row]]),
         }
     )
-    return events.iloc[
-        np.argsort(row, kind="stable")
-    ]  # stable: a line's history stays before its clicks
+    return events.iloc[np.argsort(row, kind="stable")]  # stable: history before its line's clicks
 
 
 def _flat(words: pd.Series) -> tuple[list[str], np.ndarray]:

@@ -1,4 +1,4 @@
-"""`Truth`: the exact next-item distributions of a planted world, the ceiling of every leaderboard."""
+"""`Truth`: the exact next-item distributions of a planted world, the ceiling of any leaderboard."""
 
 from __future__ import annotations
 
@@ -210,7 +210,7 @@ class Truth:
         return joint
 
     def _share_of_unseen(self, weights: np.ndarray, block: _Block) -> np.ndarray:
-        """weights[r, item] / sum of weights[r] over the items unseen before that step: [B, L, R]."""
+        """weights[r, item] / sum of weights[r] over the items unseen at that step: [B, L, R]."""
         real = block.mask[..., None]
         own = weights.T[block.items] * real  # [B, L, R]
         # what is unseen before step t = what is unseen at the end + the items of steps t, t+1, ...:

@@ -1,4 +1,4 @@
-"""Planted worlds as they ship: read from their frozen files, with the exact truth beside the tables.
+"""Planted worlds as they ship: read from frozen files, with the exact truth beside the tables.
 
 `tutorial_recipes.worlds` makes them; nothing here needs it.
 """
