@@ -256,5 +256,5 @@ def test_no_negatives_are_refused(make):
 
 @pytest.mark.parametrize("t", [-0.1, 1.5])
 def test_a_calibration_outside_its_range_is_refused(t):
-    with pytest.raises(InputError, match=rf"GeneralisedBCE\(t={t}\): .*between 0"):
+    with pytest.raises(InputError, match=rf"GeneralisedBCE\(t={t}\): expected a number in"):
         GeneralisedBCE(n_negatives=1, t=t)

@@ -22,7 +22,6 @@ STATE = {
     "optimizer": {"state": {0: {"step": torch.tensor(7.0)}}, "groups": [{"lr": 0.1}]},
     "history": [{"number": 1, "loss": 0.25, "ndcg": None}],
     "best": None,
-    "waited": 2,
 }
 
 

@@ -1,42 +1,26 @@
 """How an item prediction is judged: full softmax, sampled softmax, binary cross-entropy with
 negatives, gBCE.
-
-Every loss is called with hidden states [M, D], the items' vectors [n_items + special, D], a bias
-per item, the labels [M], the vocabulary, and ``contexts(start, stop)``, the tokens that predictions
-start..stop may see. It returns the sum over the M predictions.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from tutorial_lib.errors import InputError, check_whole
+from tutorial_lib.errors import check_number, check_whole
 
-LOGITS_AT_ONCE = (
-    1 << 18
-    # a block of logits stays in the cache of one core (1 MB), and memory stays flat for any catalogue
-)
+# A block of logits stays in the cache of one core (1 MB), and memory flat for any catalogue.
+LOGITS_AT_ONCE = 1 << 18
 FEWEST_ROWS = 32  # fewer make the products slow
 
 
-@dataclass(frozen=True)
-class Softmax:
-    """Cross-entropy over the whole catalogue: l = - log( exp(s_y) / sum_j exp(s_j) ).
-
-    exclude_seen: leave the items that the prediction sees out of the sum, as the ranking leaves
-        them out. Right where nobody takes an
-    item twice; set it to False for data with repeats.
-
-    >>> loss = Softmax()(torch.zeros(1, 2), torch.zeros(14, 2), torch.zeros(14), torch.tensor([3]), 10)
-    >>> round(loss.exp().item(), 4)
-    10.0
-    """
-
-    exclude_seen: bool = True
+class Loss(Protocol):
+    """How M item predictions are judged."""
 
     def __call__(
         self,
@@ -45,11 +29,40 @@ class Softmax:
         bias: Tensor,
         labels: Tensor,
         n_items: int,
-        contexts=None,
+        contexts: Callable[[int, int], Tensor] | None = None,
     ) -> Tensor:
-        return _FullSoftmax.apply(
-            hidden, items, bias, labels, n_items, contexts if self.exclude_seen else None
-        )
+        """The sum over the predictions, in nats.
+
+        Args:
+            hidden: [M, D], the states that predictions are read from.
+            items: [n_items + special tokens, D], the items' vectors.
+            bias: [n_items + special tokens].
+            labels: int [M].
+            n_items: Size of the catalogue.
+            contexts: Gives the tokens that predictions start..stop may see.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Softmax:
+    """Cross-entropy over the whole catalogue: l = - log( exp(s_y) / sum_j exp(s_j) ).
+
+    Args:
+        exclude_seen: Leave the items that the prediction sees out of the sum, as the ranking leaves
+            them out. Right where nobody takes an item twice; False for data with repeats.
+
+    >>> hidden, items, bias = torch.zeros(1, 2), torch.zeros(14, 2), torch.zeros(14)
+    >>> loss = Softmax()(hidden, items, bias, torch.tensor([3]), 10)
+    >>> round(loss.exp().item(), 4)
+    10.0
+    """
+
+    exclude_seen: bool = True
+
+    def __call__(self, hidden, items, bias, labels, n_items, contexts=None) -> Tensor:
+        left_out = contexts if self.exclude_seen else None
+        return _FullSoftmax.apply(hidden, items, bias, labels, n_items, left_out)
 
 
 class _FullSoftmax(torch.autograd.Function):
@@ -62,19 +75,18 @@ class _FullSoftmax(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, hidden, items, bias, labels, n_items, contexts):
-        hidden, kind = hidden.float(), hidden.dtype
-        d_hidden, d_items, d_bias = (
-            torch.empty_like(hidden),
-            torch.zeros_like(items),
-            torch.zeros_like(bias),
-        )
+        ctx.kind = hidden.dtype
+        hidden = hidden.float()
+        d_hidden = torch.empty_like(hidden)
+        d_items = torch.zeros_like(items)
+        d_bias = torch.zeros_like(bias)
         total = hidden.new_zeros(())
         block = max(1, min(len(hidden), max(FEWEST_ROWS, LOGITS_AT_ONCE // len(items))))
-        room = hidden.new_empty(
-            2, block, len(items)
-        )  # for all blocks: fresh memory would cost as much as the products
+        # one room for all blocks: fresh memory would cost as much as the products
+        room = hidden.new_empty(2, block, len(items))
         for start in range(0, len(hidden), block):
-            part, label = hidden[start : start + block], labels[start : start + block, None]
+            part = hidden[start : start + block]
+            label = labels[start : start + block, None]
             logits, p = room[:, : len(part)]  # [block, n_items + special] each
             torch.mm(part, items.T, out=logits).add_(bias)
             own = logits.gather(1, label)
@@ -90,21 +102,14 @@ class _FullSoftmax(torch.autograd.Function):
             d_items.addmm_(p.T, part)
             d_bias += p.sum(dim=0)
         ctx.save_for_backward(d_hidden, d_items, d_bias)
-        ctx.kind = kind
         return total
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, upstream):
         d_hidden, d_items, d_bias = ctx.saved_tensors
-        return (
-            (d_hidden * upstream).to(ctx.kind),
-            d_items * upstream,
-            d_bias * upstream,
-            None,
-            None,
-            None,
-        )
+        d_hidden = (d_hidden * upstream).to(ctx.kind)
+        return d_hidden, d_items * upstream, d_bias * upstream, None, None, None
 
 
 def _draw(n: int, n_items: int, labels: Tensor) -> Tensor:
@@ -118,14 +123,22 @@ def _scores(hidden: Tensor, items: Tensor, bias: Tensor, chosen: Tensor) -> Tens
     return torch.einsum("md,mnd->mn", hidden, F.embedding(chosen, items)) + bias[chosen]
 
 
+def _yes_and_no(n: int, weight: float, hidden, items, bias, labels, n_items) -> Tensor:
+    """weight * "yes" for the labels + "no" for n negatives of each."""
+    own = _scores(hidden, items, bias, labels[:, None])
+    others = _scores(hidden, items, bias, _draw(n, n_items, labels))
+    return weight * F.softplus(-own).sum() + F.softplus(others).sum()
+
+
 def _check_negatives(loss) -> None:
     check_whole(type(loss).__name__, 1, 1_000_000, n_negatives=loss.n_negatives)
 
 
 @dataclass(frozen=True)
 class SampledSoftmax:
-    """Cross-entropy against n shared negatives, corrected for how often each is drawn: l = - log(
-    exp(s'_y) / sum_{j in y + N} exp(s'_j) ).
+    """Cross-entropy against n shared negatives, corrected for how often each is drawn.
+
+        l = - log( exp(s'_y) / sum_{j in y + N} exp(s'_j) )
 
     N is one uniform draw with replacement for all predictions of a batch; s'_j = s_j - log(n /
     n_items) for j in N, s'_y = s_y. A draw that equals the label is left out. The expected sum is
@@ -138,20 +151,11 @@ class SampledSoftmax:
     def __post_init__(self) -> None:
         _check_negatives(self)
 
-    def __call__(
-        self,
-        hidden: Tensor,
-        items: Tensor,
-        bias: Tensor,
-        labels: Tensor,
-        n_items: int,
-        contexts=None,
-    ) -> Tensor:
+    def __call__(self, hidden, items, bias, labels, n_items, contexts=None) -> Tensor:
         drawn = torch.randint(n_items, (self.n_negatives,), device=labels.device)
         own = (hidden * F.embedding(labels, items)).sum(dim=1, keepdim=True) + bias[labels, None]
-        expected = torch.log(
-            torch.tensor(self.n_negatives / n_items)
-        )  # log of the expected count of each item in the draw
+        # log of the expected count of each item in the draw
+        expected = torch.log(torch.tensor(self.n_negatives / n_items))
         others = hidden @ items[drawn].T + bias[drawn] - expected.to(hidden)
         others = others.masked_fill(drawn == labels[:, None], -torch.inf)
         return (torch.logsumexp(torch.cat([own, others], dim=1), dim=1) - own[:, 0]).sum()
@@ -159,11 +163,12 @@ class SampledSoftmax:
 
 @dataclass(frozen=True)
 class BinaryCrossEntropy:
-    """Yes for the label, no for n negatives: l = - log sigma(s_y) - sum_{j in N} log(1 -
-    sigma(s_j)).
+    """Yes for the label, no for n negatives.
 
-    N: uniform over all items but the label, new for each prediction. With n = 1: SASRec (Kang &
-        McAuley 2018, arXiv 1808.09781).
+        l = - log sigma(s_y) - sum_{j in N} log(1 - sigma(s_j))
+
+    N is uniform over all items but the label, new for each prediction.
+    Source: with n = 1, SASRec (Kang & McAuley 2018, arXiv 1808.09781).
     """
 
     n_negatives: int = 1
@@ -171,24 +176,15 @@ class BinaryCrossEntropy:
     def __post_init__(self) -> None:
         _check_negatives(self)
 
-    def __call__(
-        self,
-        hidden: Tensor,
-        items: Tensor,
-        bias: Tensor,
-        labels: Tensor,
-        n_items: int,
-        contexts=None,
-    ) -> Tensor:
-        own = _scores(hidden, items, bias, labels[:, None])
-        others = _scores(hidden, items, bias, _draw(self.n_negatives, n_items, labels))
-        return F.softplus(-own).sum() + F.softplus(others).sum()
+    def __call__(self, hidden, items, bias, labels, n_items, contexts=None) -> Tensor:
+        return _yes_and_no(self.n_negatives, 1.0, hidden, items, bias, labels, n_items)
 
 
 @dataclass(frozen=True)
 class GeneralisedBCE:
-    """gBCE: the label's probability to the power of beta, l = - log sigma(s_y)^beta - sum_{j in N}
-    log(1 - sigma(s_j)).
+    """gBCE: as `BinaryCrossEntropy`, with the label's probability to the power of beta.
+
+        l = - log sigma(s_y)^beta - sum_{j in N} log(1 - sigma(s_j))
 
     beta = a (t (1 - 1/a) + 1/a) with the sampling rate a = n / (n_items - 1). t = 0 gives beta = 1,
     plain BCE, which overestimates probabilities because it sees few of the negatives; t = 1 gives
@@ -201,25 +197,12 @@ class GeneralisedBCE:
 
     def __post_init__(self) -> None:
         _check_negatives(self)
-        if not 0 <= self.t <= 1:
-            raise InputError(
-                f"GeneralisedBCE(t={self.t}): expected a calibration between 0 (BCE) and 1"
-                " (calibrated)"
-            )
+        check_number("GeneralisedBCE", "[0, 1]", t=self.t)
 
     def beta(self, n_items: int) -> float:
         rate = self.n_negatives / (n_items - 1)
         return rate * (self.t * (1 - 1 / rate) + 1 / rate)
 
-    def __call__(
-        self,
-        hidden: Tensor,
-        items: Tensor,
-        bias: Tensor,
-        labels: Tensor,
-        n_items: int,
-        contexts=None,
-    ) -> Tensor:
-        own = _scores(hidden, items, bias, labels[:, None])
-        others = _scores(hidden, items, bias, _draw(self.n_negatives, n_items, labels))
-        return self.beta(n_items) * F.softplus(-own).sum() + F.softplus(others).sum()
+    def __call__(self, hidden, items, bias, labels, n_items, contexts=None) -> Tensor:
+        beta = self.beta(n_items)
+        return _yes_and_no(self.n_negatives, beta, hidden, items, bias, labels, n_items)

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Generator, Tensor
 
 from tutorial_lib.errors import InputError, check_number
 from tutorial_lib.objectives.batch import Batch, Vocabulary, all_see_all, lengths, place_shares
-from tutorial_lib.objectives.losses import Softmax
+from tutorial_lib.objectives.losses import Loss, Softmax
 
 
 @dataclass(frozen=True)
@@ -21,16 +21,19 @@ class Masked:
 
     Source: Devlin et al. 2019 (BERT); Sun et al. 2019 (BERT4Rec, arXiv 1904.06690).
 
-    ratio: share of items that become targets. keep: what stands in a target's place: "mask" always
-        [MASK] (BERT4Rec's code), or
-    "80/10/10": [MASK], a random item, or the item itself (BERT's paper). Only with "mask" is the
-    label certainly hidden.
-    last: share of sequences that are cut at a random place, and whose only target is then the last
-        item, as when recommending
-    (BERT4Rec's extra samples, there at the end of the sequence only). Both defaults were chosen on
-    validation targets of MovieLens-100K (benchmarks/sequence_models.py).
+    Args:
+        ratio: Share of items that become targets.
+        keep: What stands in a target's place: "mask" always [MASK] (BERT4Rec's code), "80/10/10"
+            [MASK], a random item, or the item itself (BERT's paper). Only with "mask" is the label
+            certainly hidden.
+        last: Share of sequences that are cut at a random place, and whose only target is then the
+            last item, as when recommending (BERT4Rec's extra samples, there at the end of the
+            sequence only). Both defaults were chosen on validation targets of MovieLens-100K
+            (benchmarks/sequence_models.py).
+        loss: One of `losses`.
 
-    >>> batch = Masked(ratio=0.01, last=1.0).corrupt(torch.tensor([[5, 7, 2]]), Vocabulary(10), torch.Generator().manual_seed(0))
+    >>> masked, some = Masked(ratio=0.01, last=1.0), torch.tensor([[5, 7, 2]])
+    >>> batch = masked.corrupt(some, Vocabulary(10), Generator().manual_seed(0))
     >>> batch.tokens.tolist(), batch.labels.tolist()
     ([[11, 10, 10]], [5])
     """
@@ -38,7 +41,7 @@ class Masked:
     ratio: float = 0.2
     keep: str = "mask"
     last: float = 0.5
-    loss: object = Softmax()
+    loss: Loss = Softmax()
     name: ClassVar[str] = "masked"
     head: ClassVar[str] = "items"
 
@@ -48,16 +51,12 @@ class Masked:
         if self.keep not in ("mask", "80/10/10"):
             raise InputError(f"Masked(keep={self.keep!r}): expected 'mask' or '80/10/10'")
 
-    def corrupt(
-        self, sequences: Tensor, vocabulary: Vocabulary, generator: torch.Generator
-    ) -> Batch:
+    def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: Generator) -> Batch:
         target = place_shares(sequences, vocabulary, self.ratio, generator)
         only_last = torch.rand(len(sequences), 1, generator=generator) < self.last
         size = lengths(sequences, vocabulary)[:, None]
-        place, end = (
-            torch.arange(sequences.shape[1]),
-            (torch.rand(size.shape, generator=generator) * size).long(),
-        )
+        place = torch.arange(sequences.shape[1])
+        end = (torch.rand(size.shape, generator=generator) * size).long()
         target = torch.where(only_last, (place == end) & (place < size), target)
         sequences = sequences.masked_fill(only_last & (place > end), vocabulary.pad)
         shown = torch.full_like(sequences, vocabulary.mask)
@@ -67,15 +66,13 @@ class Masked:
             shown = torch.where(draw < 0.1, other, torch.where(draw < 0.2, sequences, shown))
         rows, steps = target.nonzero(as_tuple=True)
         tokens = torch.where(target, shown, sequences)
-        return Batch(
-            tokens, False, rows, steps, sequences[rows, steps], all_see_all(tokens, vocabulary)
-        )
+        visible = all_see_all(tokens, vocabulary)
+        return Batch(tokens, False, rows, steps, sequences[rows, steps], visible)
 
     def query(self, histories: Tensor, vocabulary: Vocabulary) -> Batch:
         last = lengths(histories, vocabulary)
         tokens = torch.cat([histories, torch.full_like(histories[:, :1], vocabulary.pad)], dim=1)
         rows = torch.arange(len(tokens))
         tokens[rows, last] = vocabulary.mask
-        return Batch(
-            tokens, False, rows, last, torch.zeros_like(last), all_see_all(tokens, vocabulary)
-        )
+        visible = all_see_all(tokens, vocabulary)
+        return Batch(tokens, False, rows, last, torch.zeros_like(last), visible)

@@ -1,6 +1,4 @@
-"""The file from which a killed training run goes on: weights, optimizer, best weights and what was
-told so far.
-"""
+"""The file that a killed training run resumes from: weights, optimiser, best weights, history."""
 
 from __future__ import annotations
 
@@ -22,15 +20,13 @@ from tutorial_lib.objectives.batch import Objective
 def fingerprint(
     model: nn.Module, objective: Objective, sequences: Sequence[np.ndarray], plan, seed: int
 ) -> dict[str, str]:
-    """What must be the same for a checkpoint to be gone on from."""
+    """What must be the same for a run to resume from a checkpoint."""
     items = hashlib.sha256()
     for sequence in sequences:
         items.update(np.asarray(sequence, dtype=np.int64).tobytes() + b"|")
-    shapes = [(name, tuple(value.shape)) for name, value in model.state_dict().items()]
-    shapes += [
-        (name, vars(module).get("heads"), vars(module).get("p"))
-        for name, module in model.named_modules()
-    ]  # seen in no shape
+    shapes: list[tuple] = [(name, tuple(value.shape)) for name, value in model.state_dict().items()]
+    for name, module in model.named_modules():  # heads and dropout are seen in no shape
+        shapes.append((name, vars(module).get("heads"), vars(module).get("p")))
     return {
         "plan": repr(plan),
         "objective": repr(objective),
@@ -41,10 +37,16 @@ def fingerprint(
 
 
 class Checkpoint:
-    """A file with the state of one run, given to no other run, and not once a bit has changed."""
+    """A file with the state of one run; it is refused to other runs, and once a bit has changed.
+
+    Args:
+        path: The file.
+        of: The run's `fingerprint`.
+    """
 
     def __init__(self, path: str | Path, of: dict[str, str]):
-        self.path, self.of = Path(path), of
+        self.path = Path(path)
+        self.of = of
 
     def save(self, state: dict) -> None:
         """Write the state with its checksum. Raises OSError that names the file."""
@@ -56,8 +58,9 @@ class Checkpoint:
     def load(self) -> dict | None:
         """The state, on the CPU; None where the file does not exist yet.
 
-        Raises InputError for a damaged file, one without a checksum (of an older version) and one
-        of another run.
+        Raises:
+            InputError: For a file that is damaged, without checksum (of an older version), or of
+                another run.
         """
         if not os.path.lexists(self.path):
             return None
@@ -65,18 +68,17 @@ class Checkpoint:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             of = dict(state["of"])
             recorded = state.pop("sha256", None)
-            found = checksum(state)
+            read = checksum(state)
             del state["of"]
         except Exception as error:
             raise InputError(
                 f"checkpoint {self.path} cannot be read ({type(error).__name__}): delete it to"
                 " start anew"
             ) from None
-        if recorded is None:
-            why = "has no checksum, as older versions wrote it"
-            raise InputError(f"checkpoint {self.path} {why}: delete it to start anew")
-        if recorded != found:
+        if recorded != read:
             why = "is damaged (its sha256 does not match)"
+            if recorded is None:
+                why = "has no checksum, as older versions wrote it"
             raise InputError(f"checkpoint {self.path} {why}: delete it to start anew")
         different = [name for name, value in self.of.items() if of.get(name) != value]
         if different:
@@ -88,9 +90,7 @@ class Checkpoint:
 
 
 def checksum(state: object) -> str:
-    """sha256 over everything in a state, so that no changed bit goes unseen.
-
-    Tensors count by kind, shape and bytes, all else by kind and value.
+    """sha256 over a state: tensors by type, shape and bytes, all else by type and value.
 
     >>> checksum({"epoch": 1}) == checksum({"epoch": 1.0})
     False

@@ -19,15 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
-from tutorial_lib.objectives.batch import Batch, Objective, batches, padded, parts_of, windows
+from tutorial_lib.objectives.batch import Batch, Learner, Objective, batches, padded, windows
 from tutorial_lib.training.checkpoints import Checkpoint, fingerprint
 
-LARGEST = 1_000_000  # epochs; a larger number is a typing error
-MOST_TOKENS = 1 << 24
+LARGEST = 1 << 24  # a larger number is a typing error
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         check_whole("Plan", 1, LARGEST, epochs=self.epochs, evaluate_every=self.evaluate_every)
-        check_whole("Plan", 1, MOST_TOKENS, batch_tokens=self.batch_tokens, length=self.length)
+        check_whole("Plan", 1, LARGEST, batch_tokens=self.batch_tokens, length=self.length)
         check_whole("Plan", 0, LARGEST, patience=self.patience)
         check_number("Plan", "(0, inf)", learning_rate=self.learning_rate)
         check_number("Plan", "(0, inf]", clip=self.clip)
@@ -128,39 +126,6 @@ def descend(
         yield batch, loss.detach()
 
 
-class Learner(nn.Module):
-    """A model and what it has to learn: corrupted batches go in, one loss comes out."""
-
-    def __init__(self, model: nn.Module, objective: Objective):
-        super().__init__()
-        self.model = model
-        self.parts = parts_of(objective)
-
-    def corrupt(self, sequences: Tensor, generator: torch.Generator) -> list[Batch]:
-        """One batch for each part of the objective."""
-        return [part.corrupt(sequences, self.model.vocabulary, generator) for part, _ in self.parts]
-
-    def forward(self, corrupted: list[Batch], counts: list[int]) -> Tensor:
-        """Sum over the parts of weight * sum of losses / count; ``counts``: predictions of each
-        part, in all processes together.
-        """
-        total = torch.zeros(())
-        for (part, weight), batch, count in zip(self.parts, corrupted, counts, strict=True):
-            total = total + weight / max(count, 1) * self.loss(part, batch)
-        return total
-
-    def loss(self, part: Objective, batch: Batch) -> Tensor:
-        """Sum of the losses of one part over its predictions, in nats."""
-        model = self.model
-        hidden = model.predictions(batch)
-        if part.head != "items":
-            answers = model.answers(part.head, hidden)
-            return F.binary_cross_entropy_with_logits(answers, batch.labels, reduction="sum")
-        contexts = functools.partial(batch.contexts, model.vocabulary.pad)
-        items, n_items = model.embedding.weight, model.vocabulary.n_items
-        return part.loss(hidden, items, model.bias, batch.labels, n_items, contexts)
-
-
 def train(
     model: nn.Module,
     objective: Objective,
@@ -215,11 +180,11 @@ class _Run:
         self.sequences, self.plan, self.seed, self.validate = sequences, plan, seed, validate
         bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
         self.accelerator = Accelerator(mixed_precision="bf16" if bf16 else None)
-        if int(os.environ.get("WORLD_SIZE", 1)) != self.accelerator.num_processes:
+        started = int(os.environ.get("WORLD_SIZE", 1))
+        if started != self.accelerator.num_processes:
             raise InputError(
-                f"training: {os.environ['WORLD_SIZE']} processes were started, but they do not"
-                " train together; on machines without a GPU start them as ACCELERATE_USE_CPU=true"
-                " accelerate launch --multi_gpu ..."
+                f"training: {started} processes were started, but they do not train together; on"
+                " machines without a GPU: ACCELERATE_USE_CPU=true accelerate launch --multi_gpu ..."
             )
         matrices = [p for p in model.parameters() if p.ndim > 1]
         vectors = [p for p in model.parameters() if p.ndim <= 1]  # biases and norms do not decay
@@ -230,8 +195,7 @@ class _Run:
         self.inner = Learner(model, objective)
         self.learner, self.optimizer = self.accelerator.prepare(self.inner, optimizer)
         self.history: list[Epoch] = []
-        self.best: dict | None = None
-        self.waited = 0  # evaluations since the best one
+        self.best: dict | None = None  # NDCG and weights
 
     def state(self) -> dict:
         """What `restore` needs, as tensors and plain values."""
@@ -240,24 +204,25 @@ class _Run:
             "optimizer": self.optimizer.state_dict(),
             "history": [asdict(epoch) for epoch in self.history],
             "best": self.best,
-            "waited": self.waited,
         }
 
     def restore(self, state: dict) -> None:
         self.inner.model.load_state_dict(state["weights"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = [Epoch(**epoch) for epoch in state["history"]]
-        self.best, self.waited = state["best"], state["waited"]
+        self.best = state["best"]
 
     def over(self) -> bool:
-        impatient = self.plan.patience and self.waited >= self.plan.patience
-        return len(self.history) >= self.plan.epochs or bool(impatient)
+        """Are all epochs done, or were too many evaluations no better than the best before?"""
+        measured = [epoch.ndcg for epoch in self.history if epoch.ndcg is not None]
+        waited = len(measured) - 1 - measured.index(max(measured)) if measured else 0
+        return len(self.history) >= self.plan.epochs or 0 < self.plan.patience <= waited
 
     def epoch(self) -> Epoch:
         """One pass over the data, and the evaluation where one is due."""
         before = self.history[-1] if self.history else Epoch(0, 0.0, 0.0, 0)
         number = before.number + 1
-        start, total, seen = time.perf_counter(), torch.zeros(()), 0
+        total, seen, start = torch.zeros(()), 0, time.perf_counter()
         self.learner.train()
         steps = descend(
             self.learner.parameters(),
@@ -275,8 +240,7 @@ class _Run:
             seen += counts[0]
         if not seen:
             raise InputError(
-                "training: no item can be predicted from these sequences; expected longer ones, or"
-                " another objective"
+                "training: no item of these sequences can be predicted; expected longer ones"
             )
         mean = float(self.accelerator.reduce(total, "mean")) / seen
         if not math.isfinite(mean):
@@ -318,7 +282,5 @@ class _Run:
         if self.best is None or ndcg[0] > self.best["ndcg"]:
             weights = self.inner.model.state_dict()
             weights = {name: value.detach().clone() for name, value in weights.items()}
-            self.best, self.waited = {"ndcg": ndcg[0], "weights": weights}, 0
-        else:
-            self.waited += 1
+            self.best = {"ndcg": ndcg[0], "weights": weights}
         return ndcg[0]
