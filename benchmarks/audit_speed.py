@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit import LoggedLists, audit
-from tutorial_lib.audit.core.log_file import read_log
+from tutorial_lib.audit.logs.reading import read_log
 from tutorial_lib.data import Dataset, DatasetCard, hold_out_k, load_dataset
 from tutorial_lib.models import EASE
 

@@ -10,11 +10,11 @@ import pytest
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.core.evidence import collect
-from tutorial_lib.audit.core.log_checks import coverage_lines
-from tutorial_lib.audit.core.log_file import read_log
-from tutorial_lib.audit.core.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists
 from tutorial_lib.audit.harms.quality import group_gaps
-from tutorial_lib.audit.report.tables import log_tables
+from tutorial_lib.audit.logs.coverage import coverage_lines
+from tutorial_lib.audit.logs.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists
+from tutorial_lib.audit.logs.reading import read_log
+from tutorial_lib.audit.report.tables import log_table
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.models import EASE, Popularity, Random
@@ -99,7 +99,7 @@ def test_small_groups_of_a_log_are_not_counted_out(ds, split, lists):
     men = table.loc["M", ["logged", "users"]]
     assert (men % 10 == 0).all() and men["logged"] == pytest.approx((~women).sum(), abs=5)
     assert table.loc["M", "share"] == 1
-    ((_, told),) = log_tables(audit(LoggedLists(part), ds, split, attributes=["gender"]))
+    told = log_table(collect(LoggedLists(part), ds, split, attributes=["gender"]).log_coverage)
     assert told["logged"].str.startswith("about").sum() == 1
 
 
@@ -501,7 +501,7 @@ def test_a_damaged_or_bottomless_archive_is_one_line(tmp_path, monkeypatch):
         path.write_bytes(content)
         with pytest.raises(InputError, match="cannot be read"):
             read_log(path)
-    monkeypatch.setattr("tutorial_lib.audit.core.log_file.LARGEST", 1_000)
+    monkeypatch.setattr("tutorial_lib.audit.logs.reading.LARGEST", 1_000)
     path.write_bytes(whole)
     with pytest.raises(InputError, match="unpacked"):
         read_log(path)

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from tutorial_lib.audit.core.evidence import collect
-from tutorial_lib.audit.core.log_file import read_log
-from tutorial_lib.audit.core.logged import LoggedLists
+from tutorial_lib.audit.logs.logged import LoggedLists
+from tutorial_lib.audit.logs.reading import read_log
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.errors import InputError
 

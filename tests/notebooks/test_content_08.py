@@ -10,8 +10,8 @@ import pytest
 from test_content_00_01 import cells
 
 from tutorial_lib.audit.core.evidence import collect
-from tutorial_lib.audit.core.logged import LoggedLists
 from tutorial_lib.audit.harms.protocols import PROTOCOLS
+from tutorial_lib.audit.logs.logged import LoggedLists
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.language.attributes import ATTRIBUTES, NEUTRAL, PARAPHRASES, about

@@ -116,7 +116,7 @@ def show_report(report) -> None:
     """Print an `AuditReport`: findings, what could not be measured, the three sentences, opinion
     and reasons.
     """
-    from tutorial_lib.audit.report.parts import opening
+    from tutorial_lib.audit.report.opening import opening
     from tutorial_lib.audit.report.tables import interval, number
 
     rows = [
@@ -226,8 +226,8 @@ def _loaded(folder: str, ds):
 
 def _logged(path: str, ds, whole):
     """The log at ``path``; one that matches nobody is refused before anything is written."""
-    from tutorial_lib.audit.core.log_file import read_log
-    from tutorial_lib.audit.core.logged import LoggedLists
+    from tutorial_lib.audit.logs.reading import read_log
+    from tutorial_lib.audit.logs.logged import LoggedLists
 
     log = LoggedLists.from_frame(read_log(path), dataset=ds, whole=whole, name=Path(path).name)
     log.strangers(ds)
@@ -240,13 +240,13 @@ def export_ids(dataset: str, folder: Path, *, core: int = 5) -> tuple[Path, Path
 
     Columns: code, user_id; and code, item_id, title. Existing files are replaced.
     """
-    from tutorial_lib.audit.report.saving import FORMULA, write_together
+    from tutorial_lib.audit.report.files import as_text_cell, write_together
     from tutorial_lib.data import load_dataset
 
     _, ds = _audited(load_dataset(dataset), core)
     items = ds.items[["item_id", "title"]]
     # ids stay as they are, so that they can be read back; titles may look like formulas
-    titles = [f"'{title}" if str(title).startswith(FORMULA) else title for title in items["title"]]
+    titles = items["title"].map(as_text_cell)
     tables = {"users.csv": ds.users[["user_id"]], "items.csv": items.assign(title=titles)}
     texts = {name: table.to_csv(index_label="code") for name, table in tables.items()}
     users, items = write_together(Path(folder), texts)

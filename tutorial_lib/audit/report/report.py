@@ -10,37 +10,32 @@ import pandas as pd
 
 from tutorial_lib.audit.core.declaration import Declaration
 from tutorial_lib.audit.core.finding import Finding, findings_frame, judge
-from tutorial_lib.audit.core.opinion import (
-    COMMENTS,
-    NEGATIVE,
-    NONE,
-    OPINIONS,
-    POSITIVE,
-    Facts,
-    Opinion,
-    facts_of,
-    opinion_of,
-)
+from tutorial_lib.audit.core.opinion import Facts, Opinion, facts_of, opinion_of
 from tutorial_lib.errors import InputError
 
-__all__ = ["COMMENTS", "NEGATIVE", "NONE", "OPINIONS", "POSITIVE", "AuditReport", "Opinion"]
-
 PROTOCOL_COLUMNS = ("model", "protocol", "metric", "a", "b", "gap", "low", "high")
+DESCRIPTIVE_COLUMNS = ("harm", "measure", "value", "low", "high", "note")
 
 
 @dataclass(frozen=True)
 class AuditReport:
     """The result of `audit`.
 
-    system: what was audited (class and parameters). scope: name -> text: data set, protocol, users,
-    versions, hashes, seed, seconds. margins: name -> margin as declared. family: metric names
-    declared before measuring (Holm). findings: everything tested, not only what fired. groups:
-    DataFrame with columns attribute, group, n, status ("measured", "too few for an interval",
-    "suppressed", "empty"). problems: one line for everything that could not be measured, and why.
-    descriptives: numbers without a null, such as coverage or Gini: columns harm, measure, value,
-    low and high (reachable range), note. usable: does any list hold an item of the catalogue?
-    declaration: what was fixed before the system was asked, with its hash. log_coverage: of a log,
-    columns attribute, group, logged, users, share. protocols: of `with_protocols`.
+    Args:
+        system: what was audited: class and parameters.
+        scope: name -> text: data set, protocol, users, versions, hashes, seed, seconds.
+        margins: name -> margin as declared.
+        family: names of the metrics declared before measuring (Holm).
+        findings: everything tested, not only what is MATERIAL.
+        groups: columns attribute, group, n, and status: "measured", "too few for an interval",
+            "suppressed" or "empty".
+        problems: one line for everything that could not be measured, and why.
+        descriptives: numbers without a null hypothesis, such as coverage or Gini: columns harm,
+            measure, value, low and high (reachable range), note.
+        usable: whether any list holds an item of the catalogue.
+        declaration: what was fixed before the system was asked, with its hash.
+        log_coverage: of a log, columns attribute, group, logged, users, share.
+        protocols: the table given to `with_protocols`.
     """
 
     system: str
@@ -51,9 +46,7 @@ class AuditReport:
     groups: pd.DataFrame
     problems: tuple[str, ...] = ()
     descriptives: pd.DataFrame = field(
-        default_factory=lambda: pd.DataFrame(
-            columns=["harm", "measure", "value", "low", "high", "note"]
-        )
+        default_factory=lambda: pd.DataFrame(columns=DESCRIPTIVE_COLUMNS)
     )
     usable: bool = True
     declaration: Declaration | None = None
@@ -71,10 +64,13 @@ class AuditReport:
         )
 
     def with_protocols(self, table: pd.DataFrame) -> AuditReport:
-        """A report that also shows the gap under several protocols or splits: a table of
-        `gap_by_protocol`, at least three protocols.
+        """A report that also shows the gap under several protocols or splits.
 
-        Raises InputError for a table without its columns or with fewer than three protocols.
+        Args:
+            table: the result of `gap_by_protocol`, with at least three protocols.
+
+        Raises:
+            InputError: a column is missing, or there are fewer than three protocols.
         """
         lacking = [name for name in PROTOCOL_COLUMNS if name not in table]
         if lacking:
@@ -90,46 +86,57 @@ class AuditReport:
         return replace(self, protocols=table)
 
     @property
+    def declared(self) -> tuple[Finding, ...]:
+        """Findings of the family that was declared before measuring."""
+        return tuple(f for f in self.findings if f.metric in self.family)
+
+    @property
+    def exploratory(self) -> tuple[Finding, ...]:
+        """All other findings."""
+        return tuple(f for f in self.findings if f.metric not in self.family)
+
+    @property
     def facts(self) -> Facts:
         """What the opinion rests on."""
         return facts_of(self.findings, self.family, self.problems, self.usable)
 
     @property
     def opinion(self) -> Opinion:
-        """One of `OPINIONS`, by the first of `opinion.RULES` that holds, with its reasons."""
+        """The opinion of the first of `opinion.RULES` that holds, with its reasons."""
         return opinion_of(self.facts)[0]
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a finding, in the columns of `findings_frame`."""
+        """One row per finding, in the columns of `findings_frame`."""
         return findings_frame(self.findings)
 
     def to_markdown(self) -> str:
         """The whole report as Markdown, opinion first."""
-        from tutorial_lib.audit.report.markdown import markdown
+        from tutorial_lib.audit.report.render import markdown
 
         return markdown(self)
 
     def to_html(self) -> str:
-        """The whole report as one page that needs nothing else: style and figures inside, tables
-        with captions, alternative texts.
-        """
-        from tutorial_lib.audit.report.html import page
+        """The whole report as one page that needs nothing else: style and figures inside."""
+        from tutorial_lib.audit.report.render import page
 
         return page(self)
 
     def _repr_html_(self) -> str:
-        from tutorial_lib.audit.report.html import summary
+        from tutorial_lib.audit.report.render import summary
 
         return summary(self)
 
     def save(self, folder: str | Path) -> tuple[Path, ...]:
-        """Write report.html, report.md, findings.csv and model_card.md, all four or none; their
-        paths.
+        """Write report.html, report.md, findings.csv and model_card.md, all four or none.
 
-        Raises InputError with the path that could not be written.
+        Returns:
+            The paths of the files.
+
+        Raises:
+            InputError: with the path that could not be written.
         """
-        from tutorial_lib.audit.report.model_card import model_card
-        from tutorial_lib.audit.report.saving import safe_csv, write_together
+        from tutorial_lib.audit.report.files import safe_csv, write_together
+        from tutorial_lib.audit.report.render import model_card
 
         files = {
             "report.html": self.to_html(),

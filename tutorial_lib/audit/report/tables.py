@@ -3,24 +3,51 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tutorial_lib.audit.core.finding import MARGINS, MATERIAL, Finding, shown, two_digits
+from tutorial_lib.audit.core.finding import MATERIAL, Finding
+from tutorial_lib.audit.core.groups import shown
+from tutorial_lib.audit.core.margins import MARGINS
 from tutorial_lib.audit.core.opinion import RULES
 from tutorial_lib.audit.harms.register import evidence_frame, row_of
+from tutorial_lib.audit.report.opening import needed
+
+if TYPE_CHECKING:
+    from tutorial_lib.audit.report.report import AuditReport
 
 DASH = "–"
 
 
-def split_findings(report) -> tuple[list[Finding], list[Finding]]:
-    """Findings of the declared family, and all others."""
-    declared = [f for f in report.findings if f.metric in report.family]
-    return declared, [f for f in report.findings if f.metric not in report.family]
+def number(value: float, *, sign: bool = True, digits: int = 4) -> str:
+    """So many decimals, or a dash for what is not known."""
+    if pd.isna(value):
+        return DASH
+    return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+
+
+def interval(value: float, low: float, high: float, *, sign: bool = True, digits: int = 4) -> str:
+    """A number with its interval, or a dash."""
+    if pd.isna(value):
+        return DASH
+    estimate, *ends = [number(x, sign=sign, digits=digits) for x in (value, low, high)]
+    return f"{estimate} [{'no interval' if DASH in ends else ', '.join(ends)}]"
+
+
+def p_text(p: float) -> str:
+    """Three decimals, as far as permutations can tell; a dash where there is no test."""
+    return "< 0.001" if p < 0.001 else number(p, sign=False, digits=3)
+
+
+def _frame(rows: Sequence[Mapping], none: str = "none") -> pd.DataFrame:
+    """A row per mapping; one that says so where there is none."""
+    return pd.DataFrame(rows) if rows else pd.DataFrame({"": [none]})
 
 
 def rules_table(place: int) -> pd.DataFrame:
+    """The rules of the opinion. place: of the one that applies."""
     rows = [
         (f"{i + 1}", rule.when, rule.word, "applies here" if i == place else "")
         for i, rule in enumerate(RULES)
@@ -28,47 +55,45 @@ def rules_table(place: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["rule", "if", "then", "this audit"])
 
 
-def declared_table(report) -> pd.DataFrame:
-    """The declared family for reading, a row a test: everything that its verdict rests on."""
-    rows = [
-        {
+def declared_table(report: AuditReport) -> pd.DataFrame:
+    """The declared family, one row per test: everything that its verdict rests on."""
+    rows = []
+    for f in report.declared:
+        users = f"{shown(f.n, rounded=f.hides_sizes)} / "
+        users += DASH if math.isnan(f.n_needed) else needed(f.n_needed)
+        row = {
             "test": f.metric,
             "verdict": f.verdict,
             "difference [95 %]": interval(f.estimate, *f.ci),
             "ratio [95 %]": interval(*f.ratio, sign=False, digits=2),
-            "margin": f"{number(f.margin, sign=False)}{_set_by(report, f)}",
+            "margin": number(f.margin, sign=False) + _set_by(report, f),
             "MDE after Holm": number(f.mde, sign=False),
             "could decide": ("yes" if f.could_decide else "no") if f.measured else DASH,
-            "users: had / needed": f"{shown(f.n, rounded=f.hides_sizes)} / {_needed(f)}",
+            "users: had / needed": users,
             "adjusted p": p_text(f.p_adjusted),
-            "notes": " ".join([levels_text(f), *f.notes]).strip(),
+            "notes": " ".join([_levels(f), *f.notes]).strip(),
         }
-        for f in split_findings(report)[0]
-    ]
-    return pd.DataFrame(rows) if rows else pd.DataFrame({"": ["none"]})
+        rows.append(row)
+    return _frame(rows)
 
 
-def _needed(f: Finding) -> str:
-    return DASH if math.isnan(f.n_needed) else rounded(f.n_needed)
-
-
-def _set_by(report, f: Finding) -> str:
+def _set_by(report: AuditReport, f: Finding) -> str:
     if report.declaration is None or f.margin_name not in report.declaration.margins:
         return ""
     value, who = report.declaration.margins[f.margin_name]
     return f" ({who}{'' if value is None else f': {value:g}'})"
 
 
-def levels_text(f: Finding) -> str:
+def _levels(f: Finding) -> str:
     """The mean of each side, with its interval."""
     if not f.levels:
         return ""
-    told = [f"{x.group} {interval(x.mean, x.low, x.high, sign=False)}" for x in f.levels]
-    return f"Levels: {'; '.join(told)} (n: {f.sizes})."
+    sides = [f"{x.group} {interval(x.mean, x.low, x.high, sign=False)}" for x in f.levels]
+    return f"Levels: {'; '.join(sides)} (n: {f.sizes})."
 
 
 def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
-    """Findings for reading: numbers as text, what is suppressed as a dash."""
+    """One row per finding."""
     rows = [
         {
             "measure": f.metric,
@@ -79,11 +104,11 @@ def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
             "p": p_text(f.p),
             "adjusted p": p_text(f.p_adjusted),
             "harm": f.harm,
-            "notes": " ".join([f"n: {f.sizes}.", _worse_off(f), *f.notes]).replace("  ", " "),
+            "notes": " ".join(filter(None, [f"n: {f.sizes}.", _worse_off(f), *f.notes])),
         }
         for f in findings
     ]
-    return pd.DataFrame(rows) if rows else pd.DataFrame({"": ["none"]})
+    return _frame(rows)
 
 
 def _worse_off(f: Finding) -> str:
@@ -92,67 +117,53 @@ def _worse_off(f: Finding) -> str:
     return f"Worse off: {f.bearer}." if f.bearer else "Good news: nobody is worse off."
 
 
-def interval(value: float, low: float, high: float, *, sign: bool = True, digits: int = 4) -> str:
-    """A number with its interval, or a dash."""
-    if pd.isna(value):
-        return DASH
-    told = number(value, sign=sign, digits=digits)
-    return (
-        f"{told} [no interval]"
-        if pd.isna(low) or pd.isna(high)
-        else (
-            f"{told} [{number(low, sign=sign, digits=digits)},"
-            f" {number(high, sign=sign, digits=digits)}]"
-        )
-    )
+def scope_table(report: AuditReport) -> pd.DataFrame:
+    values = [str(value) for value in report.scope.values()]
+    return pd.DataFrame({"": list(report.scope), "value": values})
 
 
-def number(value: float, *, sign: bool = True, digits: int = 4) -> str:
-    """So many decimals, or a dash for what is not known."""
-    if pd.isna(value):
-        return DASH
-    return f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
-
-
-def p_text(p: float) -> str:
-    """Three decimals, as far as permutations can tell; a dash where there is no test."""
-    return "< 0.001" if p < 0.001 else number(p, sign=False, digits=3)
-
-
-def pairs(mapping) -> pd.DataFrame:
-    return pd.DataFrame({"": list(mapping), "value": [str(value) for value in mapping.values()]})
-
-
-def log_tables(report) -> tuple[tuple[str, pd.DataFrame], ...]:
-    if report.log_coverage is None or not len(report.log_coverage):
-        return ()
-    frame = report.log_coverage.copy()
+def log_table(coverage: pd.DataFrame) -> pd.DataFrame:
+    """Who is in a log, sizes as they may be published. coverage: of `log_coverage`."""
+    frame = coverage.copy()
     hidden = frame["logged"].isna().groupby(frame["attribute"]).transform("any")
     for name in ("logged", "users"):
-        told = zip(frame[name], hidden, strict=True)
-        frame[name] = [DASH if pd.isna(n) else shown(int(n), rounded=few) for n, few in told]
+        pairs = zip(frame[name], hidden, strict=True)
+        frame[name] = [DASH if pd.isna(n) else shown(int(n), rounded=few) for n, few in pairs]
     frame["share"] = [DASH if pd.isna(share) else f"{share:.0%}" for share in frame["share"]]
-    return (("The log: share of each group's users whose lists were logged", frame),)
+    return frame
 
 
-def register_table(report) -> pd.DataFrame:
+def protocols_table(protocols: pd.DataFrame) -> pd.DataFrame:
+    rows = [
+        {
+            "measure": f"{r.metric}: {f'{r.attribute} {r.a} - {r.b}'.strip()}",
+            "model": r.model,
+            "protocol": r.protocol,
+            "gap [95 %]": interval(r.gap, r.low, r.high),
+        }
+        for r in protocols.itertuples()
+    ]
+    return _frame(rows)
+
+
+def register_table(report: AuditReport) -> pd.DataFrame:
     """The register beside what was tested; how and what to do stand in the notes."""
     frame = evidence_frame(report.findings).reset_index(names="row")
-    told = [
+    notes = [
         f"Evidence: {r.route}. To mitigate: {r.mitigation}. {r.frames}" for r in frame.itertuples()
     ]
-    return frame[["row", "harm", "what", "stakeholder", "risk", "tested", "material"]].assign(
-        notes=told
-    )
+    columns = ["row", "harm", "what", "stakeholder", "risk", "tested", "material"]
+    return frame[columns].assign(notes=notes)
 
 
-def margins_table(report) -> pd.DataFrame:
-    by = report.declaration.margins if report.declaration else {}
+def margins_table(report: AuditReport) -> pd.DataFrame:
+    """Every margin with who set it, and what it is a margin of."""
+    declared = report.declaration.margins if report.declaration else {}
     rows = [
         (
             name,
             number(value, sign=False),
-            by.get(name, (None, DASH))[1],
+            declared[name][1] if name in declared else DASH,
             MARGINS[name][2] if name in MARGINS else "",
         )
         for name, value in report.margins.items()
@@ -160,36 +171,33 @@ def margins_table(report) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["margin", "value", "set by", "of"])
 
 
-def descriptives_table(report) -> pd.DataFrame:
+def descriptives_table(report: AuditReport) -> pd.DataFrame:
     frame = report.descriptives.copy()
     for column in ("value", "low", "high"):
         frame[column] = [number(value, sign=False) for value in frame[column]]
     return frame.rename(columns={"note": "notes"})
 
 
-def treatment_table(report) -> pd.DataFrame:
-    """One row for every material finding that harms somebody, whether or not the register has a row
-    for it.
-    """
+def treatment_table(report: AuditReport) -> pd.DataFrame:
+    """One row for every material finding that harms somebody, also outside the register."""
     rows = []
-    for f in filter(lambda f: f.harmful, report.findings):
-        row = row_of(f.metric)
-        rows.append((f.harm, f.metric, f.bearer, row.mitigation if row else "to be found"))
-    if not rows:
-        return pd.DataFrame({"": ["no material finding that harms somebody"]})
-    frame = pd.DataFrame(rows, columns=["harm", "finding", "worse off", "possible mitigation"])
-    return frame.assign(**{"residual risk": "", "owner": "", "date": ""})
+    for f in report.findings:
+        if not f.harmful:
+            continue
+        known = row_of(f.metric)
+        row = {
+            "harm": f.harm,
+            "finding": f.metric,
+            "worse off": f.bearer,
+            "possible mitigation": known.mitigation if known else "to be found",
+        }
+        rows.append(row | dict.fromkeys(("residual risk", "owner", "date"), ""))
+    return _frame(rows, none="no material finding that harms somebody")
 
 
-def groups_table(report) -> pd.DataFrame:
+def groups_table(report: AuditReport) -> pd.DataFrame:
+    """Every group; beside a suppressed one the others are told to the nearest ten."""
     groups = report.groups
-    small = groups.loc[groups["status"] == "suppressed", "attribute"] if "status" in groups else ()
-    rounded = [attribute in set(small) for attribute in groups["attribute"]] if len(groups) else []
-    return groups.assign(
-        n=[shown(n, rounded=near) for n, near in zip(groups["n"], rounded, strict=True)]
-    )
-
-
-def rounded(n: float) -> str:
-    """Two figures: nobody knows such a number better."""
-    return f"{two_digits(n):,}"
+    hidden = (groups["status"] == "suppressed").groupby(groups["attribute"]).transform("any")
+    sizes = [shown(n, rounded=near) for n, near in zip(groups["n"], hidden, strict=True)]
+    return groups.assign(n=sizes)
