@@ -60,7 +60,7 @@ goldens: $(STAMP)
 	@mkdir -p runs && rm -f runs/goldens.jsonl
 	@for seed in 0 1 2 3 4; do TUTORIAL_RESULTS=runs/goldens.jsonl $(BIN)/tutorial run $(NOTEBOOKS) --solutions --seed $$seed \
 	  --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET)) --out runs/goldens-$$seed || exit 1; done
-	$(BIN)/python -m tutorial_workshop.page.goldens record runs/goldens.jsonl
+	$(BIN)/python -m tools.goldens runs/goldens.jsonl
 
 slides: $(STAMP)
 	$(BIN)/python slides/build.py

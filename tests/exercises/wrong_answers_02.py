@@ -151,7 +151,7 @@ WRONG_ANSWERS = {
         (too_wide, "expected 1 rows of 1"),
     ],
     "02-mask-items": [
-        (in_place, "changed the history"),
+        (in_place, "The next epoch would train on masks"),
         (labels_everywhere, "could copy the answer"),
         (label_is_the_mask, "keep it before you hide it"),
         (only_the_targets, "so that both stay aligned"),

@@ -91,9 +91,9 @@ WRONG_ANSWERS = {
         (by_length, "divided by the length of the embedding"),
         (by_gradient, "divided by the length of the gradient"),
         (absolute, "took the absolute value"),
-        (distances, "Row 3 of E is"),
-        (ranks, "worked out by hand"),
-        (a_text, "expected one number a word"),
+        (distances, "the inner product of each row"),
+        (ranks, "no softmax and no ranks"),
+        (a_text, "expected an array of numbers. Give one number per word"),
     ],
     "05-accept": [
         (first_good, "the first word that lowers the loss"),

@@ -122,7 +122,7 @@ WRONG_ANSWERS = {
         (by_the_middle, "Look at the ends, not the middle"),
         (not_detected_is_equivalent, "*Not detected* is not *equivalent*"),
         (without_detection, "a difference was detected, and it is small"),
-        (says_fair, "expected one of MATERIAL"),
+        (says_fair, "Give back one of MATERIAL"),
         (detected_only_above, "A negative difference was detected too"),
     ],
     "08-excess": [
@@ -131,7 +131,7 @@ WRONG_ANSWERS = {
         (over_everything, "one number per prompt"),
         (against_the_closest, "most similar"),
         (against_the_farthest, "least similar"),
-        (mean_of_all_paraphrases, "expected [.3, -.1]"),
+        (mean_of_all_paraphrases, "worked out by hand it is [0.3, -0.1]"),
     ],
     "08-auditor": [
         (any_small_p, "in the declared family alone"),

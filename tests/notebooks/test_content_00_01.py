@@ -19,9 +19,10 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare, evaluate, mean_interval, ranking_metrics
 from tutorial_lib.evaluation.protocols import evaluate_sampled, impossible_share
 from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, TransitionKNN
+from tutorial_workshop.exercises.loading import all_exercises, get_exercise
 from tutorial_workshop.figures import basics as figures
 from tutorial_workshop.page import output as telling
-from tutorial_workshop.page.checker import all_exercises, get_exercise, whose
+from tutorial_workshop.page.checker import whose
 from tutorial_workshop.page.display import png_bytes
 from tutorial_workshop.page.questions import FOLDER, load_questions
 from tutorial_workshop.page.widgets import grid

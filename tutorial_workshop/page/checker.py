@@ -1,8 +1,5 @@
 """Exercises that never block: checks that name the mistake, graded hints, and a reference to go on
-with.
-
-The exercises of notebook NN live in ``exercise_NN.py``, in a dict ``EXERCISES``: name ->
-``Exercise``; the name starts with ``NN-``.
+with. The exercises themselves are in ``tutorial_workshop/exercises``.
 """
 
 from __future__ import annotations
@@ -10,106 +7,12 @@ from __future__ import annotations
 import copy
 import functools
 import html
-import importlib
-import math
-import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
 
-import tutorial_workshop.exercises
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import InputError
+from tutorial_workshop.exercises.checks import Mistake, NotAttempted
+from tutorial_workshop.exercises.loading import Exercise, get_exercise
 from tutorial_workshop.page.display import display_html, folded, inline_html
-
-
-class Mistake(Exception):
-    """Raised by a check: one or two sentences to the learner, what came out, what was expected, and
-    the likely reason.
-    """
-
-
-class NotAttempted(Exception):
-    """The learner's function gave back nothing: the stub is still a stub."""
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """One exercise.
-
-    Args:
-        name: e.g. ``"01-ndcg"``.
-        task: one sentence, what to write.
-        checks: functions that take the learner's function, call it on small cases, and raise
-            ``Mistake``. Each tests a property (a bound, a case worked out by hand, a change of
-            input and what must follow), never equality with the reference. They run in order, and
-            the first mistake is told: put the most specific first.
-        reference: the function to go on with meanwhile, from the library where the library has one.
-        hints: three, from a nudge to nearly the code.
-        solution: the code, as it would stand in the notebook; a test runs it through the checks.
-    """
-
-    name: str
-    task: str
-    checks: tuple[Callable[[Callable], None], ...]
-    reference: Callable
-    hints: tuple[str, str, str]
-    solution: str
-
-
-def all_exercises() -> dict[str, Exercise]:
-    """Every exercise of the kit, by name."""
-    found: dict[str, Exercise] = {}
-    for module in sorted(
-        m.name
-        for m in pkgutil.iter_modules(tutorial_workshop.exercises.__path__)
-        if m.name.startswith("exercise_")
-    ):
-        found.update(importlib.import_module(f"tutorial_workshop.exercises.{module}").EXERCISES)
-    return found
-
-
-def get_exercise(name: str) -> Exercise:
-    """The exercise of that name; an unknown one is refused with the nearest names."""
-    exercises = all_exercises()
-    if name not in exercises:
-        raise unknown_name("exercise", name, sorted(exercises))
-    return exercises[name]
-
-
-def expect_close(
-    found: object,
-    expected: float,
-    where: str,
-    reasons: dict[float, str] | None = None,
-    otherwise: str = "",
-) -> None:
-    """Raise a ``Mistake`` unless ``found`` is the number ``expected`` (to 1e-6).
-
-    Args:
-        found: what the learner's function gave.
-        expected: the value worked out by hand.
-        where: the call, as the learner would write it.
-        reasons: wrong value -> what most likely led to it.
-        otherwise: what to say about any other wrong value.
-    """
-    try:
-        value = float("text" if isinstance(found, (str, bytes)) else found)
-    except (TypeError, ValueError):
-        raise Mistake(
-            f"`{where}` gave {type(found).__name__} {found!r:.60}; expected one number."
-        ) from None
-    if math.isclose(value, expected, rel_tol=1e-6, abs_tol=1e-6):
-        return
-    reason = next(
-        (
-            text
-            for wrong, text in (reasons or {}).items()
-            if math.isclose(value, wrong, rel_tol=1e-6, abs_tol=1e-6)
-        ),
-        otherwise,
-    )
-    raise Mistake(
-        f"`{where}` gave {value:.4f}; worked out by hand it is {expected:.4f}. {reason}".rstrip()
-    )
 
 
 def _guarded(function: Callable) -> Callable:
