@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 from numbers import Integral, Real
+from typing import Any, TypeGuard
 
 
 class InputError(ValueError):
@@ -27,52 +28,61 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     known = list(known)
     near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return InputError(f"unknown {kind} {_short(name)}: {hint}Known: {', '.join(known)}")
+    return InputError(f"unknown {kind} {shortened(name)}: {hint}Known: {', '.join(known)}")
 
 
 LARGEST_SEED = 2**63 - 1  # what both numpy and torch take
 
 
-def check_whole(where: str, low: int, high: int | None = None, **values) -> None:
-    """InputError for the first of the named values that is no whole number from ``low`` to
-    ``high``.
+def is_whole(value: Any) -> TypeGuard[int]:
+    """Is this a whole number? True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> TypeGuard[float]:
+    """Is this a real number? True and False are none; NaN is one."""
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_whole(where: str, low: int, high: int | None = None, **values: Any) -> None:
+    """InputError for the first of the named values that is not a whole number in low..high.
 
     >>> check_whole("adapt", 0, labels=64)
     """
     for name, value in values.items():
-        whole = isinstance(value, Integral) and not isinstance(value, bool)
-        if not whole or value < low or (high is not None and value > high):
+        if not is_whole(value) or value < low or (high is not None and value > high):
             most = "" if high is None else f" to {high:,}"
             raise InputError(
-                f"{where}({name}={_short(value)}): expected a whole number from {low:,}{most}"
+                f"{where}({name}={shortened(value)}): expected a whole number from {low:,}{most}"
             )
 
 
-def check_seed(where: str, seed: int) -> None:
-    """InputError for a seed that numpy or torch would refuse: expected a whole number from 0 to
-    2**63 - 1.
-    """
+def check_seed(where: str, seed: Any) -> None:
+    """InputError for a seed that numpy or torch would refuse."""
     check_whole(where, 0, LARGEST_SEED, seed=seed)
 
 
-def check_number(where: str, within: str, **values) -> None:
-    """InputError for the first of the named values that is no number in the interval ``within``;
-    NaN is none.
+def check_number(where: str, within: str, **values: Any) -> None:
+    """InputError for the first of the named values that is not a number in the interval ``within``;
+    NaN is in none.
 
     >>> check_number("Budget", "(0, 10]", learning_rate=1e-3)
     """
     low, high = (float(end) for end in within[1:-1].split(","))
     for name, value in values.items():
-        number = isinstance(value, Real) and not isinstance(value, bool)
-        inside = number and (low < value or (within[0] == "[" and low == value))
-        if not inside or not (value < high or (within[-1] == "]" and value == high)):
-            raise InputError(f"{where}({name}={_short(value)}): expected a number in {within}")
+        above = is_number(value) and (low < value or (within[0] == "[" and low == value))
+        if not above or not (value < high or (within[-1] == "]" and value == high)):
+            raise InputError(f"{where}({name}={shortened(value)}): expected a number in {within}")
 
 
-def _short(value) -> str:
-    """The value as given, cut to fit a line; a number of thousands of digits cannot be printed."""
+def shortened(value: Any, most: int = 60) -> str:
+    """The value as Python writes it, cut to at most ``most`` characters.
+
+    >>> shortened("a" * 100, most=10)
+    "'aaaaaa..."
+    """
     try:
         text = repr(value)
-    except ValueError:
+    except ValueError:  # a number of thousands of digits
         return f"a number of {value.bit_length():,} bits"
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return text if len(text) <= most else f"{text[: most - 3]}..."

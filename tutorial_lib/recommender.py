@@ -5,24 +5,26 @@ language model.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from numbers import Integral
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from tutorial_lib.data.histories import Histories, check_histories, flatten
-from tutorial_lib.errors import InputError, check_whole
+from tutorial_lib.errors import InputError, check_whole, is_whole
 
 
 @runtime_checkable
 class Recommender(Protocol):
-    """Fit on the training part of a split, then score or rank the whole catalogue for any history."""
+    """Fit on the training part of a split, then score or rank the whole catalogue."""
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Recommender: ...
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
-        """[n, n_items], higher is better. ``users``: user codes, one a row, for models that know
-        users.
+        """[n, n_items], higher is better.
+
+        Args:
+            histories: one sequence of item codes per row, oldest first.
+            users: user codes, one per row, for models that know users.
         """
         ...
 
@@ -34,15 +36,13 @@ class Recommender(Protocol):
         users: Sequence[int] | None = None,
         exclude_seen: bool = True,
     ) -> np.ndarray:
-        """[n, k] item codes, best first; -1 fills the end where fewer than k items may be
-        recommended.
-        """
+        """[n, k] item codes, best first; -1 fills the end where fewer than k may be recommended."""
         ...
 
 
 class ScoreRecommender:
-    """Base of every recommender that scores the whole catalogue: `recommend` is `score`, seen items
-    out, top k.
+    """Base of every recommender that scores the whole catalogue: `recommend` is `score`, without
+    seen items, top k.
     """
 
     n_items: int  # set by fit
@@ -60,25 +60,25 @@ class ScoreRecommender:
         block: int = 1024,
     ) -> np.ndarray:
         n_items = fitted(self).n_items
-        if isinstance(k, bool) or not isinstance(k, Integral) or not 1 <= k <= n_items:
+        if not is_whole(k) or not 1 <= k <= n_items:
             raise InputError(
                 f"recommend(k={k}): k must lie in 1..{n_items}, the size of the catalogue"
             )
         check_whole("recommend", 1, block=block)
         check_histories(histories, n_items)
-        histories = list(histories)
-        if users is not None and len(users) != len(histories):
+        listed: Any = list(histories)
+        if users is not None and len(users) != len(listed):
             raise InputError(
-                f"recommend: {len(histories)} histories but {len(users)} users; "
-                "expected one user a history"
+                f"recommend: {len(listed)} histories but {len(users)} users; "
+                "expected one user per history"
             )
-        users = None if users is None else np.asarray(users)
-        out = np.empty((len(histories), k), dtype=np.int64)
-        for start in range(0, len(histories), block):
+        out = np.empty((len(listed), k), dtype=np.int64)
+        for start in range(0, len(listed), block):
             rows = slice(start, start + block)
-            scores = self.score(histories[rows], users=None if users is None else users[rows])
-            check_shape(self, scores, len(histories[rows]), n_items)
-            out[rows] = top_k(scores, k, exclude=histories[rows] if exclude_seen else None)
+            some: Any = None if users is None else np.asarray(users)[rows]
+            scores = self.score(listed[rows], users=some)
+            check_shape(self, scores, len(listed[rows]), n_items)
+            out[rows] = top_k(scores, k, exclude=listed[rows] if exclude_seen else None)
         return out
 
 
@@ -93,31 +93,36 @@ def fitted(recommender):
 
 
 def check_shape(recommender, scores: np.ndarray, n_rows: int, n_items: int) -> None:
-    """InputError unless ``score`` gave one row a history and one column an item."""
+    """InputError unless ``score`` gave one row per history and one column per item."""
     if np.shape(scores) != (n_rows, n_items):
         raise InputError(
             f"{type(recommender).__name__}.score returned shape {np.shape(scores)}, expected "
-            f"({n_rows}, {n_items}): one row a history, one column an item"
+            f"({n_rows}, {n_items}): one row per history, one column per item"
         )
 
 
 def refuse_nan(scores: np.ndarray, names: Sequence | None = None) -> None:
-    """InputError that names the first row with NaN; ``names``: user of each row, where it is known."""
+    """InputError that names the first row with NaN; ``names``: user of each row, where known."""
     bad = np.flatnonzero(np.isnan(scores).any(axis=1))
     if len(bad):
         where = f"row {bad[0]}" if names is None else f"user {names[bad[0]]}"
         raise InputError(
-            f"scores of {where} contain NaN: a ranking needs numbers (log-probabilities and -inf"
-            " are fine)"
+            f"scores of {where} contain NaN: a ranking needs numbers (log-probabilities and -inf "
+            "are fine)"
         )
 
 
 def top_k(scores: np.ndarray, k: int, exclude: Histories | None = None) -> np.ndarray:
     """[n, k] columns with the highest scores, best first; equal scores: lower column first.
 
-    ``exclude``: item codes per row that may not appear (nor may items scored -inf). Where fewer
-        than k remain, the row ends in -1.
-    Raises InputError on NaN scores.
+    Args:
+        scores: [n, n_items].
+        k: 1..n_items.
+        exclude: item codes per row that may not appear (nor may items scored -inf); where fewer
+            than k remain, the row ends in -1.
+
+    Raises:
+        InputError: some score is NaN.
     """
     refuse_nan(scores)
     if exclude is not None:

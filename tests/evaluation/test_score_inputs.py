@@ -79,7 +79,7 @@ BAD_ROWS = {
     "fractions": (np.array([1.5, 2]), "holds 1.5"),
     "texts": (["1", "2"], "holds '1'"),
     "an array of texts": (np.array(["1"]), "holds '1'"),
-    "a text": ("12", "is str|one .* a row|got a string"),
+    "a text": ("12", "is str|one .* (a|per) row|got a string"),
     "a mask": (np.arange(6) == 1, "holds False.*np.flatnonzero"),
     "a mask as a list": ([True, 2], "holds True.*np.flatnonzero"),
     "a dictionary": ({1: 0.5}, "is dict"),
@@ -152,7 +152,7 @@ def test_recommend_refuses_what_does_not_fit_its_histories():
     with pytest.raises(InputError, match=r"shape \(1, 4, 6\), expected \(2, 6\)"):
         model.recommend([[0], [1]], 2)
     for histories in ({0: [1]}, "ab", pd.DataFrame([[1]]), 5, np.array([1, 2])):
-        with pytest.raises(InputError, match="one history a row"):
+        with pytest.raises(InputError, match="one history per row"):
             model.recommend(histories, 2)
     by_user = pd.Series([[0], [1], [2], [3]], index=[9, 8, 7, 6])
     listed = model.recommend(by_user.tolist(), 2, users=range(4))

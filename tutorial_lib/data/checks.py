@@ -1,4 +1,4 @@
-"""What `Dataset` asks of its tables: codes that are codes, times that sort as time, one row an id.
+"""What `Dataset` asks of its tables: codes that are codes, times that sort as time, one row per id.
 
 A row number in a message counts from 0, as ``frame.iloc`` does.
 """
@@ -6,13 +6,12 @@ A row number in a message counts from 0, as ``frame.iloc`` does.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from numbers import Real
 
 import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, is_number, shortened
 
 LATEST = 10**11  # seconds: the year 5138, or 1973 where somebody counts milliseconds
 EXACT = 2**24  # largest whole number up to which float32 holds every one
@@ -29,11 +28,11 @@ def check_columns(where: str, frame: pd.DataFrame, columns: tuple[str, ...]) -> 
     if not isinstance(frame, pd.DataFrame):
         raise InputError(f"{where}: expected a pandas DataFrame, found {type(frame).__name__}")
     for column in columns:
-        found = int((frame.columns == column).sum())
-        if not found:
+        number = int((frame.columns == column).sum())
+        if number == 0:
             raise InputError(f"{where} lack column {column!r}; expected {', '.join(columns)}")
-        if found > 1:
-            raise InputError(f"{where} have {found} columns {column!r}; expected one")
+        if number > 1:
+            raise InputError(f"{where} have {number} columns {column!r}; expected one")
 
 
 def checked_interactions(
@@ -45,12 +44,14 @@ def checked_interactions(
     without. Raises InputError naming the column and the first row that takes a guess to read.
     """
     check_columns(where, frame, ("user", "item", "rating", "timestamp"))
-    user = codes(where, frame["user"], n_users)
-    item = codes(where, frame["item"], n_items)
-    rating = _ratings(where, frame["rating"])
-    timestamp = _seconds(where, frame["timestamp"], user)
-    read = {"user": user, "item": item, "rating": rating, "timestamp": timestamp}
-    changed = {name: values for name, values in read.items() if frame[name].dtype != values.dtype}
+    user = checked_codes(where, frame["user"], n_users)
+    columns = {
+        "user": user,
+        "item": checked_codes(where, frame["item"], n_items),
+        "rating": _ratings(where, frame["rating"]),
+        "timestamp": _seconds(where, frame["timestamp"], user),
+    }
+    changed = {name: array for name, array in columns.items() if frame[name].dtype != array.dtype}
     if not _numbered(frame):
         frame = frame.reset_index(drop=True)
     return frame.assign(**changed) if changed else frame
@@ -68,69 +69,65 @@ def check_ids(where: str, frame: pd.DataFrame, column: str) -> None:
     _refuse(where, ids, ids.isna(), "is missing", "an id in every row")
     unhashable = [not isinstance(value, Hashable) for value in ids]
     _refuse(where, ids, unhashable, "is no id", "ids must be text or numbers")
-    _refuse(
-        where,
-        ids,
-        ids.duplicated(),
-        "is there already",
-        "each id once, drop_duplicates removes others",
-    )
+    once = "each id once, drop_duplicates removes others"
+    _refuse(where, ids, ids.duplicated(), "is there already", once)
 
 
 def check_texts(where: str, items: pd.DataFrame) -> None:
     """InputError for titles that are no text, and for categories that would be read by letters."""
     if "title" in items:
         check_columns(where, items, ("title",))
-        titles = items["title"]
-        wrong = titles.map(lambda title: not isinstance(title, str)).astype(bool)
-        mend = "text in every row: items['title'].fillna('').astype(str)"
-        _refuse(where, titles, wrong, "is no text", mend)
+        wrong = [not isinstance(title, str) for title in items["title"]]
+        expected = "text in every row: items['title'].fillna('').astype(str)"
+        _refuse(where, items["title"], wrong, "is no text", expected)
     if "categories" in items:
         check_columns(where, items, ("categories",))
-        kinds = items["categories"]
-        wrong = kinds.map(lambda names: isinstance(names, str)).astype(bool)
-        mend = "a tuple of names, as items['categories'].str.split('|').map(tuple) gives"
-        _refuse(where, kinds, wrong, "is one text", mend)
+        wrong = [isinstance(names, str) for names in items["categories"]]
+        expected = "a tuple of names, as items['categories'].str.split('|').map(tuple) gives"
+        _refuse(where, items["categories"], wrong, "is one text", expected)
 
 
-def codes(where: str, column: pd.Series, size: int) -> np.ndarray:
+def checked_codes(where: str, column: pd.Series, size: int) -> np.ndarray:
     """The column as int64 codes in 0..size-1, shape [rows]."""
-    mend = f"codes 0..{size - 1}; {CODES.format(column.name)}"
-    values = _numbers(where, column, mend)
-    _refuse(where, column, np.isnan(values), "is missing", mend)
+    mend = CODES.format(column.name)
+    expected = f"codes 0..{size - 1}; {mend}"
+    values = _numbers(where, column, expected)
+    _refuse(where, column, np.isnan(values), "is missing", expected)
     with np.errstate(invalid="ignore"):  # inf % 1 is NaN
-        _refuse(where, column, values % 1 != 0, "is not a whole number", mend)
+        _refuse(where, column, values % 1 != 0, "is not a whole number", expected)
     outside = (values < 0) | (values >= size)
     if outside.any():
-        mend = (
-            f"{column.name} codes must lie in 0..{size - 1}, found {values.min():.0f}.."
-            f"{values.max():.0f}; a code is a row number of {column.name}s, so either rows are "
-            f"missing there or these are ids: {CODES.format(column.name)}"
+        raise InputError(
+            f"{where}, row {int(np.argmax(outside))}: {column.name} codes must lie in "
+            f"0..{size - 1}, found {values.min():.0f}..{values.max():.0f}; a code is a row number "
+            f"of {column.name}s, so either rows are missing there or these are ids: {mend}"
         )
-        raise InputError(f"{where}, row {int(np.argmax(outside))}: {mend}")
     return values.astype(np.int64, copy=False)
 
 
 def _ratings(where: str, column: pd.Series) -> np.ndarray:
-    mend = f"a finite number, or NaN where there is none; {RATINGS.format(column.name)}"
-    values = _numbers(where, column, mend).astype(np.float64, copy=False)
-    _refuse(where, column, np.isinf(values), "is not finite", mend)
+    """The column as float64, NaN where there is no rating."""
+    expected = f"a finite number, or NaN where there is none; {RATINGS.format(column.name)}"
+    values = _numbers(where, column, expected).astype(np.float64, copy=False)
+    _refuse(where, column, np.isinf(values), "is not finite", expected)
     return values
 
 
 def _seconds(where: str, column: pd.Series, user: np.ndarray) -> np.ndarray:
-    """Whole seconds since 1970; fractions are dropped where each user's order stays as it is."""
+    """The column as int64 seconds since 1970; fractions are dropped where each user's order stays
+    as it is.
+    """
     mend = f"seconds since 1970 or datetime64; {TIMES.format(column.name)}"
-    dates = getattr(column.dtype, "kind", "") == "M"
     missing = column.isna().to_numpy(dtype=bool)
     drop = f"a time in every row; leave such rows out with log.dropna(subset=[{column.name!r}])"
     _refuse(where, column, missing, "is missing", drop)
-    if dates:
+    if getattr(column.dtype, "kind", "") == "M":
         index = pd.DatetimeIndex(column)
         index = index.tz_convert(None) if index.tz is not None else index
         exact = index.asi8
         ticks = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}[index.unit]
-        seconds, fraction = exact // ticks, exact % ticks
+        seconds = exact // ticks
+        fraction = exact % ticks
     else:
         exact = _numbers(where, column, mend)
         _refuse(where, column, ~np.isfinite(exact), "is not finite", mend)
@@ -139,10 +136,8 @@ def _seconds(where: str, column: pd.Series, user: np.ndarray) -> np.ndarray:
             _refuse(where, column, exact >= EXACT, "is rounded", narrow)
         seconds = np.floor(exact) if exact.dtype.kind == "f" else exact
         fraction = exact - seconds
-    small = (
-        f"a time from 1970 on (0..{LATEST:,} seconds); where times are relative, subtract the least"
-    )
-    _refuse(where, column, seconds < 0, "is negative", small)
+    since = f"a time from 1970 on (0..{LATEST:,} seconds); where times are relative, subtract the "
+    _refuse(where, column, seconds < 0, "is negative", since + "least")
     large = f"at most {LATEST:,}; are these milli-, micro- or nanoseconds? divide to get seconds"
     _refuse(where, column, seconds >= LATEST, "is too large for seconds", large)
     if fraction.any() and not _same_order(exact, seconds, user):
@@ -164,9 +159,9 @@ def _numbers(where: str, column: pd.Series, expected: str) -> np.ndarray:
     if not len(column):
         return np.empty(0, dtype=np.int64)
     if column.dtype == object:
-        real = [isinstance(v, Real) and not isinstance(v, bool | np.bool_) for v in column]
         missing = column.isna().to_numpy(dtype=bool)
-        _refuse(where, column, ~(np.array(real) | missing), "is no number", expected)
+        real = np.array([is_number(value) for value in column])
+        _refuse(where, column, ~(real | missing), "is no number", expected)
         try:
             column = column.astype(np.float64 if missing.any() else np.int64)
         except (ValueError, TypeError, OverflowError):
@@ -181,12 +176,13 @@ def _numbers(where: str, column: pd.Series, expected: str) -> np.ndarray:
     return column.to_numpy(dtype=np.uint64 if column.max() > 2**63 - 1 else np.int64)
 
 
-def _as_float(value: Real) -> float:
+def _as_float(value) -> float:
+    """A missing value as NaN, a number of more than 308 digits as infinity."""
     if pd.isna(value):  # float(pd.NA) is an error
         return np.nan
     try:
         return float(value)
-    except OverflowError:  # of more than 308 digits
+    except OverflowError:
         return np.inf
 
 
@@ -201,7 +197,6 @@ def _refuse(where: str, column: pd.Series, bad, why: str, expected: str) -> None
     if bad.any():
         row = int(np.argmax(bad))
         value = column.iloc[row]
-        shown = repr(value.item() if isinstance(value, np.generic) else value)
-        shown = shown if len(shown) <= 40 else f"{shown[:37]}..."
+        shown = shortened(value.item() if isinstance(value, np.generic) else value, 40)
         place = f"{where}, column {column.name!r}, row {row}"
         raise InputError(f"{place}: {shown} {why}; expected {expected}")

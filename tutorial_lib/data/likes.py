@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tutorial_lib.data.splits import Split
 from tutorial_lib.errors import InputError
 
 LIKED = 4.0  # a rating from here on is a like
@@ -23,28 +24,30 @@ class Rated:
         return Rated(self.items[:end], self.liked[:end])
 
 
-def rated_histories(split, part: str = "train") -> list[Rated]:
-    """The histories of a split with their likes, a row of the split each.
+def rated_histories(split: Split, part: str = "train") -> list[Rated]:
+    """The histories of a split with their likes, one per row of the split.
 
-    part: field of the split, "train", "valid_history", "valid_target", "test_history" or
-        "test_target".
-    Raises InputError for a dataset without ratings.
+    Args:
+        split: of a dataset with ratings.
+        part: field of the split, such as "train" or "test_history".
+
+    Raises:
+        InputError: some interaction has no rating.
     """
     ds = split.dataset
-    given = ds.interactions["rating"].to_numpy()
-    if np.isnan(given).any():
+    table = ds.interactions
+    if table["rating"].isna().any():
         raise InputError(
-            f"likes of {ds.name}: some interactions have no rating; expected a dataset with"
-            " ratings, such as ml-100k"
+            f"likes of {ds.name}: some interactions have no rating; expected a dataset with "
+            "ratings, such as ml-100k"
         )
-    pairs = (
-        ds.interactions["user"].to_numpy() * np.int64(ds.n_items)
-        + ds.interactions["item"].to_numpy()
-    )
+    # one number per (user, item), sorted, so that a rating is found by bisection
+    pairs = table["user"].to_numpy() * ds.n_items + table["item"].to_numpy()
     order = np.argsort(pairs, kind="stable")
-    keys, liked = pairs[order], given[order] >= LIKED
+    pairs = pairs[order]
+    liked = table["rating"].to_numpy()[order] >= LIKED
     out = []
     for user, items in zip(split.users, getattr(split, part), strict=True):
         items = np.asarray(items, dtype=np.int64)
-        out.append(Rated(items, liked[np.searchsorted(keys, user * np.int64(ds.n_items) + items)]))
+        out.append(Rated(items, liked[np.searchsorted(pairs, user * ds.n_items + items)]))
     return out

@@ -185,7 +185,7 @@ def _read_graph(reader: TableReader, item_ids: pd.Series) -> dict[str, pd.DataFr
     if source is None:
         return {}
     side = TableReader(source, reader.name, reader.bad_rows)
-    columns = {"head": str, "relation": str, "tail": str}
+    columns: dict[str, type] = {"head": str, "relation": str, "tail": str}
     header = "head_id:token\trelation_id:token\ttail_id:token"
     triples = side.table(graph, columns, header=header)
     columns = {"item": int, "entity": str}

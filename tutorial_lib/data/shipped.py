@@ -18,12 +18,13 @@ PACKAGE = Path(__file__).resolve().parents[1]
 
 
 def shipped(relative: str | Path = "") -> Path:
-    """The path of a file or folder below the kit's top-level ``data/``; it need not exist yet.
+    """The path of a file or folder below the kit's ``data/``; it need not exist yet.
 
     In a clone or an editable install that is ``data/`` beside the package, in a wheel
     ``_shipped/data`` inside it.
 
-    Raises InputError if neither is there, or if ``relative`` leads out of the folder.
+    Raises:
+        InputError: neither is there, or ``relative`` leads out of the folder.
 
     >>> shipped("worlds").name
     'worlds'
@@ -31,26 +32,23 @@ def shipped(relative: str | Path = "") -> Path:
     relative = Path(relative)
     if relative.is_absolute() or ".." in relative.parts:
         raise InputError(
-            f"shipped({str(relative)!r}): expected a path below the kit's data folder, such as"
-            " 'worlds/movies'"
+            f"shipped({str(relative)!r}): expected a path below the kit's data folder, such as "
+            "'worlds/movies'"
         )
     for folder in (PACKAGE / "_shipped" / "data", PACKAGE.parent / "data"):
         if folder.is_dir():
             return folder / relative
     raise InputError(
-        f"the kit's data folder is missing: expected {PACKAGE.parent / 'data'}; install the kit"
-        " again, or clone it whole"
+        f"the kit's data folder is missing: expected {PACKAGE.parent / 'data'}; install the kit "
+        "again, or clone it whole"
     )
 
 
 def ship(
     files: dict[str, bytes], made_by: str, folder: Path | None = None, licence: str = "CC BY 4.0"
 ) -> None:
-    """Write files (relative path -> content) below ``data/`` and enter each in MANIFEST.json:
-    bytes, sha256, licence, made_by.
-
-    folder: the kit's data folder by default. Each file is written beside its place, then renamed;
-        the manifest comes last.
+    """Write files (path below ``data/`` -> content) and enter each in MANIFEST.json, which is
+    written last; ``folder``: the kit's data folder by default.
     """
     folder = shipped() if folder is None else Path(folder)
     path = folder / "MANIFEST.json"
@@ -67,9 +65,10 @@ def ship(
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a temporary name, then rename it: no reader ever sees a half of it.
+    """Write a file under a temporary name, then rename it: no reader ever sees half of it.
 
-    Raises OSError that names ``path``, such as "No space left on device"; what was there stays.
+    Raises:
+        OSError: such as "No space left on device", naming ``path``; what was there stays.
     """
     part = path.with_name(f"{path.name}.{uuid4().hex[:12]}.part")  # two writers never share one
     try:
@@ -90,18 +89,11 @@ def clone_commit(mark_changes: bool = True) -> str:
     root = PACKAGE.parent
     if not (root / ".git").exists():
         return ""
-    command = [
-        "git",
-        "-C",
-        str(root),
-        "describe",
-        "--always",
-        "--exclude=*",
-        *(["--dirty=+"] if mark_changes else []),
-    ]
+    command = ["git", "-C", str(root), "describe", "--always", "--exclude=*"]
+    if mark_changes:
+        command.append("--dirty=+")
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, timeout=10, check=True
-        ).stdout.strip()
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
     except (OSError, subprocess.SubprocessError):
         return ""
+    return done.stdout.strip()

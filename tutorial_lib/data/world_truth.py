@@ -100,17 +100,17 @@ class Truth:
             out[block.rows] = self._predictive(block)
         return out
 
-    def for_users(self, users: Sequence[int]) -> Truth:
+    def for_users(self, users: Sequence[int] | np.ndarray) -> Truth:
         """The same process, knowing only these users, renumbered 0, 1, ... in the order given."""
-        users = self._checked_users(users)
+        codes = self._checked_users(users)
         return replace(
             self,
-            user_types=self.user_types[users],
-            user_groups=self.user_groups[users],
-            canary_users=np.flatnonzero(np.isin(users, self.canary_users)),
+            user_types=self.user_types[codes],
+            user_groups=self.user_groups[codes],
+            canary_users=np.flatnonzero(np.isin(codes, self.canary_users)),
         )
 
-    def _checked_users(self, users: Sequence[int]) -> np.ndarray:
+    def _checked_users(self, users: Sequence[int] | np.ndarray) -> np.ndarray:
         codes = np.asarray(users, dtype=np.int64)
         if len(codes) and (codes.min() < 0 or codes.max() >= len(self.user_types)):
             raise InputError(
