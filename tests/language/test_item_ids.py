@@ -13,8 +13,8 @@ from tutorial_recipes.worlds import make_world
 from tutorial_lib.data import files, hold_out_k, leave_last_out, load_dataset, temporal_split
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare, evaluate
-from tutorial_lib.language import item_ids as module
-from tutorial_lib.language.item_ids import SCHEMES, ItemIds, item_ids
+from tutorial_lib.language import id_schemes as module
+from tutorial_lib.language.id_schemes import SCHEMES, ItemIds, item_ids
 from tutorial_lib.models import Popularity, Random, TransitionKNN
 from tutorial_lib.models.next_number import NextNumber
 from tutorial_lib.recommender import Recommender

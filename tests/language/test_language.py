@@ -45,8 +45,7 @@ def one_line(error) -> str:
     return message
 
 
-# --- items and histories
-# -----------------------------------------------------------------------------------------------------------------
+# --- items and histories ---
 
 
 def test_a_history_is_its_newest_titles_oldest_first():
@@ -138,8 +137,7 @@ def test_bad_fields_are_refused_in_one_line(options, message):
     one_line(error)
 
 
-# --- templates
-# ---------------------------------------------------------------------------------------------------------------------------
+# --- templates ---
 
 
 @pytest.mark.parametrize(
@@ -291,8 +289,7 @@ def test_an_unknown_family_is_refused_in_one_line():
     one_line(error)
 
 
-# --- the corpus
-# --------------------------------------------------------------------------------------------------------------------------
+# --- the corpus ---
 
 
 @pytest.fixture(scope="module")
@@ -353,7 +350,7 @@ def test_the_checksum_covers_every_document(quick, monkeypatch):
 
 
 def test_families_come_in_their_shares(documents):
-    """A family that never comes is one that the models have not learned; bounds: 5 standard errors."""
+    """A family that never comes is one that models do not learn; bounds: 5 standard errors."""
     counts = Counter(document.family for document in documents)
     assert set(counts) == set(SHARES) and sum(SHARES.values()) == pytest.approx(1)
     for family, share in SHARES.items():
@@ -488,8 +485,7 @@ def test_of_movies_only_the_catalogue_is_read(corpus, shipped_worlds):
     assert corpus.worlds["movies"].items.equals(shipped_worlds["movies"].items)
 
 
-# --- the tokenizer
-# -----------------------------------------------------------------------------------------------------------------------
+# --- the tokenizer ---
 
 unicode = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 

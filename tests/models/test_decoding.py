@@ -92,8 +92,7 @@ def test_the_catalogue_holds_the_traps():
     assert len({len(one) for one in different}) > 5
 
 
-# --- likelihood
-# --------------------------------------------------------------------------------------------------------------------------
+# --- likelihood ---
 
 
 @each
@@ -222,8 +221,7 @@ def test_likelihoods_are_probabilities(name):
     assert exact(table(name)[0, single], expected) and np.exp(table(name)).max() < 1
 
 
-# --- behind vectors
-# ----------------------------------------------------------------------------------------------------------------------
+# --- behind vectors ---
 
 
 @pytest.fixture(scope="module")
@@ -340,8 +338,7 @@ def beam_token(lm, prompts, titles):
     return beam_search(lm, prompts[0], titles)
 
 
-# --- scores
-# ------------------------------------------------------------------------------------------------------------------------------
+# --- scores ---
 
 
 def test_scores_by_hand():
@@ -370,8 +367,7 @@ def test_a_bad_normalise_is_refused_in_one_line(normalise):
         Likelihoods(np.zeros((1, 1)), np.ones(1)).scores(normalise)
 
 
-# --- the trie
-# ----------------------------------------------------------------------------------------------------------------------------
+# --- the trie ---
 
 tokens = st.lists(st.integers(0, 3), min_size=1, max_size=5)
 
@@ -430,8 +426,7 @@ def test_an_item_without_text_is_refused_in_one_line():
         Trie([[1], []])
 
 
-# --- beam search
-# -------------------------------------------------------------------------------------------------------------------------
+# --- beam search ---
 
 
 @writing

@@ -70,8 +70,7 @@ def states(model, batch):
     return model(batch)
 
 
-# --- leaks
-# -------------------------------------------------------------------------------------------------------------------------------
+# --- leaks ---
 
 
 @settings(max_examples=25, deadline=None)
@@ -158,8 +157,7 @@ def test_a_token_flows_into_a_prediction_if_and_only_if_it_is_seen(objective, as
         assert (change[~sees[:, column]] < 1e-6).all()
 
 
-# --- padding and position
-# ----------------------------------------------------------------------------------------------------------------
+# --- padding and position ---
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=NAME)
@@ -229,8 +227,7 @@ def test_order_counts_in_a_bidirectional_batch():
     assert (a - b).abs().max() > 0.01
 
 
-# --- scores
-# ------------------------------------------------------------------------------------------------------------------------------
+# --- scores ---
 
 
 def test_what_is_trained_is_what_scores():
@@ -299,8 +296,7 @@ def test_sizes_that_cannot_work_are_refused_in_one_line(wrong):
         )
 
 
-# --- dropout
-# -----------------------------------------------------------------------------------------------------------------------------
+# --- dropout ---
 
 
 @pytest.mark.parametrize("p", [0.1, 0.3, 0.5])

@@ -46,8 +46,7 @@ def pairs():
     return tiny_lms.prompts(), (titles[0], titles[28], titles[7], titles[3])
 
 
-# --- copies
-# ------------------------------------------------------------------------------------------------------------------------------
+# --- copies ---
 
 
 @each
@@ -148,8 +147,7 @@ def test_require_names_an_encoder():
     assert "take minilm or another" in str(error.value)
 
 
-# --- text to tokens
-# ----------------------------------------------------------------------------------------------------------------------
+# --- text to tokens ---
 
 
 @each
@@ -224,8 +222,7 @@ def test_a_long_prompt_fits_into_roberta():
     ).all()
 
 
-# --- losses
-# ------------------------------------------------------------------------------------------------------------------------------
+# --- losses ---
 
 
 def losses_by_hand(lm, prompt: str, target: str, whole: bool) -> list[float]:
@@ -314,8 +311,7 @@ def test_an_encoder_gives_no_loss():
         tiny_lms.lm("encoder").loss(["A"], ["B"])
 
 
-# --- vectors
-# -----------------------------------------------------------------------------------------------------------------------------
+# --- vectors ---
 
 
 @each
@@ -362,8 +358,7 @@ def test_vectors_of_nothing(texts):
     assert found.shape == (len(texts), 32) and torch.isfinite(found).all()
 
 
-# --- load
-# --------------------------------------------------------------------------------------------------------------------------------
+# --- load ---
 
 
 @pytest.fixture(scope="module")

@@ -261,8 +261,7 @@ def test_code_that_comes_with_a_model_is_never_run(model_type, where, tmp_path, 
     assert not (tmp_path / "ran").exists()
 
 
-# --- tokenizers
-# --------------------------------------------------------------------------------------------------------------------------
+# --- tokenizers ---
 
 
 def test_a_tokenizer_larger_than_the_embedding(tmp_path):
@@ -320,8 +319,7 @@ def test_a_tokenizer_that_lost_its_special_tokens(kit, config, tmp_path):
     refused(folder, "nothing says which special tokens.*expected tokenizer_config.json")
 
 
-# --- what must go on loading
-# -------------------------------------------------------------------------------------------------------------
+# --- what must go on loading ---
 
 
 def test_an_encoder_without_its_pooler(tmp_path):

@@ -84,8 +84,7 @@ def model(models):
 
 each = pytest.mark.parametrize("name", OBJECTIVES)
 
-# --- the contract
-# ------------------------------------------------------------------------------------------------------------------------
+# --- the contract ---
 
 
 @each
@@ -167,8 +166,7 @@ def test_scoring_changes_nothing(model, split):
     )
 
 
-# --- fit
-# ---------------------------------------------------------------------------------------------------------------------------------
+# --- fit ---
 
 
 def test_it_learns_the_order():
@@ -278,8 +276,7 @@ def test_what_is_given_goes_before_what_was_chosen():
     assert SequenceRecommender("masked", dropout=0).shape["dropout"] == 0
 
 
-# --- bad input
-# ---------------------------------------------------------------------------------------------------------------------------
+# --- bad input ---
 
 REFUSED = [
     (
@@ -351,8 +348,7 @@ def test_unknown_items_are_refused(model):
         model.score([[99] + [0] * 20])  # also among the items that are too old to be read
 
 
-# --- save and load
-# -----------------------------------------------------------------------------------------------------------------------
+# --- save and load ---
 
 
 @each

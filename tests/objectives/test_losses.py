@@ -37,8 +37,7 @@ def value(loss, odds, label, context=None, seed=0):
     return float(loss(*catalogue(odds), torch.tensor([label]), len(odds), contexts))
 
 
-# --- full softmax
-# ------------------------------------------------------------------------------------------------------------------------
+# --- full softmax ---
 
 
 @pytest.mark.parametrize(
@@ -140,8 +139,7 @@ def test_no_predictions_cost_nothing(loss):
     assert float(total.detach()) == 0.0
 
 
-# --- sampled losses
-# ----------------------------------------------------------------------------------------------------------------------
+# --- sampled losses ---
 
 
 def drawn_counts(n, seed):

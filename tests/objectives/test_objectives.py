@@ -119,8 +119,7 @@ def total(objective, batch, lag=1):
     return float(Learner(Table(lag), objective)([batch], [1]))
 
 
-# --- item objectives: the loss is that of the docstring
-# ---------------------------------------------------------------------------------
+# --- item objectives: the loss is that of the docstring ---
 
 
 @pytest.mark.parametrize("sequence", SEQUENCES)
@@ -303,8 +302,7 @@ def test_seen_items_are_left_out_of_each_prediction_by_what_it_sees(objective, s
         assert total(objective, batch) == pytest.approx(by_hand, rel=1e-5, abs=1e-6)
 
 
-# --- what is drawn
-# --------------------------------------------------------------------------------------------------------------------
+# --- what is drawn ---
 
 
 def some_sequences(n=200, n_items=50, longest=9, seed=0):
@@ -438,8 +436,7 @@ def test_segments_are_put_in_another_order_and_stay_whole():
     assert len(set(map(tuple, asked[2:]))) == 40
 
 
-# --- yes/no questions
-# ------------------------------------------------------------------------------------------------------------------
+# --- yes/no questions ---
 
 
 class Answering(torch.nn.Module):
@@ -590,8 +587,7 @@ def test_joint_is_a_weighted_sum_of_means():
     assert counts[0] > 3 and float(learner(batches, counts)) == pytest.approx(by_hand, rel=1e-5)
 
 
-# --- batches
-# ---------------------------------------------------------------------------------------------------------------------------
+# --- batches ---
 
 
 def test_special_tokens_are_no_items_and_differ():
@@ -669,8 +665,7 @@ def test_shares_hold_every_prediction_once(objective, parts):
     assert max(len(share.tokens) for share in shares) == -(-5 // parts)
 
 
-# --- query
-# -----------------------------------------------------------------------------------------------------------------------------
+# --- query ---
 
 
 @pytest.mark.parametrize("objective", ITEM_OBJECTIVES, ids=NAME)
@@ -738,8 +733,7 @@ def test_a_query_looks_like_a_training_example(objective):
     assert read(query, query.steps[0]) == read(asked, asked.steps[-1])
 
 
-# --- bad arguments
-# ---------------------------------------------------------------------------------------------------------------------
+# --- bad arguments ---
 
 REFUSED = [
     (lambda: Autoregressive(lag=0), r"Autoregressive\(lag=0\): expected a whole number from 1"),

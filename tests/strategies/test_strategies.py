@@ -20,8 +20,8 @@ from tutorial_recipes.worlds import make_world
 
 from tutorial_lib.data import hold_out_k, leave_last_out
 from tutorial_lib.errors import InputError
-from tutorial_lib.language.instructions import seen_combinations
-from tutorial_lib.language.prompts import DIRECT, FAMILIES, SEQUENTIAL, Template, templates
+from tutorial_lib.language.instruct import seen_combinations
+from tutorial_lib.language.prompts import FAMILIES, SEQUENTIAL, Template, templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
@@ -724,7 +724,7 @@ def possible():
 
 def read_direct(source, target):
     """(template, candidates) of a direct example."""
-    for template in DIRECT:
+    for template in FAMILIES["direct"]:
         wording = template.source.format(
             history="<h>", candidates="<c>", noun=words().noun, plural=words().plural
         )

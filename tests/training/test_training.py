@@ -98,8 +98,7 @@ OBJECTIVES = {
 }
 each_objective = pytest.mark.parametrize("objective", OBJECTIVES.values(), ids=OBJECTIVES)
 
-# --- batches
-# -----------------------------------------------------------------------------------------------------------------------------
+# --- batches ---
 
 
 @settings(max_examples=80, deadline=None)
@@ -182,8 +181,7 @@ def test_padded():
     assert padded([[]], 9).tolist() == [[9]] and padded([[1]], 9).dtype == torch.int64
 
 
-# --- the loop
-# ----------------------------------------------------------------------------------------------------------------------------
+# --- the loop ---
 
 
 @each_objective
@@ -338,8 +336,7 @@ def test_every_objective_learns_a_cycle(objective):
     assert loss < limit, loss
 
 
-# --- validation
-# --------------------------------------------------------------------------------------------------------------------------
+# --- validation ---
 
 
 def validated(values, **changes):
@@ -403,8 +400,7 @@ def test_dropout_is_new_in_each_epoch_and_comes_back_after_an_evaluation(dropout
     assert all((abs(loss - first) > 1e-3) == bool(dropout) for loss in others)
 
 
-# --- refusals
-# ----------------------------------------------------------------------------------------------------------------------------
+# --- refusals ---
 
 
 @pytest.mark.parametrize("data", [[], [[], np.empty(0, dtype=np.int64)]])
@@ -474,8 +470,7 @@ def test_a_seed_that_no_generator_takes_is_refused(seed):
         train(network(), AM, sequences(), plan(), seed=seed)
 
 
-# --- checkpoints
-# -------------------------------------------------------------------------------------------------------------------------
+# --- checkpoints ---
 
 
 class Killed(BaseException):
@@ -664,8 +659,7 @@ def test_a_checkpoint_of_another_model_is_refused(change, stored, tmp_path):
     refused(store, "belongs to a run with another model", model=network(**change))
 
 
-# --- two processes
-# -----------------------------------------------------------------------------------------------------------------------
+# --- two processes ---
 
 TWO = """
 import json, sys

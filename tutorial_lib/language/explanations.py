@@ -21,40 +21,42 @@ def explanation_cases(
     """``n`` test users who reviewed their test item, and the split in which only they have test
     targets.
 
-    template: of the family "explanation" (default: its first). The model is told item, rating and
-        the feature of the user's own review,
-    as in PEPLER (Li et al. 2023, arXiv 2202.07371); the review is the reference, and was never in
-    the split's training part as an item. Returns a frame with index "user" and columns ``item``,
-    ``rating``, ``feature``, ``reference``, ``prompt``. Raises InputError if the data has no reviews
-    with features, or fewer than ``n`` such users.
+    The model reads item, rating and the feature of the user's own review, as in PEPLER (Li et al.
+    2023, arXiv 2202.07371); the review is the reference.
+
+    Args:
+        template: Of the family "explanation" (default: its first).
+
+    Returns:
+        A frame with index "user" and columns ``item``, ``rating``, ``feature``, ``reference``,
+        ``prompt``; and the split.
+
+    Raises:
+        InputError: If the data has no reviews with features, or fewer than ``n`` such users.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> cases, some = explanation_cases(leave_last_out(load_dataset("world-movies")), 3)
     >>> len(cases), sum(len(target) for target in some.test_target)
     (3, 3)
     """
-    ds, template = split.dataset, template or templates("explanation")[0]
+    ds = split.dataset
+    template = template or templates("explanation")[0]
     if "features" not in ds.reviews:
         raise InputError(
             f"explanation_cases: {ds.name} has no reviews with features; take a planted world, such"
             " as world-movies"
         )
-    targets = pd.DataFrame(
-        [
-            (user, int(t[0]))
-            for user, t in zip(split.users, split.test_target, strict=True)
-            if len(t)
-        ],
-        columns=["user", "item"],
-    )
+    chosen = zip(split.users, split.test_target, strict=True)
+    rows = [(user, int(target[0])) for user, target in chosen if len(target)]
+    targets = pd.DataFrame(rows, columns=["user", "item"])
     found = targets.merge(ds.reviews.drop_duplicates(["user", "item"]), on=["user", "item"])
     if not 1 <= n <= len(found):
         raise InputError(
             f"explanation_cases(n={n}): expected 1..{len(found)}, the users who reviewed their test"
             " item"
         )
-    rows = np.sort(np.random.default_rng([seed, 11]).permutation(len(found))[:n])
-    found, words = found.iloc[rows], verbaliser(ds)
+    found = found.iloc[np.sort(np.random.default_rng([seed, 11]).permutation(len(found))[:n])]
+    words = verbaliser(ds)
     cases = pd.DataFrame(
         {
             "item": found["item"],
@@ -70,11 +72,9 @@ def explanation_cases(
             cases["item"], cases["rating"], cases["feature"], strict=True
         )
     ]
-    kept = set(found["user"])
+    kept = np.isin(split.users, found["user"])
     parts = [
-        target if user in kept else EMPTY
-        for user, target in zip(split.users, split.test_target, strict=True)
+        target if keep else EMPTY for target, keep in zip(split.test_target, kept, strict=True)
     ]
-    return cases.set_index(pd.Index(found["user"], name="user")), replace(
-        split, name=f"{split.name}, {n} reviewers", test_target=parts
-    )
+    reviewers = replace(split, name=f"{split.name}, {n} reviewers", test_target=parts)
+    return cases.set_index(pd.Index(found["user"], name="user")), reviewers

@@ -23,9 +23,12 @@ FIELDS = ("title", "category", "mood", "provider", "text")
 class Verbaliser:
     """Item codes to text.
 
-    titles: one string an item. noun, plural: what an item is called. limit: newest items of a
-        history that are written out.
-    separator: between two items; no title may contain it.
+    Args:
+        titles: One string per item.
+        noun: What an item is called.
+        plural: What several are called.
+        limit: Newest items of a history that are written out.
+        separator: Between two items; no title may contain it.
 
     >>> words = Verbaliser(("Dark Comet", "Sunny Reef", "Quiet Owl"), "movie", "movies", limit=2)
     >>> words.history([0, 1, 2])
@@ -40,27 +43,22 @@ class Verbaliser:
 
     def __post_init__(self) -> None:
         check_whole("Verbaliser", 1, limit=self.limit)
-        if not isinstance(self.separator, str) or not self.separator:
-            raise InputError(
-                f"Verbaliser(separator={self.separator!r}): expected some text, such as '; '"
-            )
-        for odd in (title for title in self.titles if not isinstance(title, str)):
-            raise InputError(
-                f"Verbaliser: the title {odd!r} is {type(odd).__name__}, expected text"
-            )
-        broken = next((title for title in self.titles if self.separator in title), None)
-        if broken is not None:
-            raise InputError(
-                f"Verbaliser: the title {broken!r} contains the separator {self.separator!r};"
-                " choose another separator"
-            )
+        _check_separator(self.separator)
+        for title in self.titles:
+            if not isinstance(title, str):
+                raise InputError(
+                    f"Verbaliser: the title {title!r} is {type(title).__name__}, expected text"
+                )
+            if self.separator in title:
+                raise InputError(
+                    f"Verbaliser: the title {title!r} contains the separator {self.separator!r};"
+                    " choose another separator"
+                )
 
     def history(self, items: Sequence[int]) -> str:
         """The newest ``limit`` items, oldest first; "nothing yet" for an empty history."""
-        return (
-            self.separator.join(self.titles[item] for item in list(items)[-self.limit :])
-            or "nothing yet"
-        )
+        titles = [self.titles[item] for item in list(items)[-self.limit :]]
+        return self.separator.join(titles) or "nothing yet"
 
     def histories(self, histories: Sequence[Sequence[int]]) -> list[str]:
         return [self.history(history) for history in histories]
@@ -69,17 +67,17 @@ class Verbaliser:
 def verbaliser(
     dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: int = 12, separator: str = "; "
 ) -> Verbaliser:
-    """A `Verbaliser` for a dataset; ``fields``: what an item's text holds, "title" first, out of
-    `FIELDS`.
+    """A `Verbaliser` for a dataset.
 
-    More fields tell a model more about an item, and cost tokens in every prompt.
+    Args:
+        fields: What an item's text holds, "title" first, out of `FIELDS`. More fields tell a model
+            more about an item, and cost tokens in every prompt.
 
     >>> from tutorial_lib.data import load_dataset
     >>> verbaliser(load_dataset("world-movies"), fields=("title", "mood")).titles[6]
     'Uncanny Spring Verdict, strange'
     """
-    if not isinstance(separator, str) or not separator:
-        raise InputError(f"verbaliser(separator={separator!r}): expected some text, such as '; '")
+    _check_separator(separator)
     unknown = [field for field in fields if field not in FIELDS]
     if unknown or not fields:
         raise InputError(
@@ -93,6 +91,11 @@ def verbaliser(
     name = next((key for key in NOUNS if key in dataset.name.split("-")), "")
     noun, plural = NOUNS.get(name, ("item", "items"))
     return Verbaliser(titles, noun, plural, limit, separator)
+
+
+def _check_separator(separator) -> None:
+    if not isinstance(separator, str) or not separator:
+        raise InputError(f"verbaliser(separator={separator!r}): expected some text, such as '; '")
 
 
 def _field(dataset: Dataset, field: str) -> list[str]:

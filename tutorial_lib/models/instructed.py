@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.language.instructions import CUTOFF, Instruction
+from tutorial_lib.language.instruct import CUTOFF, Instruction
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import unknown_name
-from tutorial_lib.language.item_ids import SCHEMES, item_ids
+from tutorial_lib.language.id_schemes import SCHEMES, item_ids
 from tutorial_lib.recommender import ScoreRecommender, fitted
 
 
@@ -18,7 +18,7 @@ class NextNumber(ScoreRecommender):
     """Recommends the numbers max(history) + 1, + 2, ...; all other items stand below, the nearest
     first.
 
-    ids_scheme: how items get their numbers (`language.item_ids.SCHEMES`). The rule has learnt
+    ids_scheme: how items get their numbers (`language.id_schemes.SCHEMES`). The rule has learnt
         nothing: with "random" IDs it is as good as
     chance, and what it scores above that was in the IDs. Under "leak-prone", and under "as-given"
     where the file was numbered so, that is the held-out items themselves; under the other schemes

@@ -166,10 +166,10 @@ def instruct(task: Task, combinations: tuple | None = None) -> Adapted:
     """The model moves, the prompts do not: instructions made of preference, intention and form
     (fixed-prompt PTM tuning; InstructRec).
 
-    combinations: of `language.instructions`; all that are not held out by default. Held-out
+    combinations: of `language.instruct`; all that are not held out by default. Held-out
         wordings are never used.
     """
-    from tutorial_lib.language.instructions import instructions, seen_combinations
+    from tutorial_lib.language.instruct import instructions, seen_combinations
 
     budget, rng = task.plan(5e-4, epochs=6.0, longest=240), np.random.default_rng([task.seed, 4])
     combinations, drawn = combinations or seen_combinations(), task.examples(rng)

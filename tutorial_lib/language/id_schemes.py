@@ -1,5 +1,5 @@
 """Names for items that a language model can write: six ways to number a catalogue. One of them
-tells the answer, and one may.
+tells the answer, and another one may.
 
 P5 (Geng et al. 2022, arXiv 2203.13366) writes an item as "item_7391". Which number an item gets is
 decided before any training, and in the results of OpenP5 (Xu et al. 2023, arXiv 2306.11134) it
@@ -46,13 +46,14 @@ DENSE = 500  # items up to which all eigenvectors are computed
 
 @dataclass(frozen=True, eq=False)
 class ItemIds:
-    """scheme: one of `SCHEMES`. numbers: [n_items], the number of each item code, a permutation of
-    1..n_items.
+    """The IDs of a catalogue.
 
-    texts: the ID of each item code as a model reads and writes it, all different. For
-        "collaborative" it is the path in the tree, so that
-    items near each other share the beginning of their text, and the number is the place among all
-    leaves.
+    Args:
+        scheme: One of `SCHEMES`.
+        numbers: [n_items], the number of each item code, a permutation of 1..n_items.
+        texts: The ID of each item code as a model reads and writes it, all different. For
+            "collaborative" it is the path in the tree, so that items near each other share the
+            beginning of their text, and the number is the place among all leaves.
     """
 
     scheme: str
@@ -71,11 +72,12 @@ class ItemIds:
 def item_ids(split, scheme: str = "training-first", *, seed: int = 0) -> ItemIds:
     """The IDs of a catalogue's items by one of `SCHEMES`.
 
-    split: a `Split`; every scheme but "leak-prone" looks at its training parts at most. seed: for
-        "random", for the order within a leaf of
-    "collaborative", and for the items that are in no training part. OpenP5 numbers these along
-    users' held-out items, and where they are many that leaks again; the order of their codes can
-    leak in the same way. Raises InputError for an unknown scheme.
+    Args:
+        split: Every scheme but "leak-prone" looks at its training parts at most.
+        scheme: A key of `SCHEMES`.
+        seed: Of "random", of the order within a leaf of "collaborative", and of the items that are
+            in no training part. OpenP5 numbers these along users' held-out items, and where they
+            are many that leaks again; the order of their codes can leak in the same way.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> split = leave_last_out(load_dataset("world-news"))
@@ -88,20 +90,22 @@ def item_ids(split, scheme: str = "training-first", *, seed: int = 0) -> ItemIds
     n_items, random = split.dataset.n_items, np.random.default_rng(seed)
     if scheme == "collaborative":
         paths = _cluster_paths(split, random)
-        numbers = _numbers(sorted(range(n_items), key=paths.__getitem__))
+        numbers = _numbered(sorted(range(n_items), key=paths.__getitem__))
         return ItemIds(scheme, numbers, tuple("item_" + "_".join(map(str, path)) for path in paths))
     if scheme == "random":
         order = random.permutation(n_items)
     elif scheme == "as-given":
         order = np.arange(n_items)
     else:
-        order = _first_seen(_walk(split, scheme), n_items, random)
-    numbers = _numbers(order)
+        seen, first = np.unique(_walk(split, scheme), return_index=True)
+        rest = np.setdiff1d(np.arange(n_items), seen)
+        order = np.concatenate([seen[np.argsort(first)], random.permutation(rest)])
+    numbers = _numbered(order)
     return ItemIds(scheme, numbers, tuple(f"item_{number}" for number in numbers.tolist()))
 
 
-def _numbers(order) -> np.ndarray:
-    """1, 2, ... for the items in this order; shape [n_items]."""
+def _numbered(order) -> np.ndarray:
+    """1, 2, ... for the items in this order: [n_items]."""
     numbers = np.empty(len(order), dtype=np.int64)
     numbers[order] = np.arange(1, len(order) + 1)
     return numbers
@@ -110,37 +114,24 @@ def _numbers(order) -> np.ndarray:
 def _walk(split, scheme: str) -> np.ndarray:
     """Item codes in the order in which a scheme meets them, with repeats."""
     if scheme == "leak-prone":
-        parts = [
-            part
-            for user in zip(split.test_history, split.test_target, strict=True)
-            for part in user
-        ]
-        return flatten(parts)[0]
+        users = zip(split.test_history, split.test_target, strict=True)
+        return flatten([part for user in users for part in user])[0]
     items, rows = flatten(split.train)
     if scheme == "training-first":
         return items
-    # a training part is the beginning of a user's sequence, and so are its times, whatever broke
-    # the ties
+    # a training part is the beginning of a user's sequence, and so are its times
     events = split.dataset.interactions
     sizes = np.bincount(events["user"].to_numpy(), minlength=split.dataset.n_users)
     starts = np.cumsum(sizes) - sizes
     place = positions(np.bincount(rows, minlength=len(split.users)))
-    when = events["timestamp"].to_numpy()[split.dataset.sorted_rows()][
-        starts[split.users][rows] + place
-    ]
+    times = events["timestamp"].to_numpy()[split.dataset.sorted_rows()]
+    when = times[starts[split.users][rows] + place]
     return items[np.argsort(when, kind="stable")]
 
 
-def _first_seen(walk: np.ndarray, n_items: int, random: np.random.Generator) -> np.ndarray:
-    """All item codes: those of the walk at their first occurrence, then the rest in a drawn order."""
-    seen, first = np.unique(walk, return_index=True)
-    rest = np.setdiff1d(np.arange(n_items), seen)
-    return np.concatenate([seen[np.argsort(first)], random.permutation(rest)])
-
-
 def _cluster_paths(split, random: np.random.Generator) -> list[tuple[int, ...]]:
-    """Each item's path in the tree of clusters, its place within the leaf last; items that share no
-    user with another begin with 0.
+    """Each item's path in the tree of clusters, its place within the leaf last; paths of items that
+    share no user with another begin with 0.
 
     Two items are as near as the number of users whose training parts hold both. A node with more
     than `LEAF` items is divided again.
@@ -148,22 +139,23 @@ def _cluster_paths(split, random: np.random.Generator) -> list[tuple[int, ...]]:
     from scipy import sparse
 
     items, rows = flatten(split.train)
-    held = sparse.csr_matrix(
-        (np.ones(len(items)), (rows, items)), shape=(len(split.train), split.dataset.n_items)
-    )
+    shape = (len(split.train), split.dataset.n_items)
+    held = sparse.csr_matrix((np.ones(len(items)), (rows, items)), shape=shape)
     held.data[:] = 1.0
     together = held.T @ held
     together = (together - sparse.diags(together.diagonal())).tocsr()
     linked = np.asarray(together.sum(axis=1)).ravel() > 0
     paths: list[tuple[int, ...]] = [()] * len(linked)
-    nodes = [((0,), np.flatnonzero(~linked), True), ((), np.flatnonzero(linked), False)]
+    nodes: list[tuple[tuple[int, ...], np.ndarray, bool]] = [
+        ((0,), np.flatnonzero(~linked), True),
+        ((), np.flatnonzero(linked), False),
+    ]
     while nodes:
         path, members, leaf = nodes.pop()
         groups = [] if leaf or len(members) <= LEAF else _clusters(together[members][:, members])
         if len(groups) > 1:
-            nodes += [
-                ((*path, number), members[group], False) for number, group in enumerate(groups, 1)
-            ]
+            for number, group in enumerate(groups, 1):
+                nodes.append(((*path, number), members[group], False))
         else:
             for place, item in enumerate(random.permutation(members).tolist(), 1):
                 paths[item] = (*path, place)
@@ -173,11 +165,13 @@ def _cluster_paths(split, random: np.random.Generator) -> list[tuple[int, ...]]:
 def _clusters(affinity) -> list[np.ndarray]:
     """Spectral clustering into `CLUSTERS` groups or fewer, the largest first: row numbers of each.
 
-    affinity: sparse, symmetric, [n, n]. Rows without a link are one more group. The degrees are
-        raised by their mean, without
-    which single badly linked items become clusters (Qin & Rohe 2013, arXiv 1309.4111). Groups are
-    read from the eigenvectors by a pivoted QR decomposition, which needs no restarts (Damle, Minden
-    & Ying 2019, doi 10.1093/imaiai/iay008), as in OpenP5.
+    Degrees are raised by their mean, without which single badly linked items become clusters (Qin &
+    Rohe 2013, arXiv 1309.4111). Groups are read from the eigenvectors by a pivoted QR
+    decomposition, which needs no restarts (Damle, Minden & Ying 2019, doi 10.1093/imaiai/iay008),
+    as in OpenP5.
+
+    Args:
+        affinity: Sparse, symmetric, [n, n]; rows without a link are one more group.
     """
     from scipy import linalg, sparse
     from scipy.sparse.linalg import eigsh
@@ -191,9 +185,8 @@ def _clusters(affinity) -> list[np.ndarray]:
     if n <= DENSE:
         vectors = np.linalg.eigh(matrix.toarray())[1][:, -CLUSTERS:]
     else:
-        vectors = eigsh(
-            matrix, k=CLUSTERS, which="LA", v0=np.random.default_rng(0).standard_normal(n)
-        )[1]
+        start = np.random.default_rng(0).standard_normal(n)
+        vectors = eigsh(matrix, k=CLUSTERS, which="LA", v0=start)[1]
     pivots = linalg.qr(vectors.T, pivoting=True, mode="r")[1][:CLUSTERS]
     left, _, right = linalg.svd(vectors[pivots].T)
     label = np.abs(vectors @ (left @ right)).argmax(axis=1)
