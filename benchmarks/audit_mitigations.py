@@ -17,27 +17,22 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import torch
+from remedies import FairTopK, ips_weights, private_training, reweighted_split, swap_attribute
 from scipy import stats
 
-from tutorial_lib.audit.core.categories import row_means
 from tutorial_lib.audit.core.evidence import collect
-from tutorial_lib.audit.harms.exposure import popularity_lift, provider_groups, tail_items
+from tutorial_lib.audit.core.lists import row_means
+from tutorial_lib.audit.harms.calibration import miscalibration
+from tutorial_lib.audit.harms.exposure import provider_groups
 from tutorial_lib.audit.harms.longrun import simulate
-from tutorial_lib.audit.harms.manipulation import kendall, order_bootstrap
-from tutorial_lib.audit.harms.privacy import (
-    canary_exposure,
-    canary_ranks,
-    cross_fitted,
-    mean_auc,
-    plant_canaries,
-)
-from tutorial_lib.audit.harms.quality import miscalibration
+from tutorial_lib.audit.harms.memorisation import canary_exposure, canary_ranks, plant_canaries
+from tutorial_lib.audit.harms.popularity import popularity_lift, tail_items
+from tutorial_lib.audit.harms.position_bias import kendall, order_bootstrap
+from tutorial_lib.audit.harms.privacy import cross_fitted, mean_auc
 from tutorial_lib.audit.harms.truth import title_faults
 from tutorial_lib.audit.inference.statistics import mean_shift
-from tutorial_lib.audit.mitigation.fair_top_k import FairTopK
-from tutorial_lib.audit.mitigation.learned import private_training, remove_attribute
+from tutorial_lib.audit.mitigation.learned import remove_attribute
 from tutorial_lib.audit.mitigation.reranking import Calibrated, PopularityPenalty, Reranked, XQuAD
-from tutorial_lib.audit.mitigation.training import ips_weights, reweighted_split, swap_attribute
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship, shipped
 from tutorial_lib.evaluation import ranking_metrics
@@ -46,9 +41,9 @@ from tutorial_lib.language.prompts import templates
 from tutorial_lib.models import EASE, ItemKNN, SequenceRecommender
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.objectives.batch import padded
 from tutorial_lib.recommender import ScoreRecommender, top_k
 from tutorial_lib.strategies import adapt
-from tutorial_lib.objectives.batch import padded
 
 FILE, SEED = "results/audit-mitigations.csv", 0
 WOMAN, MAN = ATTRIBUTES["gender"]
@@ -64,7 +59,6 @@ def row(
     """Means and intervals of the paired changes; ``change`` (value, low, high) where the harm is no
     mean over units.
     """
-    rng = np.random.default_rng([SEED, 3])
     before, after, q_before, q_after = (
         np.asarray(values, dtype=float) for values in (before, after, q_before, q_after)
     )
@@ -75,7 +69,7 @@ def row(
         if len(d) < 30:  # seeds of a simulation: t
             reach = stats.t.ppf(0.975, len(d) - 1) * d.std(ddof=1) / np.sqrt(len(d))
             return a[both].mean(), b[both].mean(), d.mean() - reach, d.mean() + reach
-        found = mean_shift(d, rng=rng)
+        found = mean_shift(d)
         return a[both].mean(), b[both].mean(), found.low, found.high
 
     first = (float(before), float(after), *change[1:]) if change else shift(before, after)

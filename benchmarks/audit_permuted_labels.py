@@ -19,7 +19,7 @@ import pandas as pd
 
 from tutorial_lib.audit.core.evidence import collect
 from tutorial_lib.audit.core.finding import ALPHA, judge
-from tutorial_lib.audit.harms.exposure import popularity_lift
+from tutorial_lib.audit.harms.popularity import popularity_lift
 from tutorial_lib.audit.harms.quality import group_gaps
 from tutorial_lib.audit.inference.statistics import rate
 from tutorial_lib.data import hold_out_k, load_dataset

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from tutorial_recipes.worlds import make_world
 
-from tutorial_lib.audit.core.categories import category_shares
+from tutorial_lib.audit.core.lists import category_shares
 from tutorial_lib.audit.mitigation.frontier import before_after, frontier
 from tutorial_lib.audit.mitigation.reranking import Calibrated, PopularityPenalty, Reranked
 from tutorial_lib.data import hold_out_k
@@ -66,6 +66,19 @@ def test_levelling_down_is_flagged_where_it_is_and_only_there(change_f, change_m
     assert bool(notes and "Levelling down" in notes[0]) is flag
 
 
+def test_the_rest_of_one_group_is_not_the_rest_of_another():
+    """c loses and its rest gains: no levelling down, although the rest of a gains nothing."""
+    rng = np.random.default_rng(0)
+    groups = pd.Series(np.repeat(["a", "b", "c"], 100), name="age")
+    before = pd.DataFrame({"ndcg@10": np.repeat([0.3, 0.3, 0.5], 100) + 0.05 * rng.random(300)})
+    after = (
+        before + np.repeat([[0.0], [0.06], [-0.06]], 100, axis=0) + 0.01 * rng.normal(size=(300, 1))
+    )
+    gaps = before_after(before, after, groups).gaps.set_index("contrast")
+    assert abs(gaps.loc["age c - rest", "after"]) < abs(gaps.loc["age c - rest", "before"])
+    assert not gaps["levelling_down"].any()
+
+
 def test_nothing_changed_is_told_as_nothing():
     before, _, groups = planted(0, 0)
     effect = before_after(before, before, groups)
@@ -100,8 +113,7 @@ def test_frames_that_cannot_be_paired_are_refused():
             before_after(b, a, g)
 
 
-# --- the frontier
-# ------------------------------------------------------------------------------------------------------------------------
+# --- the frontier ---
 
 
 def test_the_front_holds_what_nothing_beats_in_the_direction_that_is_better():
@@ -133,8 +145,7 @@ def test_the_front_holds_what_nothing_beats_in_the_direction_that_is_better():
         frontier(table, harm="ginii")
 
 
-# --- the teaching point on a world
-# -------------------------------------------------------------------------------------------------------
+# --- the teaching point on a world ---
 
 
 @pytest.fixture(scope="module")

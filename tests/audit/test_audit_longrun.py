@@ -4,10 +4,13 @@ exploration holds it open.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from tutorial_lib.audit.core.finding import MATERIAL, checked_margins
+from tutorial_lib.audit.core.finding import MATERIAL
+from tutorial_lib.audit.core.margins import checked_margins
 from tutorial_lib.audit.harms.longrun import MEASURES, longrun_findings, simulate
 from tutorial_lib.data import load_dataset
 from tutorial_lib.errors import InputError
@@ -110,8 +113,8 @@ def test_same_seed_same_frame(town):
     assert a.equals(b)
 
 
-def test_refusals(town, loop):
+def test_refusals(town):
     with pytest.raises(InputError, match="shares in 0..1"):
         simulate(Popularity, town, explore=(2.0,))
-    with pytest.raises(InputError, match="no such arm"):
-        longrun_findings(loop, checked_margins(None)[0], control="nobody")
+    with pytest.raises(InputError, match="true taste of users of 'world-movies.*' is not known"):
+        simulate(Popularity, replace(town, truth=None))

@@ -8,14 +8,8 @@ from scipy.stats import kendalltau
 from small import random_dataset
 from tutorial_recipes.worlds import make_world
 
-from tutorial_lib.audit.harms.manipulation import (
-    attack_findings,
-    kendall,
-    matched_controls,
-    order_bootstrap,
-    position_findings,
-    shilled,
-)
+from tutorial_lib.audit.harms.manipulation import attack_findings, matched_controls, shilled
+from tutorial_lib.audit.harms.position_bias import kendall, order_bootstrap, position_findings
 from tutorial_lib.data import hold_out_k, leave_last_out
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import evaluate

@@ -1,34 +1,22 @@
 """Re-ranking: the knob at 0 changes nothing; greedy choices equal those worked out on paper or by
-brute force; FA*IR keeps its level.
+brute force.
 """
 
-import time
 from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from scipy.stats import binom
 from small import random_dataset
 from tutorial_recipes.worlds import make_world
 
-from tutorial_lib.audit.core.categories import category_shares, row_means
-from tutorial_lib.audit.harms.exposure import tail_items
-from tutorial_lib.audit.mitigation.fair_top_k import (
-    FairTopK,
-    adjusted_alpha,
-    fail_probability,
-    fair_minimums,
-)
+from tutorial_lib.audit.core.lists import category_shares, row_means
+from tutorial_lib.audit.harms.popularity import tail_items
 from tutorial_lib.audit.mitigation.reranking import (
-    MMR,
     Calibrated,
     Exploring,
     PopularityPenalty,
     Reranked,
     XQuAD,
-    calibration_kl,
 )
 from tutorial_lib.data import hold_out_k, leave_last_out
 from tutorial_lib.errors import InputError
@@ -62,6 +50,13 @@ class Fixed(ScoreRecommender):
         return np.tile(self.scores, (len(histories), 1))
 
 
+def calibration_kl(histories, lists, shares, alpha=0.01):
+    """C_KL of Steck 2018, eq. 6: [n] nats."""
+    p, q = row_means(histories, shares), row_means(lists, shares)
+    mixed = np.maximum((1 - alpha) * q + alpha * p, 1e-12)
+    return (p * np.log(np.maximum(p, 1e-12) / mixed)).sum(axis=1)
+
+
 def rules(strength, n_items=N):
     rng = np.random.default_rng(5)
     counts, shares = rng.integers(0, 50, n_items), rng.dirichlet(np.ones(4), n_items)
@@ -69,17 +64,11 @@ def rules(strength, n_items=N):
     return [
         PopularityPenalty(counts, strength),
         XQuAD(groups, strength),
-        XQuAD(groups, strength, binary=True),
         Calibrated(shares, strength),
-        MMR(shares, strength),
     ]
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [*rules(0.0), FairTopK(np.arange(N) % 3 == 0, p=0.01)],
-    ids=lambda rule: type(rule).__name__,
-)
+@pytest.mark.parametrize("rule", rules(0.0), ids=lambda rule: type(rule).__name__)
 @pytest.mark.parametrize("exclude_seen", [True, False])
 def test_a_rule_of_no_strength_leaves_every_list_as_it_was(rule, exclude_seen, split):
     inner = EASE(10).fit(split)
@@ -89,11 +78,7 @@ def test_a_rule_of_no_strength_leaves_every_list_as_it_was(rule, exclude_seen, s
         assert (ours.recommend(split.test_history, k, exclude_seen=exclude_seen) == wanted).all()
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [*rules(0.7), FairTopK(np.arange(N) % 3 == 0, p=0.6)],
-    ids=lambda rule: type(rule).__name__,
-)
+@pytest.mark.parametrize("rule", rules(0.7), ids=lambda rule: type(rule).__name__)
 def test_lists_hold_each_item_once_none_seen_and_only_the_pool_in_the_places(rule, split):
     inner = EASE(10).fit(split)
     lists = Reranked(inner, rule, pool=8, places=6).recommend(split.test_history, N)
@@ -124,9 +109,9 @@ def test_blocks_of_users_change_nothing(split):
 
 
 def test_items_that_cannot_be_recommended_stay_out():
-    lists = Reranked(Fixed([3, -np.inf, 2, 1]), MMR(np.eye(4), 1.0), pool=4, places=4).recommend(
-        [[0], [2], []], 4
-    )
+    lists = Reranked(
+        Fixed([3, -np.inf, 2, 1]), PopularityPenalty(np.arange(4), 1.0), pool=4, places=4
+    ).recommend([[0], [2], []], 4)
     assert lists.tolist() == [[2, 3, -1, -1], [0, 3, -1, -1], [0, 2, 3, -1]]
 
 
@@ -172,13 +157,6 @@ def test_xquad_follows_the_profile_and_stops_at_what_it_covered():
         [0, 4, 1, 5],
         [1, 2, 4, 5],
     ]  # the second gets tail only as the pool runs out of head
-    binary = Reranked(inner, XQuAD(groups, 0.9, binary=True), pool=6, places=4).recommend(
-        histories, 4
-    )
-    assert binary.tolist() == [
-        [0, 4, 1, 2],
-        [1, 2, 4, 5],
-    ]  # once both kinds are covered, relevance decides
 
 
 def test_calibrated_makes_the_greedy_choice_of_the_definition(split):
@@ -225,14 +203,6 @@ def test_calibrated_nears_the_best_list_there_is_and_leaves_users_without_profil
     ).tolist() == [[7, 6, 5]]
 
 
-def test_mmr_shows_one_of_each_kind_before_it_repeats():
-    features = np.eye(3)[[0, 0, 0, 1, 1, 2]]
-    lists = Reranked(Fixed([6, 5, 4, 3, 2, 1]), MMR(features, 0.9), pool=6, places=4).recommend(
-        [[]], 4
-    )
-    assert lists[0, :3].tolist() == [0, 3, 5] and lists[0, 3] == 1
-
-
 def test_a_strength_out_of_range_and_a_pool_too_small_are_refused(split):
     with pytest.raises(InputError, match="strength=1.5"):
         Reranked(Popularity().fit(split), PopularityPenalty(np.ones(N), 1.5)).recommend([[0]], 3)
@@ -244,70 +214,7 @@ def test_a_strength_out_of_range_and_a_pool_too_small_are_refused(split):
         Exploring(Popularity(), 2)
 
 
-# --- FA*IR
-# -------------------------------------------------------------------------------------------------------------------------------
-
-
-def test_minimums_equal_the_published_ones():
-    # Zehlike et al. 2017, table 2 (alpha = .1), and the table of k=20, p=.25, alpha=.1 that the
-    # authors' own software documents
-    assert fair_minimums(12, 0.3, 0.1).tolist() == [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 2]
-    assert fair_minimums(20, 0.25, 0.1).tolist() == [0] * 8 + [1] * 6 + [2] * 5 + [3]
-
-
-@settings(max_examples=40, deadline=None)
-@given(k=st.integers(1, 25), p=st.floats(0.05, 0.95), alpha=st.floats(0.01, 0.3))
-def test_the_adjusted_level_is_the_largest_that_keeps_the_chance_to_fail(k, p, alpha):
-    level = adjusted_alpha(k, p, alpha)
-    assert fail_probability(fair_minimums(k, p, level), p) <= alpha
-    others = np.unique([binom.cdf(m, i, p) for i in range(1, k + 1) for m in range(i)])
-    stricter = others[(others > level) & (others <= alpha)]
-    assert all(fail_probability(fair_minimums(k, p, other), p) > alpha for other in stricter[:3])
-    assert level <= alpha
-
-
-def test_the_chance_to_fail_is_the_one_that_simulation_shows():
-    rng, minimums = np.random.default_rng(0), fair_minimums(20, 0.25, 0.1)
-    counts = np.cumsum(rng.random((40_000, 20)) < 0.25, axis=1)
-    failed = (counts < minimums).any(axis=1).mean()
-    assert failed == pytest.approx(
-        fail_probability(minimums, 0.25), abs=0.006
-    )  # 3.4 standard errors
-    assert fail_probability(minimums, 0.25) > 0.14  # far above the 10 % that each cut was tested at
-
-
-def test_fair_lists_meet_every_minimum_and_cost_no_relevance_they_need_not():
-    rng = np.random.default_rng(4)
-    protected = np.arange(60) % 3 == 0
-    scores = rng.random((50, 60)) - 2.0 * protected  # the protected come last
-    minimums = fair_minimums(10, 0.5, adjusted_alpha(10, 0.5, 0.1))
-
-    class Rows(Fixed):
-        def score(self, histories, users=None):
-            return scores[: len(histories)]
-
-    lists = Reranked(Rows(np.zeros(60)), FairTopK(protected, p=0.5), pool=60).recommend(
-        [[]] * 50, 10
-    )
-    assert (
-        np.cumsum(protected[lists], axis=1) == minimums
-    ).all()  # met everywhere, and never exceeded here
-    for row, own in zip(lists, scores, strict=True):
-        for part in (protected, ~protected):  # within a group the order is that of the scores
-            inside = own[row[part[row]]]
-            assert (np.diff(inside) <= 0).all()
-
-
-def test_fair_lists_do_what_they_can_when_the_pool_lacks_protected_items():
-    protected = np.array([False, False, False, True])
-    lists = Reranked(
-        Fixed([4, 3, 2, 1]), FairTopK(protected, p=0.9, alpha=0.2), pool=4, places=4
-    ).recommend([[]], 4)
-    assert sorted(lists[0]) == [0, 1, 2, 3] and lists[0].tolist().index(3) < 3
-
-
-# --- exploration
-# -------------------------------------------------------------------------------------------------------------------------
+# --- exploration ---
 
 
 def test_exploration_replaces_the_share_it_should_with_unseen_items_of_the_whole_catalogue(world):
@@ -326,8 +233,7 @@ def test_exploration_replaces_the_share_it_should_with_unseen_items_of_the_whole
     assert (Exploring(inner, 0.2, seed=2).recommend(world.test_history, 10) != lists).any()
 
 
-# --- what the mitigations do to a world
-# --------------------------------------------------------------------------------------------------
+# --- what the mitigations do to a world ---
 
 
 def test_item_side_mitigation_raises_the_tail_at_small_cost(world):
@@ -356,17 +262,3 @@ def test_calibration_falls_steadily_with_the_knob(world):
         for s in (0.0, 0.2, 0.5, 0.9)
     ]
     assert kl == sorted(kl, reverse=True) and kl[-1] < 0.5 * kl[0]
-
-
-def test_two_thousand_users_take_seconds_not_minutes():
-    rng = np.random.default_rng(0)
-    scores, shares = rng.random((2000, 300)), rng.dirichlet(np.ones(18), 300)
-    pool = np.argsort(-scores, axis=1)[:, :100]
-    relevance = np.take_along_axis(scores, pool, axis=1)
-    histories = list(rng.integers(0, 300, (2000, 20)))
-    start = time.perf_counter()
-    for rule in (Calibrated(shares), XQuAD(np.arange(300) % 2), FairTopK(np.arange(300) % 4 == 0)):
-        rule(pool, relevance, histories, 10)
-    assert (
-        time.perf_counter() - start < 20
-    )  # about a second each on an idle core; a loop over users takes minutes

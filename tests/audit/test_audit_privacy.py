@@ -8,25 +8,26 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from known_effects import leaking_states, true_auc
 from tutorial_recipes.worlds import make_world
 
 from tutorial_lib.audit.core.finding import EQUIVALENT, MATERIAL
-from tutorial_lib.audit.harms.privacy import (
-    attribute_leak,
-    auc_of,
+from tutorial_lib.audit.harms.memorisation import (
     canary_exposure,
     canary_ranks,
-    history_features,
-    mean_auc,
-    membership,
     memorisation,
     plant_canaries,
+)
+from tutorial_lib.audit.harms.privacy import (
+    attribute_leak,
+    history_features,
+    mean_auc,
     size_features,
 )
 from tutorial_lib.data import leave_last_out
 from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation import auc
 from tutorial_lib.models import SequenceRecommender
-from tutorial_workshop.proof.glassbox import leaking_states, membership_scores, true_auc
 
 LABELS = np.where(np.random.default_rng(5).random(800) < 0.4, "F", "M")
 
@@ -107,9 +108,7 @@ def test_mean_auc_is_that_of_the_evaluation(seed):
     r = np.random.default_rng(seed)
     truth, guess = r.random(30) < 0.5, r.integers(0, 5, 30).astype(float)
     if 0 < truth.sum() < 30:
-        assert mean_auc(truth[:, None], guess[:, None]) == pytest.approx(
-            auc_of(guess[truth], guess[~truth])
-        )
+        assert mean_auc(truth[:, None], guess[:, None]) == pytest.approx(auc(truth, guess))
 
 
 def test_canaries():
@@ -170,23 +169,3 @@ def test_a_trained_model_remembers_what_was_repeated_and_nothing_it_never_saw():
     )
     assert repeated.verdict == MATERIAL and repeated.estimate > 2, repeated
     assert unseen.verdict != MATERIAL and unseen.p > 0.01 and abs(unseen.estimate) < 0.8, unseen
-
-
-def test_membership_has_its_analytic_size():
-    member = np.repeat([True, False], [2000, 3000])
-    scores = membership_scores(member, 0.5, seed=3)
-    found = membership(scores[member], scores[~member], 0.05)
-    assert found.ci[0] < true_auc(0.5) - 0.5 < found.ci[1] and found.verdict == MATERIAL
-
-
-def test_a_blind_baseline_that_tells_members_voids_the_number():
-    """Else a shift between the two samples would be reported as memorisation."""
-    r = np.random.default_rng(1)
-    told = membership(
-        r.normal(1, 1, 500),
-        r.normal(0, 1, 500),
-        0.05,
-        blind=(r.normal(1, 1, 500), r.normal(0, 1, 500)),
-    )
-    assert np.isnan(told.p) and np.isnan(told.ci[0]) and any("VOID" in note for note in told.notes)
-    assert any("needs 2,000" in note for note in told.notes)

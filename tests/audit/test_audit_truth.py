@@ -3,41 +3,18 @@ not certainty.
 """
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tutorial_lib.audit.harms.truth import (
-    contamination,
-    explanation_faithfulness,
-    false_statements,
-    generated_titles_findings,
-    output_faults,
-    score_share,
-    share_findings,
-    title_faults,
-)
+from tutorial_lib.audit.harms.truth import contamination, generated_titles_findings, title_faults
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation.statements import Facts, factual_frame
 
 TITLES = [
     f"{a} {b}"
     for a in ("Silent", "Golden", "Broken", "Distant")
     for b in ("Harbour", "Winter", "Promise", "Orchard", "Mirror")
 ]
-
-
-def test_faults_of_codes_by_hand():
-    frame = output_faults([[0, 1, 2, 3], [4, 4, -7, -1]], n_items=5, seen=[[1], []])
-    assert frame.to_dict("list") == {
-        "unknown": [0, 0.25],
-        "repeated": [0, 0.25],
-        "consumed": [0.25, 0],
-        "too_few": [0, 0.25],
-    }
-    with pytest.raises(InputError, match="1 lists but 2 histories"):
-        output_faults([[0]], 5, [[], []])
 
 
 def test_titles_by_hand():
@@ -95,8 +72,8 @@ def test_the_interval_respects_users():
     """
     rng, n = np.random.default_rng(1), 300
     bad = rng.random(n) < 0.1
-    frame = pd.DataFrame({"outside": bad.astype(float)})
-    low, high = share_findings(frame)[0].ci
+    texts = [["Zebra Crossing"] * 10 if wrong else TITLES[:10] for wrong in bad]
+    low, high = generated_titles_findings(texts, TITLES)[0].ci
     assert high - low == pytest.approx(
         2 * 1.96 * np.sqrt(bad.mean() * (1 - bad.mean()) / n), rel=0.15
     )
@@ -135,83 +112,3 @@ def test_naming_a_famous_title_earns_nothing():
     titles = ["Hamlet"] * 100 + [f"Film {i}" for i in range(100)]
     found = contamination(lambda asked: ["Hamlet"] * len(asked), list(range(200)), titles)[0]
     assert "Recovered 50.00%" in found.notes[0] and abs(found.estimate) < 0.005 and found.p > 0.5
-
-
-N_ITEMS, GAIN = (
-    30,
-    np.linspace(0.0, 0.09, 10),
-)  # an item 0..9 in the history adds its gain to the target's score
-
-
-def linear_score(histories):
-    """Target 20 gets the sum of gains; item 21 always 1 and item 22 always 0, so that the share is
-    the score itself.
-    """
-    scores = np.zeros((len(histories), N_ITEMS))
-    scores[:, 20] = [GAIN[list(history)].sum() for history in histories]
-    scores[:, 21] = 1.0
-    return scores
-
-
-def explained(place):
-    n = 120
-    histories = [np.random.default_rng(row).permutation(10) for row in range(n)]
-    return explanation_faithfulness(
-        linear_score, histories, [20] * n, [place(history) for history in histories], draws=40
-    )
-
-
-def test_a_faithful_explanation_beats_the_lot_by_the_planted_amount():
-    found, table = explained(lambda history: np.argsort(-GAIN[history])[:3])
-    truth = (
-        GAIN[-3:].sum() - 3 * GAIN.mean()
-    )  # the same for deleting and for keeping, as the score is a sum
-    for finding in found:
-        assert finding.estimate == pytest.approx(truth, abs=0.003) and finding.verdict == "MATERIAL"
-    assert table["share"].iloc[0] == pytest.approx(GAIN.sum()) and table["without"].iloc[
-        0
-    ] == pytest.approx(GAIN[:7].sum())
-
-
-def test_a_random_explanation_is_equivalent_and_the_worst_one_negative():
-    assert {finding.verdict for finding in explained(lambda history: [0, 4, 7])[0]} == {
-        "EQUIVALENT"
-    }
-    worst = explained(lambda history: np.argsort(GAIN[history])[:3])[0][0]
-    assert (
-        worst.estimate == pytest.approx(GAIN[:3].sum() - 3 * GAIN.mean(), abs=0.003)
-        and worst.estimate < -0.05
-    )
-
-
-def test_share_of_a_score_has_no_unit_and_bears_minus_infinity():
-    scores = np.random.default_rng(0).normal(size=(5, 8))
-    items = np.arange(5)
-    assert score_share(3 * scores - 7, items) == pytest.approx(score_share(scores, items))
-    scores[0, 0], scores[1, 3] = -np.inf, -np.inf
-    assert score_share(scores, items)[0] == 0 and np.isfinite(score_share(scores, items)).all()
-    assert score_share(np.ones((2, 3)), np.array([0, 1])).tolist() == [0, 0]
-
-
-def test_explanations_that_allow_no_comparison_are_left_out_or_refused():
-    histories = [[1, 2, 3]] * 40
-    found, _ = explanation_faithfulness(
-        linear_score, histories, [20] * 40, [[0]] * 35 + [[]] * 3 + [[0, 1, 2]] * 2, draws=2
-    )
-    assert found[0].n_by_group == {"users": 35}
-    with pytest.raises(InputError, match=r"explanations\[0\] names position 3: expected 0..2"):
-        explanation_faithfulness(linear_score, histories, [20] * 40, [[3]] * 40)
-    with pytest.raises(InputError, match="some but not all"):
-        explanation_faithfulness(linear_score, histories, [20] * 40, [[]] * 40)
-
-
-def test_false_statements_are_counted_over_texts_that_state_something():
-    facts = Facts({"sharp": ("mood", "sharp"), "warm": ("mood", "warm")}, [{("mood", "sharp")}])
-    texts = ["It is sharp."] * 60 + ["It is sharp and warm."] * 30 + ["It is."] * 10
-    found = false_statements(factual_frame(texts, [0] * 100, facts))
-    assert (
-        found.estimate == pytest.approx(15 / 90)
-        and found.n_by_group == {"texts": 90}
-        and found.verdict == "MATERIAL"
-    )
-    assert "120 statements, precision 75.00%; 10 of 100" in found.notes[0]

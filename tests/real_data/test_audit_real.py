@@ -9,7 +9,7 @@ import pytest
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.core.evidence import collect
-from tutorial_lib.audit.harms.exposure import delta_gap
+from tutorial_lib.audit.harms.popularity import delta_gap
 from tutorial_lib.audit.harms.privacy import attribute_leak, history_features
 from tutorial_lib.audit.harms.protocols import gap_by_protocol
 from tutorial_lib.audit.inference.statistics import group_gap

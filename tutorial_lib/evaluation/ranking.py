@@ -17,7 +17,7 @@ SAMPLE = 1 << 12  # ids looked at before all of them are
 
 
 def ranking_metrics(
-    recommended: Sequence[Sequence] | Mapping,
+    recommended: Sequence[Sequence] | np.ndarray | Mapping,
     relevant: Sequence[Collection] | Mapping,
     k: int | Sequence[int] = 10,
 ) -> pd.DataFrame:

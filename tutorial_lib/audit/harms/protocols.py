@@ -1,4 +1,4 @@
-"""One gap under several ways to hold targets out: how much of it is the protocol's doing."""
+"""One gap under several ways to hold out targets: how much of it does the protocol make?"""
 
 from __future__ import annotations
 
@@ -8,15 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.core.evidence import (
-    SUPPRESSED,
-    Evidence,
-    collect,
-    contrasts,
-    group_sizes,
-    status,
-)
-from tutorial_lib.audit.harms.exposure import delta_gap, popularity_lift
+from tutorial_lib.audit.core.evidence import Evidence, collect
+from tutorial_lib.audit.core.groups import SUPPRESSED, contrasts, status
+from tutorial_lib.audit.harms.popularity import delta_gap, popularity_lift
 from tutorial_lib.audit.inference.statistics import Estimate, group_gap
 from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out
 from tutorial_lib.errors import InputError
@@ -27,9 +21,9 @@ PROTOCOLS: dict[str, Callable] = {  # name -> (dataset, seed) -> Split
     "last 5": lambda dataset, seed: hold_out_k(dataset, 5, valid_k=0),
     "last 1": lambda dataset, seed: leave_last_out(dataset).merge_validation(),
 }
-DRAWN = (
-    "5 at random",
-)  # averaged over seeds per user before any inference: splits are no replicates
+# Drawn once per seed. Splits of the same users are no replicates: each user's values are averaged
+# over them before any inference.
+REPEATED = ("5 at random",)
 COLUMNS = "model protocol metric attribute a b n_a n_b mean gap low high p delta_gap".split()
 
 
@@ -44,37 +38,50 @@ def gap_by_protocol(
 ) -> pd.DataFrame:
     """Gap in ndcg@k and in popularity lift between groups, for each model and protocol.
 
-    make: name -> constructor of an unfitted recommender. attribute: one or more user columns; of
-    two groups the first name - the second, of more each - the rest. seeds: of the splits that
-    are drawn several times; a user's values are averaged over them.
-    Returns columns model, protocol, metric, attribute, a, b, n_a, n_b, mean, gap, low, high, p,
-    delta_gap (of all users). A contrast with a side of fewer than 10 users has no row, one below
-    the evidence's minimum has no interval and no p. Beside a group of fewer than 10, n_a and n_b
-    are rounded to tens.
-    Raises InputError for an attribute without two groups of 10 judged users under any protocol.
+    Args:
+        make: name -> constructor of an unfitted recommender.
+        attribute: user column, or several. Of two groups the gap is first name - second name, of
+            more each group - the rest.
+        seeds: of the splits that are drawn repeatedly.
+
+    Returns:
+        Columns model, protocol, metric, attribute, a, b, n_a, n_b, mean, gap, low, high, p,
+        delta_gap (of all users). A contrast with a side of fewer than 10 users has no row; one
+        below the evidence's minimum has neither interval nor p. Where a group has fewer than 10
+        users, all n_a and n_b are rounded to tens, so that its size cannot be derived.
+
+    Raises:
+        InputError: an attribute without two groups of 10 judged users under any protocol.
     """
-    names = [attribute] if isinstance(attribute, str) else list(attribute)
+    attributes = [attribute] if isinstance(attribute, str) else list(attribute)
     rows = []
     for protocol, draw in PROTOCOLS.items():
-        splits = [draw(dataset, drawn) for drawn in (seeds if protocol in DRAWN else seeds[:1])]
+        splits = [draw(dataset, s) for s in (seeds if protocol in REPEATED else seeds[:1])]
         for model, kind in make.items():
-            fitted = [kind().fit(split, seed=seed, progress=False) for split in splits]
-            pairs = zip(fitted, splits, strict=True)
-            looks = [collect(recommender, dataset, split, k=k) for recommender, split in pairs]
-            rows += [(model, protocol, *row) for row in _gaps(looks, names, seed)]
-    return _table(rows, names)
+            draws = [
+                collect(kind().fit(split, seed=seed, progress=False), dataset, split, k=k)
+                for split in splits
+            ]
+            rows += [(model, protocol, *row) for row in _gaps(draws, attributes, seed)]
+    return _table(rows, attributes)
 
 
 def gap_by_targets(
     evidence: Evidence, attribute: str | Sequence[str], *, model: str, seed: int = 0
 ) -> pd.DataFrame:
-    """The same for lists that are there and cannot be made again: judged by the first target of
-    each user, by the first half of them, and by all.
+    """The same for recorded lists: judged by each user's first target, the first half, and all.
 
-    evidence: with three targets or more for every user. model: its name in the table.
-    Returns the columns of `gap_by_protocol`. Raises InputError for fewer targets.
+    Args:
+        evidence: with three or more targets for every user.
+        model: its name in the table.
+
+    Returns:
+        The columns of `gap_by_protocol`.
+
+    Raises:
+        InputError: fewer than three targets.
     """
-    names = [attribute] if isinstance(attribute, str) else list(attribute)
+    attributes = [attribute] if isinstance(attribute, str) else list(attribute)
     most = min(map(len, evidence.targets))
     if most < 3:
         raise InputError(
@@ -83,9 +90,9 @@ def gap_by_targets(
     rows = []
     for n in (1, -(-most // 2), most):
         part = replace(evidence, targets=[target[:n] for target in evidence.targets])
-        told = f"{n} of {most} targets"
-        rows += [(model, told, *row) for row in _gaps([part], names, seed)]
-    return _table(rows, names)
+        protocol = f"{n} of {most} targets"
+        rows += [(model, protocol, *row) for row in _gaps([part], attributes, seed)]
+    return _table(rows, attributes)
 
 
 def _table(rows: Sequence[tuple], attributes: Sequence[str]) -> pd.DataFrame:
@@ -99,28 +106,29 @@ def _table(rows: Sequence[tuple], attributes: Sequence[str]) -> pd.DataFrame:
     return table
 
 
-def _gaps(looks: Sequence[Evidence], attributes: Sequence[str], seed: int) -> Iterator[tuple]:
-    """Rows from the metric on; ``looks``: the same users under several draws of one protocol."""
-    name = f"ndcg@{looks[0].k}"
+def _gaps(draws: Sequence[Evidence], attributes: Sequence[str], seed: int) -> Iterator[tuple]:
+    """Rows from the metric on; ``draws``: the same users under several draws of one protocol."""
+    ndcg, one = f"ndcg@{draws[0].k}", draws[0]
     measures = {
-        name: np.array([look.metrics[name].to_numpy() for look in looks]),
-        "popularity lift": np.array([popularity_lift(look) for look in looks]),
+        ndcg: np.array([draw.metrics[ndcg].to_numpy() for draw in draws]),
+        "popularity lift": np.array([popularity_lift(draw) for draw in draws]),
     }
-    delta = float(np.mean([delta_gap(look) for look in looks]))
+    delta = float(np.mean([delta_gap(draw) for draw in draws]))
     for attribute in attributes:
-        sizes = group_sizes(looks[0], attribute)
-        hidden = sizes["status"].eq("suppressed").any()  # and it must not follow from the others
-        compared = list(contrasts(looks[0].labels(attribute), sizes))
+        sizes = one.sizes(attribute)
+        rounded = sizes["status"].eq("suppressed").any()
+        compared = list(contrasts(one.labels(attribute), sizes))
         for metric, drawn in measures.items():
             defined = ~np.isnan(drawn).all(axis=0)  # no lift without a profile and a list
             values = np.nanmean(drawn[:, defined], axis=0)
-            for a, b, *rows in compared:
-                x, y = (values[row[defined]] for row in rows)
+            for a, b, rows_a, rows_b in compared:
+                x = values[rows_a[defined]]
+                y = values[rows_b[defined]]
                 if min(len(x), len(y)) < SUPPRESSED:
                     continue
-                found = _gap(x, y, looks[0].minimum, seed)
-                numbers = float(values.mean()), found.value, found.low, found.high, found.p, delta
-                n_a, n_b = (round(len(side), -1) if hidden else len(side) for side in (x, y))
+                gap = _gap(x, y, one.minimum, seed)
+                n_a, n_b = (round(len(side), -1) if rounded else len(side) for side in (x, y))
+                numbers = float(values.mean()), gap.value, gap.low, gap.high, gap.p, delta
                 yield metric, attribute, a, b, n_a, n_b, *numbers
 
 

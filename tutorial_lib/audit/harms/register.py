@@ -1,8 +1,7 @@
-"""The harm register: who may be harmed, how badly, how evidence is got, and where the harm stands
-in published codings.
+"""The harm register: who may be harmed, how badly, and how evidence is gathered.
 
-Rows, interview guide and codes stand in ``register.yaml``. The tutorial that this kit follows
-(arXiv 2404.03788) speaks of six types of harm; its own names of them could not be retrieved, so
+Rows, interview guide and codes are in ``register.yaml``. The tutorial that this kit follows
+(arXiv 2404.03788) speaks of six types of harm; its own names for them could not be retrieved, so
 every row carries two published codings.
 """
 
@@ -16,21 +15,24 @@ from pathlib import Path
 
 import pandas as pd
 
-from tutorial_lib.audit.core.finding import Finding, make_finding
-from tutorial_lib.audit.inference.statistics import rate
-from tutorial_lib.errors import InputError
+from tutorial_lib.audit.core.finding import Finding
 
 NOT_LEGAL = "The columns on law and frameworks are orientation, not legal advice."
 SOURCE = (
     "The six harm types of arXiv 2404.03788 could not be retrieved by name: rows are coded by"
     " Weidinger et al. 2021 and Milano et al. 2020."
 )
+UNLISTED = 0  # the id of findings that belong to no row
 
 
 @dataclass(frozen=True)
 class Harm:
-    """One row. severity, likelihood: 1 (low) to 4, before evidence. route: one of `routes`.
-    measured_by: a pattern of metric names.
+    """One row of the register.
+
+    Args:
+        severity, likelihood: 1 (low) to 4, before any evidence.
+        route: one of `routes`.
+        measured_by: pattern of the metric names that measure this harm.
     """
 
     id: int
@@ -75,8 +77,18 @@ def routes() -> dict[str, str]:
     return dict(_content()["routes"])
 
 
+def interview_guide() -> tuple[str, ...]:
+    """Open questions for those concerned. Ask five people or more, and not only users."""
+    return tuple(_content()["interview"])
+
+
+def coding_sheet() -> pd.DataFrame:
+    """Codes for what was said in interviews: columns code, name, when."""
+    return pd.DataFrame(_content()["codes"])
+
+
 def register_frame() -> pd.DataFrame:
-    """The register as a table, one row a harm; ``risk`` = severity x likelihood, 1 to 16.
+    """The register as a table, one row per harm; ``risk`` = severity x likelihood, 1 to 16.
 
     >>> register_frame()["harm"].nunique(), len(register_frame())
     (6, 18)
@@ -89,9 +101,7 @@ def register_frame() -> pd.DataFrame:
 
 
 def stakeholders() -> pd.DataFrame:
-    """Who bears which class of harm: rows stakeholders, columns H1..H6, the highest risk (1 to 16)
-    where there is one, else 0.
-    """
+    """Who bears which harm: rows stakeholders, columns H1..H6, the highest risk (0: none)."""
     rows = [
         (who.strip(), row.harm, row.severity * row.likelihood)
         for row in register()
@@ -104,130 +114,28 @@ def stakeholders() -> pd.DataFrame:
 
 
 def row_of(metric: str) -> Harm | None:
-    """The row that a metric measures: of those whose pattern is found in its name, the one furthest
-    down; None if there is none.
+    """The row that a metric measures; of several, the one furthest down; None if there is none.
 
-    >>> row_of("ndcg@10: gender F - M").id, row_of("ndcg@10: worst group, age old - rest").id, row_of("something else")
-    (1, 2, None)
+    >>> row_of("ndcg@10: gender F - M").id, row_of("ndcg@10: worst group, age old - rest").id
+    (1, 2)
     """
     return next((row for row in reversed(register()) if re.search(row.measured_by, metric)), None)
 
 
 def evidence_frame(findings: Sequence[Finding]) -> pd.DataFrame:
-    """The register beside what was found: columns tested (number of findings) and material (how
-    many of them harm somebody), by id.
+    """The register beside the findings: columns tested (how many) and material (harmful ones).
 
-    A finding that belongs to no row stands in an additional last one, so that none is lost.
+    Findings that belong to no row are counted in an additional last one, so that none is lost.
     """
-    frame = register_frame()[
-        ["harm", "what", "stakeholder", "risk", "route", "mitigation", "frames"]
+    columns = ["harm", "what", "stakeholder", "risk", "route", "mitigation", "frames"]
+    frame = register_frame()[columns]
+    rows = [
+        (row.id if row else UNLISTED, f.harmful) for f in findings for row in [row_of(f.metric)]
     ]
-    rows = [(row.id if row else 0, f.harmful) for f in findings for row in [row_of(f.metric)]]
-    found = (
-        pd.DataFrame(rows, columns=["id", "harmful"]).groupby("id")["harmful"].agg(["size", "sum"])
-    )
-    if 0 in found.index:
-        other = {
-            "harm": "",
-            "what": "something that the register does not list",
-            "stakeholder": "",
-            "risk": 0,
-            "route": "",
-        }
-        frame.loc[0] = other | {"mitigation": "to be found", "frames": ""}
-    found = found.reindex(frame.index, fill_value=0).astype(int)
-    return frame.assign(tested=found["size"], material=found["sum"])
-
-
-def interview_guide() -> tuple[str, ...]:
-    """Open questions for those concerned. Ask five people or more, and not only users."""
-    return tuple(_content()["interview"])
-
-
-def coding_sheet() -> pd.DataFrame:
-    """Codes for what was said: columns code, name, when."""
-    return pd.DataFrame(_content()["codes"])
-
-
-def coding_template(statements: Sequence[str]) -> pd.DataFrame:
-    """A sheet to fill in: one row a statement, columns statement, coder_a, coder_b, severity,
-    quote_allowed.
-    """
-    return pd.DataFrame(
-        {
-            "statement": list(statements),
-            "coder_a": "",
-            "coder_b": "",
-            "severity": "",
-            "quote_allowed": "",
-        }
-    )
-
-
-def agreement(coder_a: Sequence[str], coder_b: Sequence[str]) -> float:
-    """Cohen's kappa of two coders who coded the same statements, in [-1, 1]: 1 = always the same, 0
-    = as by chance (Cohen 1960).
-
-    Raises InputError for lists of unlike length, fewer than two statements, or a code outside the
-    sheet.
-
-    >>> agreement(["Q", "Q", "E", "P"], ["Q", "Q", "E", "P"])
-    1.0
-    """
-    from sklearn.metrics import cohen_kappa_score
-
-    known = set(coding_sheet()["code"])
-    strange = sorted({*coder_a, *coder_b} - known)
-    if len(coder_a) != len(coder_b) or len(coder_a) < 2 or strange:
-        wrong = (
-            f"unknown code {strange[0]!r}"
-            if strange
-            else f"{len(coder_a)} and {len(coder_b)} codes"
-        )
-        raise InputError(
-            f"agreement: {wrong}; expected two codings of the same statements, with the codes"
-            f" {', '.join(sorted(known))}"
-        )
-    if list(coder_a) == list(coder_b):
-        return 1.0  # also where only one code was used, for which kappa is not defined
-    return float(cohen_kappa_score(list(coder_a), list(coder_b), labels=sorted(known)))
-
-
-def catalogue_checks(dataset, margin: float = 0.01) -> list[Finding]:
-    """What the catalogue says, checked against itself and its knowledge graph: the share of items
-    at fault, with Wilson's interval.
-
-    Empty titles, titles that two items share, years outside 1850 to 2100, items without a category,
-    and graph triples whose item has no such category (relation "has_category").
-    """
-    items = dataset.items
-    title = items["title"].astype(str).str.strip()
-    faults = {
-        "items without a title": title == "",
-        "items whose title another item has": title.duplicated(keep=False) & (title != ""),
-        "items without a category": items["categories"].map(len) == 0,
-    }
-    if "year" in items:
-        year = pd.to_numeric(items["year"], errors="coerce")
-        faults["items with a year outside 1850 to 2100"] = year.notna() & ~year.between(1850, 2100)
-    themes = (
-        dataset.graph[dataset.graph["relation"].isin(["has_category"])]
-        if len(dataset.graph)
-        else dataset.graph
-    )
-    if len(themes):
-        said = themes["tail"].str.split(":").str[-1]
-        wrong = [
-            theme not in items["categories"].iloc[head]
-            for head, theme in zip(themes["head"], said, strict=True)
-        ]
-        faults["graph triples that the categories contradict"] = pd.Series(wrong)
-    findings = []
-    for name, bad in faults.items():
-        n = {"checked": len(bad)}
-        findings.append(
-            make_finding(
-                "H4", "users", name, rate(int(bad.sum()), len(bad)), n_by_group=n, margin=margin
-            )
-        )
-    return findings
+    by_row = pd.DataFrame(rows, columns=["id", "harmful"]).groupby("id")["harmful"]
+    counts = by_row.agg(["size", "sum"])
+    if UNLISTED in counts.index:
+        what = "something that the register does not list"
+        frame.loc[UNLISTED] = ["", what, "", 0, "", "to be found", ""]
+    counts = counts.reindex(frame.index, fill_value=0).astype(int)
+    return frame.assign(tested=counts["size"], material=counts["sum"])

@@ -1,5 +1,6 @@
-"""Did a mitigation help, and who paid? Change per group beside the gap, the levelling-down flag,
-and quality against harm over a knob.
+"""Did a mitigation help, and who paid for it?
+
+Change per group beside the gap, the levelling-down flag, and quality against harm over a knob.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.core.evidence import MISSING, SUPPRESSED, contrasts
-from tutorial_lib.audit.core.finding import MARGINS, Finding, make_finding
+from tutorial_lib.audit.core.finding import Finding, make_finding
+from tutorial_lib.audit.core.groups import MISSING, SUPPRESSED, contrasts
+from tutorial_lib.audit.core.margins import MARGINS
 from tutorial_lib.audit.inference.statistics import Estimate, group_gap, mean_shift
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.evaluation import pareto_front
@@ -18,12 +20,13 @@ from tutorial_lib.evaluation import pareto_front
 
 @dataclass(frozen=True)
 class MitigationEffect:
-    """findings: change over all users, change of each group, and for each contrast the gap before,
-    after, and its change.
+    """What changed for the same users.
 
-    groups: one row a group ("all" first): group, n, before, after, change, low, high. gaps: one row
-        a contrast: contrast, before, after,
-    change, levelling_down. levelling_down: True if any contrast is.
+    Args:
+        findings: change over all users and of each group, and for each contrast the gap before and
+            after, and its change.
+        groups: one row per group ("all" first): group, n, before, after, change, low, high.
+        gaps: one row per contrast: contrast, before, after, change, levelling_down.
     """
 
     findings: tuple[Finding, ...]
@@ -32,83 +35,75 @@ class MitigationEffect:
 
     @property
     def levelling_down(self) -> bool:
+        """Is any contrast levelled down?"""
         return bool(self.gaps["levelling_down"].any())
 
 
 def before_after(
-    before: pd.DataFrame, after: pd.DataFrame, groups: pd.Series, metric: str = "ndcg@10", *, seed: int = 0,
-    margin: float = MARGINS["quality"][0], minimum: int = 30, harm: str = "H1",
-) -> MitigationEffect:  # fmt: skip
+    before: pd.DataFrame,
+    after: pd.DataFrame,
+    groups: pd.Series,
+    metric: str = "ndcg@10",
+    *,
+    seed: int = 0,
+    minimum: int = 30,
+) -> MitigationEffect:
     """Compare the same users before and after a mitigation, in all and by group.
 
-    before, after: per-user frames of `evaluate`, one row a user, in any order. groups: group of
-        each user, index = user code (nan =
-    unknown: counted in all, in no group); its name is the attribute. margin: share of the mean
-        before. minimum: users a group needs for an
-    interval (50 where every user has one target). Groups below 10 users get no numbers. Levelling
-    down: the gap shrinks although neither side gained (no interval of the change above 0) and at
-    least one side lost (an interval below 0). A smaller gap is then no success; the words are
-    Parfit's (1997), for algorithms Mittelstadt, Wachter & Russell 2023. Raises InputError for an
-    unknown metric, users that differ, a user twice, users without an entry in ``groups``, or NaN.
+    Levelling down: the gap shrinks although neither side gained (no interval of the change above
+    0) and at least one side lost (an interval below 0). A smaller gap is then no success; the
+    words are Parfit's (1997), for algorithms Mittelstadt, Wachter & Russell 2023. The margin is the
+    default of "quality", as a share of the mean before.
+
+    Args:
+        before, after: per-user frames of `evaluate`, one row per user, in any order.
+        groups: group of each user, index = user code (nan = unknown: counted in all, in no
+            group); its name is the attribute.
+        minimum: users a group needs for an interval (50 where every user has one target). Groups
+            below 10 users get no numbers.
+
+    Raises:
+        InputError: unknown metric, users that differ, a user twice, users without an entry in
+            ``groups``, or NaN.
     """
     x, y, labels = _paired(before, after, groups, metric)
     rng, attribute = np.random.default_rng(seed), groups.name or "group"
-    level = margin * abs(x.mean())
-    names = sorted(set(labels) - {MISSING})
-    sizes = pd.DataFrame({"group": names, "n": [(labels == name).sum() for name in names]})
-    changes, rows, findings = {}, [], []
-    for name, members in {
-        "all": np.ones(len(x), bool),
-        **{name: labels == name for name in names},
-    }.items():
-        changes[name] = _estimate([y[members] - x[members]], minimum, rng)
-        told = f"{metric} after - before: {'all users' if name == 'all' else f'{attribute} {name}'}"
+    margin = MARGINS["quality"][0] * abs(x.mean())
+    findings: list[Finding] = []
+
+    def add(name: str, estimate: Estimate, sizes: dict, notes: list[str]) -> None:
         findings.append(
             make_finding(
-                harm,
-                "users",
-                told,
-                changes[name],
-                n_by_group={name: int(members.sum())},
-                margin=level,
+                "H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes
             )
         )
-        shown = members.sum() >= SUPPRESSED
-        means = (x[members].mean(), y[members].mean()) if shown else (np.nan, np.nan)
-        rows.append(
-            (
-                name,
-                int(members.sum()),
-                *means,
-                changes[name].value,
-                changes[name].low,
-                changes[name].high,
-            )
-        )
+
+    names = sorted(set(labels) - {MISSING})
+    members = {"all": np.ones(len(x), dtype=bool)} | {name: labels == name for name in names}
+    changes: dict[str, Estimate] = {}
+    rows = []
+    for name, rows_in in members.items():
+        change = changes[name] = _change(y[rows_in] - x[rows_in], minimum)
+        n = int(rows_in.sum())
+        who = "all users" if name == "all" else f"{attribute} {name}"
+        add(f"{metric} after - before: {who}", change, {name: n}, [])
+        means = (x[rows_in].mean(), y[rows_in].mean()) if n >= SUPPRESSED else (np.nan, np.nan)
+        rows.append((name, n, *means, change.value, change.low, change.high))
     gaps = []
+    sizes = pd.DataFrame({"group": names, "n": [members[name].sum() for name in names]})
     for a, b, rows_a, rows_b in contrasts(labels, sizes):
-        if b not in changes:
-            changes[b] = _estimate([(y - x)[rows_b]], minimum, rng)
-        parts = {
-            told: _estimate([v[rows_a], v[rows_b]], minimum, rng)
-            for told, v in (("before", x), ("after", y), ("change", y - x))
-        }
-        down = levels_down(parts["before"].value, parts["after"].value, changes[a], changes[b])
+        gap, new_gap, shift = (
+            _gap(v[rows_a], v[rows_b], minimum, rng) for v in (x, y, y - x)
+        )  # in this order, as each draws from the same stream
+        change_b = changes[b] if b in changes else _change((y - x)[rows_b], minimum)
+        down = levels_down(gap.value, new_gap.value, changes[a], change_b)
         notes = ["Levelling down: the gap shrank, nobody gained, and a group lost."] if down else []
         n_by_group = {a: int(rows_a.sum()), b: int(rows_b.sum())}
-        for told, part in parts.items():
-            title = (
-                f"{metric} {told}: {attribute} {a} - {b}"
-                if told != "change"
-                else f"{metric} gap after - before: {attribute} {a} - {b}"
-            )
-            some = notes if told != "before" else []
-            findings.append(
-                make_finding(
-                    harm, "users", title, part, n_by_group=n_by_group, margin=level, notes=some
-                )
-            )
-        gaps.append((f"{attribute} {a} - {b}", *(part.value for part in parts.values()), down))
+        contrast = f"{attribute} {a} - {b}"
+        add(f"{metric} before: {contrast}", gap, n_by_group, [])
+        add(f"{metric} after: {contrast}", new_gap, n_by_group, notes)
+        add(f"{metric} gap after - before: {contrast}", shift, n_by_group, notes)
+        gaps.append((contrast, gap.value, new_gap.value, shift.value, down))
     return MitigationEffect(
         tuple(findings),
         pd.DataFrame(rows, columns=["group", "n", "before", "after", "change", "low", "high"]),
@@ -119,31 +114,35 @@ def before_after(
 def levels_down(
     gap_before: float, gap_after: float, change_a: Estimate, change_b: Estimate
 ) -> bool:
-    """The gap shrinks, no side has a gain that the data show, and at least one has a loss that they
-    show; nan: not shown.
+    """The gap shrinks, no side has a gain that the data show, and at least one has such a loss.
 
-    >>> gain, loss = Estimate(0.02, 0.01, 0.03, 0.01, 0.005), Estimate(-0.02, -0.03, -0.01, 0.01, 0.005)
-    >>> levels_down(-0.05, -0.02, loss, loss), levels_down(-0.05, -0.02, gain, loss), levels_down(-0.02, -0.05, loss, loss)
-    (True, False, False)
+    >>> gain = Estimate(0.02, 0.01, 0.03, 0.01, 0.005)
+    >>> loss = Estimate(-0.02, -0.03, -0.01, 0.01, 0.005)
+    >>> levels_down(-0.05, -0.02, loss, loss), levels_down(-0.05, -0.02, gain, loss)
+    (True, False)
     """
     sides = change_a, change_b
-    return bool(
-        abs(gap_after) < abs(gap_before)
-        and not any(s.low > 0 for s in sides)
-        and any(s.high < 0 for s in sides)
-    )
+    shrinks = abs(gap_after) < abs(gap_before)
+    return bool(shrinks and not any(s.low > 0 for s in sides) and any(s.high < 0 for s in sides))
 
 
-def _estimate(parts: list[np.ndarray], minimum: int, rng: np.random.Generator) -> Estimate:
-    """Mean of one part, or gap between two, as far as the smaller allows: nothing below 10 users,
-    no interval below ``minimum``.
-    """
-    n = min(map(len, parts))
+def _change(values: np.ndarray, minimum: int) -> Estimate:
+    """Mean change: nothing below 10 users, no interval below ``minimum``."""
+    if len(values) < SUPPRESSED:
+        return Estimate.nothing()
+    if len(values) < minimum:
+        return Estimate.nothing(values.mean())
+    return mean_shift(values, scale=1.0)
+
+
+def _gap(a: np.ndarray, b: np.ndarray, minimum: int, rng: np.random.Generator) -> Estimate:
+    """Gap of two groups: nothing below 10 users in one, no interval below ``minimum``."""
+    n = min(len(a), len(b))
     if n < SUPPRESSED:
         return Estimate.nothing()
     if n < minimum:
-        return Estimate.nothing(parts[0].mean() - (parts[1].mean() if len(parts) > 1 else 0.0))
-    return group_gap(*parts, rng=rng) if len(parts) > 1 else mean_shift(parts[0], scale=1.0)
+        return Estimate.nothing(a.mean() - b.mean())
+    return group_gap(a, b, rng=rng)
 
 
 def _paired(
@@ -155,7 +154,7 @@ def _paired(
             raise unknown_name("metric", metric, [str(column) for column in frame.columns])
         if not frame.index.is_unique:
             raise InputError(
-                "before_after: a user appears twice; expected one row a user (average over seeds"
+                "before_after: a user appears twice; expected one row per user (average over seeds"
                 " first)"
             )
         if frame[metric].isna().any():
@@ -173,7 +172,7 @@ def _paired(
     if len(unknown) or not groups.index.is_unique:
         raise InputError(
             f"before_after: groups lack {len(unknown)} users or name one twice; expected one entry"
-            " a user, index = user code"
+            " per user, index = user code"
         )
     known = groups.loc[before.index]
     labels = np.where(known.isna(), MISSING, known.astype(str))
@@ -183,16 +182,21 @@ def _paired(
 def frontier(
     table: pd.DataFrame, quality: str = "ndcg@10", harm: str = "gini", *, better: str = "low"
 ) -> pd.DataFrame:
-    """The table with a column ``front``: True where no other row has at least the quality and as
-    little harm, and is better in one.
+    """The table with a column ``front``: False where another row beats this one on both.
 
-    table: one row a system or value of a knob; higher quality is better. better: which values of
-        ``harm`` are: "low" (Gini, KL), "high"
-    (coverage, share of the tail) or "zero" (a gap). A point off the front is beaten whatever the
-    price of harm; among those on it the choice is a policy, not a measurement. Raises InputError
-    for a missing column or another ``better``.
+    A point off the front is beaten whatever the price of harm; among those on it the choice is a
+    policy, not a measurement.
 
-    >>> frontier(pd.DataFrame({"ndcg@10": [0.4, 0.3, 0.2], "gap": [-0.05, 0.01, -0.02]}), harm="gap", better="zero")["front"].tolist()
+    Args:
+        table: one row per system or value of a knob; higher quality is better.
+        better: which values of ``harm`` are better: "low" (Gini, KL), "high" (coverage, share of
+            the tail) or "zero" (a gap).
+
+    Raises:
+        InputError: a missing column or another ``better``.
+
+    >>> table = pd.DataFrame({"ndcg@10": [0.4, 0.3, 0.2], "gap": [-0.05, 0.01, -0.02]})
+    >>> frontier(table, harm="gap", better="zero")["front"].tolist()
     [True, True, False]
     """
     for column in (quality, harm):
@@ -202,6 +206,5 @@ def frontier(
     signed = {"low": -values, "high": values, "zero": -np.abs(values)}
     if better not in signed:
         raise unknown_name("better", better, signed)
-    return table.assign(
-        front=pareto_front(np.column_stack([table[quality].to_numpy(float), signed[better]]))
-    )
+    points = np.column_stack([table[quality].to_numpy(float), signed[better]])
+    return table.assign(front=pareto_front(points))
