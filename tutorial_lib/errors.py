@@ -28,7 +28,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> InputError:
     known = list(known)
     near = difflib.get_close_matches(str(name), known, n=2, cutoff=0.5)
     hint = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return InputError(f"unknown {kind} {shortened(name)}: {hint}Known: {', '.join(known)}")
+    return InputError(f"unknown {kind} {short_repr(name)}: {hint}Known: {', '.join(known)}")
 
 
 LARGEST_SEED = 2**63 - 1  # what both numpy and torch take
@@ -53,7 +53,7 @@ def check_whole(where: str, low: int, high: int | None = None, **values: Any) ->
         if not is_whole(value) or value < low or (high is not None and value > high):
             most = "" if high is None else f" to {high:,}"
             raise InputError(
-                f"{where}({name}={shortened(value)}): expected a whole number from {low:,}{most}"
+                f"{where}({name}={short_repr(value)}): expected a whole number from {low:,}{most}"
             )
 
 
@@ -72,13 +72,13 @@ def check_number(where: str, within: str, **values: Any) -> None:
     for name, value in values.items():
         above = is_number(value) and (low < value or (within[0] == "[" and low == value))
         if not above or not (value < high or (within[-1] == "]" and value == high)):
-            raise InputError(f"{where}({name}={shortened(value)}): expected a number in {within}")
+            raise InputError(f"{where}({name}={short_repr(value)}): expected a number in {within}")
 
 
-def shortened(value: Any, most: int = 60) -> str:
+def short_repr(value: Any, most: int = 60) -> str:
     """The value as Python writes it, cut to at most ``most`` characters.
 
-    >>> shortened("a" * 100, most=10)
+    >>> short_repr("a" * 100, most=10)
     "'aaaaaa..."
     """
     try:

@@ -40,7 +40,7 @@ NASTY = [
 ]  # fmt: skip
 SEPARATORS = [b"\t", b"|", b"::", b",", b";", b" ", b"\n"]
 ENCODINGS = ["utf-8", "utf-8-sig", "latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32", "cp437"]
-METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
+METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2]
 
 
 # --- what may happen to bytes ---

@@ -124,7 +124,7 @@ def test_titles_are_unique_and_carry_theme_mood_form_and_series(world):
 
 
 def test_large_catalogues_keep_titles_and_series_unique():
-    items = make_world("news", n_users=5, n_items=60_000, review_share=0).items
+    items = make_world("news", n_users=5, n_items=30_000, review_share=0).items
     assert items["title"].is_unique
     assert not items[items["series"] != ""].duplicated(["series", "volume"]).any()
 

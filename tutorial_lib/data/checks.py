@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from pandas.api import types
 
-from tutorial_lib.errors import InputError, is_number, shortened
+from tutorial_lib.errors import InputError, is_number, short_repr
 
 LATEST = 10**11  # seconds: the year 5138, or 1973 where somebody counts milliseconds
 EXACT = 2**24  # largest whole number up to which float32 holds every one
@@ -197,6 +197,6 @@ def _refuse(where: str, column: pd.Series, bad, why: str, expected: str) -> None
     if bad.any():
         row = int(np.argmax(bad))
         value = column.iloc[row]
-        shown = shortened(value.item() if isinstance(value, np.generic) else value, 40)
+        shown = short_repr(value.item() if isinstance(value, np.generic) else value, 40)
         place = f"{where}, column {column.name!r}, row {row}"
         raise InputError(f"{place}: {shown} {why}; expected {expected}")

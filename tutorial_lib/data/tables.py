@@ -11,7 +11,7 @@ import pandas as pd
 
 from tutorial_lib.data.dataset import Dataset, DatasetCard
 from tutorial_lib.data.files import ORIGINS, Source, checksum_notes
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import InputError, short_repr
 
 BOM = b"\xef\xbb\xbf"  # which some editors put before UTF-8
 EXACT = 2**53 - 1  # up to here float64 holds every whole number
@@ -270,10 +270,8 @@ def _is_utf8(data: bytes) -> bool:
 
 
 def _shown(value: object) -> str:
-    text = repr(value) if isinstance(value, str) else str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return short_repr(value) if isinstance(value, str) else str(value)
 
 
 def _excerpt(line: bytes) -> str:
-    text = line.decode("utf-8", "backslashreplace")
-    return repr(text if len(text) <= 60 else text[:57] + "...")
+    return short_repr(line.decode("utf-8", "backslashreplace"))
