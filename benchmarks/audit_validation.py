@@ -1,4 +1,4 @@
-"""The audit held against towns whose truth is known: the recorded table of notebook 08 and of
+"""The audit held against worlds whose truth is known: the recorded table of notebook 08 and of
 ``tutorial audit --validate``.
 
 python benchmarks/audit_validation.py [--replications 400] [--seed 0] [--jobs 1]    about 1 s a replication on one core

@@ -12,10 +12,10 @@ from tutorial_lib.audit.harms.register import stakeholders
 from tutorial_lib.audit.inference.statistics import Estimate
 from tutorial_lib.errors import InputError
 from tutorial_workshop.figures.feedback import FeedbackView, arm_of
-from tutorial_workshop.figures.stakeholder_map import stakeholder_map
+from tutorial_workshop.figures.stakeholder_map import draw_stakeholder_map
 from tutorial_workshop.figures.verdicts import VerdictView
 from tutorial_workshop.page.widgets import grid
-from tutorial_workshop.proof.secret_worlds import KINDS, planted, secret_world
+from tutorial_workshop.proof.secret_worlds import KINDS, secret_world, world_with_harm
 
 
 def finding(low: float, high: float):
@@ -107,7 +107,7 @@ def test_feedback_view_over_its_whole_grid():
 
 def test_the_map_shows_every_risk():
     risks = stakeholders()
-    figure = stakeholder_map(risks)
+    figure = draw_stakeholder_map(risks)
     numbers = [text.get_text() for text in figure.axes[0].texts]
     plt.close(figure)
     assert sorted(numbers) == sorted(str(value) for value in risks.to_numpy().ravel() if value)
@@ -116,8 +116,8 @@ def test_the_map_shows_every_risk():
 def test_secrets_are_kept_by_seed_and_all_kinds_occur():
     assert {secret_world(seed).harmed for seed in range(20)} == set(KINDS)
     assert (
-        planted("users", 1).truth > 0
-        and planted("providers", 1).truth < 0
-        and planted("nobody", 1).truth == 0
+        world_with_harm("users", 1).truth > 0
+        and world_with_harm("providers", 1).truth < 0
+        and world_with_harm("nobody", 1).truth == 0
     )
-    assert "Nothing" in planted("nobody", 1).told() and "group B" in planted("users", 1).told()
+    assert "Nothing" in world_with_harm("nobody", 1).explanation() and "group B" in world_with_harm("users", 1).explanation()

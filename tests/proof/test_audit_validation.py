@@ -14,10 +14,12 @@ from scipy.stats import norm
 from tutorial_lib.audit.harms import quality
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.evaluation.estimates import detectable
-from tutorial_workshop.proof import validation
-from tutorial_workshop.proof.validation import BARS, RECORDED, Truth, summary, true_values, validate
+from tutorial_workshop.proof import replication, validation
+from tutorial_workshop.proof.glassbox import make_world
+from tutorial_workshop.proof.replication import TrueValues, true_values
+from tutorial_workshop.proof.validation import BARS, RECORDED, summary, validate
 
-TRUTH = Truth(ndcg=0.3165, shown=0.3028, merit=0.3031, mde=0.0298)
+TRUTH = TrueValues(ndcg=0.3165, shown=0.3028, merit=0.3031, mde=0.0298)
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +75,7 @@ def test_without_holm_some_false_alarm_is_common(recorded):
 
 @pytest.fixture(scope="module")
 def short() -> pd.DataFrame:
-    """30 replications in smaller towns, so that they take less than a minute."""
+    """30 replications in smaller worlds, so that they take less than a minute."""
     with pytest.MonkeyPatch.context() as patch:
         for name, users in (
             ("USERS", 200),
@@ -81,11 +83,12 @@ def short() -> pd.DataFrame:
             ("USERS_OF_POWER", 1_000),
             ("USERS_OF_NULL", 2_000),
         ):
-            patch.setattr(validation, name, users)
+            patch.setattr(replication, name, users)
         patch.setattr(validation, "true_values", lambda seed: TRUTH)
         return validate(30, seed=1).set_index("check")
 
 
+@pytest.mark.weekly
 @pytest.mark.parametrize(
     ("start", "low", "high"),
     [
@@ -108,7 +111,7 @@ def test_a_short_run_stays_near(short, start, low, high):
     assert row["low"] <= row["value"] <= row["high"]
 
 
-def test_the_truth_that_the_short_run_uses_is_that_of_the_towns():
+def test_the_truth_that_the_short_run_uses_is_that_of_the_worlds():
     found = true_values(20_000, seed=4)
     assert np.allclose(dataclasses.astuple(found), dataclasses.astuple(TRUTH), atol=0.004)
 
@@ -121,16 +124,16 @@ def test_twice_the_margin_is_what_is_planted():
 
 
 def test_an_mde_without_holm_would_miss_its_bar():
-    """The printed MDE must be that of the family: a gap of 2.80 standard errors is seen too rarely."""
-    evidence = validation._world(
-        validation.USERS_OF_POWER, (1, 2, 3), validation._spoil(TRUTH.rho_mde)
+    """The printed MDE must be that of the family: 2.80 standard errors are seen too rarely."""
+    evidence = replication._world(
+        replication.USERS_OF_POWER, (1, 2, 3), replication._spoil(TRUTH.rho_mde)
     )
-    found = validation._declared(evidence, np.random.default_rng(0))
-    assert len(found) == validation.DECLARED and found[0].metric == "ndcg@10: group A - B"
-    assert found[0].mde == pytest.approx(detectable(found[0].se, tests=validation.DECLARED))
+    found = replication._declared(evidence, np.random.default_rng(0))
+    assert len(found) == replication.DECLARED and found[0].metric == "ndcg@10: group A - B"
+    assert found[0].mde == pytest.approx(detectable(found[0].se, tests=replication.DECLARED))
     assert found[0].mde == pytest.approx(TRUTH.mde, rel=0.05)
     z, bar = found[0].mde / found[0].se, BARS["power at the printed MDE, after Holm over 9 tests"]
-    needed = norm.isf(0.025 / validation.DECLARED)
+    needed = norm.isf(0.025 / replication.DECLARED)
     assert bar[0] < norm.sf(needed - z) < bar[1]
     assert norm.sf(needed - detectable(1.0)) < 0.6
 
@@ -146,14 +149,14 @@ def test_intervals_that_are_too_short_are_noticed(monkeypatch):
         )
 
     monkeypatch.setattr(quality, "group_gap", boastful)
-    monkeypatch.setattr(validation, "USERS", 200)
-    monkeypatch.setattr(validation, "PHI", ())
+    monkeypatch.setattr(replication, "USERS", 200)
+    monkeypatch.setattr(replication, "PHI", ())
     rows = []
     for i in range(40):
         rng = np.random.default_rng(i)
         rows.append(
-            validation._sizes(
-                lambda block, n, wrap=None, i=i: validation._world(n, (8, i, block), wrap),
+            replication._sizes(
+                lambda block, n, wrap=None, i=i: replication._world(n, (8, i, block), wrap),
                 TRUTH,
                 rng,
             )
@@ -176,22 +179,22 @@ def test_a_value_outside_its_bar_by_chance_is_open():
 def test_a_replication_can_be_repeated(monkeypatch):
     """Otherwise neither the recorded table nor a run in several processes could be made again."""
     for name in ("USERS", "USERS_OF_LEVEL", "USERS_OF_POWER", "USERS_OF_NULL"):
-        monkeypatch.setattr(validation, name, 200)
-    first, other = validation.replicate(3, 5, TRUTH), validation.replicate(3, 6, TRUTH)
-    assert first == validation.replicate(3, 5, TRUTH) and first != other
+        monkeypatch.setattr(replication, name, 200)
+    first, other = replication.replicate(3, 5, TRUTH), replication.replicate(3, 6, TRUTH)
+    assert first == replication.replicate(3, 5, TRUTH) and first != other
 
 
 def test_what_is_planted_varies_between_replications():
     """Frozen noise of an injector passes for a shift of its dose: intervals then hold the truth
     always, or hardly ever.
     """
-    rates = [validation._world(300, (0, i, 1), validation._spoil(0.3)).lists for i in range(2)]
-    hits = [np.isin(lists, validation.make_town(2).duds) for lists in rates]
+    rates = [replication._world(300, (0, i, 1), replication._spoil(0.3)).lists for i in range(2)]
+    hits = [np.isin(lists, make_world(2).unwanted) for lists in rates]
     assert hits[0].any() and (hits[0] != hits[1]).mean() > 0.05
 
 
 def test_shuffled_labels_of_real_users_raise_no_more_alarms_than_promised():
-    """Recorded by benchmarks/audit_permuted_labels.py: where no group differs, none may be found."""
+    """Of benchmarks/audit_permuted_labels.py: where no group differs, none may be found."""
     table = pd.read_csv(shipped("results/audit-permuted-labels.csv"))
     assert set(table["model"]) == {"EASE", "Popularity"} and (table["permutations"] >= 100).all()
     judged = table[table["at_most"].notna()]

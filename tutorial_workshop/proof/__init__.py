@@ -1,1 +1,1 @@
-"""The audit audited: worlds with planted harms, and whether each is found."""
+"""The audit audited: worlds with injected harms, and whether each is found."""

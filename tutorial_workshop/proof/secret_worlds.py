@@ -1,6 +1,4 @@
-"""Towns of glass with a secret: something was planted in the recommender, or nothing, and only the
-seed tells which.
-"""
+"""Worlds with a secret: only the seed tells which harm was injected, if any."""
 
 from __future__ import annotations
 
@@ -12,16 +10,21 @@ from tutorial_lib.audit.core.evidence import collect
 from tutorial_lib.audit.core.lists import row_means
 from tutorial_lib.audit.harms.exposure import discounts
 from tutorial_lib.data import Dataset, Split
-from tutorial_workshop.proof.glassbox import Oracle, ProviderBias, UserBias, make_town
+from tutorial_workshop.proof.glassbox import IdealRanker, make_world
+from tutorial_workshop.proof.injectors import ProviderBias, UserBias
 
 KINDS = ("nobody", "users", "providers")
 USERS, RHO, PHI = 1000, 0.3, 0.5
 
 
 @dataclass(frozen=True)
-class Secret:
-    """recommender, dataset, split: to be audited. harmed: "nobody", "users" or "providers"; truth:
-    the planted gap (0 for nobody).
+class SecretWorld:
+    """A recommender to be audited, and what is true of it.
+
+    Args:
+        recommender, dataset, split: to be audited.
+        harmed: "nobody", "users" or "providers".
+        truth: the injected gap (0 for nobody).
     """
 
     recommender: object
@@ -30,14 +33,14 @@ class Secret:
     harmed: str
     truth: float
 
-    def told(self) -> str:
-        """What was planted, in a sentence."""
+    def explanation(self) -> str:
+        """What was injected, in a sentence."""
         if self.harmed == "nobody":
-            return "Nothing was planted."
+            return "Nothing was injected."
         if self.harmed == "users":
             return (
-                f"Users of group B got {RHO:.0%} of their places spoilt: a gap of {self.truth:+.3f}"
-                " in NDCG@10, A - B."
+                f"{RHO:.0%} of the places of users of group B were spoilt: a gap of"
+                f" {self.truth:+.3f} in NDCG@10, A - B."
             )
         return (
             f"{PHI:.0%} of the places of minority providers were given away: exposure minus merit"
@@ -45,42 +48,31 @@ class Secret:
         )
 
 
-def secret_world(seed: int) -> Secret:
-    """A town of 1,000 users, and a recommender with a secret; the same seed gives the same."""
+def secret_world(seed: int) -> SecretWorld:
+    """A world of 1,000 users, and a recommender with a secret; the same seed gives the same."""
     harmed = KINDS[int(np.random.default_rng([seed, 97]).integers(len(KINDS)))]
-    return planted(harmed, seed)
+    return world_with_harm(harmed, seed)
 
 
-def planted(harmed: str, seed: int) -> Secret:
-    """A town in which it is known who is harmed."""
-    town = make_town(USERS, user_seed=seed)
-    dataset = replace(
-        town.dataset, users=town.dataset.users.drop(columns="region")
-    )  # two attributes: an audit in seconds
-    town = replace(town, dataset=dataset, split=replace(town.split, dataset=dataset))
-    inner = Oracle(town)
+def world_with_harm(harmed: str, seed: int) -> SecretWorld:
+    """A world in which it is known who is harmed: one of `KINDS`."""
+    world = make_world(USERS, user_seed=seed)
+    # two attributes in place of three: an audit in seconds
+    dataset = replace(world.dataset, users=world.dataset.users.drop(columns="region"))
+    split = replace(world.split, dataset=dataset)
+    fair = IdealRanker(world)
     if harmed == "nobody":
-        return Secret(inner, town.dataset, town.split, harmed, 0.0)
-    plain = collect(inner, town.dataset, town.split)
+        return SecretWorld(fair, dataset, split, harmed, 0.0)
+    seen = collect(fair, dataset, split)
     if harmed == "users":
-        truth = RHO * float(plain.metrics["ndcg@10"].mean())  # A - B
-        return Secret(
-            UserBias(inner, RHO, np.flatnonzero(town.group), town.duds, seed),
-            town.dataset,
-            town.split,
-            harmed,
-            truth,
-        )
-    groups = town.dataset.items["provider_group"].to_numpy()
+        group_b = np.flatnonzero(world.group)
+        against_users = UserBias(fair, RHO, group_b, world.unwanted, seed)
+        truth = RHO * float(seen.metrics["ndcg@10"].mean())  # A - B
+        return SecretWorld(against_users, dataset, split, harmed, truth)
+    groups = dataset.items["provider_group"].to_numpy()
     minority = (groups == "minority").astype(float)
-    shown, merit = (
-        row_means(plain.lists, minority, discounts(plain.k)).mean(),
-        row_means(plain.targets, minority).mean(),
-    )
-    return Secret(
-        ProviderBias(inner, PHI, groups, "minority", seed),
-        town.dataset,
-        town.split,
-        harmed,
-        float((1 - PHI) * shown - merit),
-    )
+    exposure = row_means(seen.lists, minority, discounts(seen.k)).mean()
+    merit = row_means(seen.targets, minority).mean()
+    against_providers = ProviderBias(fair, PHI, groups, "minority", seed)
+    truth = float((1 - PHI) * exposure - merit)
+    return SecretWorld(against_providers, dataset, split, harmed, truth)

@@ -184,7 +184,7 @@ def _items(lists: Lists) -> tuple[np.ndarray, np.ndarray]:
     """All items in one array, and how many each row has."""
     if isinstance(lists, np.ndarray) and lists.ndim == 2:
         return lists.ravel(), np.full(len(lists), lists.shape[1])
-    items, rows = flatten(lists)
+    items, rows = flatten(list(lists))
     return items, np.bincount(rows, minlength=len(lists))
 
 
