@@ -144,6 +144,8 @@ def server(monkeypatch):
         "ALL_PROXY",
     ):
         monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(download_module, "TIMEOUT", 0.3)
+    monkeypatch.setattr(download_module, "PAUSE", 0.01)
     httpd = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     httpd.daemon_threads, httpd.handle_error = True, lambda *args: None
     httpd.log, httpd.script = [], {"/good": [good]}
@@ -154,19 +156,14 @@ def server(monkeypatch):
     httpd.server_close()
 
 
-def get(server, tmp_path, *scripts, **options):
+def get(server, tmp_path, *scripts):
     """Download from one mirror per script (a list of behaviours)."""
     server.log.clear()
     urls = []
     for number, script in enumerate(scripts):
         server.script[f"/{number}"] = list(script)
         urls.append(f"{server.root}/{number}")
-    return download(
-        urls,
-        tmp_path / "x.zip",
-        SHA256,
-        **{"timeout": 0.3, "pause": 0.01, "progress": False} | options,
-    )
+    return download(urls, tmp_path / "x.zip", SHA256)
 
 
 def left_over(tmp_path):
@@ -290,13 +287,16 @@ FAULTS = [
 ]
 
 
-def test_any_sequence_of_faults_ends_with_the_right_file_or_one_clear_line(server, tmp_path):
+def test_any_sequence_of_faults_ends_with_the_right_file_or_one_clear_line(
+    server, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(download_module, "RETRIES", 1)
     outcomes = []
     pairs = list(itertools.product(FAULTS, repeat=2))
     for number, script in enumerate(pairs[::3]):
         folder = tmp_path / str(number)
         try:
-            assert get(server, folder, script, [not_found], retries=1).read_bytes() == BODY
+            assert get(server, folder, script, [not_found]).read_bytes() == BODY
             assert left_over(folder) == ["x.zip"]
             outcomes.append(True)
         except InputError as error:
@@ -323,13 +323,14 @@ def test_a_trickle_is_not_waited_for(server, tmp_path, monkeypatch):
 
 
 def test_no_network_fails_within_seconds(tmp_path, monkeypatch, server):
+    monkeypatch.setattr(download_module, "TIMEOUT", 8.0)
     started = time.monotonic()
     urls = [
         "https://mirror.invalid/x.zip",
         "http://127.0.0.1:9/x.zip",
     ]  # a name that never resolves, a port nobody serves
     with pytest.raises(InputError, match="cannot be resolved.*Connection refused"):
-        download(urls, tmp_path / "x.zip", SHA256, progress=False)
+        download(urls, tmp_path / "x.zip", SHA256)
     assert time.monotonic() - started < 12
     assert left_over(tmp_path) == []
 
@@ -375,12 +376,10 @@ def test_an_invalid_certificate_sends_us_to_the_next_mirror_and_is_never_accepte
     url = f"https://127.0.0.1:{secure.server_port}/good"
     try:
         with pytest.raises(InputError, match="certificate not valid"):
-            download([url], tmp_path / "a" / "x.zip", SHA256, progress=False)
+            download([url], tmp_path / "a" / "x.zip", SHA256)
         assert secure.log == []  # not one byte was taken from it
         assert (
-            download(
-                [url, f"{server.root}/good"], tmp_path / "b" / "x.zip", SHA256, progress=False
-            ).read_bytes()
+            download([url, f"{server.root}/good"], tmp_path / "b" / "x.zip", SHA256).read_bytes()
             == BODY
         )
     finally:
@@ -399,7 +398,7 @@ def test_the_progress_bar_goes_to_standard_error_of_a_terminal_only(
 ):
     for forced, shown in (("1", True), ("", False)):  # rich takes FORCE_COLOR for a terminal
         monkeypatch.setenv("FORCE_COLOR", forced)
-        get(server, tmp_path / forced, [good], progress=True)
+        get(server, tmp_path / forced, [good])
         out, err = capsys.readouterr()
         assert out == "" and ("x.zip" in err) is shown
 
@@ -469,7 +468,7 @@ def test_root_comes_before_tutorial_data_before_the_cache(tmp_path, monkeypatch)
     monkeypatch.setenv("TUTORIAL_DATA", str(put_folder(tmp_path / "env" / "ml-100k").parent))
     assert files.fetch("ml-100k") == tmp_path / "env" / "ml-100k"
     put_folder(tmp_path / "root" / "ml-100k")
-    assert files.fetch("ml-100k", root=tmp_path / "root") == tmp_path / "root" / "ml-100k"
+    assert files.locate("ml-100k", root=tmp_path / "root").path == tmp_path / "root" / "ml-100k"
 
 
 def test_a_larger_movielens_next_to_it_is_not_mistaken_for_the_small_one(tmp_path):
@@ -557,12 +556,7 @@ def test_locate_downloads_once_and_then_reads_the_cache(monkeypatch, server, tmp
     assert files.locate("ml-100k").read("u.item") == b"item"
     assert files.locate("ml-100k").path == tmp_path / "cache" / "ml-100k.zip"
     assert len(server.log) == 1
-    assert files.fetch("ml-100k", root=tmp_path / "mine") == tmp_path / "cache" / "ml-100k.zip"
-
-
-def test_fetch_into_a_new_folder(monkeypatch, server, tmp_path):
-    published(monkeypatch, server, put_zip(tmp_path / "published" / "ml-100k.zip"))
-    assert files.fetch("ml-100k", root=tmp_path / "mine") == tmp_path / "mine" / "ml-100k.zip"
+    assert files.fetch("ml-100k") == tmp_path / "cache" / "ml-100k.zip"
 
 
 def test_a_failed_download_says_where_to_put_the_file(monkeypatch, server, tmp_path):
@@ -773,23 +767,21 @@ def test_no_flipped_bit_of_a_zip_is_a_traceback_or_other_bytes(tmp_path):
 # --- two at once, full disks, and folders named in the environment ---
 
 
-def test_two_downloads_at_once_both_succeed(server, tmp_path):
+def test_two_downloads_at_once_both_succeed(server, tmp_path, monkeypatch):
     """The later ones wait for the first, and find its file."""
 
     def slow(handler):
         time.sleep(0.15)
         handler.part()
 
+    monkeypatch.setattr(download_module, "TIMEOUT", 5.0)
     outcomes = []
 
     def fetch():
         server.script["/slow"] = [slow]
         try:
             outcomes.append(
-                download(
-                    [f"{server.root}/slow"], tmp_path / "x.zip", SHA256, timeout=5, progress=False
-                ).read_bytes()
-                == BODY
+                download([f"{server.root}/slow"], tmp_path / "x.zip", SHA256).read_bytes() == BODY
             )
         except Exception as error:
             outcomes.append(error)
@@ -818,7 +810,7 @@ def test_nobody_waits_for_a_download_that_does_not_grow(server, tmp_path, monkey
 FETCH = """
 import pathlib, sys
 from tutorial_lib.data.download import download
-download([sys.argv[1]], pathlib.Path(sys.argv[2]), sys.argv[3], timeout=60, progress=False)
+download([sys.argv[1]], pathlib.Path(sys.argv[2]), sys.argv[3])
 """
 
 
@@ -908,7 +900,7 @@ def test_home_and_relative_folders_in_the_environment_become_whole_paths(tmp_pat
     assert files.cache_folder() == tmp_path / "here"
     put_folder(tmp_path / "here" / "ml-100k")
     assert files.fetch("ml-100k") == tmp_path / "here" / "ml-100k"
-    assert files.fetch("ml-100k", root="home/data") == tmp_path / "home" / "data" / "ml-100k"
+    assert files.locate("ml-100k", root="home/data").path == tmp_path / "home" / "data" / "ml-100k"
 
 
 @pytest.mark.parametrize("variable", ["TUTORIAL_DATA", "TUTORIAL_CACHE"])

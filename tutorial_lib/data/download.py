@@ -23,6 +23,9 @@ from urllib.parse import urlsplit
 from tutorial_lib.data.locks import take_lock
 from tutorial_lib.errors import InputError
 
+TIMEOUT = 8.0  # seconds without an answer, or between two packets: a mirror counts as silent
+RETRIES = 2  # at a mirror that breaks off or answers 5xx; every new byte starts the count afresh
+PAUSE = 0.5  # seconds before the first retry; later ones wait longer
 CHUNK = 1 << 16
 MOST_ATTEMPTS = 50  # at one mirror, however much each of them brings
 STALL = (20.0, 4096)  # seconds, bytes: a mirror that sends less in this time is left
@@ -43,16 +46,7 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def download(
-    urls: Sequence[str],
-    target: Path,
-    sha256: str,
-    *,
-    timeout: float = 8.0,
-    retries: int = 2,
-    pause: float = 0.5,
-    progress: bool = True,
-) -> Path:
+def download(urls: Sequence[str], target: Path, sha256: str) -> Path:
     """Fetch one file; on return ``target`` exists and its sha256 is right.
 
     The file grows under ``target`` + ".part", kept for the next call if all mirrors fail and
@@ -63,12 +57,6 @@ def download(
             always verified.
         target: the file to be made; its folder is made too.
         sha256: its checksum, hexadecimal.
-        timeout: seconds without an answer, or between two packets, after which a mirror counts as
-            silent.
-        retries: how often a mirror that breaks off or answers 5xx is asked again; every new byte
-            starts the count afresh.
-        pause: seconds before the first retry; later ones wait longer.
-        progress: show a bar on standard error, on a terminal or in a notebook.
 
     Returns:
         ``target``.
@@ -79,11 +67,11 @@ def download(
     """
     part = target.with_name(target.name + ".part")
     try:
-        with _turn(target, part), _progress_bar(target.name, progress) as report:
+        with _turn(target, part), _progress_bar(target.name) as report:
             if target.exists() and sha256_of(target) == sha256:  # the other process brought it
                 return target
             part.touch()
-            transfer = _Transfer(part, sha256, timeout, retries, pause, report)
+            transfer = _Transfer(part, sha256, report)
             reasons: dict[str, None] = {}  # each once, in order
             for url in urls:
                 try:
@@ -133,28 +121,25 @@ def _turn(target: Path, part: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class _Transfer:
-    """Brings ``part`` to its full, right content; for the fields see `download`."""
+    """Brings ``part`` to its full, right content."""
 
     part: Path
     sha256: str
-    timeout: float
-    retries: int
-    pause: float
     report: Callable[[int, int | None], object]
 
     def run(self, url: str) -> None:
         """Complete the part from one mirror, or raise _GiveUp."""
-        left = self.retries
+        left = RETRIES
         leftover = self.part.stat().st_size > 0
         for attempt in itertools.count(1):
             before = self.part.stat().st_size
             try:
                 self._attempt(url)
             except _Retry as error:
-                left = self.retries if self.part.stat().st_size > before else left - 1
+                left = RETRIES if self.part.stat().st_size > before else left - 1
                 if left < 0 or attempt >= MOST_ATTEMPTS:
                     raise _GiveUp(str(error)) from None
-                time.sleep(self.pause * (self.retries - left + 1))
+                time.sleep(PAUSE * (RETRIES - left + 1))
                 continue
             if sha256_of(self.part) == self.sha256:
                 return
@@ -167,7 +152,7 @@ class _Transfer:
     def _attempt(self, url: str) -> None:
         """One request; appends to the part if the server can resume, else starts it afresh."""
         have = self.part.stat().st_size
-        response = _request(url, have, self.timeout)
+        response = _request(url, have)
         if response is None:  # 416: nothing lies beyond what is here; the checksum decides
             return
         with response:
@@ -215,16 +200,16 @@ class _Transfer:
         return done
 
 
-def _request(url: str, have: int, timeout: float) -> http.client.HTTPResponse | None:
+def _request(url: str, have: int) -> http.client.HTTPResponse | None:
     """The answer to a request for the bytes from ``have`` on; None for 416."""
-    reason = None if urllib.request.getproxies() else _unreachable(url, timeout)
+    reason = None if urllib.request.getproxies() else _unreachable(url)
     if reason:
         raise _GiveUp(reason)
     headers = {"User-Agent": "tutorial-lib"}
     if have:
         headers["Range"] = f"bytes={have}-"
     try:
-        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=timeout)
+        return urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == 416:
@@ -236,14 +221,14 @@ def _request(url: str, have: int, timeout: float) -> http.client.HTTPResponse | 
         if isinstance(cause, ssl.SSLCertVerificationError):
             raise _GiveUp(f"certificate not valid ({cause.verify_message})") from None
         if isinstance(cause, TimeoutError):
-            raise _GiveUp(f"no answer within {timeout:g} s") from None
+            raise _GiveUp(f"no answer within {TIMEOUT:g} s") from None
         if isinstance(cause, (ConnectionResetError, http.client.HTTPException)):
             raise _Retry("closed the connection without an answer") from None
         raise _GiveUp(str(getattr(cause, "strerror", None) or cause)) from None
 
 
-def _unreachable(url: str, seconds: float) -> str | None:
-    """Why no connection to the host of ``url`` comes about within ``seconds``; None if one does.
+def _unreachable(url: str) -> str | None:
+    """Why no connection to the host of ``url`` comes about within `TIMEOUT`; None if one does.
 
     Asked in a thread: without a network the resolver may hang for a minute, and each of a host's
     many addresses may time out.
@@ -254,7 +239,7 @@ def _unreachable(url: str, seconds: float) -> str | None:
 
     def ask() -> None:
         try:
-            socket.create_connection(address, timeout=seconds).close()
+            socket.create_connection(address, timeout=TIMEOUT).close()
             answer.append(None)
         except socket.gaierror:
             answer.append("its name cannot be resolved (no network?)")
@@ -263,12 +248,12 @@ def _unreachable(url: str, seconds: float) -> str | None:
 
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
-    thread.join(seconds)
-    return answer[0] if answer else f"no connection within {seconds:g} s (no network?)"
+    thread.join(TIMEOUT)
+    return answer[0] if answer else f"no connection within {TIMEOUT:g} s (no network?)"
 
 
 @contextmanager
-def _progress_bar(label: str, shown: bool) -> Iterator[Callable[[int, int | None], object]]:
+def _progress_bar(label: str) -> Iterator[Callable[[int, int | None], object]]:
     """Yields a callable (bytes done, bytes in all or None) that draws one bar on standard error, on
     a terminal or in a notebook only.
     """
@@ -276,7 +261,7 @@ def _progress_bar(label: str, shown: bool) -> Iterator[Callable[[int, int | None
     from rich.progress import DownloadColumn, Progress
 
     console = Console(stderr=True)
-    drawn = shown and (console.is_terminal or console.is_jupyter)
+    drawn = console.is_terminal or console.is_jupyter
     columns = (*Progress.get_default_columns(), DownloadColumn())
     with Progress(*columns, console=console, disable=not drawn) as bar:
         task = bar.add_task(label, total=None)

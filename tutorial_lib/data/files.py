@@ -115,7 +115,7 @@ def locate(name: str, *, root: str | Path | None = None, download: bool = True) 
     source = find(name, root)
     if source is None:
         origin = ORIGINS[name]
-        path = _download(name, cache_folder(), download, root)
+        path = _download(name, download, root)
         source = _open(path, origin.members, origin.folders)
         if source is None:
             lacking = " or ".join(origin.members)
@@ -125,20 +125,14 @@ def locate(name: str, *, root: str | Path | None = None, download: bool = True) 
     return source
 
 
-def fetch(name: str, root: str | Path | None = None) -> Path:
-    """Make sure that a real data set is on this machine; returns its folder or zip.
-
-    Args:
-        name: of a published data set.
-        root: where to look first and where a download goes; the cache by default.
-    """
+def fetch(name: str) -> Path:
+    """Make sure that a real data set is on this machine; returns its folder or zip."""
     if name.startswith("world-"):
         raise InputError(
             f"{name!r} ships with the kit: nothing to fetch, use load_dataset({name!r})"
         )
-    folder = absolute(root, "root") if root is not None else None
-    source = find(name, folder if folder is not None and folder.exists() else None)
-    return source.path if source else _download(name, folder or cache_folder(), True, root)
+    source = find(name)
+    return source.path if source else _download(name)
 
 
 def find(name: str, root: str | Path | None = None) -> Source | None:
@@ -240,9 +234,10 @@ def _names(folder: Path) -> set[str]:
         raise InputError(f"cannot read {folder}: {error.strerror or error}") from None
 
 
-def _download(name: str, folder: Path, allowed: bool, root: str | Path | None) -> Path:
-    """The archive of a data set, downloaded into ``folder``; an InputError says how to mend it."""
+def _download(name: str, allowed: bool = True, root: str | Path | None = None) -> Path:
+    """The archive of a data set, downloaded into the cache; an InputError says how to mend it."""
     origin = ORIGINS[name]
+    folder = cache_folder()
     mend = (
         f"get {origin.archives[0]} from {origin.page} and put it, or its unpacked folder "
         f"{origin.folders[0]}/, into {folder}"
@@ -250,8 +245,7 @@ def _download(name: str, folder: Path, allowed: bool, root: str | Path | None) -
     if not os.environ.get("TUTORIAL_DATA"):
         mend += " or into the folder that $TUTORIAL_DATA names"
     if not origin.urls or not allowed:
-        there = root if root and os.path.exists(absolute(root, "root")) else None
-        looked = ", ".join(map(str, _bases(there)))
+        looked = ", ".join(map(str, _bases(root)))
         why = "downloading was switched off"
         if not origin.urls:
             why = "its terms do not allow an automatic download"
