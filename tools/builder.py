@@ -3,12 +3,15 @@
 
 The source is py:percent with the solutions inside, and cell tags say what each part is. The builder
 
-- writes the badges (after the ``title`` cell) and the ``setup`` cell (before ``parameters``), the same in all notebooks; while
-  pyproject.toml names no repository there are no badges, and in Colab the set-up cell takes a wheel
-  that was uploaded;
-- empties what stands between ``# SOLUTION BEGIN`` and ``# SOLUTION END`` to ``...`` and drops cells tagged ``solution`` (exercises only);
-- puts folded text in the place of each ``hint(...)`` cell, and after each ``quiz(...)`` cell, for pages where no kernel runs;
-- gives the same bytes on every build: cell ids from the content, a fixed kernel, no outputs, no widget state.
+- writes the badges (after the ``title`` cell) and the ``setup`` cell (before ``parameters``), the
+  same in all notebooks; while pyproject.toml names no repository there are no badges, and in Colab
+  the set-up cell takes a wheel that was uploaded;
+- empties what stands between ``# SOLUTION BEGIN`` and ``# SOLUTION END`` to ``...`` and drops cells
+  tagged ``solution`` (exercises only);
+- puts folded text in the place of each ``hint(...)`` cell, and after each ``quiz(...)`` cell, for
+  pages where no kernel runs;
+- gives the same bytes on every build: cell ids from the content, a fixed kernel, no outputs, no
+  widget state.
 
 ``python -m tools.builder [--check]`` builds all, or only says what is out of date.
 """
@@ -22,16 +25,19 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote
 
+from tools.opening_cells import badges, repository, setup_source
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError
-from tutorial_workshop.page.environment import project_table
+from tutorial_workshop.exercises.loading import SOLUTION_MARK, get_exercise
+from tutorial_workshop.page.checker import help_html
+from tutorial_workshop.page.display import folded
+from tutorial_workshop.page.questions import FOLDER as QUIZZES
+from tutorial_workshop.page.questions import get_question, question_html
 
 _SOLUTION = re.compile(
     r"^(?P<indent>[ \t]*)# SOLUTION BEGIN[ \t]*\n.*?^[ \t]*# SOLUTION END[ \t]*$", re.M | re.S
 )
-_MARK = re.compile(r"^[ \t]*# SOLUTION (BEGIN|END)[ \t]*(\n|\Z)", re.M)
 _QUIZ = re.compile(r"""^quiz\(\s*["']([^"']+)["'],\s*["']([^"']+)["']""", re.M)
 _HINT = re.compile(r"""hint\(["']([^"']+)["']\)""")
 _KEPT_METADATA = ("tags", "cellView")
@@ -40,79 +46,13 @@ METADATA = {  # without a kernelspec JupyterLab stops to ask for a kernel
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
-SETUP = """\
-# @title Set-up: installs the kit in Colab where it is missing, then checks this computer
-{imports}
-
-if importlib.util.find_spec("tutorial_lib") is None and "COLAB_RELEASE_TAG" in os.environ:
-{install}
-
-# Not in Colab, and "No module named 'tutorial_lib'"? Start Jupyter with: make lab
-from tutorial_workshop.page import setup
-
-setup()"""
-
-
-FROM_REPOSITORY = """\
-    %pip install --quiet "git+https://github.com/{repository}@{tag}\""""
-FROM_WHEEL = """\
-    wheels = sorted(glob.glob("tutorial_lib-*.whl"), key=os.path.getmtime)
-    if not wheels:
-        raise ModuleNotFoundError(
-            "upload the kit's wheel, tutorial_lib-{version}-py3-none-any.whl (`make wheel` in a clone "
-            "writes it to dist/), with the folder icon on the left, then run this cell again"
-        )
-    # a file uploaded again is called "... (1).whl", a name that pip refuses
-    wheel = os.path.join("newest", re.sub(r" ?\\(\\d+\\)", "", wheels[-1]))
-    os.makedirs("newest", exist_ok=True)
-    shutil.copy(wheels[-1], wheel)
-    %pip install --quiet {{wheel}}"""
-
-
-def setup_source(root: Path) -> str:
-    """The set-up cell: in Colab it installs the kit from its repository or, while that has no
-    address, from an uploaded wheel.
-    """
-    where, tag = repository(root)
-    imports = ["import importlib.util", "import os"]
-    if not where:
-        imports = ["import glob", *imports, "import re", "import shutil"]
-    install = FROM_REPOSITORY if where else FROM_WHEEL
-    names = {"repository": where, "tag": tag, "version": tag.removeprefix("v")}
-    return SETUP.format(imports="\n".join(imports), install=install.format(**names))
-
-
-def repository(root: Path) -> tuple[str, str]:
-    """``owner/name`` on GitHub, from pyproject's ``project.urls``, and the release tag
-    ``v<version>`` that badges and Colab use.
-
-    The name is empty while pyproject.toml has no such address.
-    """
-    project = project_table(root)
-    urls = [
-        re.search(r"github\.com/([\w.-]+/[\w.-]+?)(\.git)?/?$", url)
-        for url in project.get("urls", {}).values()
-    ]
-    return next((match[1] for match in urls if match), ""), f"v{project.get('version', '0.1.0')}"
-
-
-def badges(root: Path, path: str) -> str:
-    """The badges of one notebook (path relative to the repository root), each with alt text."""
-    where, tag = repository(root)
-    colab = f"https://colab.research.google.com/github/{where}/blob/{tag}/{path}"
-    binder = f"https://mybinder.org/v2/gh/{where}/{tag}?labpath={quote(path, safe='')}"
-    return (
-        "[![Open this notebook in"
-        f" Colab](https://colab.research.google.com/assets/colab-badge.svg)]({colab})\n[![Open this"
-        f" notebook in Binder](https://mybinder.org/badge_logo.svg)]({binder})"
-    )
 
 
 def exercise_source(source: str) -> str:
     """The source of a cell with its solutions emptied to ``...``, at the same indent.
 
-    >>> print(exercise_source("def f(x):\\n    # SOLUTION BEGIN\\n    return x\\n    # SOLUTION END"))
-    def f(x):
+    >>> print(exercise_source("if x:\\n    # SOLUTION BEGIN\\n    y = x\\n    # SOLUTION END"))
+    if x:
         ...
     """
     return _SOLUTION.sub(lambda match: f"{match['indent']}...", source)
@@ -142,7 +82,7 @@ def read_source(path: Path) -> list:
             f"{path.name} is no notebook source: {error.message}; a header of its own is not needed"
         ) from None
     for number, cell in enumerate(cells, start=1):
-        if cell.cell_type == "code" and _MARK.search(_SOLUTION.sub("", cell.source)):
+        if cell.cell_type == "code" and SOLUTION_MARK.search(_SOLUTION.sub("", cell.source)):
             raise InputError(
                 f"{path.name}, cell {number}: '# SOLUTION BEGIN' and '# SOLUTION END' do not"
                 " pair up"
@@ -153,10 +93,6 @@ def read_source(path: Path) -> list:
 def _folded_cells(source: str) -> list:
     """Markdown cells with the text of the quizzes and hints that a code cell calls."""
     from nbformat.v4 import new_markdown_cell
-
-    from tutorial_workshop.page.checker import get_exercise, help_html
-    from tutorial_workshop.page.display import folded
-    from tutorial_workshop.page.questions import get_question, question_html
 
     texts = [
         folded("The question as text, with its answers", question_html(get_question(*names)))
@@ -203,18 +139,22 @@ def build(src_path: str | Path, solution: bool) -> str:
 
     src_path = Path(src_path)
     root = src_path.resolve().parents[2]
-    name = f"{src_path.stem}.ipynb"
+    path = (
+        f"notebooks/solutions/{src_path.stem}.ipynb"
+        if solution
+        else f"notebooks/{src_path.stem}.ipynb"
+    )
     cells = read_source(src_path)
     if not solution:
         cells = [cell for cell in cells if "solution" not in tags_of(cell)]
     seen: Counter[str] = Counter()
     finished = []
-    for cell in _generated(
-        cells, root, f"notebooks/solutions/{name}" if solution else f"notebooks/{name}"
-    ):
+    for cell in _generated(cells, root, path):
         source = cell.source
-        if cell.cell_type == "code":
-            source = (_MARK.sub("", source) if solution else exercise_source(source)).rstrip("\n")
+        if cell.cell_type == "code" and solution:
+            source = SOLUTION_MARK.sub("", source).rstrip("\n")
+        elif cell.cell_type == "code":
+            source = exercise_source(source).rstrip("\n")
         elif solution:
             source = source.replace("](../", "](../../")  # solutions/ lies one folder deeper
         digest = hashlib.sha1(f"{src_path.stem}:{cell.cell_type}:{source}".encode()).hexdigest()[:8]
@@ -223,9 +163,7 @@ def build(src_path: str | Path, solution: bool) -> str:
             "cell_type": cell.cell_type,
             "id": digest if seen[digest] == 1 else f"{digest}-{seen[digest]}",
             "source": source,
-        }
-        plain["metadata"] = {
-            key: cell.metadata[key] for key in _KEPT_METADATA if key in cell.metadata
+            "metadata": {key: cell.metadata[key] for key in _KEPT_METADATA if key in cell.metadata},
         }
         if cell.cell_type == "code":
             plain |= {"outputs": [], "execution_count": None}
@@ -246,47 +184,44 @@ def outputs(src_path: Path) -> dict[Path, bool]:
     }
 
 
+def _out_of_date(folder: Path) -> dict[Path, str]:
+    """The notebooks that differ from what their sources say: path -> what should be in it."""
+    found = {}
+    for src in sorted((folder / "src").glob("*.py")):
+        for path, solution in outputs(src).items():
+            text = build(src, solution)
+            if not path.exists() or path.read_bytes() != text.encode():
+                found[path] = text
+    return found
+
+
 def stale(folder: Path) -> list[str]:
     """What is out of date in a ``notebooks`` folder: files to rebuild, and notebooks without a
     source.
     """
-    sources = sorted((folder / "src").glob("*.py"))
-    wanted = {
-        path: build(src, solution) for src in sources for path, solution in outputs(src).items()
-    }
     found = [
         f"{path}: {'differs from' if path.exists() else 'missing for'} its source"
-        for path, text in wanted.items()
-        if _read(path) != text
+        for path in _out_of_date(folder)
     ]
-    there = [*folder.glob("*.ipynb"), *(folder / "solutions").glob("*.ipynb")]
-    return found + [
-        f"{path}: no source in {folder / 'src'}" for path in sorted(there) if path not in wanted
-    ]
-
-
-def _read(path: Path) -> str | None:
-    return path.read_bytes().decode("utf-8") if path.exists() else None
+    wanted = {path for src in (folder / "src").glob("*.py") for path in outputs(src)}
+    there = {*folder.glob("*.ipynb"), *(folder / "solutions").glob("*.ipynb")}
+    return found + [f"{path}: no source in {folder / 'src'}" for path in sorted(there - wanted)]
 
 
 def build_all(folder: Path) -> list[Path]:
     """Build every source of a ``notebooks`` folder; returns the files that changed."""
-    changed = []
-    for src in sorted((folder / "src").glob("*.py")):
-        for path, solution in outputs(src).items():
-            text = build(src, solution)
-            if _read(path) == text:
-                continue
-            write_whole(path, text.encode("utf-8"))
-            changed.append(path)
-    return changed
+    changed = _out_of_date(folder)
+    for path, text in changed.items():
+        write_whole(path, text.encode())
+    return list(changed)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: 0 when all is well, 1 when something is out of date or breaks a rule, 2 for bad
     input.
     """
-    from tools.rules import check_source
+    from tools.quiz_rules import check_quiz
+    from tools.rules import check_modules, check_source
 
     parser = argparse.ArgumentParser(
         prog="python -m tools.builder", description="build the notebooks from notebooks/src"
@@ -308,6 +243,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 f"no sources in {given.folder / 'src'}; run this from the repository root"
             )
         problems = [problem for src in sources for problem in check_source(src)]
+        problems += check_modules(sources)
+        problems += [
+            problem for path in sorted(QUIZZES.glob("*.yaml")) for problem in check_quiz(path)
+        ]
         if given.check:
             problems += stale(given.folder)
         else:

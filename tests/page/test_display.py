@@ -4,6 +4,10 @@ twice.
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -90,6 +94,24 @@ def test_a_figure_that_fails_to_draw_is_closed_too(monkeypatch):
     assert plt.get_fignums() == []
 
 
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437", "utf-8"])
+def test_a_script_shows_any_text_in_any_encoding(encoding):
+    """PYTHONIOENCODING=ascii, or a log file in an old code page, ended a training at its first line
+    of progress.
+    """
+    program = (
+        "from tutorial_workshop.figures.live_curve import LiveCurve\n"
+        "from tutorial_workshop.page.display import display_html\n"
+        "from tutorial_lib.training import Epoch\n"
+        "LiveCurve('naïve … ━ 日本', 1)(Epoch(1, 5.25, 1.6, 60_000, ndcg=0.1))\n"
+        "display_html('<p>', 'naïve … ━ 日本')"
+    )
+    env = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run([sys.executable, "-c", program], env=env, capture_output=True)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.decode(encoding).splitlines()) == 2
+
+
 def test_alt_text_cannot_break_out_of_its_attribute():
     assert 'alt="&quot;&gt;&lt;script&gt;"' in image_html(b"x", '"><script>')
 
@@ -127,7 +149,9 @@ def test_curves_differ_in_more_than_colour():
 
 def test_bars_that_are_all_zero_draw_without_a_warning(recwarn):
     """Six users and no hit: a warning on the page looks like a fault of the learner's."""
-    interval_bars(["a", "b"], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], quantity="q").canvas.draw()
+    fig = interval_bars(["a", "b"], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], quantity="q")
+    fig.canvas.draw()
+    plt.close(fig)
     assert [str(warning.message) for warning in recwarn] == []
 
 

@@ -1,10 +1,10 @@
 """What the notebooks use to teach: set-up table, figures with alt text, quizzes, exercises,
-widgets, progress, goldens.
+widgets, goldens.
 
 Nothing is imported until it is asked for, so ``from tutorial_workshop.page import setup`` takes
 milliseconds.
 
->>> from tutorial_workshop.page import setup, show, quiz, attempt, hint, explore, progress, golden
+>>> from tutorial_workshop.page import setup, show, quiz, attempt, hint, explore, golden
 """
 
 from __future__ import annotations
@@ -17,14 +17,18 @@ _MODULE_OF = {
     "environment_rows": "environment",
     "rows_to_text": "environment",
     "show": "display",
+    "say": "output",
+    "table": "output",
+    "bars": "output",
+    "points": "output",
+    "drawing": "output",
     "quiz": "questions",
     "attempt": "checker",
     "hint": "checker",
+    "whose": "checker",
     "explore": "widgets",
     "grid": "widgets",
     "TextBox": "widgets",
-    "progress": "progress_bar",
-    "Progress": "progress_bar",
     "golden": "goldens",
     "OKABE_ITO": "plots",
     "interval_bars": "plots",
