@@ -11,12 +11,12 @@
 # Variables: PYTHON=python3.12        the interpreter to build on (3.11 or newer)
 #            TORCH_INDEX=URL          an extra package index, for a CPU-only torch
 #            PROFILE=smoke|quick|full DATASET=NAME  NOTEBOOKS="00 01"   what make run executes, and of make colab
-#            JOBS=2                     notebooks that make run executes at a time, 1.5 GB each
+#            JOBS=2                     notebooks that make run executes at a time (default: what cores and memory allow)
 PYTHON ?= python3
 PROFILE ?= quick
 DATASET ?=
 NOTEBOOKS ?=
-JOBS ?= 1
+JOBS ?=
 TORCH_INDEX ?=
 
 BIN := .venv/bin
@@ -33,7 +33,7 @@ help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
 run: $(STAMP)
-	@$(BIN)/tutorial run $(NOTEBOOKS) --jobs $(JOBS) --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET))
+	@$(BIN)/tutorial run $(NOTEBOOKS) $(if $(JOBS),--jobs $(JOBS)) --profile $(PROFILE) $(if $(DATASET),--dataset $(DATASET))
 
 test: $(STAMP)
 	$(PYTEST) -m "not full and not real and not browser and not weekly"

@@ -433,9 +433,7 @@ def running(pid: int) -> bool:
 
 
 def test_unknown_parameter_is_an_error(notebooks, tmp_path):
-    """papermill only warns, and would run the notebook with its default in place of a misspelt
-    name.
-    """
+    """A misspelt name would run the notebook with its default."""
     from tutorial_lib.errors import InputError
     from tutorial_workshop.cli.run import run_notebooks
 

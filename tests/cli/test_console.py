@@ -123,12 +123,12 @@ def test_progress_on_a_terminal_takes_any_name(monkeypatch):
     assert "done  00_[bold]a[/b]  3 cells in 1.2 s, 80 MB" in text
 
 
-def test_progress_elsewhere_is_a_line_now_and_then(capsys):
+def test_progress_elsewhere_is_a_line_at_start_and_end(capsys):
     with console.NotebookProgress(2) as progress:
         for cell in (1, 2, 3):
             progress.on_cell("00_a", cell, 3)
             progress.on_cell("01_b", cell, 3)
         progress.on_end(Run)
     first, second, done = capsys.readouterr().out.splitlines()
-    assert first.startswith("[1/2] 00_a  cell 1/3") and second.startswith("[2/2] 01_b  cell 1/3")
+    assert (first, second) == ("[1/2] 00_a started, 3 cells", "[2/2] 01_b started, 3 cells")
     assert done.startswith("done")

@@ -150,7 +150,7 @@ OPTIONS = {
         "dataset split k attribute margin seed out export-ids validate replications jobs".split()
     ),
     "slides": [],
-    "solutions": ["build"],
+    "solutions": [],
 }
 
 
@@ -177,7 +177,6 @@ def harmless(monkeypatch, tmp_path):
     """Nothing is fitted, fetched, executed or written, and signals are as they were."""
     from tutorial_recipes import pretraining
 
-    from tools import builder
     from tutorial_lib import data
     from tutorial_lib.data import files
     from tutorial_lib.models import SequenceRecommender
@@ -204,7 +203,7 @@ def harmless(monkeypatch, tmp_path):
         (cells, "split_of"),
         (cells, "language_model"),
     ]
-    places += [(pretraining, "Corpus"), (audit_command, "validate_audit"), (builder, "build_all")]
+    places += [(pretraining, "Corpus"), (audit_command, "validate_audit")]
     places += [
         (SequenceRecommender, "fit"),
         (pretraining_command, "ship_checkpoint"),
@@ -275,6 +274,5 @@ def test_good_arguments_reach_the_work(harmless, monkeypatch):
         "grid zero-shot --labels 0 16 all --seeds 0 1",
         "audit EASE --k 10 --margin exposure=0.1 --split hold-out-5",
         "fetch ml-100k",
-        "solutions --build",
     ):
         assert outcome(words.split(), monkeypatch) == (2, f"tutorial: {STOPPED}\n"), words

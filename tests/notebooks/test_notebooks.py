@@ -110,15 +110,9 @@ def test_parameters_cell_declares_what_the_command_line_hands_over(notebook):
 @by_name
 def test_exercise_runs_unfilled_to_its_end(notebook, tmp_path, notebook_seconds):
     """A learner who fills in nothing must reach the last cell; nbval reports each cell by itself."""
-    from papermill import execute_notebook
+    from tutorial_workshop.cli.kernels import with_parameters
 
-    execute_notebook(
-        notebook,
-        tmp_path / notebook.name,
-        {"PROFILE": "smoke"},
-        prepare_only=True,
-        progress_bar=False,
-    )
+    nbformat.write(with_parameters(notebook, {"PROFILE": "smoke"}), tmp_path / notebook.name)
     (tmp_path / "pytest.ini").write_text("[pytest]\n")
     options = [
         "--nbval-lax",

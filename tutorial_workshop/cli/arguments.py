@@ -11,7 +11,6 @@ from pathlib import Path
 
 from tutorial_lib.errors import InputError
 
-LARGEST_SEED = 2**32 - 1  # what numpy, torch and scikit-learn all take
 _LONGEST_NAME = 255  # bytes; of most file systems
 
 

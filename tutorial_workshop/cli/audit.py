@@ -226,8 +226,8 @@ def _loaded(folder: str, ds):
 
 def _logged(path: str, ds, whole):
     """The log at ``path``; one that matches nobody is refused before anything is written."""
-    from tutorial_lib.audit.logs.reading import read_log
     from tutorial_lib.audit.logs.logged import LoggedLists
+    from tutorial_lib.audit.logs.reading import read_log
 
     log = LoggedLists.from_frame(read_log(path), dataset=ds, whole=whole, name=Path(path).name)
     log.strangers(ds)

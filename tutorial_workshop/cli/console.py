@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import time
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from tutorial_workshop.cli.kernels import NotebookRun
 
 LONGEST_LINE = 1500  # characters of a complaint; a name of thousands would hide what is wrong
-LINE_EVERY = 10.0  # seconds between two progress lines of one notebook where there is no terminal
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -57,54 +61,52 @@ def complain(message: str, status: int) -> int:
 
 
 class NotebookProgress:
-    """A bar per notebook with cell and time on a terminal; elsewhere a line now and then.
+    """A live line per notebook with cell and time on a terminal; elsewhere one as it starts.
 
-    Use as a context manager; hand ``on_cell`` and ``on_end`` to `runner.run_notebooks`. A reader
-    that has gone away stops the lines and not the run.
+    Use as a context manager; hand ``on_cell`` and ``on_end`` to `run.run_notebooks`. A reader that
+    has gone away stops the lines and not the run.
     """
 
     def __init__(self, n_notebooks: int):
-        self.n_notebooks, self.start, self.bar = n_notebooks, time.monotonic(), None
+        self.n_notebooks = n_notebooks
+        self.live: Progress | None = None
         self.numbers: dict[str, int] = {}
-        self.told: dict[str, float] = {}
-        self.tasks: dict[str, int] = {}
+        self.lines: dict[str, TaskID] = {}
 
     def __enter__(self) -> NotebookProgress:
         if sys.stdout and sys.stdout.isatty():
             from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-            text = TextColumn("{task.description}", markup=False)
-            self.bar = Progress(
-                text,
+            self.live = Progress(
+                TextColumn("{task.description}", markup=False),
                 BarColumn(bar_width=24),
                 TextColumn("cell {task.completed}/{task.total}"),
                 TimeElapsedColumn(),
             )
-            self.bar.start()
+            self.live.start()
         return self
 
-    def __exit__(self, *_) -> None:
-        if self.bar:
+    def __exit__(self, *_: object) -> None:
+        if self.live:
             with contextlib.suppress(OSError):  # a terminal that is gone
-                self.bar.stop()
+                self.live.stop()
 
     def on_cell(self, notebook: str, cell: int, total: int) -> None:
         """Cell number ``cell`` of ``total`` code cells has started."""
-        number = self.numbers.setdefault(notebook, len(self.numbers) + 1)
-        title = f"[{number}/{self.n_notebooks}] {notebook}"
-        now = time.monotonic()
-        if self.bar:
-            if notebook not in self.tasks:
-                self.tasks[notebook] = self.bar.add_task(title, total=total)
-            self.bar.update(self.tasks[notebook], completed=cell)
-        elif cell == 1 or now - self.told[notebook] >= LINE_EVERY:
-            self.told[notebook] = now
-            self._say(f"{title}  cell {cell}/{total}  {now - self.start:.0f} s elapsed")
+        if notebook not in self.numbers:
+            self.numbers[notebook] = len(self.numbers) + 1
+            title = f"[{self.numbers[notebook]}/{self.n_notebooks}] {notebook}"
+            if self.live:
+                self.lines[notebook] = self.live.add_task(title, total=total)
+            else:
+                self._say(f"{title} started, {total} cells")
+        if self.live:
+            self.live.update(self.lines[notebook], completed=cell)
 
-    def on_end(self, run) -> None:
-        """A `runner.NotebookRun` is over."""
-        if run.notebook in self.tasks:
-            self.bar.remove_task(self.tasks.pop(run.notebook))
+    def on_end(self, run: NotebookRun) -> None:
+        """A notebook is over."""
+        if self.live and run.notebook in self.lines:
+            self.live.remove_task(self.lines.pop(run.notebook))
         mark = {"ok": "done", "failed": "FAILED"}[run.status]
         self._say(
             f"{mark}  {run.notebook}  {run.cells} cells in {run.seconds:.1f} s, "
@@ -113,8 +115,8 @@ class NotebookProgress:
 
     def _say(self, line: str) -> None:
         try:
-            if self.bar:
-                self.bar.console.print(line, markup=False, highlight=False)
+            if self.live:
+                self.live.console.print(line, markup=False, highlight=False)
             else:
                 print(line, flush=True)
         except OSError:

@@ -1,4 +1,4 @@
-"""Executes one notebook with papermill, strictly, in a kernel of the running interpreter."""
+"""Executes one notebook in a kernel of the running interpreter."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 import textwrap
 import time
 from collections.abc import Callable
@@ -17,14 +16,13 @@ from pathlib import Path
 import nbformat
 from jupyter_client import AsyncKernelManager
 from jupyter_client.kernelspec import KernelSpec
-from nbclient.exceptions import DeadKernelError
-from papermill import PapermillExecutionError, execute_notebook
-from papermill.clientwrap import PapermillNotebookClient
-from papermill.engines import NBClientEngine, papermill_engines
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, DeadKernelError
 
 from tutorial_lib.data.files import cache_folder
 from tutorial_lib.errors import InputError
 from tutorial_lib.home import ensure_home
+from tutorial_workshop.cli.run_folder import write_text
 
 # on shared cores, a second spinning thread costs more than it gives
 THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -46,11 +44,17 @@ _ALIVE: set[AsyncKernelManager] = set()
 class NotebookRun:
     """What became of one notebook.
 
-    seconds: wall clock. cells: executed code cells. peak_memory_mb: peak resident memory.
+    Args:
+        notebook: its name in the folder of the run.
+        status: "ok" or "failed".
+        seconds: wall clock.
+        cells: executed code cells.
+        peak_memory_mb: peak resident memory of the kernel.
+        error: what went wrong, in one line.
     """
 
     notebook: str
-    status: str  # "ok" or "failed"
+    status: str
     seconds: float
     cells: int
     peak_memory_mb: float
@@ -67,8 +71,8 @@ def in_one_line(error: Exception) -> str:
     >>> in_one_line(ValueError("one\\nline"))
     'ValueError: one line'
     """
-    told = f"{type(error).__name__}: {error}".removesuffix(": ")
-    return textwrap.shorten(told, 200, placeholder=" ...")
+    text = f"{type(error).__name__}: {error}".removesuffix(": ")
+    return textwrap.shorten(text, 200, placeholder=" ...")
 
 
 def execute(
@@ -76,68 +80,97 @@ def execute(
     out: Path,
     parameters: dict[str, object],
     *,
-    env: dict[str, str] | None = None,
-    cwd: Path | None = None,
-    own: Path | None = None,
-    on_cell: Callable[[str, int, int], None] = lambda notebook, done, total: None,
+    env: dict[str, str],
+    cwd: Path,
+    own: Path,
+    on_cell: Callable[[str, int, int], None],
 ) -> NotebookRun:
-    """Execute one notebook and write it to ``out``, partial if a cell fails.
+    """Execute one notebook and write it to ``out``, up to the failing cell if one fails.
 
     Args:
         notebook: path of an .ipynb file.
         out: path of the executed one; its stem names the run.
         parameters: name -> literal, for the notebook's ``parameters`` cell.
         env: variables of the kernel beside those of this process.
-        cwd: folder that the kernel works in; default: that of ``out``.
-        own: folder for what the kernel keeps for itself; default: a temporary one.
+        cwd: folder that the kernel works in.
+        own: folder for what the kernel keeps for itself.
         on_cell: called with the name, code cells started and their number.
 
     Raises:
         OSError: ``out`` could not be written; it names the path.
     """
-    watch = _Watch(out.stem, on_cell)
     start = time.perf_counter()
-    with contextlib.ExitStack() as stack:
-        own = own or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="tutorial-")))
-        options = {"watch": watch, "env": kernel_environment(env or {}, own), "own": own}
-        error = _papermill(
-            notebook, out, parameters, options | {"cwd_of_kernel": str(cwd or out.parent)}, watch
-        )
-    if out.exists():
-        _forget_paths(out)
-    seconds = round(time.perf_counter() - start, 2)
-    return NotebookRun(
-        out.stem, "failed" if error else "ok", seconds, watch.done, round(watch.peak, 1), error
+    executed = with_parameters(notebook, parameters)
+    total = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in executed.cells)
+    # Jupyter's own place for this file may not exist, and a killed run would leave it there
+    kernel = _OwnKernel(connection_file=str(own / f"{out.stem[:60]}-{time.monotonic_ns()}.json"))
+    done = 0
+    memory = 0.0
+
+    def started(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        nonlocal done
+        if cell.cell_type == "code":
+            done += 1
+            on_cell(out.stem, done, total)
+
+    def completed(cell: nbformat.NotebookNode, cell_index: int) -> None:
+        nonlocal memory
+        memory = max(memory, peak_memory(_pid(kernel)))
+
+    client = NotebookClient(
+        executed,
+        km=kernel,
+        timeout=None,
+        shutdown_kernel="immediate",
+        record_timing=False,
+        on_cell_start=started,
+        on_cell_complete=completed,
     )
-
-
-def _papermill(
-    notebook: Path,
-    out: Path,
-    parameters: dict[str, object],
-    options: dict[str, object],
-    watch: _Watch,
-) -> str:
-    """Execute; returns what went wrong in the notebook, in one short line, or an empty text."""
-    # papermill fills parameters into {braces} of a path
-    places = [str(path).replace("{", "{{").replace("}", "}}") for path in (notebook, out)]
-    whose = {"engine_name": "tutorial", "kernel_name": "python3", "language": "python"}
-    error = ""
+    _ALIVE.add(kernel)
     try:
-        execute_notebook(*places, parameters, progress_bar=False, **whose, **options)
-    except PapermillExecutionError as failure:
-        error = f"code cell {watch.done} of {watch.total}: {failure.ename}: {failure.evalue}"
+        error = _execute(client, kernel_environment(env, own), cwd)
+    finally:
+        _kill_group(_pid(kernel))
+        _ALIVE.discard(kernel)
+    if error:
+        error = textwrap.shorten(f"code cell {done} of {total}: {error}", 300, placeholder=" ...")
+        notice = nbformat.v4.new_markdown_cell(f"**Not executed to its end.** {error}")
+        executed.cells.insert(0, notice)
+    executed.metadata.pop("widgets", None)  # state for front ends that are not there
+    write_text(out, nbformat.writes(executed))
+    seconds = round(time.perf_counter() - start, 2)
+    status = "failed" if error else "ok"
+    return NotebookRun(out.stem, status, seconds, done, round(memory, 1), error)
+
+
+def with_parameters(notebook: Path, parameters: dict[str, object]) -> nbformat.NotebookNode:
+    """The notebook with a cell after the one tagged ``parameters`` that assigns other values."""
+    read = nbformat.v4.upgrade(nbformat.read(notebook, as_version=4))
+    tags = [cell.metadata.get("tags", []) for cell in read.cells]
+    if parameters:
+        place = next(i for i, some in enumerate(tags) if "parameters" in some)
+        source = "# Parameters\n" + "\n".join(f"{k} = {v!r}" for k, v in parameters.items())
+        cell = nbformat.v4.new_code_cell(
+            source, id="parameters-given", metadata={"tags": ["injected-parameters"]}
+        )
+        read.cells.insert(place + 1, cell)
+    return read
+
+
+def _execute(client: NotebookClient, env: dict[str, str], cwd: Path) -> str:
+    """Execute; returns what went wrong in the notebook, or an empty text."""
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    try:
+        client.execute(env=env, cwd=str(cwd), **silent)
+    except CellExecutionError as failure:
+        return f"{failure.ename}: {failure.evalue}"
     except DeadKernelError:
-        error = f"code cell {watch.done} of {watch.total}: the kernel died (out of memory?)"
+        return "the kernel died (out of memory?)"
     except (RuntimeError, TimeoutError) as failure:
-        error = f"code cell {watch.done} of {watch.total}: the kernel does not answer: {failure}"
-    except OSError as failure:  # a full disk tells no path
-        raise OSError(
-            failure.errno, failure.strerror or str(failure), failure.filename or str(out)
-        ) from failure
-    except Exception as failure:  # an output that is against the format, or cannot be written
-        error = f"code cell {watch.done} of {watch.total}: {in_one_line(failure)}"
-    return textwrap.shorten(error, 300, placeholder=" ...")
+        return f"the kernel does not answer: {failure}"
+    except Exception as failure:  # such as an output that is against the format
+        return in_one_line(failure)
+    return ""
 
 
 def kernel_environment(extra: dict[str, str], own: Path) -> dict[str, str]:
@@ -161,39 +194,6 @@ def kernel_environment(extra: dict[str, str], own: Path) -> dict[str, str]:
     return found
 
 
-def _forget_paths(executed: Path) -> None:
-    """Take papermill's notes out of the file: they name folders of this machine."""
-    notebook = nbformat.read(executed, as_version=4)
-    notebook.metadata.pop("papermill", None)
-    for cell in notebook.cells:
-        cell.metadata.pop("papermill", None)
-    nbformat.write(notebook, executed)
-
-
-class _Watch:
-    """Counts code cells as they start and keeps the highest resident memory seen after one."""
-
-    def __init__(self, notebook: str, on_cell: Callable[[str, int, int], None]):
-        self.notebook, self.on_cell, self.done, self.total, self.peak = notebook, on_cell, 0, 0, 0.0
-
-    def attach(self, manager, kernel: AsyncKernelManager) -> None:
-        start, complete = manager.cell_start, manager.cell_complete
-        self.total = sum(cell.cell_type == "code" for cell in manager.nb.cells)
-
-        def cell_start(cell, *args, **kwargs):
-            if cell.cell_type == "code":
-                self.done += 1
-                self.on_cell(self.notebook, self.done, self.total)
-            return start(cell, *args, **kwargs)
-
-        def cell_complete(cell, *args, **kwargs):
-            if cell.cell_type == "code":
-                self.peak = max(self.peak, peak_memory(getattr(kernel.provisioner, "pid", None)))
-            return complete(cell, *args, **kwargs)
-
-        manager.cell_start, manager.cell_complete = cell_start, cell_complete
-
-
 class _OwnKernel(AsyncKernelManager):
     """A kernel of the running interpreter, whatever kernelspecs are installed on the machine."""
 
@@ -203,48 +203,14 @@ class _OwnKernel(AsyncKernelManager):
         return KernelSpec(argv=argv, display_name="Python 3", language="python")
 
 
-class _Engine(NBClientEngine):
-    """papermill's own engine with our kernel and environment, and nothing left running."""
-
-    @classmethod
-    def execute_managed_notebook(
-        cls, nb_man, kernel_name, *, watch, env, own, cwd_of_kernel, start_timeout=60, **kwargs
-    ):
-        # Jupyter's own place for this file may not exist, and a killed run would leave it there
-        kernel = _OwnKernel(
-            connection_file=str(own / f"{watch.notebook[:60]}-{time.monotonic_ns()}.json")
-        )
-        watch.attach(nb_man, kernel)
-        options = {
-            "timeout": None,
-            "startup_timeout": start_timeout,
-            "shutdown_kernel": "immediate",
-        }
-        client = PapermillNotebookClient(nb_man, km=kernel, **options)
-        _ALIVE.add(kernel)
-        try:
-            client.execute(
-                env=env,
-                cwd=cwd_of_kernel,
-                cleanup_kc=True,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )
-        finally:
-            _kill_group(getattr(kernel.provisioner, "pid", None))
-            _ALIVE.discard(kernel)
-        nb_man.nb.metadata.pop(
-            "widgets", None
-        )  # widget state is for front ends that are not there; it only swells the file
-
-
-papermill_engines.register("tutorial", _Engine)
-
-
 def kill_kernels() -> None:
     """End every kernel that `execute` is waiting for in any thread, and what it started."""
     for kernel in list(_ALIVE):
-        _kill_group(getattr(kernel.provisioner, "pid", None))
+        _kill_group(_pid(kernel))
+
+
+def _pid(kernel: AsyncKernelManager) -> int | None:
+    return getattr(kernel.provisioner, "pid", None)
 
 
 def _kill_group(pid: int | None) -> None:
@@ -259,14 +225,11 @@ def peak_memory(pid: int | None) -> float:
 
     Its present memory where the system keeps no peak.
     """
-    try:
+    with contextlib.suppress(OSError, IndexError):
         status = Path(f"/proc/{pid}/status").read_text()
         return int(status.split("VmHWM:")[1].split()[0]) / 1024
-    except (OSError, IndexError):
-        pass
-    with contextlib.suppress(ImportError, ProcessLookupError, OSError):
-        import psutil  # ipykernel brings it
+    import psutil
 
-        if pid and psutil.pid_exists(pid):
-            return psutil.Process(pid).memory_info().rss / 2**20
+    with contextlib.suppress(psutil.Error):
+        return psutil.Process(pid).memory_info().rss / 2**20 if pid else 0.0
     return 0.0

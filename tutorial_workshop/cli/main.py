@@ -4,23 +4,22 @@ traceback.
 
 from __future__ import annotations
 
-import logging
-import os
 import re
 import signal
 import sys
+from argparse import Namespace
 from collections.abc import Sequence
 from pathlib import Path
 
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.home import ensure_home
-from tutorial_workshop.cli.arguments import check_text, shortened
+from tutorial_workshop.cli.arguments import check_text
 from tutorial_workshop.cli.console import complain, forget_stdout, show_any_text, stdout_fails
 from tutorial_workshop.cli.parser import build_parser
 from tutorial_workshop.cli.stopping import stop_on_signals
 
 INSTALLED_AS = {"yaml": "pyyaml", "sklearn": "scikit-learn"}  # by the name to import
-NOTEBOOK_GB = 1.5  # memory that a notebook takes at most
+OUT_OF_MEMORY = "allocate memory|out of memory"  # in an error of torch or numpy
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,13 +35,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         argv = sys.argv[1:] if argv is None else list(argv)
         check_text(argv)
-        args = build_parser(ACTIONS).parse_args(argv)
+        parser = build_parser(ACTIONS)
+        args = parser.parse_args(argv)
+        if args.action is None:
+            parser.print_help()
+            return 0
         status = args.action(args)
         if sys.stdout:
             sys.stdout.flush()  # a full disk behind a redirection is told now
         return status
     except SystemExit as end:  # --help and --version
-        return end.code or 0
+        return int(end.code or 0)
     except InputError as error:
         return complain(str(error), 2)
     except KeyboardInterrupt as error:
@@ -54,23 +57,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         package = INSTALLED_AS.get(package, package)
-        return complain(
-            f"package {package} is missing: pip install {package}, or make lab in a clone", 2
-        )
+        told = f"package {package} is missing: pip install {package}, or make lab in a clone"
+        return complain(told, 2)
     except OSError as error:
         place = error.filename or ("standard output" if stdout_fails() else "")
         return complain(f"{error.strerror or error}: {place}".rstrip(": "), 2)
     except (MemoryError, RuntimeError) as error:
-        if not isinstance(error, MemoryError) and not re.search(
-            "allocate memory|out of memory", str(error)
-        ):
+        if not isinstance(error, MemoryError) and not re.search(OUT_OF_MEMORY, str(error)):
             raise
         return complain(
             "not enough memory: take a smaller model, fewer items or a larger machine", 2
         )
 
 
-def _audit(args) -> int:
+def _audit(args: Namespace) -> int:
     from tutorial_workshop.cli.audit import audit_model, export_ids, validate_audit
 
     if args.export_ids and not args.validate:
@@ -86,21 +86,21 @@ def _audit(args) -> int:
     if args.validate:
         return validate_audit(args.replications, seed=args.seed, jobs=args.jobs)
     _known_dataset(args.dataset)
-    out = args.out or Path(
-        "runs",
-        f"audit-{Path(args.model).name.removesuffix('.gz').removesuffix('.csv')}-{args.dataset}",
+    name = Path(args.model).name.removesuffix(".gz").removesuffix(".csv")
+    return audit_model(
+        args.model,
+        args.dataset,
+        args.out or Path("runs", f"audit-{name}-{args.dataset}"),
+        split=args.split,
+        k=args.k,
+        attributes=args.attribute,
+        margins=args.margin,
+        seed=args.seed,
+        refit=args.protocols,
     )
-    options = {
-        "split": args.split,
-        "k": args.k,
-        "attributes": args.attribute,
-        "margins": args.margin,
-        "seed": args.seed,
-    }
-    return audit_model(args.model, args.dataset, out, refit=args.protocols, **options)
 
 
-def _grid(args) -> int:
+def _grid(args: Namespace) -> int:
     from tutorial_workshop.experiments import cells_of, default_strategies, run_grid
 
     _known_dataset(args.dataset)
@@ -114,7 +114,7 @@ def _grid(args) -> int:
     return 0
 
 
-def _check(args) -> int:
+def _check(args: Namespace) -> int:
     from tutorial_workshop.page.environment import environment_rows, rows_to_text
 
     rows = environment_rows()
@@ -122,18 +122,16 @@ def _check(args) -> int:
     return 0 if all(row.ok for row in rows) else 1
 
 
-def _datasets(args) -> int:
+def _datasets(args: Namespace) -> int:
     from tutorial_lib.data.loading import WORLDS, list_datasets
     from tutorial_workshop.cli.console import print_table
 
-    rows = [
-        (name, "embedded" if name in WORLDS else _whereabouts(name)) for name in list_datasets()
-    ]
+    rows = [(name, "embedded" if name in WORLDS else _place(name)) for name in list_datasets()]
     print_table(("dataset", "where"), rows)
     return 0
 
 
-def _whereabouts(name: str) -> str:
+def _place(name: str) -> str:
     from tutorial_lib.data.files import find
 
     try:
@@ -143,16 +141,15 @@ def _whereabouts(name: str) -> str:
     return str(source.path) if source else f"not here: tutorial fetch {name}"
 
 
-def _fetch(args) -> int:
+def _fetch(args: Namespace) -> int:
     from tutorial_lib.data.files import fetch
     from tutorial_lib.data.loading import WORLDS, load_dataset
 
     _known_dataset(args.name)
-    print(
-        f"{args.name} ships with the kit"
-        if args.name in WORLDS
-        else f"{args.name} is in {fetch(args.name)}"
-    )
+    if args.name in WORLDS:
+        print(f"{args.name} ships with the kit")
+    else:
+        print(f"{args.name} is in {fetch(args.name)}")
     print(load_dataset(args.name).card)  # read once, so that a damaged file is told now
     return 0
 
@@ -164,109 +161,15 @@ def _known_dataset(name: str) -> None:
         raise unknown_name("dataset", name, list_datasets())
 
 
-def _run(args) -> int:
-    from tutorial_workshop.page.notebooks import find_notebooks
-
-    notebooks = find_notebooks(
-        args.notebooks, solutions=args.solutions, folder=args.notebooks_folder
-    )
+def _run(args: Namespace) -> int:
     if args.dataset:
         _known_dataset(args.dataset)
-    _enough_memory(args.jobs)
-    given = {
-        "PROFILE": args.profile,
-        "DATASET": args.dataset,
-        "LM": args.lm and _model_place(args.lm),
-        "SEED": args.seed,
-    }
-    parameters = {name: value for name, value in given.items() if value is not None}
-    import nbconvert  # noqa: F401  what is missing is told now, and not when the first notebook is done
+    from tutorial_workshop.cli import run
 
-    # what fails in the watcher of a kernel after its notebook has failed is told by that one's line
-    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
-    from tutorial_workshop.cli.console import NotebookProgress
-    from tutorial_workshop.cli.run import run_notebooks
-    from tutorial_workshop.page.export import export_html
-
-    if args.dataset and not args.dataset.startswith("world-"):
-        from tutorial_lib.data import load_dataset
-
-        load_dataset(
-            args.dataset
-        )  # a missing file or a broken line is told now, and nothing is run
-    options = {
-        "variant": "solution" if args.solutions else "exercise",
-        "jobs": args.jobs,
-        "export_html": export_html,
-    }
-    out = args.out or _default_folder(args, notebooks)
-    with NotebookProgress(len(notebooks)) as progress:
-        runs = run_notebooks(
-            notebooks, out, parameters, on_cell=progress.on_cell, on_end=progress.on_end, **options
-        )
-    return _report(runs, out)
+    return run.run(args)
 
 
-def _default_folder(args, notebooks: Sequence[Path]) -> Path:
-    """A folder under runs/; a part of the notebooks gets one of its own."""
-    chosen = [path.stem.split("_")[0] for path in notebooks] if args.notebooks else []
-    variant = ["solutions"] if args.solutions else []
-    return Path(
-        "runs", "-".join([args.dataset or "embedded", args.profile, *variant, *chosen])[:100]
-    )
-
-
-def _enough_memory(jobs: int) -> None:
-    """InputError where ``jobs`` notebooks at a time would use up the memory."""
-    from tutorial_workshop.page.environment import total_memory_gb
-
-    memory = total_memory_gb()
-    if jobs > 1 and memory is not None and jobs * NOTEBOOK_GB > memory:
-        most = max(1, int(memory / NOTEBOOK_GB))
-        raise InputError(
-            f"--jobs {jobs}: a notebook takes up to {NOTEBOOK_GB} GB, and there are {memory:.1f}:"
-            f" take --jobs {most}"
-        )
-
-
-def _model_place(name: str) -> str:
-    """A language model as a kernel finds it, which works in another folder: a folder as an absolute
-    path, any other name as it is.
-    """
-    from tutorial_lib.data.shipped import shipped
-
-    if (
-        name == "minilm"
-        or shipped(f"checkpoints/{Path(name).name}").is_dir()
-        and name == Path(name).name
-    ):
-        return name
-    folder = Path(name).expanduser() if os.path.expanduser(name) != name else Path(name)
-    if folder.is_dir():
-        return str(folder.absolute())
-    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name, re.ASCII):
-        raise InputError(
-            f"--lm {shortened(name)}: no such folder here, and no name of a model such as kit-gpt,"
-            " gpt2 or google/flan-t5-small"
-        )
-    return name
-
-
-def _report(runs, out: Path) -> int:
-    failed = [run for run in runs if run.error]
-    print(f"\nExecuted notebooks: {out / 'index.html'} lists them (.html to read, .ipynb to open)")
-    print(
-        f"Results table: {out / 'results.csv'}    Time and memory: {out / 'notebooks.csv'}",
-        flush=True,
-    )
-    for run in failed:
-        complain(
-            f"{run.notebook} failed: {run.error} (executed so far: {out / run.notebook}.ipynb)", 1
-        )
-    return 1 if failed else 0
-
-
-def _train(args) -> int:
+def _train(args: Namespace) -> int:
     _known_dataset(args.dataset)
     from tutorial_workshop.cli.train import train_model
 
@@ -279,8 +182,9 @@ def _train(args) -> int:
 
 
 def _fits(width: int, layers: int) -> None:
-    """InputError for a Transformer that this machine cannot train: 12 x width^2 weights a layer, 16
-    bytes each with Adam's state.
+    """InputError for a Transformer that this machine cannot train.
+
+    It has 12 x width^2 weights per layer, of 16 bytes each with Adam's state.
     """
     from tutorial_workshop.page.environment import total_memory_gb
 
@@ -292,7 +196,7 @@ def _fits(width: int, layers: int) -> None:
         )
 
 
-def _pretrain(args) -> int:
+def _pretrain(args: Namespace) -> int:
     from tutorial_workshop.cli.pretrain import pretrain_model
 
     pretrain_model(
@@ -305,14 +209,14 @@ def _pretrain(args) -> int:
     return 0
 
 
-def _compare(args) -> int:
+def _compare(args: Namespace) -> int:
     from tutorial_workshop.cli.compare import compare_models
 
     compare_models(args.names, args.dataset, args.metric, seed=args.seed)
     return 0
 
 
-def _slides(args) -> int:
+def _slides(args: Namespace) -> int:
     from tutorial_workshop.page.notebooks import notebooks_folder
 
     folder = notebooks_folder().parent / "slides"
@@ -327,13 +231,9 @@ def _slides(args) -> int:
     return 0
 
 
-def _solutions(args) -> int:
-    from tutorial_workshop.page.notebooks import find_notebooks, notebooks_folder
+def _solutions(args: Namespace) -> int:
+    from tutorial_workshop.page.notebooks import find_notebooks
 
-    if args.build:
-        from tools.builder import build_all
-
-        build_all(notebooks_folder())
     for path in find_notebooks(solutions=True):
         print(path)
     return 0

@@ -1,44 +1,134 @@
-"""Runs notebooks and publishes each page as its notebook ends; unknown parameters are errors."""
+"""``tutorial run``: notebooks side by side, each page published as its notebook ends."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
+import logging
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 import nbformat
+import psutil
 
 import tutorial_lib
-from tutorial_lib.data.shipped import clone_commit
+from tutorial_lib.data.shipped import clone_commit, shipped
 from tutorial_lib.errors import InputError
+from tutorial_workshop.cli.arguments import shortened
+from tutorial_workshop.cli.console import NotebookProgress, complain
 from tutorial_workshop.cli.kernels import NotebookRun, execute, in_one_line, kill_kernels
 from tutorial_workshop.cli.run_folder import RunFolder, write_text
+from tutorial_workshop.page.environment import cores, total_memory_gb
+from tutorial_workshop.page.notebooks import find_notebooks, notebooks_folder
 
-__all__ = ["PARAMETERS", "NotebookRun", "declared_parameters", "execute", "run_notebooks"]
+NOTEBOOK_GB = 1.5  # memory that a notebook takes at most
 PARAMETERS = ("PROFILE", "DATASET", "LM", "SEED")
 _ASSIGNED = re.compile(r"^(\w+)[ \t]*(?::[^=\n]+)?=(?!=)", re.M)
 
 
-def declared_parameters(notebook: Path) -> list[str]:
-    """Names assigned in the notebook's cell tagged ``parameters``.
+# --- the command ---
 
-    Raises InputError for a file that is no notebook.
+
+def run(args: argparse.Namespace) -> int:
+    """Execute the notebooks that the command line names; returns the exit status.
+
+    Raises:
+        InputError: whatever is wrong is said before anything runs.
     """
-    try:
-        cells = nbformat.read(notebook, as_version=4).cells
-    except (
-        Exception
-    ) as error:  # JSON, encoding, version and schema each fail with an error of their own
+    notebooks = find_notebooks(
+        args.notebooks, solutions=args.solutions, folder=args.notebooks_folder
+    )
+    jobs = _jobs(args.jobs, len(notebooks))
+    given = {
+        "PROFILE": args.profile,
+        "DATASET": args.dataset,
+        "LM": args.lm and _model_place(args.lm),
+        "SEED": args.seed,
+    }
+    from tutorial_workshop.page.export import export_html  # needs nbconvert
+
+    if args.dataset and not args.dataset.startswith("world-"):
+        from tutorial_lib.data import load_dataset
+
+        load_dataset(args.dataset)  # a missing file or a broken line is said now
+    # what fails in the watcher of a kernel after its notebook has failed is in that one's line
+    logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+    out = args.out or _default_folder(args, notebooks)
+    with NotebookProgress(len(notebooks)) as progress:
+        runs = run_notebooks(
+            notebooks,
+            out,
+            {name: value for name, value in given.items() if value is not None},
+            variant="solution" if args.solutions else "exercise",
+            jobs=jobs,
+            export_html=export_html,
+            on_cell=progress.on_cell,
+            on_end=progress.on_end,
+        )
+    return _report(runs, out)
+
+
+def _jobs(asked: int | None, notebooks: int) -> int:
+    """Notebooks at a time: as asked, or as many as cores and memory allow."""
+    memory = total_memory_gb()
+    if asked is None:
+        free = psutil.virtual_memory().available / 1e9
+        fit = int(min(free, memory or free) / NOTEBOOK_GB)
+        return max(1, min(cores(), fit, notebooks))
+    if asked > 1 and memory is not None and asked * NOTEBOOK_GB > memory:
         raise InputError(
-            f"cannot read a notebook from {notebook}: {in_one_line(error)}; expected an .ipynb file"
-        ) from None
-    marked = (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
-    return _ASSIGNED.findall(next(marked, ""))
+            f"--jobs {asked}: a notebook takes up to {NOTEBOOK_GB} GB, and there are {memory:.1f}:"
+            f" take --jobs {max(1, int(memory / NOTEBOOK_GB))}"
+        )
+    return asked
+
+
+def _model_place(name: str) -> str:
+    """A language model as a kernel finds it, which works in another folder.
+
+    A folder as an absolute path, any other name as it is.
+    """
+    kit_model = name == Path(name).name and shipped(f"checkpoints/{name}").is_dir()
+    if name == "minilm" or kit_model:
+        return name
+    folder = Path(os.path.expanduser(name))
+    if folder.is_dir():
+        return str(folder.absolute())
+    if not re.fullmatch(r"\w[\w.-]*(/\w[\w.-]*)?", name, re.ASCII):
+        raise InputError(
+            f"--lm {shortened(name)}: no such folder here, and no name of a model such as kit-gpt,"
+            " gpt2 or google/flan-t5-small"
+        )
+    return name
+
+
+def _default_folder(args: argparse.Namespace, notebooks: Sequence[Path]) -> Path:
+    """A folder under runs/; a part of the notebooks gets one of its own."""
+    chosen = [path.stem.split("_")[0] for path in notebooks] if args.notebooks else []
+    variant = ["solutions"] if args.solutions else []
+    name = "-".join([args.dataset or "embedded", args.profile, *variant, *chosen])
+    return Path("runs", name[:100])
+
+
+def _report(runs: Sequence[NotebookRun], out: Path) -> int:
+    print(f"\nExecuted notebooks: {out / 'index.html'} lists them (.html to read, .ipynb to open)")
+    print(
+        f"Results table: {out / 'results.csv'}    Time and memory: {out / 'notebooks.csv'}",
+        flush=True,
+    )
+    failed = [run for run in runs if run.error]
+    for run in failed:
+        place = out / f"{run.notebook}.ipynb"
+        complain(f"{run.notebook} failed: {run.error} (executed so far: {place})", 1)
+    return 1 if failed else 0
+
+
+# --- the work ---
 
 
 def run_notebooks(
@@ -84,8 +174,9 @@ def run_notebooks(
         "variant": variant,
         "dataset": parameters.get("DATASET", ""),
         "profile": parameters.get("PROFILE", ""),
+        "version": tutorial_lib.__version__,
+        "commit": clone_commit(),
     }
-    context |= {"version": tutorial_lib.__version__, "commit": clone_commit()}
     folder = RunFolder(Path(out).absolute(), list(named), context)
     try:
         with folder, contextlib.closing(_executed(named, given, folder, jobs, on_cell)) as ended:
@@ -106,29 +197,30 @@ def run_notebooks(
 
 
 def _executed(
-    named: dict[str, Path], given: dict[str, dict], folder: RunFolder, jobs: int, on_cell: Callable
-) -> Iterator[NotebookRun]:
+    named: dict[str, Path],
+    given: dict[str, dict[str, object]],
+    folder: RunFolder,
+    jobs: int,
+    on_cell: Callable[[str, int, int], None],
+) -> Generator[NotebookRun]:
     """What became of each notebook, as they end; ``jobs`` are at work at a time."""
 
     def one(name: str) -> NotebookRun:
-        scratch, own = folder.work / "scratch" / name, folder.work / "kernel"
+        scratch = folder.work / "scratch" / name
+        own = folder.work / "kernel"
         scratch.mkdir(parents=True)
         own.mkdir(exist_ok=True)
         env = {
             "TUTORIAL_RESULTS": str(folder.work / f"{name}.jsonl"),
             "TUTORIAL_NOTEBOOK": named[name].stem,
         }
+        out = folder.work / f"{name}.ipynb"
         return execute(
-            named[name],
-            folder.work / f"{name}.ipynb",
-            given[name],
-            env=env,
-            cwd=scratch,
-            own=own,
-            on_cell=on_cell,
+            named[name], out, given[name], env=env, cwd=scratch, own=own, on_cell=on_cell
         )
 
-    waiting, running = list(named), set()
+    waiting = _longest_first(named) if jobs > 1 else list(named)
+    running: set[Future] = set()
     # the kernels are watched from threads, so that a signal reaches this one at once
     with ThreadPoolExecutor(jobs) as pool:
         try:
@@ -141,14 +233,37 @@ def _executed(
                 for future in ended:
                     yield future.result()
         finally:
-            _stop(running)
+            while any(not future.done() for future in running):
+                kill_kernels()
+                wait(running, timeout=0.1)
 
 
-def _stop(running: set[Future]) -> None:
-    """End the kernels of notebooks that are still at work."""
-    while any(not future.done() for future in running):
-        kill_kernels()
-        wait(running, timeout=0.1)
+def _longest_first(named: dict[str, Path]) -> list[str]:
+    """Names by the seconds that a clone's tests allow each notebook, so that no long one runs alone
+    at the end; without a clone as they are.
+    """
+    budgets = {}
+    with contextlib.suppress(InputError, OSError, ValueError):
+        path = notebooks_folder().parent / "tests" / "notebooks" / "budgets.json"
+        budgets = json.loads(path.read_text(encoding="utf-8"))
+    seconds = {name: max(budgets.get(path.stem, {"": 0}).values()) for name, path in named.items()}
+    return sorted(named, key=seconds.__getitem__, reverse=True)
+
+
+def declared_parameters(notebook: Path) -> list[str]:
+    """Names assigned in the notebook's cell tagged ``parameters``.
+
+    Raises:
+        InputError: the file is not a notebook.
+    """
+    try:
+        cells = nbformat.read(notebook, as_version=4).cells
+    except Exception as error:  # JSON, encoding, version and schema each fail in their own way
+        raise InputError(
+            f"cannot read a notebook from {notebook}: {in_one_line(error)}; expected an .ipynb file"
+        ) from None
+    marked = (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+    return _ASSIGNED.findall(next(marked, ""))
 
 
 def _named(notebooks: Sequence[Path]) -> dict[str, Path]:
@@ -159,7 +274,8 @@ def _named(notebooks: Sequence[Path]) -> dict[str, Path]:
     named: dict[str, Path] = {}
     taken = {"index"}
     for path in dict.fromkeys(Path(os.path.abspath(path)) for path in notebooks):
-        name, number = path.stem, 1
+        name = path.stem
+        number = 1
         while name.casefold() in taken:
             number += 1
             name = f"{path.stem[:60]}-{number}"
@@ -192,11 +308,11 @@ def _with_page(
 ) -> NotebookRun:
     """Write the page; a notebook that no page can be made of has failed, and the others go on.
 
-    Raises OSError where the page is made and cannot be written: the disk is full.
+    Raises:
+        OSError: the page is made and cannot be written: the disk is full.
     """
     try:
         page = export_html(work / f"{run.notebook}.ipynb", images)
-        page = page.encode("utf-8", "replace").decode("utf-8")  # half a surrogate pair is no letter
     except Exception as error:  # whatever nbconvert, its filters and templates raise
         return run.failed(f"the page could not be made: {in_one_line(error)}")
     write_text(work / f"{run.notebook}.html", page)

@@ -18,13 +18,16 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tutorial_lib.data.locks import take_lock
 from tutorial_lib.errors import InputError
-from tutorial_workshop.cli.kernels import NotebookRun
-from tutorial_workshop.cli.run_index import index_page
+from tutorial_lib.templating import render
 
-TABLES = {
+if TYPE_CHECKING:
+    from tutorial_workshop.cli.kernels import NotebookRun
+
+COLUMNS = {
     "results.csv": "notebook dataset profile name value seed mean ok".split(),
     "notebooks.csv": [
         *"notebook variant dataset profile status".split(),
@@ -34,6 +37,7 @@ TABLES = {
 WORK = ".tutorial-run"
 _PART = ".tutorial-earlier"  # an earlier run while it is set aside
 _MARK = "notebooks.csv"  # a folder with this file in it was written by a run
+_PAGES = (".html", ".ipynb")
 
 
 class RunFolder:
@@ -50,21 +54,22 @@ class RunFolder:
     """
 
     def __init__(self, out: Path, names: Sequence[str], context: dict[str, object]):
-        self.out, self.names, self.context = out, list(names), context
+        self.out = out
+        self.context = context
         self.states = dict.fromkeys(names, "waiting")
         self.runs: dict[str, NotebookRun] = {}
         self.rows: dict[str, list[dict]] = {}
         self.work = out / WORK
         self.made: list[Path] = []
-        self.replaces = True  # an earlier run, which stays until the first page is there
+        self.replaces = False  # an earlier run, which stays until the first page is there
         self.start = time.strftime("%Y-%m-%d %H:%M")
 
     def __enter__(self) -> RunFolder:
         self._claim()
         try:
             _empty(self.work)
-            _clear_away_killed_runs(self.out)
-            _put_in_order(self.out)
+            if (self.out / _PART).is_dir():  # a killed run had only half set it aside
+                _set_aside(self.out)
             self.replaces = (self.out / _MARK).is_file()
             if not self.replaces:
                 self._tell("running")
@@ -84,22 +89,20 @@ class RunFolder:
                     "name an empty or new one with --out"
                 )
             self.made = [folder for folder in (self.out, *self.out.parents) if not folder.exists()]
-            self.lock = take_lock(self.work / "lock")
+            lock = take_lock(self.work / "lock")
         except OSError as error:
             self._remove_made()
-            why = (
-                "not a folder"
-                if isinstance(error, FileExistsError | NotADirectoryError)
-                else error.strerror
-            )
+            no_folder = isinstance(error, FileExistsError | NotADirectoryError)
+            why = "not a folder" if no_folder else error.strerror
             raise InputError(
                 f"cannot write to {self.out}: {why}; name another folder with --out"
             ) from error
-        if self.lock is None:
+        if lock is None:
             raise InputError(
                 f"another tutorial run is at work in {self.out}: "
                 "wait for its end, or name another folder with --out"
             )
+        self.lock = lock
 
     def begin(self, name: str) -> None:
         """A notebook has started."""
@@ -109,18 +112,17 @@ class RunFolder:
 
     def publish(self, run: NotebookRun, rows: list[dict]) -> None:
         """A notebook has ended: its files move to ``out``, and tables and index grow."""
-        name = run.notebook
         if not self.runs and self.replaces:
             _set_aside(self.out)
-        self.states[name] = "done" if run.status == "ok" else "failed"
-        self.runs[name], self.rows[name] = run, rows
+        self.states[run.notebook] = "done" if run.status == "ok" else "failed"
+        self.runs[run.notebook] = run
+        self.rows[run.notebook] = rows
         self._write_tables()
-        for path in (self.work / f"{name}.ipynb", self.work / f"{name}.html"):
-            if path.exists():
-                os.replace(path, self.out / path.name)
+        for path in _pages(self.work, run.notebook):
+            os.replace(path, self.out / path.name)
         self._tell("running")
 
-    def __exit__(self, kind=None, *_) -> None:
+    def __exit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         """Nothing hidden stays.
 
         A complete run ends the earlier one; one that broke off keeps its pages, or leaves no trace.
@@ -154,7 +156,7 @@ class RunFolder:
             return f"no notebook was done; {kept if self.replaces else 'nothing was left behind'}"
         earlier = earlier_runs(self.out)
         also = f"; the earlier run is in {earlier[-1]}" if earlier else ""
-        done = f"{len(self.runs)} of {len(self.names)} notebooks are done and kept"
+        done = f"{len(self.runs)} of {len(self.states)} notebooks are done and kept"
         return f"{done}, see {self.out / 'index.html'}{also}"
 
     def _break_off(self) -> None:
@@ -163,48 +165,64 @@ class RunFolder:
             _empty(self.work)
             if not self.runs:
                 return None if self.replaces else _remove_files(self.out)
-            self._drop_unfinished()
+            for name in set(self.states) - set(self.runs):
+                for path in _pages(self.out, name):  # its other file had no time to follow
+                    path.unlink()
+                self.states[name] = "interrupted" if self.states[name] == "running" else "not run"
             try:
                 self._tell("broken off")
             except OSError:  # better no index than one that is wrong
                 (self.out / "index.html").unlink(missing_ok=True)
                 self._tell("broken off")
 
-    def _drop_unfinished(self) -> None:
-        """Take back a notebook's file whose other one had no time to follow."""
-        for name in self.names:
-            if name not in self.runs:
-                for kind in (".ipynb", ".html"):
-                    (self.out / f"{name}{kind}").unlink(missing_ok=True)
-                self.states[name] = "interrupted" if self.states[name] == "running" else "not run"
-
     def _tell(self, state: str) -> None:
+        """Write tables and index. state: "running", "complete" or "broken off"."""
         self._write_tables()
-        self._write("index.html", index_page(self, state, earlier_runs(self.out)))
+        shown = {name: _pages(self.out, name) for name in self.runs}
+        index = render(
+            Path(__file__).with_name("index.html.j2"),
+            state=state,
+            start=self.start,
+            now=time.strftime("%H:%M:%S"),
+            about=", ".join(f"{key} {value}" for key, value in self.context.items() if value),
+            earlier=[path.name for path in earlier_runs(self.out)],
+            states=self.states,
+            runs=self.runs,
+            pages={name: paths[0].name for name, paths in shown.items() if paths},
+        )
+        self._write("index.html", index)
 
     def _write_tables(self) -> None:
-        ended = [name for name in self.names if name in self.runs]
+        ended = [name for name in self.states if name in self.runs]
+        results = [row for name in ended for row in self.rows[name]]
         self._write(_MARK, _table(_MARK, [vars(self.runs[name]) | self.context for name in ended]))
-        self._write(
-            "results.csv", _table("results.csv", [row for name in ended for row in self.rows[name]])
-        )
+        self._write("results.csv", _table("results.csv", results))
 
     def _write(self, name: str, text: str) -> None:
-        """Write whole, or not at all; a full disk is told with the path."""
+        """Write whole, or not at all; a full disk is reported with the path."""
         write_text(self.work / name, text)
         os.replace(self.work / name, self.out / name)
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file. Raises OSError that always names the path, also where the disk is full."""
+    """Write a file; half a surrogate pair, which is not a letter, as its number.
+
+    Raises:
+        OSError: always with the path, also where the disk is full.
+    """
     try:
-        path.write_text(text, encoding="utf-8", newline="")
+        path.write_bytes(text.encode("utf-8", "backslashreplace"))
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def _pages(folder: Path, name: str) -> list[Path]:
+    """The files of a notebook that are there, the one to open first."""
+    return [path for kind in _PAGES if (path := folder / f"{name}{kind}").exists()]
+
+
 def _table(name: str, rows: list[dict]) -> str:
-    columns = list(dict.fromkeys([*TABLES[name], *(key for row in rows for key in row)]))
+    columns = list(dict.fromkeys([*COLUMNS[name], *(key for row in rows for key in row)]))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, restval="")
     writer.writeheader()
@@ -222,15 +240,12 @@ def _files(folder: Path) -> list[Path]:
     """The files that a run has written, the table that names them last."""
     try:
         with (folder / _MARK).open(newline="", encoding="utf-8") as file:
-            names = [row.get("notebook") or "" for row in csv.DictReader(file)]
+            names = [Path(row.get("notebook") or "").name for row in csv.DictReader(file)]
     except (OSError, ValueError, csv.Error):
         names = []
-    pages = [folder / Path(f"{name}{kind}").name for name in names for kind in (".ipynb", ".html")]
-    return [
-        path
-        for path in (*pages, folder / "index.html", folder / "results.csv", folder / _MARK)
-        if path.is_file()
-    ]
+    pages = [path for name in names for path in _pages(folder, name)]
+    common = [folder / name for name in ("index.html", "results.csv", _MARK)]
+    return [path for path in (*pages, *common) if path.is_file()]
 
 
 def _remove_files(folder: Path) -> None:
@@ -250,7 +265,10 @@ def earlier_runs(out: Path) -> list[Path]:
 
 
 def _set_aside(out: Path) -> None:
-    """Move the earlier run into ``earlier/``, or the next such name that is free."""
+    """Move the earlier run into ``earlier/``, or the next such name that is free.
+
+    A killed run may have begun it: what it has moved is in the same hidden folder.
+    """
     part = out / _PART
     part.mkdir(exist_ok=True)
     for path in _files(out):
@@ -266,36 +284,7 @@ def _remove_earlier(out: Path) -> None:
             folder.rmdir()
 
 
-def _put_in_order(out: Path) -> None:
-    """Undo what a killed run had only half set aside."""
-    part = out / _PART
-    if part.is_dir():
-        _move_back(part, sorted(part.iterdir(), key=lambda path: path.name == _MARK))
-    elif not (out / _MARK).is_file():
-        for folder in earlier_runs(out)[-1:]:
-            _move_back(folder, _files(folder))
-
-
-def _move_back(folder: Path, files: list[Path]) -> None:
-    for path in files:
-        os.replace(path, folder.parent / path.name)
-    with contextlib.suppress(OSError):  # something of a user's is left in it
-        folder.rmdir()
-
-
 def _empty(work: Path) -> None:
     for path in work.iterdir():
         if path.name != "lock":
             shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-
-
-def _clear_away_killed_runs(out: Path) -> None:
-    """Remove what killed runs left in the folders beside ``out``; living ones hold a lock."""
-    for lock in out.parent.glob(f"*/{WORK}/lock"):
-        if lock.parent.parent == out:
-            continue
-        with contextlib.suppress(OSError):
-            held = take_lock(lock, make=False)
-            if held:
-                held.close()
-                shutil.rmtree(lock.parent, ignore_errors=True)

@@ -134,7 +134,8 @@ def total_memory_gb() -> float | None:
     return min(limits) / 1e9 if limits else None
 
 
-def _cores() -> int:
+def cores() -> int:
+    """Processor cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -148,7 +149,7 @@ def _machine_rows() -> list[EnvironmentRow]:
         else "use a machine or a Colab runtime with 2 GB or more, and close other notebooks"
     )
     memory_row = EnvironmentRow("memory", found, f">={_LEAST_MEMORY_GB:.0f} GB", enough, fix)
-    return [memory_row, EnvironmentRow("cores", str(_cores()), ">=1", True)]
+    return [memory_row, EnvironmentRow("cores", str(cores()), ">=1", True)]
 
 
 def _data_rows() -> list[EnvironmentRow]:
