@@ -17,7 +17,7 @@ import time
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.evidence import UserMetric, collect
 from tutorial_lib.audit.core.finding import ALPHA, judge
 from tutorial_lib.audit.harms.popularity import popularity_lift
 from tutorial_lib.audit.harms.quality import group_gaps
@@ -40,7 +40,9 @@ def false_alarms(evidence, values: np.ndarray, measure: str, permutations: int) 
         found = [
             finding
             for name in ATTRIBUTES
-            for finding in group_gaps(evidence, name, shuffled, measure, np.nan, rng=rng)
+            for finding in group_gaps(
+                evidence, name, UserMetric(measure, shuffled, np.nan), rng=rng
+            )
         ]
         judged = judge(found, [finding.metric for finding in found])
         raw, adjusted = np.array([(f.p, f.p_adjusted) for f in judged]).T

@@ -15,7 +15,7 @@ from scipy.spatial.distance import jensenshannon
 from scipy.stats import spearmanr
 
 from tutorial_lib.audit import audit
-from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.evidence import UserMetric, collect
 from tutorial_lib.audit.core.finding import make_finding
 from tutorial_lib.audit.core.groups import MISSING, contrasts, group_names
 from tutorial_lib.audit.core.lists import as_codes
@@ -105,6 +105,13 @@ def evidence(split):
 @pytest.fixture(scope="module")
 def report(split):
     return audit(Fixed(), split.dataset, split)
+
+
+def with_ndcg(evidence, values, **changes):
+    """The same evidence with other numbers in place of its NDCG."""
+    changed = replace(evidence, **changes)
+    vars(changed)["ndcg"] = UserMetric("m", values, 0.1)
+    return changed
 
 
 def rng(seed=0):
@@ -310,14 +317,16 @@ def test_group_means_are_those_of_fairlearn(evidence):
         ("young", ["old", "mid"]),
     ):
         found = finding(
-            group_gaps(evidence, "age", values, "ndcg", 0.01, rng=rng()), f"ndcg: age {name} - rest"
+            group_gaps(evidence, "age", UserMetric("ndcg", values, 0.01), rng=rng()),
+            f"ndcg: age {name} - rest",
         )
         sizes = {group: (labels == group).sum() for group in rest}
         others = sum(frame.by_group[group] * n for group, n in sizes.items()) / sum(sizes.values())
         assert found.estimate == pytest.approx(frame.by_group[name] - others)
         assert found.n_by_group == {name: (labels == name).sum(), "rest": sum(sizes.values())}
     gap = finding(
-        group_gaps(evidence, "gender", values, "ndcg", 0.01, rng=rng()), "ndcg: gender F - M"
+        group_gaps(evidence, "gender", UserMetric("ndcg", values, 0.01), rng=rng()),
+        "ndcg: gender F - M",
     ).estimate
     by_gender = metrics.MetricFrame(
         metrics=lambda t, p: p.mean(),
@@ -352,7 +361,7 @@ def test_renaming_groups_changes_nothing_but_names(ages, genders):
     values = looks[0].metrics[f"ndcg@{K}"].to_numpy()
     for attribute, mapping in (("age", age), ("gender", gender)):
         before, after = (
-            group_gaps(look, attribute, values, "m", 0.01, rng=rng()) for look in looks
+            group_gaps(look, attribute, UserMetric("m", values, 0.01), rng=rng()) for look in looks
         )
         names = {f.metric: f for f in after}
         for f in before:
@@ -392,17 +401,17 @@ def test_the_worst_group_is_chosen_and_judged_on_different_users():
     ds = town(n_users=900, age=np.array(list("abcdef"))[np.arange(900) % 6])
     look = collect(Fixed(), ds, random_hold_out(ds, 3), k=K)
     draw, honest, naive = rng(1), [], []
-    for _ in range(150):
+    for seed in range(150):
         values = draw.normal(size=900)
         means = pd.Series(values).groupby(look.labels("age")).mean()
         naive.append(means.min() - (values.mean() * 6 - means.min()) / 5)
-        (found,) = worst_group(look, ["age"], values, "m", 0.1, rng=draw)
+        (found,) = worst_group(with_ndcg(look, values, attributes=("age",), seed=seed))
         honest.append(found.estimate)
         assert sum(found.n_by_group.values()) < 520 and "judged on the other" in found.notes[0]
     error = np.std(honest) / np.sqrt(150)
     assert abs(np.mean(honest)) < 3.5 * error and np.mean(naive) < -7 * error
     planted = np.where(look.labels("age") == "c", -1.0, 0.0) + 0.1 * draw.normal(size=900)
-    (found,) = worst_group(look, ["age"], planted, "m", 0.1, rng=draw)
+    (found,) = worst_group(with_ndcg(look, planted, attributes=("age",)))
     assert (
         found.metric == "m: worst group, age c - rest"
         and found.ci[0] < -1 < found.ci[1]
@@ -416,7 +425,7 @@ def test_cells_are_all_listed_small_ones_without_a_number_and_the_empty_as_well(
     ds = town(gender=gender, age=age)
     look = collect(Fixed(), ds, random_hold_out(ds, 3), k=K)
     values = np.where(gender == "F", 0.0, rng().random(240))
-    table = cells(look, ["gender", "age"], values).set_index("group")
+    table = cells(with_ndcg(look, values), ["gender", "age"]).set_index("group")
     assert table["n"].to_dict() == {
         "F x mid": 15,
         "F x old": 5,
@@ -505,7 +514,7 @@ def test_adjusted_gaps_say_what_they_leave_out_and_explain_the_same_users(eviden
         evidence, histories=[h[:2] if i < 30 else h for i, h in enumerate(evidence.histories)]
     )
     values = rng().random(N_USERS)
-    (found,) = adjusted_gaps(short, "gender", values, "m", 0.1)
+    (found,) = adjusted_gaps(short, "gender", UserMetric("m", values, 0.1))
     assert found.metric == "m adjusted: gender F - M"
     text = " ".join(found.notes)
     used = np.arange(N_USERS) >= 30 if "left out" in text else np.full(N_USERS, True)

@@ -102,7 +102,7 @@ def test_cells_of_one_spelling_stay_apart():
     right = np.where(np.arange(N_USERS) % 120 < 50, "q x r", "r")
     ds = town(left=left, right=right)
     look = collect(Fixed(), ds, random_hold_out(ds, 3))
-    table = cells(look, ["left", "right"], np.arange(N_USERS, dtype=float))
+    table = cells(look, ["left", "right"])
     assert table["group"].is_unique and sorted(table["n"]) == [50, 50, 70, 70]
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from tutorial_lib.audit import audit
-from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.evidence import UserMetric, collect
 from tutorial_lib.audit.harms.quality import group_gaps
 from tutorial_lib.audit.logs.coverage import coverage_lines
 from tutorial_lib.audit.logs.logged import CUT_ITEM, UNKNOWN_ITEM, LoggedLists
@@ -18,7 +18,7 @@ from tutorial_lib.audit.report.tables import log_table
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.models import EASE, Popularity, Random
-from tutorial_workshop.proof.glassbox import OutOfCatalogue
+from tutorial_workshop.proof.injectors import OutOfCatalogue
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,9 @@ def test_a_partial_log_has_the_gap_of_the_full_one(ds, split, lists):
         evidence = collect(LoggedLists(log), ds, split)
         values = evidence.metrics["ndcg@10"].to_numpy()
         rng = np.random.default_rng(0)
-        return group_gaps(evidence, "gender", values, "ndcg@10", 0.02, rng=rng)[0], evidence
+        return group_gaps(evidence, "gender", UserMetric("ndcg@10", values, 0.02), rng=rng)[
+            0
+        ], evidence
 
     (found, evidence), (full, whole) = gap(part), gap(lists)
     assert found.ci[0] < full.estimate < found.ci[1] and found.verdict != "MATERIAL"

@@ -14,7 +14,7 @@ import pytest
 from test_audit_core import N_ITEMS, Fixed, finding, town
 
 from tutorial_lib.audit import audit
-from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.evidence import UserMetric, collect
 from tutorial_lib.audit.core.finding import (
     EQUIVALENT,
     INCONCLUSIVE,
@@ -86,9 +86,7 @@ def test_a_small_provider_that_is_shown_to_nobody_is_material(glass, wanted, oth
     name = "p" if others == 1 else "small"
     seen = collect(ProviderBias(IdealRanker(glass), 1.0, groups, name), glass.dataset, glass.split)
     (found,) = [
-        f
-        for f in exposure_minus_merit(seen, groups, SHARE)
-        if f.metric.endswith(f": {name}")
+        f for f in exposure_minus_merit(seen, groups, SHARE) if f.metric.endswith(f": {name}")
     ]
     merit = demand(glass)[groups == name].sum()
     assert (
@@ -117,7 +115,9 @@ def test_of_two_providers_the_one_that_users_choose_less_is_judged(glass, small_
     assert wanted[groups == "less"].sum() < wanted[groups == "big"].sum()
     assert bool((groups == "less").mean() < 0.5) is small_catalogue
     for erased in ("less", "big"):
-        seen = collect(ProviderBias(IdealRanker(glass), 1.0, groups, erased), glass.dataset, glass.split)
+        seen = collect(
+            ProviderBias(IdealRanker(glass), 1.0, groups, erased), glass.dataset, glass.split
+        )
         found = exposure_minus_merit(seen, groups, SHARE)
         assert [f.metric.split(": ")[1] for f in found] == (
             ["big", "less"] if unknown else ["less"]
@@ -151,9 +151,7 @@ def test_a_group_that_nobody_chose_has_no_margin_and_a_margin_of_its_whole_merit
         and np.isnan(found.margin)
         and any("No user chose" in note for note in found.notes)
     )
-    (wide,) = exposure_minus_merit(
-        seen, glass.dataset.items["provider_group"].to_numpy(), 1.0
-    )
+    (wide,) = exposure_minus_merit(seen, glass.dataset.items["provider_group"].to_numpy(), 1.0)
     assert any("even a group that is shown to nobody" in note for note in wide.notes)
 
 
@@ -208,7 +206,7 @@ def test_labels_missing_not_at_random_cannot_end_in_a_decided_verdict():
     labels = np.where(hidden, None, group)
     ds = town(n_users=n, group=labels)
     look = collect(Fixed(), ds, random_hold_out(ds, 3), k=10)
-    (found,) = group_gaps(look, "group", values, "m", 0.03, rng=rng())
+    (found,) = group_gaps(look, "group", UserMetric("m", values, 0.03), rng=rng())
     assert verdict_of(found.ci, found.p, 0.03) in (EQUIVALENT, WITHIN)  # what the known users say
     assert (
         found.verdict == INCONCLUSIVE
@@ -217,7 +215,8 @@ def test_labels_missing_not_at_random_cannot_end_in_a_decided_verdict():
     )
     assert judge([found], [found.metric])[0].verdict == INCONCLUSIVE
     all_known = town(n_users=n, group=group)
-    (known,) = group_gaps(replace(look, dataset=all_known), "group", values, "m", 0.03, rng=rng())
+    known_look = replace(look, dataset=all_known)
+    (known,) = group_gaps(known_look, "group", UserMetric("m", values, 0.03), rng=rng())
     assert known.verdict == MATERIAL and known.bounds is None
 
 

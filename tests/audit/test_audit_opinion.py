@@ -117,7 +117,7 @@ def test_a_page_without_an_opinion_is_not_green():
     for family, word in (
         ("empty", "no-opinion"),
         ("all decided", "positive"),
-        ("some undecided", "comments"),
+        ("some undecided", "positive-with-comments"),
     ):
         page = made(family, False, False, False, False, True).to_html()
         assert f'<section class="opinion {word}">' in page

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import Dataset, DatasetCard, Split
-from tutorial_lib.errors import InputError
+from tutorial_lib.errors import check_number, check_whole
 from tutorial_lib.recommender import top_k
 
 N_ITEMS, N_GENRES, N_PROVIDERS, N_UNWANTED = 400, 8, 20, 40
@@ -91,11 +91,9 @@ def make_world(
     >>> world.dataset.n_items, len(world.split.test_target[0])
     (400, 15)
     """
-    if n_users < 2 or not 0 <= size_gap < 1 or taste_gap < 0:
-        given = f"n_users={n_users}, taste_gap={taste_gap}, size_gap={size_gap}"
-        raise InputError(
-            f"make_world({given}): expected 2 users or more, taste_gap >= 0 and 0 <= size_gap < 1"
-        )
+    check_whole("make_world", 2, n_users=n_users)
+    check_number("make_world", "[0, 1)", size_gap=size_gap)
+    check_number("make_world", "[0, inf)", taste_gap=taste_gap)
     genre, provider, quality, unwanted = _catalogue(world_seed)
     rng = np.random.default_rng([world_seed, user_seed, 2])
     group = rng.random(n_users) < GROUP_B
@@ -122,18 +120,7 @@ def make_world(
     }
     targets = list(taken[:, HISTORY:])
     dataset = _dataset(histories, targets, genre, provider, users)
-    nothing = [np.empty(0, dtype=np.int64)] * n_users
-    split = Split(
-        dataset,
-        f"{TARGETS} held out",
-        users=np.arange(n_users),
-        train=histories,
-        valid_history=histories,
-        valid_target=nothing,
-        test_history=histories,
-        test_target=targets,
-    )
-    return GlassBox(dataset, split, utility, unwanted, group)
+    return GlassBox(dataset, _split(dataset, histories, targets), utility, unwanted, group)
 
 
 def _catalogue(world_seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -150,6 +137,19 @@ def _catalogue(world_seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.
     majority = rng.integers(MINORITY_PROVIDERS, N_PROVIDERS, N_ITEMS)
     provider = np.where(np.isin(rank % 10, PATTERN), minority, majority)
     return genre, provider, quality, unwanted
+
+
+def _split(dataset: Dataset, histories: list[np.ndarray], targets: list[np.ndarray]) -> Split:
+    return Split(
+        dataset,
+        f"{TARGETS} held out",
+        users=np.arange(len(histories)),
+        train=histories,
+        valid_history=histories,
+        valid_target=[np.empty(0, dtype=np.int64)] * len(histories),
+        test_history=histories,
+        test_target=targets,
+    )
 
 
 def _dataset(

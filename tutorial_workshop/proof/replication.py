@@ -219,8 +219,7 @@ def _invent(ranker: IdealRanker, world: GlassBox, seed: int) -> OutOfCatalogue:
 
 
 def _gaps(evidence: Evidence, attribute: str, rng: np.random.Generator) -> list[Finding]:
-    ndcg = evidence.metrics[f"ndcg@{K}"].to_numpy()
-    return group_gaps(evidence, attribute, ndcg, f"ndcg@{K}", QUALITY * ndcg.mean(), rng=rng)
+    return group_gaps(evidence, attribute, evidence.ndcg, rng=rng)
 
 
 def _gap(evidence: Evidence, rng: np.random.Generator) -> Finding:
@@ -239,8 +238,7 @@ def _declared(evidence: Evidence, rng: np.random.Generator) -> tuple[Finding, ..
 
 
 def _adjusted(evidence: Evidence) -> Finding:
-    ndcg = evidence.metrics[f"ndcg@{K}"].to_numpy()
-    return adjusted_gaps(evidence, "group", ndcg, f"ndcg@{K}", QUALITY * ndcg.mean())[0]
+    return adjusted_gaps(evidence, "group", evidence.ndcg)[0]
 
 
 def _exposure(evidence: Evidence) -> Finding:

@@ -70,10 +70,8 @@ def audit(
     """
     start = time.perf_counter()
     if not callable(getattr(recommender, "recommend", None)):
-        got = type(recommender).__name__
-        raise InputError(
-            f"audit(recommender): expected an object with a method recommend, got {got}"
-        )
+        expected = "expected an object with a method recommend"
+        raise InputError(f"audit(recommender): {expected}, got {type(recommender).__name__}")
     declared = declare(dataset, split, margins, k=k, attributes=attributes, on=on, seed=seed)
     if declaration is not None:
         declared = _confirmed(declaration, declared)

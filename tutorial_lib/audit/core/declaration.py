@@ -123,7 +123,11 @@ def declare(
         family += [merit_name(name) for name in reported_groups(providers, targets)]
     problems += [*lines, *more_lines, *_family_problems(names, gaps, family)]
     problems += [line for name in names for line in _unequal_targets(name, labels[name], targets)]
-    given = set(margins) if isinstance(margins, Mapping) else set()
+    given = margins if isinstance(margins, Mapping) else {}
+    who_set = {
+        name: (None if math.isnan(value) else value, GIVEN if name in given else DEFAULT)
+        for name, value in used.items()
+    }
     return Declaration(
         date=date or datetime.now(UTC).date().isoformat(),
         dataset=str(dataset.name),
@@ -136,10 +140,7 @@ def declare(
         attributes=tuple(names),
         contrasts=tuple(gaps),
         family=tuple(family),
-        margins={
-            name: (None if math.isnan(value) else value, GIVEN if name in given else DEFAULT)
-            for name, value in used.items()
-        },
+        margins=who_set,
         problems=tuple(dict.fromkeys(problems)),
     )
 

@@ -32,6 +32,29 @@ from tutorial_lib.evaluation.ranking import ranking_metrics
 
 
 @dataclass(frozen=True)
+class UserMetric:
+    """One number per user, and how gaps in it between groups are judged.
+
+    Args:
+        name: as in "ndcg@10".
+        values: [n]; nan where it is not defined.
+        margin: of a gap, in the unit of the values; nan: there is no usable one.
+        margin_name: its name in `MARGINS`.
+        harm: class of the register.
+        more_is_better: as of NDCG, not of miscalibration.
+        levels: are the means of both sides and their ratio reported, too?
+    """
+
+    name: str
+    values: np.ndarray
+    margin: float
+    margin_name: str = ""
+    harm: str = "H1"
+    more_is_better: bool = True
+    levels: bool = False
+
+
+@dataclass(frozen=True)
 class Evidence:
     """Lists and targets of n users; row i belongs to user ``users[i]``.
 
@@ -89,6 +112,18 @@ class Evidence:
             if not (self.lists >= 0).any():  # the audit says so itself
                 warnings.filterwarnings("ignore", message="ranking_metrics: none of the")
             return ranking_metrics(named, self.targets, self.k).set_axis(self.users)
+
+    @cached_property
+    def ndcg(self) -> UserMetric:
+        """What the declared gaps are measured in."""
+        return self.quality("ndcg", levels=True)
+
+    def quality(self, metric: str, *, levels: bool = False) -> UserMetric:
+        """A ranking metric at k. Its margin is a share of the mean; nan where nobody has a hit."""
+        name = f"{metric}@{self.k}"
+        values = self.metrics[name].to_numpy()
+        margin = float(self.margins["quality"] * values.mean()) if values.any() else np.nan
+        return UserMetric(name, values, margin, "quality", levels=levels)
 
     @cached_property
     def minimum(self) -> int:

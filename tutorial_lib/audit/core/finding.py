@@ -18,12 +18,8 @@ from tutorial_lib.errors import unknown_name
 from tutorial_lib.evaluation.estimates import Estimate, detectable, mean_estimate
 from tutorial_lib.evaluation.statistics import holm
 
-MATERIAL, WITHIN, EQUIVALENT, INCONCLUSIVE = VERDICTS = (
-    "MATERIAL",
-    "WITHIN MARGIN",
-    "EQUIVALENT",
-    "INCONCLUSIVE",
-)
+VERDICTS = ("MATERIAL", "WITHIN MARGIN", "EQUIVALENT", "INCONCLUSIVE")
+MATERIAL, WITHIN, EQUIVALENT, INCONCLUSIVE = VERDICTS
 ALPHA = 0.05
 
 
@@ -38,7 +34,7 @@ class Level:
 
     @classmethod
     def of(cls, group: str, values: np.ndarray, minimum: int) -> Level:
-        """The level of one group's values, [n]; no interval below ``minimum``, no mean below ten."""
+        """Of one group's values, [n]; no interval below ``minimum`` users, no mean below ten."""
         if len(values) >= max(minimum, 2):
             estimate = mean_estimate(values)
             return cls(group, estimate.value, estimate.low, estimate.high)
@@ -176,11 +172,8 @@ def make_finding(
 ) -> Finding:
     """A finding that stands alone: judged by the unadjusted p until `judge` sees the whole family.
 
-    Args:
-        harm, stakeholder, metric, n_by_group, margin, notes, bounds: as in `Finding`.
-        estimate: value, interval, p and standard error; its note joins the notes.
-        harmed: as in `Finding`; by default what the metric's name says (`harmed_sides`).
-        more: levels, ratio, margin_name, rounded.
+    The arguments are fields of `Finding` (more: levels, ratio, margin_name, rounded). The note of
+    the estimate joins the notes; who is harmed follows by default from the metric's name.
     """
     ci = (estimate.low, estimate.high)
     reason = f"{estimate.note[:1].upper()}{estimate.note[1:]}."
@@ -227,16 +220,11 @@ def verdict_of(
         p_adjusted: nan = no test: the interval alone decides.
         margin: above 0, in the unit of the interval.
         alpha: what p_adjusted must lie below.
-        bounds: the interval over all ways to place those of unknown group (`missing_interval`);
-            None: no group is unknown.
+        bounds: as in `Finding`.
 
-    >>> verdict_of((0.05, 0.09), 0.001, 0.03), verdict_of((0.01, 0.02), 0.001, 0.03)
-    ('MATERIAL', 'WITHIN MARGIN')
-    >>> verdict_of((-0.01, 0.02), 0.4, 0.03)
-    'EQUIVALENT'
+    >>> verdict_of((0.05, 0.09), 0.001, 0.03), verdict_of((-0.01, 0.02), 0.4, 0.03)
+    ('MATERIAL', 'EQUIVALENT')
     >>> verdict_of((0.01, 0.09), 0.001, 0.03)  # a difference, perhaps a material one
-    'INCONCLUSIVE'
-    >>> verdict_of((-0.01, 0.02), 0.4, 0.03, bounds=(-0.08, 0.02))
     'INCONCLUSIVE'
     """
     low, high = ci
@@ -267,14 +255,18 @@ def judge(findings: Iterable[Finding], family: Collection[str]) -> tuple[Finding
     Source: Holm 1979; Benjamini & Hochberg 1995.
     """
     findings = tuple(findings)
-    adjusted = np.full(len(findings), np.nan)
-    declared = np.array([f.metric in family for f in findings], dtype=bool)
-    tested = ~np.isnan([f.p for f in findings])
-    for rows, adjust in ((declared & tested, holm), (~declared & tested, false_discovery_control)):
-        if rows.any():
-            adjusted[rows] = adjust([f.p for f, use in zip(findings, rows, strict=True) if use])
+    adjusted = [math.nan] * len(findings)
+    for declared, adjust in ((True, holm), (False, false_discovery_control)):
+        tested = [
+            i
+            for i, f in enumerate(findings)
+            if (f.metric in family) is declared and not math.isnan(f.p)
+        ]
+        if tested:
+            for i, p in zip(tested, adjust([findings[i].p for i in tested]), strict=True):
+                adjusted[i] = float(p)
     return tuple(
-        _judged(f, float(p), len(family) if f.metric in family else 1)
+        _judged(f, p, len(family) if f.metric in family else 1)
         for f, p in zip(findings, adjusted, strict=True)
     )
 

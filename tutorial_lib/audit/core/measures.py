@@ -1,110 +1,22 @@
-"""What an audit measures: one function per harm, from the evidence to its findings.
+"""What an audit measures: a list of functions, each from the evidence to its findings.
 
-To add a measure, write such a function and append it to `MEASURES`. It takes its margins and its
-random stream from the evidence, and returns no finding where it cannot measure.
+To add a measure, write such a function in `harms` and append it to `MEASURES`. It takes its margins
+and its random stream from the evidence, and returns no finding where it cannot measure.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.core.evidence import Evidence
 from tutorial_lib.audit.core.finding import Finding
-from tutorial_lib.audit.core.groups import MISSING, shown
+from tutorial_lib.audit.core.groups import shown
 from tutorial_lib.audit.core.lists import ALL_FAULTS, FAULTS
 from tutorial_lib.audit.harms import calibration, exposure, popularity, quality, subgroups
 from tutorial_lib.audit.inference.paired import paired_finding
-
-
-def group_gaps(evidence: Evidence) -> list[Finding]:
-    """Gaps between groups in four numbers per user, and in NDCG between users alike."""
-    k, margins = evidence.k, evidence.margins
-    recall = evidence.metrics[f"recall@{k}"].to_numpy()
-    numbers = {  # name -> (one value per user, margin, its name, harm)
-        f"ndcg@{k}": (_ndcg(evidence), _quality_margin(evidence), "quality", "H1"),
-        f"recall@{k}": (recall, _relative(margins["quality"], recall), "quality", "H1"),
-        "miscalibration": (
-            calibration.miscalibration(evidence),
-            margins["calibration"],
-            "calibration",
-            "H1",
-        ),
-        "popularity lift": (
-            popularity.popularity_lift(evidence),
-            margins["popularity"],
-            "popularity",
-            "H2",
-        ),
-    }
-    findings = []
-    for attribute in evidence.attributes:
-        for name, (values, margin, margin_name, harm) in numbers.items():
-            if np.isnan(values).all():
-                continue
-            findings += quality.group_gaps(
-                evidence,
-                attribute,
-                values,
-                name,
-                margin,
-                rng=evidence.rng(attribute, name),
-                harm=harm,
-                more_is_better=margin_name == "quality",
-                levels=name == f"ndcg@{k}",
-                margin_name=margin_name,
-            )
-        findings += quality.adjusted_gaps(
-            evidence, attribute, _ndcg(evidence), f"ndcg@{k}", _quality_margin(evidence)
-        )
-    return findings
-
-
-def worst_group(evidence: Evidence) -> list[Finding]:
-    """The group that looks worst on one half of the users, judged on the other half."""
-    return subgroups.worst_group(
-        evidence,
-        evidence.attributes,
-        _ndcg(evidence),
-        f"ndcg@{evidence.k}",
-        _quality_margin(evidence),
-        rng=evidence.rng("worst group"),
-    )
-
-
-def intersections(evidence: Evidence) -> list[Finding]:
-    """Each group of two attributes at once, against all other users."""
-    findings = []
-    for pair in _pairs(evidence):
-        findings += subgroups.intersection(
-            evidence,
-            pair,
-            _ndcg(evidence),
-            f"ndcg@{evidence.k}",
-            _quality_margin(evidence),
-            rng=evidence.rng(*pair),
-        )
-    return findings
-
-
-def provider_exposure(evidence: Evidence) -> list[Finding]:
-    """Exposure minus merit of the provider groups that were declared."""
-    groups, _ = exposure.provider_groups(evidence.dataset)
-    if groups is None:
-        return []
-    known = np.unique(groups[groups != ""].astype(str)).tolist()
-    names = [name for name in known if exposure.merit_name(name) in evidence.family]
-    margin = evidence.margins["exposure"]
-    return exposure.exposure_minus_merit(evidence, groups, margin, names=names)
-
-
-def list_popularity(evidence: Evidence) -> list[Finding]:
-    """Popularity of lists against that of the same users' profiles."""
-    return popularity.popularity_findings(evidence, evidence.margins)
 
 
 def list_faults(evidence: Evidence) -> list[Finding]:
@@ -122,11 +34,11 @@ def list_faults(evidence: Evidence) -> list[Finding]:
 
 
 MEASURES: tuple[Callable[[Evidence], list[Finding]], ...] = (
-    group_gaps,
-    worst_group,
-    intersections,
-    provider_exposure,
-    list_popularity,
+    quality.gaps_between_groups,
+    subgroups.worst_group,
+    subgroups.intersections,
+    exposure.provider_exposure,
+    popularity.popularity_findings,
     list_faults,
 )
 
@@ -147,9 +59,9 @@ def not_measured(evidence: Evidence, findings: list[Finding]) -> list[str]:
             " to judge it"
         )
     lines += [
-        f"{' x '.join(pair)} has {_n_cells(evidence, pair)} cells, too many to judge:"
+        f"{' x '.join(pair)} has {subgroups.n_cells(evidence, pair)} cells, too many to judge:"
         f" use coarser groups (at most {subgroups.MOST_CELLS} cells)"
-        for pair in _pairs(evidence, judged=False)
+        for pair in subgroups.pairs_of_attributes(evidence, judged=False)
     ]
     for name in ("unknown", "repeated", "too_few"):
         users = int((evidence.faults[name] > 0).sum())
@@ -165,7 +77,7 @@ def not_measured(evidence: Evidence, findings: list[Finding]) -> list[str]:
 def group_table(evidence: Evidence) -> pd.DataFrame:
     """Columns attribute, group, n, status: all groups of each attribute, and of each two."""
     tables = [evidence.sizes(name) for name in evidence.attributes]
-    tables += [subgroups.cells(evidence, pair, _ndcg(evidence)) for pair in _pairs(evidence)]
+    tables += [subgroups.cells(evidence, pair) for pair in subgroups.pairs_of_attributes(evidence)]
     columns = ["attribute", "group", "n", "status"]
     if not tables:
         return pd.DataFrame(columns=columns)
@@ -175,7 +87,7 @@ def group_table(evidence: Evidence) -> pd.DataFrame:
 def descriptives(evidence: Evidence) -> pd.DataFrame:
     """Numbers without a null hypothesis: columns harm, measure, value, low, high, note."""
     k = evidence.k
-    ndcg = _ndcg(evidence)
+    ndcg = evidence.ndcg.values
     worst = quality.worst_users(ndcg)
     off = calibration.miscalibration(evidence)
     free = "needs no attribute"
@@ -201,29 +113,3 @@ def descriptives(evidence: Evidence) -> pd.DataFrame:
         + popularity.exposure_table(evidence),
         columns=columns,
     )
-
-
-def _ndcg(evidence: Evidence) -> np.ndarray:
-    return evidence.metrics[f"ndcg@{evidence.k}"].to_numpy()
-
-
-def _quality_margin(evidence: Evidence) -> float:
-    return _relative(evidence.margins["quality"], _ndcg(evidence))
-
-
-def _relative(share: float, values: np.ndarray) -> float:
-    """A margin given as a share of the mean, in the metric's unit; nan where nobody has a hit."""
-    return float(share * values.mean()) if values.mean() > 0 else float("nan")
-
-
-def _pairs(evidence: Evidence, *, judged: bool = True) -> list[tuple[str, str]]:
-    """Each two attributes whose cells are few enough to be judged, or those that are not."""
-    return [
-        pair
-        for pair in combinations(evidence.attributes, 2)
-        if (_n_cells(evidence, pair) <= subgroups.MOST_CELLS) is judged
-    ]
-
-
-def _n_cells(evidence: Evidence, pair: tuple[str, str]) -> int:
-    return math.prod(len(set(evidence.labels(name)) - {MISSING}) for name in pair)

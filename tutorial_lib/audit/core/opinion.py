@@ -8,12 +8,8 @@ from dataclasses import dataclass
 from tutorial_lib.audit.core.finding import INCONCLUSIVE, MATERIAL, Finding
 from tutorial_lib.audit.core.lists import ALL_FAULTS, FAULTS
 
-POSITIVE, COMMENTS, NEGATIVE, NONE = OPINIONS = (
-    "positive",
-    "positive with comments",
-    "negative",
-    "no opinion",
-)
+OPINIONS = ("positive", "positive with comments", "negative", "no opinion")
+POSITIVE, COMMENTS, NEGATIVE, NONE = OPINIONS
 
 
 @dataclass(frozen=True)

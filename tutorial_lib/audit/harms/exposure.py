@@ -82,6 +82,16 @@ def _members(groups: np.ndarray, names: Sequence[str]) -> np.ndarray:
     return (groups[:, None] == np.array(names, dtype=object)).astype(float)
 
 
+def provider_exposure(evidence: Evidence) -> list[Finding]:
+    """Measure: exposure minus merit of the provider groups that were declared."""
+    groups, _ = provider_groups(evidence.dataset)
+    if groups is None:
+        return []
+    known = np.unique(groups[groups != ""].astype(str)).tolist()
+    names = [name for name in known if merit_name(name) in evidence.family]
+    return exposure_minus_merit(evidence, groups, evidence.margins["exposure"], names=names)
+
+
 def exposure_minus_merit(
     evidence: Evidence, groups: np.ndarray, margin: float, *, names: Sequence[str] | None = None
 ) -> list[Finding]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -51,8 +50,8 @@ def tail_shift(evidence: Evidence) -> np.ndarray:
     return row_means(evidence.lists, tail) - row_means(evidence.histories, tail)
 
 
-def popularity_findings(evidence: Evidence, margins: Mapping[str, float]) -> list[Finding]:
-    """Do lists hold more popular, and fewer tail items than the same users' profiles?
+def popularity_findings(evidence: Evidence) -> list[Finding]:
+    """Measure: do lists hold more popular, and fewer tail items than the same users' profiles?
 
     Judged by margin and interval, without a p: nearly every system differs here, and such a p
     would loosen the Benjamini-Hochberg adjustment of all the others.
@@ -74,7 +73,7 @@ def popularity_findings(evidence: Evidence, margins: Mapping[str, float]) -> lis
                 name,
                 estimate,
                 n_by_group={"users": len(defined)},
-                margin=margins[margin_name],
+                margin=evidence.margins[margin_name],
                 margin_name=margin_name,
                 rounded=few(len(values) - len(defined)),
             )

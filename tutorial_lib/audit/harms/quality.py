@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tutorial_lib.audit.core.evidence import Evidence
+from tutorial_lib.audit.core.evidence import Evidence, UserMetric
 from tutorial_lib.audit.core.finding import Finding, Level, make_finding
 from tutorial_lib.audit.core.groups import (
     MISSING,
@@ -14,6 +14,8 @@ from tutorial_lib.audit.core.groups import (
     gap_name,
     shown,
 )
+from tutorial_lib.audit.harms.calibration import miscalibration
+from tutorial_lib.audit.harms.popularity import popularity_lift
 from tutorial_lib.audit.inference.adjusted import adjusted_gap
 from tutorial_lib.audit.inference.statistics import (
     Estimate,
@@ -26,35 +28,50 @@ from tutorial_lib.errors import InputError
 WORST = 0.1  # share of users whose mean is the conditional value at risk
 
 
+def gaps_between_groups(evidence: Evidence) -> list[Finding]:
+    """Measure: gaps in four numbers per user, and in NDCG between users alike."""
+    margins = evidence.margins
+    metrics = [
+        evidence.ndcg,
+        evidence.quality("recall"),
+        UserMetric(
+            "miscalibration",
+            miscalibration(evidence),
+            margins["calibration"],
+            "calibration",
+            more_is_better=False,
+        ),
+        UserMetric(
+            "popularity lift",
+            popularity_lift(evidence),
+            margins["popularity"],
+            "popularity",
+            harm="H2",
+            more_is_better=False,
+        ),
+    ]
+    findings = []
+    for attribute in evidence.attributes:
+        for metric in metrics:
+            if not np.isnan(metric.values).all():
+                rng = evidence.rng(attribute, metric.name)
+                findings += group_gaps(evidence, attribute, metric, rng=rng)
+        findings += adjusted_gaps(evidence, attribute, evidence.ndcg)
+    return findings
+
+
 def group_gaps(
-    evidence: Evidence,
-    attribute: str,
-    values: np.ndarray,
-    measure: str,
-    margin: float,
-    *,
-    rng: np.random.Generator,
-    harm: str = "H1",
-    more_is_better: bool = True,
-    levels: bool = False,
-    margin_name: str = "",
+    evidence: Evidence, attribute: str, metric: UserMetric, *, rng: np.random.Generator
 ) -> list[Finding]:
     """mean(a) - mean(b) of any per-user number, a finding per contrast of an attribute's groups.
 
     A group below the minimum gets its size and no interval; below 10 users not even an estimate.
     Users of unknown group are on neither side; what they could change is in the finding's
     ``bounds``, which the verdict must survive.
-
-    Args:
-        values: [n], one per user; nan where it is not defined (left out, and counted in the notes).
-        measure: its name.
-        margin: in the unit of ``values``.
-        more_is_better: who is worse off, the side with less (as of NDCG) or with more (as of
-            miscalibration).
-        levels: add the mean of each side and their ratio.
-        margin_name: as in `Finding`.
+    Users without a value are left out, and counted in the notes.
     """
-    labels, defined = evidence.labels(attribute), ~np.isnan(values)
+    values, defined = metric.values, ~np.isnan(metric.values)
+    labels = evidence.labels(attribute)
     unknown = values[(labels == MISSING) & defined]
     groups = evidence.sizes(attribute)
     findings = []
@@ -67,18 +84,18 @@ def group_gaps(
         bounds, lines = unknown_bounds(x, y, unknown, hide=hide)
         findings.append(
             make_finding(
-                harm,
+                metric.harm,
                 "users",
-                gap_name(measure, attribute, a, b),
+                gap_name(metric.name, attribute, a, b),
                 estimate,
                 n_by_group={a: len(x), b: len(y)},
-                margin=margin,
+                margin=metric.margin,
                 notes=[*notes, *lines],
-                harmed=(a, b) if more_is_better else (b, a),
+                harmed=(a, b) if metric.more_is_better else (b, a),
                 bounds=bounds,
-                margin_name=margin_name,
+                margin_name=metric.margin_name,
                 rounded=hide,
-                **(_both_sides((a, x), (b, y), evidence.minimum) if levels else {}),
+                **(_both_sides((a, x), (b, y), evidence.minimum) if metric.levels else {}),
             )
         )
     return findings
@@ -135,9 +152,7 @@ def gap_estimate(
     return group_gap(x, y, rng=rng), []
 
 
-def adjusted_gaps(
-    evidence: Evidence, attribute: str, values: np.ndarray, measure: str, margin: float
-) -> list[Finding]:
+def adjusted_gaps(evidence: Evidence, attribute: str, metric: UserMetric) -> list[Finding]:
     """The same contrasts between users alike in size, popularity and narrowness of their profile.
 
     A question, not an excuse: a raw gap that vanishes here is still a disparity. It says that the
@@ -146,6 +161,7 @@ def adjusted_gaps(
     out, and the notes say so. See `adjusted_gap`.
     """
     labels, groups = evidence.labels(attribute), evidence.sizes(attribute)
+    values = metric.values
     unknown = values[labels == MISSING]
     findings = []
     for a, b, rows_a, rows_b in contrasts(labels, groups):
@@ -167,10 +183,10 @@ def adjusted_gaps(
             make_finding(
                 "H1",
                 "users",
-                gap_name(f"{measure} adjusted", attribute, a, b),
+                gap_name(f"{metric.name} adjusted", attribute, a, b),
                 estimate,
                 n_by_group={a: len(x), b: len(y)},
-                margin=margin,
+                margin=metric.margin,
                 notes=notes,
                 harmed=(a, b),
                 bounds=bounds,

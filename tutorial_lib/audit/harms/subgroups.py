@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
@@ -26,24 +28,17 @@ from tutorial_lib.audit.inference.statistics import group_gap
 MOST_CELLS = 50  # of two attributes; more are too many to judge
 
 
-def worst_group(
-    evidence: Evidence,
-    attributes: Sequence[str],
-    values: np.ndarray,
-    measure: str,
-    margin: float,
-    *,
-    rng: np.random.Generator,
-) -> list[Finding]:
-    """The group that looks worst on one half of the users, judged on the other half.
+def worst_group(evidence: Evidence) -> list[Finding]:
+    """Measure: the group that looks worst on one half of the users, judged on the other half.
 
     Choosing and judging on the same users would exaggerate. No finding where no group has the
     minimum of users in each half.
     """
+    values, rng = evidence.ndcg.values, evidence.rng("worst group")
     chosen_on = rng.random(len(values)) < 0.5
     judged_on = ~chosen_on
     candidates = []
-    for attribute in attributes:
+    for attribute in evidence.attributes:
         labels = evidence.labels(attribute)
         known = labels != MISSING
         for name in np.unique(labels[known]):
@@ -67,16 +62,27 @@ def worst_group(
         make_finding(
             "H1",
             "users",
-            f"{measure}: worst group, {contrast_name(attribute, name, rest)}",
+            f"{evidence.ndcg.name}: worst group, {contrast_name(attribute, name, rest)}",
             group_gap(x, y, rng=rng),
             n_by_group={name: len(x), rest: len(y)},
-            margin=margin,
+            margin=evidence.ndcg.margin,
             notes=[note, *lines],
             harmed=(name, ""),
             bounds=bounds,
             rounded=hide,
         )
     ]
+
+
+def pairs_of_attributes(evidence: Evidence, *, judged: bool = True) -> list[tuple[str, str]]:
+    """Each two attributes whose cells are few enough to be judged, or those that are not."""
+    pairs = combinations(evidence.attributes, 2)
+    return [pair for pair in pairs if (n_cells(evidence, pair) <= MOST_CELLS) is judged]
+
+
+def n_cells(evidence: Evidence, pair: tuple[str, str]) -> int:
+    """How many groups two attributes have at once."""
+    return math.prod(len({*evidence.labels(attribute)} - {MISSING}) for attribute in pair)
 
 
 def _joint(evidence: Evidence, attributes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -86,8 +92,8 @@ def _joint(evidence: Evidence, attributes: Sequence[str]) -> tuple[np.ndarray, n
     return cell, (first != MISSING) & (second != MISSING)
 
 
-def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> pd.DataFrame:
-    """Every cell of two attributes, in the order of their groups.
+def cells(evidence: Evidence, attributes: Sequence[str]) -> pd.DataFrame:
+    """Every cell of two attributes, in the order of their groups, with its NDCG.
 
     Returns:
         Columns attribute, group, n, status, mean, se, shrunk (pulled to the common mean by its
@@ -95,7 +101,7 @@ def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> 
         without a hit the spread is 0, the noise is not.
     """
     cell, known = _joint(evidence, attributes)
-    table = pd.Series(values)[known].groupby(cell[known]).agg(["size", "mean", "std"])
+    table = pd.Series(evidence.ndcg.values)[known].groupby(cell[known]).agg(["size", "mean", "std"])
     levels = [sorted({*evidence.labels(attribute)} - {MISSING}) for attribute in attributes]
     table = table.reindex([cell_name(a, b) for a in levels[0] for b in levels[1]])
     n = table["size"].fillna(0).astype(int)
@@ -117,18 +123,16 @@ def cells(evidence: Evidence, attributes: Sequence[str], values: np.ndarray) -> 
     )
 
 
-def intersection(
-    evidence: Evidence,
-    pair: tuple[str, str],
-    values: np.ndarray,
-    measure: str,
-    margin: float,
-    *,
-    rng: np.random.Generator,
-) -> list[Finding]:
-    """Each cell of two attributes that is large enough, against all other users."""
-    table = cells(evidence, pair, values)
+def intersections(evidence: Evidence) -> list[Finding]:
+    """Measure: each large cell of two attributes, against all other users."""
+    pairs = pairs_of_attributes(evidence)
+    return [finding for pair in pairs for finding in _cell_gaps(evidence, pair)]
+
+
+def _cell_gaps(evidence: Evidence, pair: tuple[str, str]) -> list[Finding]:
+    table = cells(evidence, pair)
     cell, known = _joint(evidence, pair)
+    values, rng = evidence.ndcg.values, evidence.rng(*pair)
     hide, columns = few(*table["n"]), " x ".join(map(quoted_column, pair))
     findings = []
     for row in table[table["status"] == "measured"].itertuples():
@@ -140,10 +144,10 @@ def intersection(
             make_finding(
                 "H1",
                 "users",
-                f"{measure}: {columns} {row.group} - rest",
+                f"{evidence.ndcg.name}: {columns} {row.group} - rest",
                 estimate,
                 n_by_group={row.group: len(x), "rest": len(y)},
-                margin=margin,
+                margin=evidence.ndcg.margin,
                 notes=[*notes, *lines],
                 harmed=(row.group, "rest"),
                 bounds=bounds,
