@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from tutorial_lib.data import worlds
+from tutorial_lib.data.shipped import read_yaml
 
-WORDS = worlds.WORDS | yaml.load(
-    Path(__file__).with_name("world_words.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
-)
+WORDS = worlds.WORDS | read_yaml(Path(__file__).with_name("world_words.yaml"))
 THEMES = [(name, *words.values()) for name, words in WORDS["themes"].items()]
 MOODS = list(WORDS["moods"].values())
 SENTIMENTS = ("negative", "mixed", "positive")

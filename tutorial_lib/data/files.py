@@ -9,10 +9,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import yaml
-
 from tutorial_lib.data.archives import MOST_BYTES, read_zipped, too_large, zipped_names
 from tutorial_lib.data.download import download as download_file
+from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.home import home_folder
 
@@ -34,13 +33,10 @@ class Origin:
     member_sha256: Mapping[str, str] = field(default_factory=dict)
 
 
-def _origins() -> dict[str, Origin]:
-    path = Path(__file__).with_name("published.yaml")
-    table = yaml.load(path.read_text(encoding="utf-8"), yaml.CSafeLoader)
-    return {name: Origin(**entry) for name, entry in table.items()}
-
-
-ORIGINS = _origins()
+ORIGINS = {
+    name: Origin(**entry)
+    for name, entry in read_yaml(Path(__file__).with_name("published.yaml")).items()
+}
 
 
 @dataclass(frozen=True)

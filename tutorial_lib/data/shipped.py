@@ -10,6 +10,7 @@ import os
 import subprocess
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from tutorial_lib.errors import InputError
@@ -44,9 +45,15 @@ def shipped(relative: str | Path = "") -> Path:
     )
 
 
-def ship(
-    files: dict[str, bytes], made_by: str, folder: Path | None = None, licence: str = "CC BY 4.0"
-) -> None:
+def read_yaml(path: Path) -> Any:
+    """The content of a YAML file, by the fast parser where PyYAML has it."""
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return yaml.load(path.read_text(encoding="utf-8"), loader)
+
+
+def ship(files: dict[str, bytes], made_by: str, folder: Path | None = None) -> None:
     """Write files (path below ``data/`` -> content) and enter each in MANIFEST.json, which is
     written last; ``folder``: the kit's data folder by default.
     """
@@ -58,7 +65,7 @@ def ship(
         manifest[name] = {
             "bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
-            "licence": licence,
+            "licence": "CC BY 4.0",
             "made_by": made_by,
         }
     write_whole(path, (json.dumps(dict(sorted(manifest.items())), indent=2) + "\n").encode())

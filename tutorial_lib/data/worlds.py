@@ -13,10 +13,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from tutorial_lib.data.dataset import Dataset, DatasetCard
-from tutorial_lib.data.shipped import shipped
+from tutorial_lib.data.shipped import read_yaml, shipped
 from tutorial_lib.data.world_truth import Truth
 from tutorial_lib.errors import InputError, unknown_name
 
@@ -25,9 +24,7 @@ TABLES = ("interactions", "items", "users", "graph", "reviews")
 TUPLES = {"items": "categories", "reviews": "features"}  # stored with | between the parts
 MADE_BY = "python -m tutorial_recipes.worlds --freeze"
 
-WORDS = yaml.load(
-    Path(__file__).with_name("world_words.yaml").read_text(encoding="utf-8"), yaml.CSafeLoader
-)
+WORDS = read_yaml(Path(__file__).with_name("world_words.yaml"))
 THEMES = list(WORDS["themes"])  # in the order of the columns of a plan's theme_logits
 MOODS = list(WORDS["moods"])  # likewise of mood_logits
 
