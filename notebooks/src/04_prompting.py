@@ -360,7 +360,7 @@ quiz("04_prompting", "soft")
 # were **held out**. Here: what comes next, like or not, how many stars, and which of four.
 
 # %%
-from tutorial_lib.models.instructed import answers
+from tutorial_lib.models.instruction_following import answers
 
 P5_LABELS = 8 if PROFILE == "smoke" else 64
 p5 = adapt(lm, split, "p5", labels=P5_LABELS, seed=SEED, budget=short or Budget(1e-3, longest=50))
@@ -405,7 +405,7 @@ table(tasks, caption=caption, digits=2)
 # P5 also **writes**: an explanation is text after a prompt. Notebook 07 measures such text; here, read what tuning changed.
 
 # %%
-from tutorial_lib.models.beams import write_text
+from tutorial_lib.models.generation import write_text
 
 if lm.kind != "masked":
     item = int(split.test_target[asked_on[0]][0])
@@ -511,7 +511,7 @@ quiz("04_prompting", "invalid")
 # %%
 from tutorial_recipes.worlds import make_world
 from tutorial_lib.models import TransitionKNN
-from tutorial_lib.models.next_number import NextNumber
+from tutorial_lib.models.baselines import NextNumber
 
 sparse = make_world("products", n_users=200 if PROFILE == "smoke" else 400, n_items=3000, mean_length=8, seed=SEED)
 numbered = leave_last_out(sparse)

@@ -416,7 +416,7 @@ quiz("07_evaluation", "bleu")
 # %%
 from tutorial_lib.language.explanations import explanation_cases
 from tutorial_lib.models.language_models import load_language_model
-from tutorial_lib.models.writing import write_texts
+from tutorial_lib.models.generation import write_texts
 from tutorial_lib.strategies import Budget, adapt
 
 told = ds if "features" in ds.reviews else load_dataset("world-movies")  # real data has no reviews

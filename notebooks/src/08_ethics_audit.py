@@ -625,7 +625,7 @@ findings_table(invented, f"{LM}, ten titles for each of {len(live.users)} users"
 
 # %%
 from tutorial_lib.audit.harms.truth import contamination
-from tutorial_lib.models.writing import write_texts
+from tutorial_lib.models.generation import write_texts
 
 numbers = rng.permutation(ds.n_items)[:200]
 ids, titles = ds.items["item_id"].iloc[numbers].tolist(), [prompted.words.titles[item] for item in numbers]

@@ -407,7 +407,7 @@ def lm(world, asked):
 
 
 def test_a_model_that_has_learned_nothing_answers_at_chance(lm, world, asked):
-    from tutorial_lib.models.instructed import answers
+    from tutorial_lib.models.instruction_following import answers
 
     table = answers(lm, asked, verbaliser(world).titles)
     assert (
@@ -432,7 +432,7 @@ def test_answers_equal_a_computation_by_hand(lm, world, pairs, form):
     questions share their answers.
     """
     from tutorial_lib.models.decoding import naive_log_likelihood
-    from tutorial_lib.models.instructed import answers
+    from tutorial_lib.models.instruction_following import answers
 
     titles = verbaliser(world).titles
     asked = instructions(
@@ -449,7 +449,7 @@ def test_answers_equal_a_computation_by_hand(lm, world, pairs, form):
 
 
 def test_ties_are_shared_and_not_won(lm, world):
-    from tutorial_lib.models.instructed import answers
+    from tutorial_lib.models.instruction_following import answers
 
     twice = Instruction(
         ("none", "vague", "pairwise"), "Same or Same?", "Same", ("Same", "Same"), 0, 2, 0
@@ -459,7 +459,7 @@ def test_ties_are_shared_and_not_won(lm, world):
 
 
 def test_titles_of_another_catalogue_are_refused(lm, world):
-    from tutorial_lib.models.instructed import answers
+    from tutorial_lib.models.instruction_following import answers
 
     titles = verbaliser(world).titles
     asked = instructions(world, [[1]], [2], combinations=[("none", "vague", "matching")])

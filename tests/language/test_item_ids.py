@@ -16,7 +16,7 @@ from tutorial_lib.evaluation import compare, evaluate
 from tutorial_lib.language import id_schemes as module
 from tutorial_lib.language.id_schemes import SCHEMES, ItemIds, item_ids
 from tutorial_lib.models import Popularity, Random, TransitionKNN
-from tutorial_lib.models.next_number import NextNumber
+from tutorial_lib.models.baselines import NextNumber
 from tutorial_lib.recommender import Recommender
 
 HONEST = ("training-first", "sequential", "random", "collaborative")

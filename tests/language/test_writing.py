@@ -11,8 +11,7 @@ from tiny_lms import WRITING, tiny
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.explanations import explanation_cases
-from tutorial_lib.models.beams import write_text
-from tutorial_lib.models.writing import write_texts
+from tutorial_lib.models.generation import write_text, write_texts
 from tutorial_lib.strategies.soft_prompts import add_soft_prompt
 
 PROMPTS = [

@@ -20,8 +20,8 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import SEQUENTIAL
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models import decoding
-from tutorial_lib.models.beams import beam_search, catalogue_trie
 from tutorial_lib.models.decoding import Likelihoods, Trie, log_likelihood, naive_log_likelihood
+from tutorial_lib.models.generation import beam_search, catalogue_trie
 from tutorial_lib.strategies import Budget, adapt
 from tutorial_lib.strategies.soft_prompts import add_soft_prompt, opening_ids
 

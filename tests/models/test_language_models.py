@@ -446,7 +446,7 @@ def test_kinds_of_models_of_the_hub(architecture, model_type, kind):
 
     config = transformers.AutoConfig.for_model(model_type)
     config.architectures = [architecture] if architecture else None
-    assert language_models._kind(config) == kind
+    assert language_models.model_checks.kind_of(config) == kind
 
 
 @pytest.mark.skipif(not DATA, reason="needs the models beside the real data: set TUTORIAL_DATA")

@@ -1,5 +1,5 @@
-"""Baselines every language model has to beat; each a `Recommender`, vectorised, fitted in well
-under a second.
+"""Baselines every language model has to beat; each a `Recommender` that is fitted in well under a
+second.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ import numpy as np
 from scipy import sparse
 
 from tutorial_lib.data.histories import Histories, check_histories, flatten, positions
-from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
+from tutorial_lib.errors import InputError, check_number, check_seed, check_whole, unknown_name
+from tutorial_lib.language.id_schemes import SCHEMES, item_ids
 from tutorial_lib.recommender import ScoreRecommender, fitted
 
 
@@ -27,10 +28,9 @@ def recency_matrix(
     the newest).
     """
     check_histories(histories, n_items)  # all of each, not only the newest
-    recent = [np.asarray(history[-last:], dtype=np.int64)[::-1] for history in histories]
-    items, rows = flatten(recent)
-    age = positions(np.bincount(rows, minlength=len(recent)))
-    return sparse.csr_matrix((decay**age, (rows, items)), shape=(len(recent), n_items))
+    items, rows = flatten([np.asarray(history[-last:])[::-1] for history in histories])
+    age = positions(np.bincount(rows, minlength=len(histories)))
+    return sparse.csr_matrix((decay**age, (rows, items)), shape=(len(histories), n_items))
 
 
 class Popularity(ScoreRecommender):
@@ -38,9 +38,8 @@ class Popularity(ScoreRecommender):
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Popularity:
         self.n_items = split.dataset.n_items
-        self.counts = np.bincount(flatten(split.train)[0], minlength=self.n_items).astype(
-            np.float64
-        )
+        counts = np.bincount(flatten(split.train)[0], minlength=self.n_items)
+        self.counts = counts.astype(np.float64)
         return self
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
@@ -49,7 +48,7 @@ class Popularity(ScoreRecommender):
 
 
 class Random(ScoreRecommender):
-    """Uniform noise that depends on the history and the seed only: the floor of every leaderboard."""
+    """Uniform noise, of history and seed only: the floor of every leaderboard."""
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Random:
         check_seed("Random.fit", seed)
@@ -58,8 +57,7 @@ class Random(ScoreRecommender):
 
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
         check_histories(histories, fitted(self).n_items)
-        # one generator a row, keyed by the history, so that blocks of rows and their order change
-        # nothing
+        # one generator per row, keyed by the history: blocks of rows and their order change nothing
         out = np.empty((len(histories), self.n_items))
         for row, history in enumerate(histories):
             out[row] = np.random.default_rng([self.seed, *map(int, history)]).random(self.n_items)
@@ -108,15 +106,12 @@ class TransitionKNN(ScoreRecommender):
         for distance in range(1, min(self.window, len(items) - 1) + 1):
             same = rows[distance:] == rows[:-distance]  # both items belong to one user
             pairs = (items[:-distance][same], items[distance:][same])
-            near = near + sparse.csr_matrix(
-                (np.full(same.sum(), self.window_decay ** (distance - 1)), pairs), shape=(n, n)
-            )
+            weights = np.full(same.sum(), self.window_decay ** (distance - 1))
+            near = near + sparse.csr_matrix((weights, pairs), shape=(n, n))
         near = near + self.reverse * near.T
-        self.transitions = (
-            sparse.diags(counts**-self.source_power)
-            @ near
-            @ sparse.diags(counts**-self.target_power)
-        ).tocsr()
+        source = sparse.diags(counts**-self.source_power)
+        target = sparse.diags(counts**-self.target_power)
+        self.transitions = (source @ near @ target).tocsr()
         self.backoff = 1e-9 * counts / counts.max()
         return self
 
@@ -178,8 +173,9 @@ class EASE(ScoreRecommender):
 
 
 def ease_weights(gram: np.ndarray, regularisation: float) -> np.ndarray:
-    """The item-to-item weights [n, n] of EASE from X^T X, zero on the diagonal (Steck 2019, eq. 8).
-    ``gram`` is changed.
+    """The item-to-item weights [n, n] of EASE from X^T X, zero on the diagonal; changes ``gram``.
+
+    Source: Steck 2019, eq. 8.
     """
     diagonal = np.diag_indices(len(gram))
     gram[diagonal] += regularisation
@@ -187,6 +183,43 @@ def ease_weights(gram: np.ndarray, regularisation: float) -> np.ndarray:
     weights = -inverse / np.diag(inverse)
     weights[diagonal] = 0.0
     return weights
+
+
+class NextNumber(ScoreRecommender):
+    """Recommends the numbers max(history) + 1, + 2, ...; all other items stand below, the nearest
+    first.
+
+    The rule has learnt nothing: with "random" IDs it is as good as chance, and what it scores above
+    that was in the IDs. Under "leak-prone", and under "as-given" where the file was numbered so,
+    that is the held-out items themselves; under the other schemes it is what training shows. Run it
+    beside every model that reads item IDs as text, for the model can find this rule too (reported
+    for P5: S. Rajput 2023, github.com/jeykigung/P5/pull/3).
+
+    Args:
+        ids_scheme: How items get their numbers, a key of `language.id_schemes.SCHEMES`.
+
+    >>> from tutorial_lib.data import leave_last_out, load_dataset
+    >>> split = leave_last_out(load_dataset("world-news"))
+    >>> NextNumber("as-given").fit(split).recommend([[7, 3]], k=3).tolist()
+    [[8, 9, 10]]
+    """
+
+    def __init__(self, ids_scheme: str = "leak-prone"):
+        if ids_scheme not in SCHEMES:
+            raise unknown_name("ids_scheme of NextNumber", ids_scheme, SCHEMES)
+        self.ids_scheme = ids_scheme
+
+    def fit(self, split, *, seed: int = 0, progress: bool = True) -> NextNumber:
+        self.n_items = split.dataset.n_items
+        self.ids = item_ids(split, self.ids_scheme, seed=seed)
+        return self
+
+    def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
+        items, rows = check_histories(histories, fitted(self).n_items)
+        largest = np.zeros(len(histories), dtype=np.int64)
+        np.maximum.at(largest, rows, self.ids.numbers[items])
+        ahead = self.ids.numbers - largest[:, None]  # [n, n_items]: 1 for the next number
+        return np.where(ahead > 0, self.n_items - ahead, ahead - 1.0)
 
 
 class Oracle(ScoreRecommender):
@@ -201,10 +234,9 @@ class Oracle(ScoreRecommender):
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Oracle:
         if split.dataset.truth is None:
-            worlds = "world-movies, world-products, world-news"
             raise InputError(
                 f"Oracle: {split.dataset.name!r} has no known truth; it exists for planted worlds"
-                f" only ({worlds})"
+                " only (world-movies, world-products, world-news)"
             )
         self.n_items, self.truth = split.dataset.n_items, split.dataset.truth
         return self
@@ -214,6 +246,5 @@ class Oracle(ScoreRecommender):
             raise InputError(
                 "Oracle(know_types=True).score needs users=..., one user code per history"
             )
-        return self.truth.next_item_probabilities(
-            histories, users=users if self.know_types else None
-        )
+        users = users if self.know_types else None
+        return self.truth.next_item_probabilities(histories, users=users)

@@ -1,6 +1,4 @@
-"""What a language model thinks of every item of a catalogue: likelihoods, with common beginnings
-read once.
-"""
+"""How likely a language model finds every item of a catalogue, with common beginnings read once."""
 
 from __future__ import annotations
 
@@ -14,71 +12,20 @@ from torch import Tensor
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.trie import Trie
 
 NODES_A_ROW = 96  # trie nodes that share one copy of the prompt's keys and values
 TOKENS_AT_ONCE = 1 << 14
 
 
-class Trie:
-    """All candidates as token sequences, common beginnings stored once.
-
-    Node 0 is the root. ``parent`` and ``token``: int [n_nodes]; ``last``: the node where each
-    candidate ends, int [n_candidates]. A node may have children and end a candidate at once ("Dark
-    Comet" and "Dark Comet II").
-
-    >>> trie = Trie([[5, 7], [5, 8], [5]])
-    >>> trie.children(0), trie.children(1), trie.accepts([5, 7]), trie.accepts([7])
-    ({5: 1}, {7: 2, 8: 3}, True, False)
-    """
-
-    def __init__(self, sequences: Sequence[Sequence[int]]):
-        self._children: list[dict[int, int]] = [{}]
-        parent, token, last, self.ends = [0], [-1], [], {}
-        for number, sequence in enumerate(sequences):
-            if not len(sequence):
-                raise InputError(f"Trie: candidate {number} has no tokens; every item needs a text")
-            node = 0
-            for t in sequence:
-                child = self._children[node].get(int(t))
-                if child is None:
-                    child = len(parent)
-                    self._children[node][int(t)] = child
-                    self._children.append({})
-                    parent.append(node)
-                    token.append(int(t))
-                node = child
-            last.append(node)
-            self.ends.setdefault(node, number)
-        self.parent, self.token, self.last = np.array(parent), np.array(token), np.array(last)
-
-    def children(self, node: int) -> dict[int, int]:
-        """Token -> node of all ways to go on."""
-        return self._children[node]
-
-    def find(self, sequence: Sequence[int]) -> int | None:
-        """The node that a beginning leads to; None if no candidate begins like this."""
-        node = 0
-        for t in sequence:
-            node = self._children[node].get(int(t))
-            if node is None:
-                return None
-        return node
-
-    def accepts(self, sequence: Sequence[int]) -> bool:
-        """Is this exactly a candidate?"""
-        return self.find(sequence) in self.ends
-
-    def depth(self) -> np.ndarray:
-        """Tokens from the root: int [n_nodes]."""
-        out = np.zeros(len(self.parent), dtype=np.int64)
-        for node in range(1, len(out)):  # a parent always has a lower number
-            out[node] = out[self.parent[node]] + 1
-        return out
-
-
 @dataclass(frozen=True)
 class Likelihoods:
-    """log_probability: float [n, m], the sum over a candidate's tokens, in nats. tokens: int [m]."""
+    """Of m candidates after n prompts.
+
+    Args:
+        log_probability: float [n, m], the sum over a candidate's tokens, in nats.
+        tokens: int [m], how many each has.
+    """
 
     log_probability: np.ndarray
     tokens: np.ndarray
@@ -86,19 +33,22 @@ class Likelihoods:
     def scores(
         self, normalise: str = "none", prior: np.ndarray | None = None, strength: float = 1.0
     ) -> np.ndarray:
-        """One score a candidate, higher is better: float [n, m].
+        """One score per candidate, higher is better: float [n, m].
 
-        normalise: "none", or "length" for the mean over tokens, which stops favouring short titles.
-            prior: log-probabilities [m] or [1, m]
-        of the candidates after a prompt that says nothing about the user; ``strength`` times it is
-        taken off, so that titles that are likely anyway (common words, popular items) gain nothing
-        from it (Holtzman et al. 2021, arXiv 2104.08315; the linguistic bias of LMRecSys).
+        Args:
+            normalise: "none", or "length" for the mean over tokens, which stops favouring short
+                titles.
+            prior: Log-probabilities of the candidates, [m] or [1, m], after a prompt that says
+                nothing about the user. Taken off, so that titles that are likely anyway (common
+                words, popular items) gain nothing from it (Holtzman et al. 2021, arXiv 2104.08315;
+                the linguistic bias of LMRecSys).
+            strength: How many times the prior is taken off.
         """
         if normalise not in ("none", "length"):
             raise InputError(f"scores(normalise={normalise!r}): expected 'none' or 'length'")
-        out = self.log_probability - (
-            0.0 if prior is None else strength * np.asarray(prior).reshape(1, -1)
-        )
+        out = self.log_probability
+        if prior is not None:
+            out = out - strength * np.asarray(prior).reshape(1, -1)
         return out / self.tokens if normalise == "length" else out
 
 
@@ -109,9 +59,8 @@ def log_likelihood(
 
     Causal and encoder-decoder models: the exact chain rule; a prompt is read once and its keys and
     values are kept, and beginnings that candidates share are read once. Masked models: all tokens
-    of the candidate are hidden at once and filled in independently, given their
-    number (the multi-token cloze of LMRecSys, Zhang et al. 2021): exact for one token, an
-        approximation beyond.
+    of the candidate are hidden at once and filled in independently, given their number (the
+    multi-token cloze of LMRecSys, Zhang et al. 2021): exact for one token, an approximation beyond.
     """
     lm.require("causal", "masked", "seq2seq", what="a likelihood")
     if not len(candidates):
@@ -123,19 +72,17 @@ def log_likelihood(
             rows = _filled_in(lm, prompts, sequences)
         else:
             packed = _Packed(Trie(sequences), lm)
-            rows = (
-                np.stack([packed.score(prompt) for prompt in prompts])
-                if len(prompts)
-                else np.empty((0, len(candidates)))
-            )
+            rows = np.empty((len(prompts), len(candidates)))
+            for row, prompt in enumerate(prompts):
+                rows[row] = packed.score(prompt)
     return Likelihoods(rows, tokens)
 
 
 def naive_log_likelihood(
     lm: LanguageModel, prompts: Sequence[str], candidates: Sequence[str], size: int = 64
 ) -> np.ndarray:
-    """The long way: prompt and candidate are read together, once for every pair. For checking, and
-    for seeing what sharing saves.
+    """The long way, [n, m]: prompt and candidate are read together, once for every pair. For
+    checking, and for seeing what sharing saves.
     """
     lm.require("causal", "seq2seq", what="the chain rule")
     out = np.empty((len(prompts), len(candidates)))
@@ -147,13 +94,12 @@ def naive_log_likelihood(
                 part = goals[start : start + size]
                 if lm.kind == "seq2seq":
                     labels, _ = lm.padded(part)
-                    logits = lm._read(
-                        *lm.padded([[*source, lm.end_id]] * len(part)), labels=labels
-                    ).logits
+                    ids, mask = lm.padded([[*source, lm.end_id]] * len(part))
+                    logits = lm.read(ids, mask, labels=labels).logits
                     first = 0
                 else:
                     ids, mask = lm.padded([[*source, *goal] for goal in part])
-                    logits = lm._read(ids, mask).logits[:, -ids.shape[1] :]
+                    logits = lm.read(ids, mask).logits[:, -ids.shape[1] :]
                     first = len(source) - 1
                 logp = F.log_softmax(logits.float(), dim=-1)
                 for i, goal in enumerate(part):
@@ -165,7 +111,11 @@ def naive_log_likelihood(
 class _Packed:
     """The inner nodes of a trie, packed into rows that are read side by side behind one prompt.
 
-    A node attends to the prompt, its ancestors and itself. Encoder-decoder models get one path a
+    Why: read one by one, a catalogue of 600 titles costs 600 passes of some 5 tokens, which repeat
+    the beginnings that titles share and leave the processor idle. In a row of `NODES_A_ROW` nodes
+    each node attends to the prompt, its ancestors and itself, whatever else stands in the row, so
+    every shared beginning is read once and a whole catalogue takes one or two passes. A leaf is
+    never read: its probability follows from its parent. Encoder-decoder models get one path per
     row, since their positions are relative to a row's start.
     """
 
@@ -182,12 +132,12 @@ class _Packed:
             for c, node in enumerate(row):
                 here[node] = c
                 place[node] = (r, c)
-                self.ids[r, c], self.depth[r, c] = int(trie.token[node]), int(depth[node]) - 1
+                self.ids[r, c] = int(trie.token[node])
+                self.depth[r, c] = int(depth[node]) - 1
                 above = here.get(int(trie.parent[node]))
                 if above is not None:
                     self.sees[r, c] |= self.sees[r, above]
-        # each non-root node's probability is read where its parent stands; parents that are the
-        # root are read at the end of the prompt
+        # a node's probability is read where its parent stands; the root stands at the prompt's end
         nodes = np.arange(1, len(trie.parent))
         self.first = torch.from_numpy(nodes[trie.parent[nodes] == 0])
         inner = nodes[trie.parent[nodes] != 0]
@@ -198,55 +148,47 @@ class _Packed:
 
     def score(self, prompt: str) -> np.ndarray:
         """log p(candidate | prompt): float64 [n_candidates]."""
-        lm = self.lm
-        first, cache, more = begin(
-            lm, prompt, room=int(self.depth.max()) + 2 if len(self.ids) else 1
-        )
+        room = int(self.depth.max()) + 2 if len(self.ids) else 1
+        first, cache, more = begin(self.lm, prompt, room)
         logp = torch.zeros(len(self.token), dtype=torch.float64)
         logp[self.first] = F.log_softmax(first.float(), dim=-1)[self.token[self.first]].double()
         if len(self.ids):
             size = max(1, TOKENS_AT_ONCE // self.ids.shape[1])
-            parts = [
-                self._read(slice(s, s + size), cache, more) for s in range(0, len(self.ids), size)
-            ]
+            starts = range(0, len(self.ids), size)
+            parts = [self._read(slice(s, s + size), cache, more) for s in starts]
             logits = parts[0] if len(parts) == 1 else torch.cat(parts)  # [R, q, V]
-            above = logits.logsumexp(dim=2)[self.line, self.column]
-            logp[self.inner] = (
-                logits[self.line, self.column, self.token[self.inner]] - above
-            ).double()
-        total, trie = logp.numpy(), self.trie
+            own = logits[self.line, self.column, self.token[self.inner]]
+            every = logits.logsumexp(dim=2)[self.line, self.column]
+            logp[self.inner] = (own - every).double()
+        total, parent = logp.numpy(), self.trie.parent
         for node in range(1, len(total)):  # parents come first
-            if trie.parent[node]:
-                total[node] += total[trie.parent[node]]
-        return total[trie.last]
+            if parent[node]:
+                total[node] += total[parent[node]]
+        return total[self.trie.last]
 
     def _read(self, rows: slice, cache, more: dict) -> Tensor:
         ids, sees = self.ids[rows], self.sees[rows]
         behind = expanded(cache, len(ids))
         if self.lm.kind == "seq2seq":
-            return self.lm.model(
-                decoder_input_ids=ids, past_key_values=behind, use_cache=True,
-                **stretched(more, len(ids)),
-            ).logits  # fmt: skip
-        length = cache.get_seq_length()
-        visible = torch.cat([sees.new_ones((len(ids), ids.shape[1], length)), sees], dim=2)[
-            :, None
-        ]  # [R, 1, q, length + q]
-        bias = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min)
-        return self.lm.model(
-            input_ids=ids,
-            past_key_values=behind,
-            attention_mask=bias,
-            position_ids=length + self.depth[rows],
-            use_cache=True,
-        ).logits
+            more = stretched(more, len(ids))
+            inputs = {"decoder_input_ids": ids, **more}
+        else:
+            length = cache.get_seq_length()
+            prompt = sees.new_ones((len(ids), ids.shape[1], length))
+            visible = torch.cat([prompt, sees], dim=2)[:, None]  # [R, 1, q, length + q]
+            bias = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min)
+            places = length + self.depth[rows]
+            inputs = {"input_ids": ids, "attention_mask": bias, "position_ids": places}
+        return self.lm.model(**inputs, past_key_values=behind, use_cache=True).logits
 
 
 def _rows(trie: Trie, size: int) -> list[list[int]]:
     """Nodes with children, root left out, in rows of about ``size``; every row also holds the
     ancestors of its nodes.
     """
-    rows, row, held = [], [], set()
+    rows: list[list[int]] = []
+    row: list[int] = []
+    held: set[int] = set()
     stack = [node for node in reversed(trie.children(0).values()) if trie.children(node)]
     while stack:
         node = stack.pop()
@@ -269,8 +211,14 @@ def _rows(trie: Trie, size: int) -> list[list[int]]:
 
 
 def begin(lm: LanguageModel, prompt: str, room: int = 1):
-    """Read a prompt once: logits of the next token [V], the keys and values to go on from, and what
-    else the model needs.
+    """Read a prompt once.
+
+    Args:
+        room: Tokens that have to fit behind it.
+
+    Returns:
+        Logits of the next token, [V]; the keys and values to go on from; and what else an
+        encoder-decoder model needs.
     """
     source = lm.prompt_ids(prompt, room)
     if lm.kind == "seq2seq":
@@ -281,16 +229,13 @@ def begin(lm: LanguageModel, prompt: str, room: int = 1):
         out = lm.model(
             encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=start, use_cache=True
         )
-        return (
-            out.logits[0, -1],
-            out.past_key_values,
-            {"encoded": encoded.last_hidden_state, "attention_mask": mask},
-        )
+        more = {"encoded": encoded.last_hidden_state, "attention_mask": mask}
+        return out.logits[0, -1], out.past_key_values, more
     if not source and not lm.prefix_length:
         raise InputError(
             f"an empty prompt: {lm.name} has no start token to go on from; write some words"
         )
-    out = lm._read(*lm.padded([source]), use_cache=True)
+    out = lm.read(*lm.padded([source]), use_cache=True)
     return out.logits[0, -1], out.past_key_values, {}
 
 
@@ -307,16 +252,14 @@ def expanded(cache, rows: int):
     from transformers import DynamicCache, EncoderDecoderCache
 
     if isinstance(cache, EncoderDecoderCache):
-        out = EncoderDecoderCache(
-            expanded(cache.self_attention_cache, rows), expanded(cache.cross_attention_cache, rows)
-        )
-        out.is_updated = dict.fromkeys(range(len(cache.cross_attention_cache.layers)), True)
-        return out
+        own, cross = cache.self_attention_cache, cache.cross_attention_cache
+        both = EncoderDecoderCache(expanded(own, rows), expanded(cross, rows))
+        both.is_updated = dict.fromkeys(range(len(cross.layers)), True)
+        return both
     out = DynamicCache()
     for number, layer in enumerate(cache.layers):
-        out.update(
-            layer.keys.expand(rows, -1, -1, -1), layer.values.expand(rows, -1, -1, -1), number
-        )
+        keys, values = (x.expand(rows, -1, -1, -1) for x in (layer.keys, layer.values))
+        out.update(keys, values, number)
     return out
 
 
@@ -324,6 +267,7 @@ def _filled_in(
     lm: LanguageModel, prompts: Sequence[str], sequences: Sequence[Sequence[int]]
 ) -> np.ndarray:
     """Masked models: float64 [n, m]."""
+    mask_id = lm.tokenizer.mask_token_id
     out = np.empty((len(prompts), len(sequences)))
     for length in sorted(set(map(len, sequences))):
         columns = [c for c, sequence in enumerate(sequences) if len(sequence) == length]
@@ -331,14 +275,10 @@ def _filled_in(
         size = max(1, TOKENS_AT_ONCE // (128 + length))
         for start in range(0, len(prompts), size):
             sources = [lm.prompt_ids(prompt, length) for prompt in prompts[start : start + size]]
-            ids, mask = lm.padded(
-                [[*source, *[lm.tokenizer.mask_token_id] * length, lm.end_id] for source in sources]
-            )
-            hidden = ids == lm.tokenizer.mask_token_id
-            hidden = hidden & (
-                hidden.flip(1).cumsum(1).flip(1) <= length
-            )  # a prompt may hold a mask of its own
-            logits = lm._read(ids, mask).logits[:, -ids.shape[1] :][hidden].float()
+            ids, mask = lm.padded([[*source, *[mask_id] * length, lm.end_id] for source in sources])
+            hidden = ids == mask_id
+            hidden &= hidden.flip(1).cumsum(1).flip(1) <= length  # a prompt may hold its own masks
+            logits = lm.read(ids, mask).logits[:, -ids.shape[1] :][hidden].float()
             logp = F.log_softmax(logits, dim=-1).view(len(sources), length, -1)
             total = sum(logp[:, step, wanted[:, step]] for step in range(length))
             out[start : start + size, columns] = total.double().numpy()

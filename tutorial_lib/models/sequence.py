@@ -16,32 +16,10 @@ from tutorial_lib.objectives.batch import SPECIAL, Batch, Vocabulary
 ROTARY_BASE = 10_000.0
 
 
-class Dropout(nn.Module):
-    """Sets a share p of the numbers to 0 and scales up the rest, while training.
-
-    On a CPU `torch.nn.functional.dropout` draws one random number an element, which costs more than
-    the matrix products around it. Here one random byte decides, so p is rounded to 1/256, and 8
-    bytes come from one draw.
-    """
-
-    def __init__(self, p: float):
-        super().__init__()
-        self.p = p
-
-    def forward(self, x: Tensor) -> Tensor:
-        dropped = min(255, round(self.p * 256))  # of 256 byte values
-        if not self.training or dropped == 0:
-            return x
-        if x.device.type != "cpu":
-            return F.dropout(x, self.p)
-        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
-        return x * kept.to(x.dtype).mul_(256 / (256 - dropped))
-
-
 class Attention(nn.Module):
-    """Multi-head self-attention with rotary positions (Vaswani et al. 2017; Su et al. 2021, arXiv
-    2104.09864).
+    """Multi-head self-attention with rotary positions.
+
+    Source: Vaswani et al. 2017; Su et al. 2021 (arXiv 2104.09864).
     """
 
     def __init__(self, width: int, heads: int):
@@ -50,31 +28,31 @@ class Attention(nn.Module):
         self.to_qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, turn: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
+    def forward(self, x: Tensor, phases: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
         B, L, D = x.shape  # batch, length, width
-        q, k, v = (
-            self.to_qkv(x).view(B, L, 3, self.heads, D // self.heads).unbind(dim=2)
-        )  # each [B, L, heads, D / heads]
-        q, k = rotate(q, turn), rotate(k, turn)
-        q, k, v = (t.transpose(1, 2) for t in (q, k, v))  # [B, heads, L, D / heads]
+        qkv = self.to_qkv(x).view(B, L, 3, self.heads, D // self.heads)
+        q, k, v = qkv.unbind(dim=2)  # each [B, L, heads, D / heads]
+        q = rotate(q, phases).transpose(1, 2)  # [B, heads, L, D / heads]
+        k = rotate(k, phases).transpose(1, 2)
+        v = v.transpose(1, 2)
         mask = None if visible is None else visible[:, None]  # the same for all heads
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         return self.out(mixed.transpose(1, 2).reshape(B, L, D))
 
 
-def turns(positions: Tensor, size: int) -> Tensor:
+def rotary_phases(positions: Tensor, size: int) -> Tensor:
     """exp(i * position * frequency) for each pair of dimensions: complex [..., size / 2]."""
     frequency = ROTARY_BASE ** (-torch.arange(0, size, 2, device=positions.device) / size)
     angle = positions[..., None].float() * frequency
     return torch.polar(torch.ones_like(angle), angle)
 
 
-def rotate(x: Tensor, turn: Tensor) -> Tensor:
-    """Turn each pair of dimensions by its angle, so that q·k depends on the distance of two
+def rotate(x: Tensor, phases: Tensor) -> Tensor:
+    """Rotate each pair of dimensions by its phase, so that q·k depends on the distance of two
     positions only: [B, L, heads, size].
     """
     pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))  # [B, L, heads, size / 2]
-    return torch.view_as_real(pairs * turn[..., None, :]).flatten(-2).to(x.dtype)
+    return torch.view_as_real(pairs * phases[..., None, :]).flatten(-2).to(x.dtype)
 
 
 class Block(nn.Module):
@@ -82,45 +60,33 @@ class Block(nn.Module):
 
     def __init__(self, width: int, heads: int, expansion: int, dropout: float):
         super().__init__()
-        self.norm_attention, self.norm_feed = nn.LayerNorm(width), nn.LayerNorm(width)
+        self.norm_attention = nn.LayerNorm(width)
+        self.norm_feed = nn.LayerNorm(width)
         self.attention = Attention(width, heads)
-        self.widen, self.narrow = (
-            nn.Linear(width, expansion * width),
-            nn.Linear(expansion * width, width),
-        )
+        self.widen = nn.Linear(width, expansion * width)
+        self.narrow = nn.Linear(expansion * width, width)
         self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, turn: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
-        x = x + self.dropout(self.attention(self.norm_attention(x), turn, causal, visible))
+    def forward(self, x: Tensor, phases: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
+        x = x + self.dropout(self.attention(self.norm_attention(x), phases, causal, visible))
         return x + self.dropout(self.narrow(F.gelu(self.widen(self.norm_feed(x)))))
 
 
-def _refuse_too_large(n_items: int, width: int, layers: int, expansion: int) -> None:
-    """InputError where weights, gradients and Adam's two moments would not fit into this machine's
-    memory.
-    """
-    import psutil
-
-    numbers = (n_items + len(SPECIAL)) * width + layers * (4 + 2 * expansion) * width**2
-    needed, there = 16 * numbers, psutil.virtual_memory().total
-    if needed > there:
-        raise InputError(
-            f"ItemTransformer(width={width}, layers={layers}, expansion={expansion}): training"
-            f" takes about {needed >> 30:,} GB of memory, this machine has {there >> 30:,} GB;"
-            " expected smaller sizes, such as width=64, layers=2"
-        )
-
-
 class ItemTransformer(nn.Module):
-    """Tokens in, one hidden state a token out; items are scored by their own embedding vectors
-    (tied) plus a bias.
+    """Tokens in, one hidden state per token out; items are scored by their own embedding vectors
+    (tied) plus a bias. Causal or bidirectional is a property of the batch, not of the weights.
 
-    n_items: size of the catalogue. width, heads, layers, expansion: of the network. dropout: share
-        of hidden numbers set to 0.
-    questions: names of the yes/no questions that some objectives ask; each gets one linear head.
-    Causal or bidirectional is a property of the batch, not of the weights. Sources: SASRec (Kang &
-    McAuley 2018), BERT4Rec (Sun et al. 2019); instead of learned positions the angle between
-    rotated queries and keys tells the distance.
+    Args:
+        n_items: Size of the catalogue.
+        width: Of the hidden states, a multiple of 2 * heads.
+        heads: Of the attention.
+        layers: Blocks of attention and feed-forward network.
+        expansion: Width of the feed-forward network, as a multiple.
+        dropout: Share of hidden numbers set to 0 while training, [0, 1).
+        questions: Names of the yes/no questions that some objectives ask; each gets a linear head.
+
+    Source: SASRec (Kang & McAuley 2018), BERT4Rec (Sun et al. 2019); rotary positions stand in
+        place of learned ones.
     """
 
     def __init__(
@@ -141,34 +107,31 @@ class ItemTransformer(nn.Module):
             given = f"width={width}, heads={heads}"
             raise InputError(f"ItemTransformer({given}): width must be a multiple of 2 * heads")
         _refuse_too_large(n_items, width, layers, expansion)
-        self.vocabulary, self.head_size = Vocabulary(n_items), width // heads
+        self.vocabulary = Vocabulary(n_items)
+        self.head_size = width // heads
         self.embedding = nn.Embedding(self.vocabulary.size, width)
         self.bias = nn.Parameter(torch.zeros(self.vocabulary.size))
         self.blocks = nn.ModuleList(Block(width, heads, expansion, dropout) for _ in range(layers))
-        self.norm, self.dropout = nn.LayerNorm(width), Dropout(dropout)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = Dropout(dropout)
         self.questions = nn.ModuleDict({name: nn.Linear(width, 1) for name in sorted(questions)})
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.normal_(module.weight, std=0.02)
                 nn.init.zeros_(module.bias)
-        nn.init.normal_(
-            self.embedding.weight, std=width**-0.5
-        )  # so that scores start with a spread of about 1
+        # so that scores start with a spread of about 1
+        nn.init.normal_(self.embedding.weight, std=width**-0.5)
 
     def forward(self, batch: Batch) -> Tensor:
         """Hidden states: [B, L, D]."""
-        tokens = batch.tokens
-        positions = (
-            torch.arange(tokens.shape[1], device=tokens.device)
-            if batch.positions is None
-            else batch.positions
-        )
-        turn = turns(positions, self.head_size)
-        x = self.dropout(
-            self.embedding(tokens) * math.sqrt(self.embedding.embedding_dim)
-        )  # [B, L, D]
+        tokens, positions = batch.tokens, batch.positions
+        if positions is None:
+            positions = torch.arange(tokens.shape[1], device=tokens.device)
+        phases = rotary_phases(positions, self.head_size)
+        scale = math.sqrt(self.embedding.embedding_dim)
+        x = self.dropout(self.embedding(tokens) * scale)  # [B, L, D]
         for block in self.blocks:
-            x = block(x, turn, batch.causal, batch.visible)
+            x = block(x, phases, batch.causal, batch.visible)
         return self.norm(x)
 
     def predictions(self, batch: Batch) -> Tensor:
@@ -183,3 +146,40 @@ class ItemTransformer(nn.Module):
     def answers(self, question: str, hidden: Tensor) -> Tensor:
         """Logits of "yes": [M, D] -> [M]."""
         return self.questions[question](hidden)[:, 0]
+
+
+class Dropout(nn.Module):
+    """Sets a share p of the numbers to 0 and scales up the rest, while training.
+
+    Why not `torch.nn.Dropout`: on a CPU it draws one random number per element, which costs more
+    than the matrix products around it. Here one random byte decides, so p is rounded to 1/256, and
+    one draw gives 8 bytes.
+    """
+
+    def __init__(self, p: float):
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        dropped = min(255, round(self.p * 256))  # of 256 byte values
+        if not self.training or dropped == 0:
+            return x
+        if x.device.type != "cpu":
+            return F.dropout(x, self.p)
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
+        return x * kept.to(x.dtype).mul_(256 / (256 - dropped))
+
+
+def _refuse_too_large(n_items: int, width: int, layers: int, expansion: int) -> None:
+    """InputError where weights, gradients and Adam's two moments would not fit into memory."""
+    import psutil
+
+    numbers = (n_items + len(SPECIAL)) * width + layers * (4 + 2 * expansion) * width**2
+    needed, there = 16 * numbers, psutil.virtual_memory().total
+    if needed > there:
+        raise InputError(
+            f"ItemTransformer(width={width}, layers={layers}, expansion={expansion}): training"
+            f" takes about {needed >> 30:,} GB of memory, this machine has {there >> 30:,} GB;"
+            " expected smaller sizes, such as width=64, layers=2"
+        )

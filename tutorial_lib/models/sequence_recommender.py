@@ -7,14 +7,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from tutorial_lib import objectives
-from tutorial_lib.data.histories import Histories, check_histories, flatten
+from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, check_seed, unknown_name
 from tutorial_lib.models.sequence import ItemTransformer
@@ -23,45 +24,35 @@ from tutorial_lib.recommender import ScoreRecommender, fitted
 from tutorial_lib.selection import validation_ndcg
 from tutorial_lib.training import Epoch, Plan, train
 
-BY_NAME = {
+BY_NAME: dict[str, Callable[[], Objective]] = {
     "autoregressive": objectives.Autoregressive,
     "masked": objectives.Masked,
     "partially autoregressive": objectives.PartiallyAutoregressive,
     "permuted": objectives.Permuted,
     "gap filling": objectives.GapFilling,
 }
-CHOSEN = {
-    objectives.Masked: {"epochs": 40, "dropout": 0.1}
-}  # where an objective needs other settings than the rest
 FORMAT = "tutorial_lib.SequenceRecommender/1"
 SCORED_AT_ONCE = 1 << 15  # tokens read at a time while scoring
-
-
-def print_epoch(epoch: Epoch) -> None:
-    """One plain line."""
-    tail = "" if epoch.ndcg is None else f", validation NDCG@10 {epoch.ndcg:.4f}"
-    print(f"epoch {epoch.number}: loss {epoch.loss:.4f}, {epoch.seconds:.0f} s{tail}", flush=True)
 
 
 class SequenceRecommender(ScoreRecommender):
     """A Transformer over item tokens (`ItemTransformer`); the objective alone makes it causal or
     bidirectional.
 
-    objective: "autoregressive" (default), "masked", another name of `BY_NAME`, or an `Objective`,
-        such as
-    ``Masked(ratio=0.2, loss=BinaryCrossEntropy())`` or ``Joint(Masked(), (Rearranged(),),
-    (0.1,))``.
-    width, heads, layers, expansion, dropout: see `ItemTransformer`. plan: see `training.Plan`; its
-        fields may be given by name, as in
-    ``SequenceRecommender(epochs=10)``. What is not given: 20 epochs and dropout 0.3, but 40 epochs
-    and dropout 0.1 with `Masked`, which hides a part of each history and so learns more slowly;
-    benchmarks/RESULTS.md shows what these calls give.
-    on_epoch: called with an `Epoch` after each epoch, in place of the printed line.
-    checkpoint: a file from which a killed `fit` goes on.
-
     `fit` trains on ``split.train`` and keeps the weights of the best validation NDCG@10; a split
     without validation targets (``merge_validation()``) is trained for all epochs. After fit:
     ``model``, ``history`` (list of `Epoch`).
+
+    Args:
+        objective: A key of `BY_NAME`, or an `Objective`, such as ``Masked(ratio=0.3)`` or
+            ``Joint(Masked(), (Rearranged(),), (0.1,))``.
+        width: Of the network; heads, layers and expansion: see `ItemTransformer`.
+        dropout: Default 0.3, but 0.1 with `Masked`.
+        plan: Its fields may be given by name, as in ``SequenceRecommender(epochs=10)``. Default 20
+            epochs, but 40 with `Masked`, which hides a part of each history and so learns more
+            slowly; benchmarks/RESULTS.md shows what these defaults give.
+        on_epoch: Called with an `Epoch` after each epoch, in place of the printed line.
+        checkpoint: A file from which a killed `fit` resumes.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> split = leave_last_out(load_dataset("world-news").subset_users(range(40)))
@@ -84,38 +75,24 @@ class SequenceRecommender(ScoreRecommender):
         checkpoint: str | Path | None = None,
         **of_plan,
     ):
-        if isinstance(objective, str):
-            if objective not in BY_NAME:
-                raise unknown_name("objective", objective, BY_NAME)
-            objective = BY_NAME[objective]()
-        if isinstance(objective, type) or getattr(objective, "head", None) != "items":
-            given = getattr(objective, "name", objective)
-            raise InputError(
-                f"SequenceRecommender: {given!r} predicts no items; use it beside one that does:"
-                " Joint(Masked(), (...,), (0.1,))"
-            )
+        self.objective = _objective(objective)
+        masked = isinstance(getattr(self.objective, "main", self.objective), objectives.Masked)
         known = {field.name for field in dataclasses.fields(Plan)}
         for name in of_plan:
             if name not in known:
-                raise unknown_name(
-                    "argument of SequenceRecommender",
-                    name,
-                    sorted(known | {"width", "heads", "layers", "expansion", "dropout"}),
-                )
-        chosen = {"dropout": 0.3, "epochs": Plan.epochs} | CHOSEN.get(
-            type(getattr(objective, "main", objective)), {}
-        )
-        dropout = chosen["dropout"] if dropout is None else dropout
-        self.objective = objective
-        self.plan = dataclasses.replace(plan or Plan(epochs=chosen["epochs"]), **of_plan)
-        self.shape = {
+                sizes = {"width", "heads", "layers", "expansion", "dropout"}
+                raise unknown_name("argument of SequenceRecommender", name, sorted(known | sizes))
+        plan = plan or Plan(epochs=40 if masked else Plan.epochs)
+        self.plan = dataclasses.replace(plan, **of_plan)
+        self.shape: dict[str, Any] = {
             "width": width,
             "heads": heads,
             "layers": layers,
             "expansion": expansion,
-            "dropout": dropout,
+            "dropout": (0.1 if masked else 0.3) if dropout is None else dropout,
         }
-        self.on_epoch, self.checkpoint = on_epoch, checkpoint
+        self.on_epoch = on_epoch
+        self.checkpoint = checkpoint
         self._build(n_items=1)  # a wrong size is refused here, not in the middle of fit
 
     def _build(self, n_items: int) -> ItemTransformer:
@@ -128,7 +105,8 @@ class SequenceRecommender(ScoreRecommender):
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.model = self._build(self.n_items)
-        counts = np.bincount(flatten(split.train)[0], minlength=self.n_items) + 1.0
+        items = np.concatenate([np.empty(0, dtype=np.int64), *split.train])
+        counts = np.bincount(items, minlength=self.n_items) + 1.0
         with torch.no_grad():  # popularity need not be learned: scores start from it
             self.model.bias[: self.n_items] = torch.from_numpy(np.log(counts / counts.mean()))
         validated = any(len(target) for target in split.valid_target)
@@ -140,7 +118,7 @@ class SequenceRecommender(ScoreRecommender):
                 self.plan,
                 seed=seed,
                 validate=(lambda: validation_ndcg(self.score, split)) if validated else None,
-                on_epoch=self.on_epoch or (print_epoch if progress else None),
+                on_epoch=self.on_epoch or (_print_epoch if progress else None),
                 checkpoint=self.checkpoint,
             )
         except BaseException:
@@ -148,58 +126,35 @@ class SequenceRecommender(ScoreRecommender):
             raise
         return self
 
+    @torch.inference_mode()
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
-        """float32 [n, n_items]: the newest ``plan.length`` items of each history are read, an empty
-        one included.
-        """
-        return self._read(histories, fitted(self).n_items, self.model.item_scores)
+        """float32 [n, n_items]; of each history the newest ``plan.length`` items are read."""
+        check_histories(histories, fitted(self).n_items)
+        out = np.empty((len(histories), self.n_items), dtype=np.float32)
+        for rows, hidden in self._read(histories):
+            out[rows] = self.model.item_scores(hidden).float().cpu().numpy()
+        return out
 
+    @torch.inference_mode()
     def states(self, histories: Histories) -> np.ndarray:
         """float32 [n, width]: the hidden state from which `score` predicts, all that the model
         keeps of a user.
         """
-        fitted(self)
-        return self._read(histories, self.shape["width"], lambda hidden: hidden)
-
-    def _read(
-        self, histories: Histories, columns: int, read_out: Callable[[torch.Tensor], torch.Tensor]
-    ) -> np.ndarray:
-        """[n, columns]: what ``read_out`` makes of the state that each history ends in, in batches
-        of similar lengths.
-        """
-        check_histories(histories, self.n_items)
-        pieces = [np.asarray(history, dtype=np.int64)[-self.plan.length :] for history in histories]
-        order = np.argsort(
-            [len(piece) for piece in pieces], kind="stable"
-        )  # similar lengths together: little padding
-        out = np.empty((len(pieces), columns), dtype=np.float32)
-        device = self.model.bias.device
-        self.model.eval()
-        start = 0
-        with torch.inference_mode():
-            while start < len(order):
-                longest = (
-                    len(
-                        pieces[
-                            order[
-                                min(
-                                    start + SCORED_AT_ONCE // (len(pieces[order[start]]) + 2),
-                                    len(order),
-                                )
-                                - 1
-                            ]
-                        ]
-                    )
-                    + 2
-                )
-                rows = order[start : start + max(1, SCORED_AT_ONCE // longest)]
-                batch = self.objective.query(
-                    padded([pieces[row] for row in rows], self.model.vocabulary.pad),
-                    self.model.vocabulary,
-                )
-                out[rows] = read_out(self.model.predictions(batch.to(device))).float().cpu().numpy()
-                start += len(rows)
+        check_histories(histories, fitted(self).n_items)
+        out = np.empty((len(histories), self.shape["width"]), dtype=np.float32)
+        for rows, hidden in self._read(histories):
+            out[rows] = hidden.float().cpu().numpy()
         return out
+
+    def _read(self, histories: Histories) -> Iterator[tuple[np.ndarray, torch.Tensor]]:
+        """Row numbers, and the hidden states that these histories end in, a batch at a time."""
+        pieces = [np.asarray(history, dtype=np.int64)[-self.plan.length :] for history in histories]
+        vocabulary = self.model.vocabulary
+        self.model.eval()
+        for rows in _by_length(np.array([len(piece) for piece in pieces], dtype=np.int64)):
+            tokens = padded([pieces[row] for row in rows], vocabulary.pad)
+            batch = self.objective.query(tokens, vocabulary)
+            yield rows, self.model.predictions(batch.to(self.model.bias.device))
 
     def save(self, folder: str | Path) -> Path:
         """Write ``model.safetensors``, then ``model.json`` with everything else and the checksum of
@@ -208,12 +163,8 @@ class SequenceRecommender(ScoreRecommender):
         from safetensors.torch import save
 
         folder = Path(folder)
-        weights = save(
-            {
-                name: value.contiguous().cpu()
-                for name, value in fitted(self).model.state_dict().items()
-            }
-        )
+        tensors = fitted(self).model.state_dict()
+        weights = save({name: value.contiguous().cpu() for name, value in tensors.items()})
         config = {
             "format": FORMAT,
             "n_items": self.n_items,
@@ -229,9 +180,7 @@ class SequenceRecommender(ScoreRecommender):
 
     @classmethod
     def load(cls, folder: str | Path) -> SequenceRecommender:
-        """What `save` wrote. Raises InputError, in one line, for a folder that is missing, foreign,
-        damaged or incomplete.
-        """
+        """What `save` wrote. Raises InputError for a folder that is missing, foreign or damaged."""
         from safetensors import SafetensorError
         from safetensors.torch import load
 
@@ -240,59 +189,80 @@ class SequenceRecommender(ScoreRecommender):
         try:
             config = json.loads((folder / "model.json").read_text(encoding="utf-8"))
             weights = (folder / "model.safetensors").read_bytes()
-        except FileNotFoundError as error:
-            raise InputError(
-                f"{where}: {Path(error.filename).name} is missing; expected a folder written by"
-                " save"
-            ) from None
         except OSError as error:
-            raise InputError(
-                f"{where}: {error.strerror or error}; expected a folder written by save"
-            ) from None
-        except (UnicodeDecodeError, ValueError):
+            why = error.strerror or error
+            if isinstance(error, FileNotFoundError):
+                why = f"{Path(error.filename).name} is missing"
+            raise InputError(f"{where}: {why}; expected a folder written by save") from None
+        except ValueError:  # bytes that are not text, and text that is not JSON
             raise InputError(f"{where}: model.json is no JSON; save the model again") from None
         if not isinstance(config, dict) or config.get("format") != FORMAT:
-            raise InputError(
-                f"{where}: model.json is not of the format {FORMAT}; expected a folder written by"
-                " save"
-            )
+            why = f"model.json is not of the format {FORMAT}"
+            raise InputError(f"{where}: {why}; expected a folder written by save")
         if hashlib.sha256(weights).hexdigest() != config.get("sha256"):
-            raise InputError(
-                f"{where}: model.safetensors is damaged or of another model (checksum differs);"
-                " save the model again"
-            )
+            why = "model.safetensors is damaged or of another model (checksum differs)"
+            raise InputError(f"{where}: {why}; save the model again")
         try:
-            model = cls(
-                _rebuilt(config["objective"]), plan=Plan(**config["plan"]), **config["shape"]
-            )
+            objective = _rebuilt(config["objective"])
+            model = cls(objective, plan=Plan(**config["plan"]), **config["shape"])
             model.n_items = config["n_items"]
-            model.model = model._build(model.n_items)
+            model.model = model._build(model.n_items).eval()
             model.model.load_state_dict(load(weights))
             model.history = [Epoch(**epoch) for epoch in config["history"]]
         except (KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
-            raise InputError(
-                f"{where}: model.json does not describe the weights ({type(error).__name__}); save"
-                " the model again"
-            ) from None
-        model.model.eval()
+            why = f"model.json does not describe the weights ({type(error).__name__})"
+            raise InputError(f"{where}: {why}; save the model again") from None
         return model
+
+
+def _objective(given: str | Objective) -> Objective:
+    """An objective by name, or as it is if it predicts items."""
+    if isinstance(given, str):
+        if given not in BY_NAME:
+            raise unknown_name("objective", given, BY_NAME)
+        return BY_NAME[given]()
+    if isinstance(given, type) or getattr(given, "head", None) != "items":
+        raise InputError(
+            f"SequenceRecommender: {getattr(given, 'name', given)!r} predicts no items; use it"
+            " beside one that does: Joint(Masked(), (...,), (0.1,))"
+        )
+    return given
+
+
+def _print_epoch(epoch: Epoch) -> None:
+    tail = "" if epoch.ndcg is None else f", validation NDCG@10 {epoch.ndcg:.4f}"
+    print(f"epoch {epoch.number}: loss {epoch.loss:.4f}, {epoch.seconds:.0f} s{tail}", flush=True)
+
+
+def _by_length(sizes: np.ndarray) -> Iterator[np.ndarray]:
+    """Row numbers in batches of similar length, so that little is spent on padding."""
+    order = np.argsort(sizes, kind="stable")
+    start = 0
+    while start < len(order):
+        # if all were as short as the first, so many would fit; the longest of them sets the width
+        most = SCORED_AT_ONCE // (sizes[order[start]] + 2)
+        longest = sizes[order[min(start + most, len(order)) - 1]] + 2
+        rows = order[start : start + max(1, SCORED_AT_ONCE // longest)]
+        yield rows
+        start += len(rows)
 
 
 def _described(value):
     """Objectives and losses as JSON: dataclasses become {"class": name, field: value}. Refuses
     classes that `_rebuilt` would not make.
     """
-    if dataclasses.is_dataclass(value):
-        if type(value).__name__ not in objectives.__all__:
-            raise InputError(
-                f"save: {type(value).__name__} is no class of tutorial_lib.objectives, so the model"
-                " could not be loaded again"
-            )
-        return {
-            "class": type(value).__name__,
-            **{f.name: _described(getattr(value, f.name)) for f in dataclasses.fields(value)},
-        }
-    return [_described(part) for part in value] if isinstance(value, (tuple, list)) else value
+    if isinstance(value, (tuple, list)):
+        return [_described(part) for part in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    name = type(value).__name__
+    if name not in objectives.__all__:
+        raise InputError(
+            f"save: {name} is not a class of tutorial_lib.objectives, so the model could not be"
+            " loaded again"
+        )
+    fields = dataclasses.fields(value)
+    return {"class": name, **{f.name: _described(getattr(value, f.name)) for f in fields}}
 
 
 def _rebuilt(value):
@@ -301,10 +271,10 @@ def _rebuilt(value):
         return tuple(map(_rebuilt, value))
     if not isinstance(value, dict):
         return value
-    fields = dict(value)
+    fields = {key: _rebuilt(part) for key, part in value.items()}
     name = fields.pop("class")
     if name not in objectives.__all__:
         raise InputError(
             f"model.json names {name!r}, which is no objective of this version of the kit"
         )
-    return getattr(objectives, name)(**{key: _rebuilt(part) for key, part in fields.items()})
+    return getattr(objectives, name)(**fields)

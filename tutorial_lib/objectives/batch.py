@@ -176,9 +176,14 @@ class Objective(Protocol):
     ``query`` are those of objectives that predict items.
     """
 
-    name: str
-    head: str
-    loss: Loss
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def head(self) -> str: ...
+
+    @property
+    def loss(self) -> Loss: ...
 
     def corrupt(self, sequences: Tensor, vocabulary: Vocabulary, generator: Generator) -> Batch:
         """From sequences (int [B, T], padded) to what the model reads and must predict."""

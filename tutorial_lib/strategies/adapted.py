@@ -17,7 +17,7 @@ from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser
-from tutorial_lib.models.beams import Beam, beam_search, catalogue_trie
+from tutorial_lib.models.generation import Beam, beam_search, catalogue_trie
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.recommender import ScoreRecommender

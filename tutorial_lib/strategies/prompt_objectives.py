@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tutorial_lib.models.beams import beam_search, catalogue_trie
+from tutorial_lib.models.generation import beam_search, catalogue_trie
 from tutorial_lib.strategies.prompt_examples import CLOSING, Examples, words_of
 
 BEAMS = 5  # answers that are kept, and the cut-off of the surrogate metric

