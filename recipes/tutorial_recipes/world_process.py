@@ -162,6 +162,12 @@ def taste_logits(seed: int, n_types: int, strength: float) -> tuple[np.ndarray, 
     return themes, moods
 
 
+def standardised(logits: np.ndarray) -> np.ndarray:
+    """Each row with mean 0 and standard deviation 1 (0, where all of it is equal)."""
+    spread = np.maximum(logits.std(axis=1, keepdims=True), 1e-9)
+    return (logits - logits.mean(axis=1, keepdims=True)) / spread
+
+
 def draw_lengths(
     random: np.random.Generator, n_users: int, mean: float, n_items: int
 ) -> np.ndarray:

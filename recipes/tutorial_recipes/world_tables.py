@@ -70,7 +70,7 @@ def interaction_table(
     duplicates: float,
     sequences: np.ndarray,
     lengths: np.ndarray,
-    liking: np.ndarray,
+    taste: np.ndarray,
 ) -> pd.DataFrame:
     """One row per event, in the order of time; times strictly increase within a user.
 
@@ -80,14 +80,14 @@ def interaction_table(
         duplicates: probability that an event is recorded once more, a second later.
         sequences: item codes of all users one after another.
         lengths: events of each user.
-        liking: z-score of the item among all items, for the type of the event's user; ratings
-            follow it.
+        taste: how much the type of the event's user likes the item, as a z-score among all items;
+            ratings follow it.
     """
     random = stream(seed, "events", domain)
     user = np.repeat(np.arange(len(lengths)), lengths)
     u = random.random(len(user))
     noise = np.log((u + 1e-12) / (1 - u))
-    rating = np.clip(np.round(2.7 + 0.8 * liking + 0.45 * noise), 1, 5)
+    rating = np.clip(np.round(2.7 + 0.8 * taste + 0.45 * noise), 1, 5)
     exponential = -np.log1p(-random.random(len(user)))
     elapsed = np.cumsum(60 + (exponential * HOURS[domain] * 3600).astype(np.int64))
     starts = np.cumsum(lengths) - lengths

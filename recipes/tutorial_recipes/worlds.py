@@ -27,6 +27,7 @@ from tutorial_recipes.world_process import (
     draw_sequences,
     make_catalogue,
     make_people,
+    standardised,
     stream,
     taste_logits,
 )
@@ -161,6 +162,7 @@ def _checked(domain: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _generate(domain: str, options: dict[str, Any]) -> Dataset:
+    """Draw the catalogue and the people, then what the people choose, then write the tables."""
     seed = options["seed"]
     n_users = options["n_users"]
     n_items = options["n_items"]
@@ -191,13 +193,9 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
     lengths = draw_lengths(random, n_users, options["mean_length"], n_items)
     lengths[carriers] = np.minimum(np.maximum(lengths[carriers], len(canary) + 3), n_items - 1)
     sequences = draw_sequences(truth, lengths, random)
-    liking = themes[:, catalogue.theme] + moods[:, catalogue.mood]
-    spread = np.maximum(liking.std(axis=1, keepdims=True), 1e-9)
-    liking = (liking - liking.mean(axis=1, keepdims=True)) / spread
-    liking = liking[np.repeat(people["type"], lengths), sequences]
-    interactions = interaction_table(
-        domain, seed, options["duplicates"], sequences, lengths, liking
-    )
+    taste = standardised(themes[:, catalogue.theme] + moods[:, catalogue.mood])
+    taste = taste[np.repeat(people["type"], lengths), sequences]
+    interactions = interaction_table(domain, seed, options["duplicates"], sequences, lengths, taste)
     reviews = review_table(domain, seed, options["review_share"], interactions, catalogue, items)
     tables = {
         "interactions": interactions,

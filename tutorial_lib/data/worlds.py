@@ -23,6 +23,7 @@ DOMAINS = ("movies", "products", "news")
 TABLES = ("interactions", "items", "users", "graph", "reviews")
 TUPLES = {"items": "categories", "reviews": "features"}  # stored with | between the parts
 MADE_BY = "python -m tutorial_recipes.worlds --freeze"
+_MEND = f"install the kit again, or run {MADE_BY}"
 
 WORDS = read_yaml(Path(__file__).with_name("world_words.yaml"))
 THEMES = list(WORDS["themes"])  # in the order of the columns of a plan's theme_logits
@@ -69,9 +70,6 @@ def load_world(domain: str) -> Dataset:
         if name.startswith(prefix)
     }
     return assemble(domain, tables, truth, sha256)
-
-
-_MEND = f"install the kit again, or run {MADE_BY}"
 
 
 def _read_table(path: Path, name: str) -> pd.DataFrame:
