@@ -11,40 +11,31 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from tutorial_lib.data.dataset import Dataset
-from tutorial_lib.language.prompts import FAMILIES, Template, templates
+from tutorial_lib.data.shipped import read_yaml
+from tutorial_lib.language.prompts import FAMILIES, templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_recipes.worlds import make_world
 
 CATALOGUES = ("movies", "products", "news")
 SOURCES = ("products", "news")
-SOURCE_USERS = 6000  # a domain
-SHARES = {"sequential": 0.50, "listing": 0.16, "description": 0.08, "profile": 0.06, "like": 0.04, "rating": 0.04, "direct": 0.05,
-          "explanation": 0.04, "summary": 0.03}  # fmt: skip
-LISTINGS = (
-    "{plural} about {theme}: {list}",
-    "{mood} {plural}: {list}",
-    "{mood} {plural} about {theme}: {list}",
-    "Similar {plural}: {list}",
-    "From the catalogue of {plural}: {list}",
-    "{list}",
-)
-DESCRIPTIONS = (
-    "{title}. {text}",
-    "{noun}: {title}. Kind: {form}. Theme: {theme}. Mood: {mood}.",
-    "{title} is a {mood} {form} about {theme} by {maker}.",
-    "The {noun} {title}: {text}",
-    "{text} Title: {title}",
-)
-PROFILES = (
-    "A person who likes {theme} and {mood} {plural} chose {list}",
-    "{mood} {plural}, {theme} most of all: {list}",
-    "Someone looking for {theme} {plural} found {list}",
-    "I like {theme} and anything {mood}. My {plural}: {list}",
-)
+SOURCE_USERS = 6000  # per domain
+SHARES = {
+    "sequential": 0.50,
+    "listing": 0.16,
+    "description": 0.08,
+    "profile": 0.06,
+    "like": 0.04,
+    "rating": 0.04,
+    "direct": 0.05,
+    "explanation": 0.04,
+    "summary": 0.03,
+}
+WORDINGS = read_yaml(Path(__file__).with_name("corpus.yaml"))
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,8 @@ class Corpus:
     """An endless stream of `Document`, a pure function of ``seed``; the first n are the same
     however many are drawn.
 
-    source_users: made-up people whose histories are read, in each of `SOURCES`.
+    Args:
+        source_users: Made-up people whose histories are read, in each of `SOURCES`.
     """
 
     def __init__(self, seed: int = 0, source_users: int = SOURCE_USERS):
@@ -106,7 +98,8 @@ class Corpus:
         return {"noun": words.noun, "plural": words.plural}
 
     def _listing(self, domain: str, rng) -> Document:
-        items, pattern = self.worlds[domain].items, _pick(LISTINGS, rng)
+        items = self.worlds[domain].items
+        pattern = _pick(WORDINGS["listings"], rng)
         anchor = items.iloc[rng.integers(len(items))]
         theme, mood = anchor["categories"][0], anchor["mood"]
         same_theme = np.array([c[0] == theme for c in items["categories"]])
@@ -119,21 +112,13 @@ class Corpus:
         if anchor["series"] and rng.random() < 0.4:  # a series, in its order
             chosen = np.flatnonzero((items["series"] == anchor["series"]).to_numpy())
             chosen = chosen[np.argsort(items["volume"].to_numpy()[chosen])]
-        source = (
-            pattern.removesuffix("{list}")
-            .format(theme=theme, mood=mood, **self._nouns(domain))
-            .strip()
-        )
-        return Document(
-            "listing",
-            source,
-            self.words[domain].separator.join(self.words[domain].titles[i] for i in chosen),
-        )
+        source = self._before_list(pattern, domain, theme, mood)
+        return Document("listing", source, self._titles(domain, chosen))
 
     def _description(self, domain: str, rng) -> Document:
         item = self.worlds[domain].items.iloc[rng.integers(self.worlds[domain].n_items)]
         theme, form = item["categories"]
-        text = _pick(DESCRIPTIONS, rng).format(
+        text = _pick(WORDINGS["descriptions"], rng).format(
             title=item["title"],
             text=item["text"],
             theme=theme,
@@ -147,17 +132,17 @@ class Corpus:
     def _profile(self, domain: str, rng) -> Document:
         history, _ = self.people[domain].window(rng, shortest=6)
         theme, mood = self.people[domain].favourites(history)
-        source = (
-            _pick(PROFILES, rng)
-            .removesuffix("{list}")
-            .format(theme=theme, mood=mood, **self._nouns(domain))
-            .strip()
-        )
-        return Document(
-            "profile",
-            source,
-            self.words[domain].separator.join(self.words[domain].titles[i] for i in history),
-        )
+        pattern = _pick(WORDINGS["profiles"], rng)
+        source = self._before_list(pattern, domain, theme, mood)
+        return Document("profile", source, self._titles(domain, history))
+
+    def _before_list(self, pattern: str, domain: str, theme: str, mood: str) -> str:
+        words = pattern.removesuffix("{list}")
+        return words.format(theme=theme, mood=mood, **self._nouns(domain)).strip()
+
+    def _titles(self, domain: str, items) -> str:
+        words = self.words[domain]
+        return words.separator.join(words.titles[item] for item in items)
 
     def _sequential(self, domain: str, rng, family: str) -> Document:
         history, _ = self.people[domain].window(rng, shortest=4)
@@ -169,41 +154,39 @@ class Corpus:
     def _direct(self, domain: str, rng, family: str) -> Document:
         history, _ = self.people[domain].window(rng, shortest=4)
         others = rng.choice(len(self.words[domain].titles), size=4, replace=False)
-        titles = [
-            self.words[domain].titles[i]
-            for i in rng.permutation([history[-1], *others[others != history[-1]][:3]])
-        ]
+        candidates = rng.permutation([history[-1], *others[others != history[-1]][:3]])
         values = {
-            "candidates": self.words[domain].separator.join(titles),
+            "candidates": self._titles(domain, candidates),
             "item": self.words[domain].titles[history[-1]],
         }
-        return Document(
-            family,
-            *_pick(templates(family), rng).fill(
-                **self._context(domain, history[:-1][-6:]), **values
-            ),
-        )
+        context = self._context(domain, history[:-1][-6:])
+        return Document(family, *_pick(templates(family), rng).fill(**context, **values))
 
     def _task(self, domain: str, rng, family: str) -> Document:
-        """like, rating, explanation, summary: about one item that a source user rated or wrote on."""
-        people, template = self.people[domain], _pick(templates(family), rng)
+        """like, rating, explanation, summary: one item that a source user rated or reviewed."""
+        people, titles = self.people[domain], self.words[domain].titles
+        template = _pick(templates(family), rng)
         if family in ("explanation", "summary"):
             review = people.reviews.iloc[rng.integers(len(people.reviews))]
-            values = {"item": self.words[domain].titles[review["item"]], "rating": str(int(review["rating"])), "review": review["text"],
-                      "feature": review["features"][0], "verdict": review["sentiment"]}  # fmt: skip
+            values = {
+                "item": titles[review["item"]],
+                "rating": str(int(review["rating"])),
+                "review": review["text"],
+                "feature": review["features"][0],
+                "verdict": review["sentiment"],
+            }
             return Document(family, *template.fill(**values, **self._nouns(domain)))
         history, ratings = people.window(rng, shortest=4)
         item, stars = history[-1], ratings[-1]
         if family == "like" and rng.random() < 0.5:  # a stranger's item: mostly no
-            item, stars = rng.integers(len(self.words[domain].titles)), 1
+            item, stars = rng.integers(len(titles)), 1
         values = {
-            "item": self.words[domain].titles[item],
+            "item": titles[item],
             "rating": str(int(stars)),
             "answer": "yes" if stars >= 4 else "no",
         }
-        return Document(
-            family, *template.fill(**self._context(domain, history[:-1][-8:]), **values)
-        )
+        context = self._context(domain, history[:-1][-8:])
+        return Document(family, *template.fill(**context, **values))
 
     def _context(self, domain: str, history) -> dict[str, str]:
         return {"history": self.words[domain].history(history), **self._nouns(domain)}
@@ -223,23 +206,18 @@ class _People:
         self.moods = world.items["mood"].to_numpy()
 
     def window(self, rng, shortest: int, longest: int = 13) -> tuple[np.ndarray, np.ndarray]:
-        """A piece of somebody's history and its ratings: usually `longest` items, now and then
-        fewer.
-        """
+        """A piece of somebody's history and its ratings, often of ``longest`` items."""
         user = rng.integers(len(self.ends))
         start, end = self.starts[user], self.ends[user]
-        size = min(
-            longest if rng.random() < 0.6 else int(rng.integers(shortest, longest + 1)), end - start
-        )
+        size = longest if rng.random() < 0.6 else int(rng.integers(shortest, longest + 1))
+        size = min(size, end - start)
         first = start + rng.integers(end - start - size + 1)
         return self.items[first : first + size], self.ratings[first : first + size]
 
     def favourites(self, history) -> tuple[str, str]:
         """The most frequent theme and mood."""
-        return tuple(
-            max(sorted(set(names[history])), key=names[history].tolist().count)
-            for names in (self.themes, self.moods)
-        )
+        themes, moods = self.themes[history].tolist(), self.moods[history].tolist()
+        return max(sorted(set(themes)), key=themes.count), max(sorted(set(moods)), key=moods.count)
 
 
 def _pick(options, rng):
@@ -248,8 +226,3 @@ def _pick(options, rng):
 
 def _some(options: np.ndarray, most: int, rng) -> np.ndarray:
     return rng.permutation(options)[: int(rng.integers(min(3, len(options)), most + 1))]
-
-
-def held_out_templates() -> list[Template]:
-    """Every template that no training text may contain."""
-    return [template for family in FAMILIES.values() for template in family if template.held_out]

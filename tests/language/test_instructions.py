@@ -224,7 +224,7 @@ def test_intention_and_preference_are_true(world):
     """By hand: item attributes and the most frequent ones of a history."""
     moods, kinds = world.items["mood"], world.items["categories"]
     combinations = [("explicit", "vague", "matching")]
-    target, history = 7, [item for item in range(7)]
+    target, history = 7, list(range(7))
     sources = [
         one.source
         for one in instructions(world, [history] * 60, [target] * 60, combinations=combinations)

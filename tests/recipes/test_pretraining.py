@@ -20,9 +20,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors import safe_open
-from tutorial_recipes import pretraining
+from tutorial_recipes import pretraining, text_batches
 from tutorial_recipes.corpus import Corpus
-from tutorial_recipes.pretraining import IGNORED, POOL, RECIPES, Recipe, pretrain, untrained
+from tutorial_recipes.pretraining import RECIPES, pretrain, untrained
+from tutorial_recipes.text_batches import IGNORED, POOL
 from tutorial_recipes.tokenizer import SENTINELS, train_tokenizer
 
 from tutorial_lib.data import shipped
@@ -66,11 +67,10 @@ def tokenizer(documents):
 
 @pytest.fixture(scope="module")
 def rows(documents, tokenizer):
-    return pretraining._encoded(documents, tokenizer)
+    return text_batches.encoded(documents, tokenizer)
 
 
-# --- models
-# ------------------------------------------------------------------------------------------------------------------------------
+# --- models ---
 
 
 @each
@@ -94,8 +94,7 @@ def test_an_unknown_kit_model_is_refused_in_one_line():
         untrained("kit-gtp", 700)
 
 
-# --- what is hidden
-# ----------------------------------------------------------------------------------------------------------------------
+# --- what is hidden ---
 
 
 def test_source_and_target_cut_apart_are_the_text_in_one_piece(documents, rows, tokenizer):
@@ -127,7 +126,7 @@ def test_causal_learns_every_token_once(rows, tokenizer):
     out.
     """
     for (ids, mask, labels), (source, target) in zip(
-        lines(pretraining._causal(rows[:60], tokenizer, None)), rows
+        lines(text_batches.causal(rows[:60], tokenizer, None)), rows
     ):
         text = [1, *source, *target, 2]
         n = len(text)
@@ -141,7 +140,7 @@ def test_masked_labels_are_exactly_the_hidden_tokens(rows, tokenizer):
     """
     mask_id, rng = tokenizer.mask_token_id, np.random.default_rng(0)
     for (ids, mask, labels), (source, target) in zip(
-        lines(pretraining._masked(rows[:400], tokenizer, rng)), rows
+        lines(text_batches.masked(rows[:400], tokenizer, rng)), rows
     ):
         text = [1, *source, *target, 2]
         assert [label if token == mask_id else token for token, label in zip(ids, labels)][
@@ -161,7 +160,7 @@ def test_masked_hides_whole_titles(rows, tokenizer):
     rng, separator = np.random.default_rng(1), tokenizer.convert_tokens_to_ids(";")
     answers, pieces, rest = [], [], []
     for (ids, _, _), (source, target) in zip(
-        lines(pretraining._masked(asked, tokenizer, rng)), asked
+        lines(text_batches.masked(asked, tokenizer, rng)), asked
     ):
         hidden = np.array(ids[1 : 1 + len(source) + len(target)]) == tokenizer.mask_token_id
         answers.append(hidden[len(source) :].all())
@@ -190,7 +189,7 @@ def test_span_corruption_can_be_undone(text, seed):
     there to be copied.
     """
     sentinels = list(range(16))
-    source, target = pretraining._corrupted(text, sentinels, np.random.default_rng(seed))
+    source, target = text_batches.corrupted(text, sentinels, np.random.default_rng(seed))
     assert undone(source, target, sentinels) == text
     used = [token for token in source if token in sentinels]
     assert (
@@ -220,7 +219,7 @@ def test_seq2seq_source_and_target_cover_the_text(rows, tokenizer):
     """
     sentinels, ways = tokenizer.convert_tokens_to_ids(list(SENTINELS)), Counter()
     for (ids, mask, labels), (source, target) in zip(
-        lines(pretraining._seq2seq(rows, tokenizer, np.random.default_rng(0))), rows
+        lines(text_batches.seq2seq(rows, tokenizer, np.random.default_rng(0))), rows
     ):
         read, written = ids[: sum(mask)], [label for label in labels if label != IGNORED]
         assert (
@@ -247,20 +246,20 @@ def test_seq2seq_source_and_target_cover_the_text(rows, tokenizer):
 
 def test_seq2seq_takes_a_text_of_one_token(tokenizer):
     for seed in range(20):
-        pretraining._seq2seq([([], [300])], tokenizer, np.random.default_rng(seed))
+        text_batches.seq2seq([([], [300])], tokenizer, np.random.default_rng(seed))
 
 
 @each
 def test_batches_hold_every_document_once(name, documents, rows, tokenizer, monkeypatch):
     """In pools of similar length; the share tells the learning rate how far it is."""
-    made = {"kit-gpt": "_causal", "kit-bert": "_masked", "kit-t5": "_seq2seq"}[name]
+    made = {"kit-gpt": "causal", "kit-bert": "masked", "kit-t5": "seq2seq"}[name]
     seen = []
-    monkeypatch.setattr(pretraining, made, lambda rows, tokenizer, rng: seen.append(rows) or {})
-    monkeypatch.setattr(pretraining, "POOL", 700)
+    monkeypatch.setattr(text_batches, made, lambda rows, tokenizer, rng: seen.append(rows) or {})
+    monkeypatch.setattr(text_batches, "POOL", 700)
     shares = [
         share
-        for share, _ in pretraining._batches(
-            name, SmallCorpus(), tokenizer, Recipe(1200, 2048), np.random.default_rng(0)
+        for share, _ in text_batches.text_batches(
+            name, SmallCorpus(), tokenizer, 1200, 2048, np.random.default_rng(0)
         )
     ]
     assert shares[0] == 0 and (np.diff(shares) > 0).all() and 0.95 < shares[-1] < 1
@@ -276,8 +275,7 @@ def test_batches_hold_every_document_once(name, documents, rows, tokenizer, monk
     assert max(len(batch) * (max(batch) + 2) for batch in lengths) < 1.5 * 2048
 
 
-# --- a small run
-# -------------------------------------------------------------------------------------------------------------------------
+# --- a small run ---
 
 
 def shrink(patch):
@@ -291,6 +289,7 @@ def shrink(patch):
     patch.setattr(pretraining, "TOKENIZER_DOCUMENTS", 300)
     patch.setattr(pretraining, "train_tokenizer", functools.partial(train_tokenizer, size=600))
     patch.setattr(pretraining, "POOL", DOCUMENTS)
+    patch.setattr(text_batches, "POOL", DOCUMENTS)
     patch.setattr(
         pretraining,
         "RECIPES",
@@ -423,8 +422,7 @@ def test_the_same_seed_gives_the_same_weights(runs, tmp_path, monkeypatch):
     assert cards[0]["corpus_sha256"] != cards[1]["corpus_sha256"]
 
 
-# --- bad input and the command
-# -----------------------------------------------------------------------------------------------------------
+# --- bad input and the command ---
 
 
 @pytest.mark.parametrize("documents", [0, 1, POOL - 1, -5])
@@ -555,8 +553,7 @@ def test_shipping_enters_every_file_in_the_manifest(runs, tmp_path, monkeypatch)
     assert load_language_model("kit-gpt").n_parameters == load_language_model(folder).n_parameters
 
 
-# --- the checkpoints that ship
-# -----------------------------------------------------------------------------------------------------------
+# --- the checkpoints that ship ---
 
 
 @each

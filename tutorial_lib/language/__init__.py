@@ -1,25 +1,15 @@
 """Histories, items and tasks as text: verbalisers, prompt templates, instructions, item IDs."""
 
-from tutorial_lib.language.attributes import ATTRIBUTES, NEUTRAL, PARAPHRASES, about
-from tutorial_lib.language.explanations import explanation_cases
-from tutorial_lib.language.instruct import HELD_OUT, instructions, seen_combinations
-from tutorial_lib.language.id_schemes import item_ids
-from tutorial_lib.language.prompts import FAMILIES, SEQUENTIAL, Template, templates
-from tutorial_lib.language.verbalise import verbaliser
+from tutorial_lib.exports import lazy_exports
 
-__all__ = [
-    "ATTRIBUTES",
-    "FAMILIES",
-    "HELD_OUT",
-    "NEUTRAL",
-    "PARAPHRASES",
-    "SEQUENTIAL",
-    "Template",
-    "about",
-    "explanation_cases",
-    "instructions",
-    "item_ids",
-    "seen_combinations",
-    "templates",
-    "verbaliser",
-]
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "attributes": ("ATTRIBUTES", "NEUTRAL", "PARAPHRASES", "about"),
+        "explanations": ("explanation_cases",),
+        "id_schemes": ("item_ids",),
+        "instruct": ("HELD_OUT", "instructions", "seen_combinations"),
+        "prompts": ("FAMILIES", "SEQUENTIAL", "Template", "templates"),
+        "verbalise": ("verbaliser",),
+    },
+)

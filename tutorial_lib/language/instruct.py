@@ -15,9 +15,9 @@ from itertools import product
 from pathlib import Path
 
 import numpy as np
-import yaml
 
 from tutorial_lib.data.dataset import Dataset
+from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.verbalise import Verbaliser, verbaliser
 
@@ -40,8 +40,8 @@ HELD_OUT: tuple[Combination, ...] = (
     ("explicit", "none", "reranking"),
     ("explicit", "vague", "pointwise"),
 )
-_TEXT = Path(__file__).with_name("instruct.yaml").read_text(encoding="utf-8")
-WORDINGS: dict = yaml.safe_load(_TEXT)  # the last of every list is held out
+# the last of every list is held out
+WORDINGS: dict = read_yaml(Path(__file__).with_name("instruct.yaml"))
 WITH_CONTEXT = 0.5  # share of instructions with a sentence that says nothing about the answer
 # items that a form shows: the target and random others
 SHOWN = {"pointwise": 2, "pairwise": 2, "matching": 1, "reranking": 5}

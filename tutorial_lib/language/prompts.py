@@ -12,8 +12,7 @@ import string
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
+from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import InputError, unknown_name
 
 GAPS = (
@@ -126,14 +125,13 @@ def _parsed(text: str) -> list[tuple]:
 
 
 def _families() -> dict[str, tuple[Template, ...]]:
-    text = Path(__file__).with_name("templates.yaml").read_text(encoding="utf-8")
     return {
         family: tuple(
             Template(family, source, of["target"], part == "held_out")
             for part in ("trained", "held_out")
             for source in of[part]
         )
-        for family, of in yaml.safe_load(text).items()
+        for family, of in read_yaml(Path(__file__).with_name("templates.yaml")).items()
     }
 
 
