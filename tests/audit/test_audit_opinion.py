@@ -21,18 +21,18 @@ from tutorial_lib.audit.report.report import AuditReport
 from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out
 from tutorial_lib.errors import InputError
 
-# name -> verdicts of the declared tests that are not MATERIAL; None = a test without a finding
+# name -> verdicts of the declared tests that are not MATERIAL; "nothing" = not measured
 FAMILIES = {
     "empty": [],
-    "all unmeasured": [None, None, "nothing"],
-    "more than half undecided": ["EQUIVALENT", INCONCLUSIVE, INCONCLUSIVE, None],
+    "all unmeasured": ["nothing", "nothing"],
+    "more than half undecided": ["EQUIVALENT", INCONCLUSIVE, INCONCLUSIVE, "nothing"],
     "half undecided": [
         "EQUIVALENT",
         "WITHIN MARGIN",
         "EQUIVALENT",
         INCONCLUSIVE,
         INCONCLUSIVE,
-        None,
+        "nothing",
     ],
     "some undecided": ["EQUIVALENT", "WITHIN MARGIN", "EQUIVALENT", INCONCLUSIVE],
     "all decided": ["EQUIVALENT", "WITHIN MARGIN"],
@@ -58,9 +58,9 @@ def made(
 ) -> AuditReport:
     verdicts = [*FAMILIES[family], *([MATERIAL] if material else [])]
     if material and "half" in family:
-        verdicts += [None, INCONCLUSIVE]  # still at least half of them open
+        verdicts += ["nothing", INCONCLUSIVE]  # still at least half of them open
     names = [f"ndcg@10: group {i} - rest" for i in range(len(verdicts))]
-    findings = [of(v, name) for v, name in zip(verdicts, names, strict=True) if v is not None]
+    findings = [of(v, name) for v, name in zip(verdicts, names, strict=True)]
     findings += [of(MATERIAL, FAULTS["repeated"])] if faults else []
     findings += [
         of(MATERIAL, "popularity lift of lists over profiles", 1 if harmful else -1)

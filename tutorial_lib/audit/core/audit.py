@@ -69,12 +69,9 @@ def audit(
     ('ndcg@10: gender F - M', 'exposure - merit: minority')
     """
     start = time.perf_counter()
-    if not callable(getattr(recommender, "recommend", None)):
-        expected = "expected an object with a method recommend"
-        raise InputError(f"audit(recommender): {expected}, got {type(recommender).__name__}")
+    _check_recommender(recommender)
     declared = declare(dataset, split, margins, k=k, attributes=attributes, on=on, seed=seed)
-    if declaration is not None:
-        declared = _confirmed(declaration, declared)
+    declared = declared if declaration is None else _confirmed(declaration, declared)
     evidence = replace(
         collect(recommender, dataset, split, k=k, on=on, attributes=declared.attributes),
         attributes=declared.attributes,
@@ -98,6 +95,12 @@ def audit(
         declaration=declared,
         log_coverage=evidence.log_coverage,
     )
+
+
+def _check_recommender(recommender) -> None:
+    if not callable(getattr(recommender, "recommend", None)):
+        wanted, got = "an object with a method recommend", type(recommender).__name__
+        raise InputError(f"audit(recommender): expected {wanted}, got {got}")
 
 
 def _confirmed(earlier: Declaration, now: Declaration) -> Declaration:

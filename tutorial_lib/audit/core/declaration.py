@@ -123,11 +123,6 @@ def declare(
         family += [merit_name(name) for name in reported_groups(providers, targets)]
     problems += [*lines, *more_lines, *_family_problems(names, gaps, family)]
     problems += [line for name in names for line in _unequal_targets(name, labels[name], targets)]
-    given = margins if isinstance(margins, Mapping) else {}
-    who_set = {
-        name: (None if math.isnan(value) else value, GIVEN if name in given else DEFAULT)
-        for name, value in used.items()
-    }
     return Declaration(
         date=date or datetime.now(UTC).date().isoformat(),
         dataset=str(dataset.name),
@@ -140,7 +135,7 @@ def declare(
         attributes=tuple(names),
         contrasts=tuple(gaps),
         family=tuple(family),
-        margins=who_set,
+        margins=_with_origin(used, margins),
         problems=tuple(dict.fromkeys(problems)),
     )
 
@@ -161,6 +156,15 @@ def _check_arguments(dataset, split, k, attributes, on, seed, date) -> None:
         raise InputError(f"audit(on={on!r}): expected 'test' or 'valid'")
     if date is not None and not _is_day(date):
         raise InputError(f"declare(date={date!r}): expected a day as yyyy-mm-dd")
+
+
+def _with_origin(used: Mapping[str, float], margins) -> dict[str, tuple[float | None, str]]:
+    """Every margin with who set it; None in place of one that cannot be used."""
+    given = margins if isinstance(margins, Mapping) else {}
+    return {
+        name: (None if math.isnan(value) else value, GIVEN if name in given else DEFAULT)
+        for name, value in used.items()
+    }
 
 
 def _is_day(text) -> bool:

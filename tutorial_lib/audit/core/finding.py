@@ -53,8 +53,7 @@ class Finding:
         estimate: the difference.
         ci: 95 % interval; (nan, nan) where the sample is too small for one.
         n_by_group: users (prompts, items) in each group that was compared.
-        mde: the true difference seen in 80 % of repetitions, at alpha = .05, or .05 / m in a
-            declared family of m tests.
+        mde: the true difference seen in 80 % of repetitions, at .05 / m in a family of m tests.
         p: two-sided, of "no difference"; nan where no such test exists.
         p_adjusted: by Holm's method in the declared family, else by Benjamini & Hochberg's.
         margin: how large a difference must be to matter; nan: nobody gave a usable one.
@@ -67,8 +66,7 @@ class Finding:
         ratio: of the two sides, with its interval.
         bounds: the interval over every way to place those whose group is unknown; None: all known.
         margin_name: its name in `MARGINS`.
-        rounded: sizes are published to the nearest ten, because together with others they would
-            give away a group of fewer than ten.
+        rounded: sizes are published to the nearest ten, as they would give away a smaller group.
 
     Raises:
         InputError: a verdict outside `VERDICTS` (there is no "fair").
@@ -219,7 +217,6 @@ def verdict_of(
         ci: 95 % interval, nan where there is none.
         p_adjusted: nan = no test: the interval alone decides.
         margin: above 0, in the unit of the interval.
-        alpha: what p_adjusted must lie below.
         bounds: as in `Finding`.
 
     >>> verdict_of((0.05, 0.09), 0.001, 0.03), verdict_of((-0.01, 0.02), 0.4, 0.03)

@@ -32,7 +32,6 @@ class Facts:
     Args:
         usable: does any list hold one item of the catalogue?
         declared: findings of the declared family.
-        missing: declared tests without a finding.
         faults: list faults beyond their margin.
         harmful: exploratory findings that are MATERIAL and harm somebody.
         problems: what could not be measured as asked.
@@ -40,7 +39,6 @@ class Facts:
 
     usable: bool
     declared: tuple[Finding, ...]
-    missing: tuple[str, ...]
     faults: tuple[Finding, ...]
     harmful: tuple[Finding, ...]
     problems: tuple[str, ...]
@@ -51,17 +49,8 @@ class Facts:
 
     @property
     def undecided(self) -> list[Finding]:
-        return [f for f in self.declared if f.verdict == INCONCLUSIVE]
-
-    @property
-    def open_tests(self) -> int:
         """Declared tests that are INCONCLUSIVE, unmeasured ones among them."""
-        return len(self.undecided) + len(self.missing)
-
-    @property
-    def tests(self) -> int:
-        """Declared tests."""
-        return len(self.declared) + len(self.missing)
+        return [f for f in self.declared if f.verdict == INCONCLUSIVE]
 
 
 @dataclass(frozen=True)
@@ -90,7 +79,7 @@ RULES = (
         "a declared test is MATERIAL, or lists break their contract beyond the margin",
         lambda f: bool(f.material or f.faults),
     ),
-    Rule(NONE, "no test was declared", lambda f: f.tests == 0),
+    Rule(NONE, "no test was declared", lambda f: not f.declared),
     Rule(
         NONE,
         "no declared test could be measured",
@@ -99,13 +88,13 @@ RULES = (
     Rule(
         NONE,
         "more than half of the declared tests are undecided",
-        lambda f: 2 * f.open_tests > f.tests,
+        lambda f: 2 * len(f.undecided) > len(f.declared),
     ),
     Rule(
         COMMENTS,
         "a declared test is undecided, an exploratory finding is MATERIAL and harms somebody,"
         " or something was not measured as asked",
-        lambda f: bool(f.open_tests or f.harmful or f.problems),
+        lambda f: bool(f.undecided or f.harmful or f.problems),
     ),
     Rule(
         POSITIVE,
@@ -120,14 +109,12 @@ def facts_of(
 ) -> Facts:
     """What the rules look at, from everything that was measured."""
     declared = tuple(f for f in findings if f.metric in family)
-    measured = {f.metric for f in declared}
     harmful = [f for f in findings if f.metric not in family and f.harmful]
     single_faults = tuple(f for f in harmful if f.metric in FAULTS.values())
     all_faults = tuple(f for f in harmful if f.metric == ALL_FAULTS)
     return Facts(
         usable=usable,
         declared=declared,
-        missing=tuple(name for name in family if name not in measured),
         faults=single_faults or all_faults,
         harmful=tuple(f for f in harmful if f not in (*single_faults, *all_faults)),
         problems=tuple(problems),
@@ -145,12 +132,11 @@ def opinion_of(facts: Facts) -> tuple[Opinion, int]:
         *map(str, (*facts.material, *facts.faults)),
         *(f"{f}; worse off: {f.bearer}" for f in facts.harmful),
         *map(str, facts.undecided),
-        *(f"not measured: {name}" for name in facts.missing),
         *facts.problems,
     ]
     if word == NONE:
-        if facts.tests:
-            count = f"{facts.open_tests} of {facts.tests} declared tests are undecided."
-            reasons.insert(0, count)
+        if facts.declared:
+            n_open, n = len(facts.undecided), len(facts.declared)
+            reasons.insert(0, f"{n_open} of {n} declared tests are undecided.")
         reasons.insert(0, f"{when[0].upper()}{when[1:]}.")
     return Opinion(word, tuple(reasons)), place

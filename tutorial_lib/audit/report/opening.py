@@ -64,9 +64,9 @@ def _found(report: AuditReport) -> str:
     )
     beyond = len(facts.material)
     parts = [
-        f"{beyond} of {facts.tests} declared tests beyond the margin"
+        f"{beyond} of {len(facts.declared)} declared tests beyond the margin"
         + (f" ({material})" if material else ""),
-        f"{facts.tests - facts.open_tests - beyond} within it",
+        f"{len(facts.declared) - len(facts.undecided) - beyond} within it",
     ]
     if facts.faults:
         faults = "; ".join(f"{f.estimate:.1%} {f.metric}" for f in facts.faults)
@@ -94,10 +94,10 @@ def _undecided(report: AuditReport) -> str:
             sentence = sentence.replace("about", "up to", 1)
         parts.append(f"{'; '.join(f.metric for f in larger)}: {sentence}")
     parts += [f"{'; '.join(names)}: {what}" for what, names in other.items()]
-    parts += [f"{name}: not measured" for name in facts.missing]
     if not parts:
         return "Not decided: nothing that was declared."
-    return f"Not decided: {facts.open_tests} of {facts.tests}. " + ". ".join(parts) + "."
+    n_open, n = len(facts.undecided), len(facts.declared)
+    return f"Not decided: {n_open} of {n}. " + ". ".join(parts) + "."
 
 
 def _larger_sample(f: Finding) -> str:
