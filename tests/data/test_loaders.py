@@ -84,12 +84,6 @@ PUBLISHED = {
 }
 
 
-@pytest.fixture(autouse=True)
-def places(tmp_path, monkeypatch):
-    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.delenv("TUTORIAL_DATA", raising=False)
-
-
 @pytest.fixture
 def load(tmp_path):
     """load(name, file=bytes, ...) loads a data set from a folder in which these files replace the
