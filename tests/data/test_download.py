@@ -58,10 +58,8 @@ def test_a_good_mirror_gives_the_file_and_leaves_nothing_else(server, tmp_path):
 
 def test_a_broken_transfer_goes_on_where_it_stopped(server, tmp_path):
     assert get(server, tmp_path, [truncates, good]).read_bytes() == BODY
-    assert server.log == [
-        ("/0", None),
-        ("/0", f"bytes={HALF}-"),
-    ]  # the half that came is not asked for again
+    # the half that came is not asked for again
+    assert server.log == [("/0", None), ("/0", f"bytes={HALF}-")]
 
 
 def test_a_transfer_stopped_in_an_earlier_run_goes_on(server, tmp_path):
@@ -91,17 +89,15 @@ def test_a_stall_is_left_and_resumed(server, tmp_path):
 def test_servers_that_are_merely_odd_still_give_the_file(server, tmp_path, behaviour, requests):
     (tmp_path / "x.zip.part").write_bytes(BODY[:1000])
     assert get(server, tmp_path, [behaviour]).read_bytes() == BODY
-    assert (
-        len(server.log) == requests
-    )  # no transfer is thrown away: a whole answer is not appended to what was there
+    # no transfer is thrown away: a whole answer is not appended to what was there
+    assert len(server.log) == requests
 
 
 def test_another_part_than_asked_for_is_not_appended(server, tmp_path):
     with pytest.raises(InputError, match="another part of the file"):
         get(server, tmp_path, [wrong_range])
-    assert (tmp_path / "x.zip.part").read_bytes() == BODY[
-        :HALF
-    ]  # what came before is kept, and is right
+    # what came before is kept, and is right
+    assert (tmp_path / "x.zip.part").read_bytes() == BODY[:HALF]
 
 
 def test_wrong_bytes_are_removed_and_the_next_mirror_asked_from_the_start(server, tmp_path):
@@ -182,9 +178,8 @@ def test_any_sequence_of_faults_ends_with_the_right_file_or_one_clear_line(
             outcomes.append(True)
         except InputError as error:
             assert "\n" not in str(error)
-            assert "x.zip" not in left_over(
-                folder
-            )  # never a file under the final name that is not right
+            # never a file under the final name that is not right
+            assert "x.zip" not in left_over(folder)
             outcomes.append(False)
     assert 10 < sum(outcomes) < 30  # both ends are reached
 
@@ -206,10 +201,8 @@ def test_a_trickle_is_not_waited_for(server, tmp_path, monkeypatch):
 def test_no_network_fails_within_seconds(tmp_path, monkeypatch, server):
     monkeypatch.setattr(download_module, "TIMEOUT", 8.0)
     started = time.monotonic()
-    urls = [
-        "https://mirror.invalid/x.zip",
-        "http://127.0.0.1:9/x.zip",
-    ]  # a name that never resolves, a port nobody serves
+    # a name that never resolves, a port nobody serves
+    urls = ["https://mirror.invalid/x.zip", "http://127.0.0.1:9/x.zip"]
     with pytest.raises(InputError, match="cannot be resolved.*Connection refused"):
         download(urls, tmp_path / "x.zip", SHA256)
     assert time.monotonic() - started < 12

@@ -164,9 +164,8 @@ def test_published_checksums_have_the_right_form():
     for origin in files.ORIGINS.values():
         for value in [origin.sha256, *origin.member_sha256.values()]:
             assert not value or (len(value) == 64 and set(value) <= set("0123456789abcdef"))
-        assert bool(origin.urls) == bool(
-            origin.sha256
-        )  # nothing is downloaded that cannot be checked
+        # nothing is downloaded that cannot be checked
+        assert bool(origin.urls) == bool(origin.sha256)
         assert all(url.startswith("https://") for url in origin.urls)
 
 

@@ -36,9 +36,8 @@ def test_the_command_line_gives_such_an_account_a_home_and_a_name(homeless, monk
     assert homeless.stat().st_mode & 0o777 == 0o700
     monkeypatch.setenv("HOME", str(homeless.parent))
     ensure_home()
-    assert os.environ["HOME"] == str(
-        homeless.parent
-    )  # a home that can be written to is left as it is
+    # a home that can be written to is left as it is
+    assert os.environ["HOME"] == str(homeless.parent)
     monkeypatch.setattr(os, "access", lambda path, mode: False)
     ensure_home()
     assert os.environ["HOME"] == str(homeless)  # docker sets HOME=/, where nobody may write

@@ -37,25 +37,23 @@ ML_100K = {
 ML_1M = {
     "ratings.dat": b"1::1193::5::978300760\n1::661::3::978302109\n2::1193::4::978298413\n",
     "movies.dat": (
-        "661::Léon: The Professional (1994)::Crime|Drama\n1193::Star Trek: X (1979)::Sci-Fi\n".encode(
-            "latin-1"
-        )
+        b"661::L\xe9on: The Professional (1994)::Crime|Drama\n1193::Star Trek: X (1979)::Sci-Fi\n"
     ),
     "users.dat": b"1::F::1::10::48067\n2::M::56::16::70072\n",
 }
 ML_SMALL = {
     "ratings.csv": (
-        b"userId,movieId,rating,timestamp\r\n1,1,4.0,964982703\r\n1,6,0.5,964981247\r\n2,1,3.5,1445714835\r\n"
+        b"userId,movieId,rating,timestamp\r\n"
+        b"1,1,4.0,964982703\r\n1,6,0.5,964981247\r\n2,1,3.5,1445714835\r\n"
     ),
     "movies.csv": (
-        (
-            'movieId,title,genres\r\n1,Toy Story (1995),Adventure|Comedy\r\n6,"Misérables, Les'
-            ' ""1995"" (1995)",(no genres listed)\r\n'
-        ).encode()
-    ),
+        "movieId,title,genres\r\n"
+        "1,Toy Story (1995),Adventure|Comedy\r\n"
+        '6,"Misérables, Les ""1995"" (1995)",(no genres listed)\r\n'
+    ).encode(),
     "tags.csv": (
-        b'userId,movieId,tag,timestamp\r\n2,1,"funny,'
-        b' ""really""",1445714994\r\n2,6,sad,1445714996\r\n'
+        b"userId,movieId,tag,timestamp\r\n"
+        b'2,1,"funny, ""really""",1445714994\r\n2,6,sad,1445714996\r\n'
     ),
 }
 GAMES = {
@@ -103,43 +101,30 @@ def load(tmp_path):
 def rows(dataset):
     """Interactions in source ids, in row order."""
     frame = dataset.interactions
-    users, items = (
-        dataset.users["user_id"].to_numpy()[frame["user"]],
-        dataset.items["item_id"].to_numpy()[frame["item"]],
-    )
-    return list(
-        zip(
-            users.tolist(),
-            items.tolist(),
-            frame["rating"].tolist(),
-            frame["timestamp"].tolist(),
-            strict=True,
-        )
-    )
+    users = dataset.users["user_id"].to_numpy()[frame["user"]]
+    items = dataset.items["item_id"].to_numpy()[frame["item"]]
+    columns = (users, items, frame["rating"], frame["timestamp"])
+    return list(zip(*(column.tolist() for column in columns), strict=True))
 
 
 def test_ml_100k(load):
     dataset = load("ml-100k")
+    # file order, not sorted
     assert rows(dataset) == [
         (2, 1, 5, 300),
         (1, 3, 4, 100),
         (1, 1, 3, 100),
         (2, 3, 1, 200),
         (1, 2, 2, 50),
-    ]  # file order, not sorted
-    assert dataset.items["title"].tolist() == [
-        "Misérables, Les (1995)",
-        "unknown",
-        '"Q" (1982)',
-    ]  # latin-1; a quotation mark is a letter
+    ]
+    # latin-1; a quotation mark is a letter
+    assert dataset.items["title"].tolist() == ["Misérables, Les (1995)", "unknown", '"Q" (1982)']
     assert dataset.items["categories"].tolist() == [("Drama", "Musical"), ("unknown",), ()]
     assert dataset.items["year"].tolist() == [1995, 0, 1982]
     assert dataset.users["age_group"].tolist() == ["18-24", "56+"]
     assert dataset.users["zip_code"].tolist() == ["85711", "T8H1N"]
-    assert [s.tolist() for s in dataset.sequences()] == [
-        [1, 2, 0],
-        [2, 0],
-    ]  # the tie at 100 keeps file order: film 3 before film 1
+    # the tie at 100 keeps file order: film 3 before film 1
+    assert [s.tolist() for s in dataset.sequences()] == [[1, 2, 0], [2, 0]]
     assert "no redistribution" in dataset.card.licence and dataset.card.counts["interactions"] == 5
 
 
@@ -150,10 +135,11 @@ def test_ml_1m(load):
         (1, 661, 3, 978302109),
         (2, 1193, 4, 978298413),
     ]
+    # one colon does not split
     assert dataset.items["title"].tolist() == [
         "Léon: The Professional (1994)",
         "Star Trek: X (1979)",
-    ]  # one colon does not split
+    ]
     assert dataset.items["categories"].tolist() == [("Crime", "Drama"), ("Sci-Fi",)]
     assert dataset.users[["gender", "age_group", "occupation"]].to_numpy().tolist() == [
         ["F", "under 18", "K-12 student"],
@@ -168,28 +154,26 @@ def test_ml_latest_small(load):
         (1, 6, 0.5, 964981247),
         (2, 1, 3.5, 1445714835),
     ]
-    assert dataset.items["title"].tolist() == [
-        "Toy Story (1995)",
-        'Misérables, Les "1995" (1995)',
-    ]  # utf-8, CSV quotes, CRLF
+    # utf-8, CSV quotes, CRLF
+    assert dataset.items["title"].tolist() == ["Toy Story (1995)", 'Misérables, Les "1995" (1995)']
     assert dataset.items["categories"].tolist() == [("Adventure", "Comedy"), ()]
     assert dataset.reviews["text"].tolist() == ['funny, "really"', "sad"]
     assert dataset.reviews[["user", "item"]].to_numpy().tolist() == [[1, 0], [1, 1]]
-    np.testing.assert_array_equal(
-        dataset.reviews["rating"], [3.5, np.nan]
-    )  # the tag's film as its user rated it, or not
+    # the tag's film as its user rated it, or not
+    np.testing.assert_array_equal(dataset.reviews["rating"], [3.5, np.nan])
     assert "same conditions" in dataset.card.licence
 
 
 def test_amazon_games(load):
     dataset = load("amazon-games")
+    # history, then last
     assert [row[:2] + row[3:] for row in rows(dataset)] == [
         (0, 0, 0),
         (0, 1, 1),
         (0, 2, 2),
         (7, 2, 0),
         (7, 0, 1),
-    ]  # history, then last
+    ]
     assert dataset.interactions["rating"].isna().all()
     assert dataset.items["title"].tolist() == ["Pikmin & Olimar", '3" Monitor', "Chess"]
     assert any("leak the order" in note for note in dataset.card.notes)
@@ -198,11 +182,8 @@ def test_amazon_games(load):
 
 def test_mind_small(load):
     dataset = load("mind-small")
-    first = (
-        1573603199 - 3
-        # 12 November, 23:59:59: U9's first impression stands on the third line; three history clicks
-        # before it
-    )
+    # U9's first impression is on the third line, at 23:59:59 on 12 November: three clicks before it
+    first = 1573603199 - 3
     noon = 1573560000
     assert [row[:2] + row[3:] for row in rows(dataset)] == [
         ("U9", "N1", first),

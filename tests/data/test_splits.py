@@ -15,10 +15,8 @@ def as_lists(part):
 def test_leave_last_out_by_hand():
     ds = make_dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (0, 3, 4), (1, 1, 1), (1, 2, 2)])
     split = leave_last_out(ds)
-    assert as_lists(split.train) == [
-        [0, 1],
-        [1, 2],
-    ]  # user 1 is too short for targets but still teaches the model
+    # user 1 is too short for targets but still teaches the model
+    assert as_lists(split.train) == [[0, 1], [1, 2]]
     assert as_lists(split.valid_target) == [[2], []] and as_lists(split.valid_history) == [
         [0, 1],
         [1, 2],
@@ -77,9 +75,8 @@ def test_random_hold_out_draws_each_item_equally_often_and_by_its_seed():
     ds = make_dataset([(0, i, i) for i in range(10)])
     drawn = [random_hold_out(ds, 3, seed=seed).test_target[0] for seed in range(400)]
     counts = np.bincount(np.concatenate(drawn), minlength=10)
-    assert np.abs(counts / 400 - 0.3).max() < 3.5 * np.sqrt(
-        0.3 * 0.7 / 400
-    )  # the last items are not favoured
+    # the last items are not favoured
+    assert np.abs(counts / 400 - 0.3).max() < 3.5 * np.sqrt(0.3 * 0.7 / 400)
     assert (
         random_hold_out(ds, 3, seed=7).test_target[0].tolist() == drawn[7].tolist()
         and len({tuple(d) for d in drawn}) > 50
@@ -88,16 +85,10 @@ def test_random_hold_out_draws_each_item_equally_often_and_by_its_seed():
 
 def test_random_hold_out_leaves_short_users_to_training():
     ds = make_dataset([(0, i, i) for i in range(4)] + [(1, i, i) for i in range(2)] + [(2, 0, 0)])
-    assert list(map(len, random_hold_out(ds, 2).test_target)) == [
-        2,
-        0,
-        0,
-    ]  # k + 1 interactions are needed
-    assert list(map(len, random_hold_out(ds, share=0.9).test_target)) == [
-        3,
-        1,
-        0,
-    ]  # one stays in the history, however large the share
+    # k + 1 interactions are needed
+    assert list(map(len, random_hold_out(ds, 2).test_target)) == [2, 0, 0]
+    # one stays in the history, however large the share
+    assert list(map(len, random_hold_out(ds, share=0.9).test_target)) == [3, 1, 0]
     assert list(map(len, random_hold_out(ds, share=0.1).test_target)) == [1, 1, 0]
     assert as_lists(random_hold_out(ds, 2).train)[1:] == [[0, 1], [0]]
 
@@ -148,19 +139,15 @@ def test_temporal_split_never_trains_on_the_future():
     late = leave_last_out(
         make_dataset([(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 0, 10), (1, 1, 11), (1, 2, 12)])
     )
-    assert late.train[1].tolist() == [0] and late.test_target[0].tolist() == [
-        2
-    ]  # an event at time 10 trains a model judged at time 3
+    # an event at time 10 trains a model judged at time 3
+    assert late.train[1].tolist() == [0] and late.test_target[0].tolist() == [2]
 
 
 def test_temporal_split_counts_training_of_users_without_test_events():
     ds = make_dataset([(0, 0, 1), (0, 1, 2), (1, 0, 1), (1, 1, 9), (2, 2, 9), (2, 1, 10)])
     split = temporal_split(ds, valid=0.0, test=0.5)
-    assert as_lists(split.test_target) == [
-        [],
-        [1],
-        [],
-    ]  # user 2 has no past at the cut, user 0 no future
+    # user 2 has no past at the cut, user 0 no future
+    assert as_lists(split.test_target) == [[], [1], []]
     assert as_lists(split.train)[0] == [0, 1]
 
 

@@ -151,9 +151,8 @@ def test_simulated_next_items_have_the_predicted_frequencies(effects):
         cells = expected > 5
         statistic = ((counts - expected)[cells] ** 2 / expected[cells]).sum()
         assert stats.chi2.sf(statistic, cells.sum() - len(prefix)) > 1e-4, (length, effects)
-    state = (
-        world.truth.user_types + 3 * world.truth.user_groups
-    )  # and given the true state, for the second item
+    # and given the true state, for the second item
+    state = world.truth.user_types + 3 * world.truth.user_groups
     counts, example = np.zeros((36, 6)), np.zeros(36, dtype=int)
     cell = state * 6 + sequences[:, 0]
     np.add.at(counts, (cell, sequences[:, 1]), 1)
@@ -230,9 +229,8 @@ def test_blocks_repeats_and_array_types_make_no_difference(monkeypatch):
         world.truth.next_item_probabilities([h.tolist() for h in histories]), whole, atol=1e-14
     )
     twice = [np.repeat(h, 2) for h in histories]
-    np.testing.assert_allclose(
-        world.truth.next_item_probabilities(twice), whole, atol=1e-14
-    )  # double clicks tell nothing
+    # double clicks tell nothing
+    np.testing.assert_allclose(world.truth.next_item_probabilities(twice), whole, atol=1e-14)
 
 
 def test_empty_calls_and_empty_histories():
@@ -263,9 +261,8 @@ def test_subsets_of_users_keep_their_own_truth():
         part.truth.next_item_probabilities([history], [1]),
         world.truth.next_item_probabilities([history], [7]),
     )
-    assert (
-        world.k_core(5).truth is not None and world.k_core(20).truth is None
-    )  # with items gone the probabilities no longer hold
+    # with items gone the probabilities no longer hold
+    assert world.k_core(5).truth is not None and world.k_core(20).truth is None
 
 
 def test_two_thousand_histories_take_less_than_a_second():

@@ -66,12 +66,8 @@ def test_default_sizes_and_the_columns_that_notebooks_rely_on(world):
         "volume",
         "year",
     } <= set(world.items)
-    assert list(world.users) == [
-        "user_id",
-        "person",
-        "gender",
-        "age_group",
-    ]  # and no taste type: that is the truth's alone
+    # and no taste type: that is the truth's alone
+    assert list(world.users) == ["user_id", "person", "gender", "age_group"]
     assert list(world.reviews) == ["user", "item", "rating", "text", "features", "sentiment"]
     assert abs(len(world.reviews) / world.n_interactions - 1 / 3) < 0.02
     assert (
@@ -117,10 +113,11 @@ def test_titles_are_unique_and_carry_theme_mood_form_and_series(world):
         ), title
         assert found & set(WORDS["forms"][domain][form]), title
         assert (series in title and str(volume) in title) if series else volume == 0, title
+    # one sentence
     assert (
         items["text"].str.fullmatch(r"[A-Z].*\.").all()
         and items["text"].str.count(r"\.").eq(1).all()
-    )  # one sentence
+    )
 
 
 def test_large_catalogues_keep_titles_and_series_unique():
@@ -275,9 +272,8 @@ def test_types_are_independent_of_groups_without_correlation_and_shifted_by_it()
     assert abs(at_home.mean() - (0.4 + 0.6 * 2 / 12)) < 4 * np.sqrt(0.25 / 30_000)
     table = np.zeros((12, 2))
     np.add.at(table, (world.truth.user_types, world.truth.user_groups), 1)
-    assert (
-        stats.chisquare(table.ravel(), world.truth.prior.ravel() * 30_000).pvalue > 0.001
-    )  # the prior is the one drawn from
+    # the prior is the one drawn from
+    assert stats.chisquare(table.ravel(), world.truth.prior.ravel() * 30_000).pvalue > 0.001
     assert sum(AGE_SHARES) == 1
 
 
@@ -346,9 +342,8 @@ def test_quality_gap_is_the_share_of_popularity_steps_of_gender_f_only():
             if g >= 0
         ]
         best = int(np.argmax([x.sum() for x in likelihood]))
-        assert best == (
-            0 if gap == 0 else 1
-        )  # the planted size explains the data better than 5 points more or less
+        # the planted size explains the data better than 5 points more or less
+        assert best == (0 if gap == 0 else 1)
 
 
 @pytest.mark.parametrize("order", [0.1, 0.5])
@@ -389,9 +384,10 @@ def test_canaries_plant_one_rare_sequence_exactly_so_often():
         if any((s[i : i + 6] == truth.canary).all() for i in range(len(s) - 5))
     ]
     assert carriers == truth.canary_users.tolist()
+    # whole in training
     assert all(
         (sequences[u][:6] == truth.canary).all() and len(sequences[u]) >= 9 for u in carriers
-    )  # whole in training
+    )
     assert (
         np.sort(truth.popularity_weights).searchsorted(truth.popularity_weights[truth.canary]) < 60
     ).all()  # rare
@@ -527,9 +523,8 @@ def test_freezing_writes_whole_files_and_keeps_other_entries(tmp_path):
     freeze("news", tmp_path)
     once = {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     freeze("news", tmp_path)
-    assert once == {
-        path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()
-    }  # gzip without a time stamp
+    # gzip without a time stamp
+    assert once == {path.name: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert "other/file" in json.loads(once["MANIFEST.json"]) and not list(tmp_path.rglob("*.part"))
 
 
@@ -594,9 +589,8 @@ def test_memory_is_linear_in_the_interactions():
         finally:
             tracemalloc.stop()
 
-    assert peak(6) < 8 * peak(
-        1
-    )  # six times the users and items: a users x items matrix would take 36 times the memory
+    # six times the users and items: a users x items matrix would take 36 times the memory
+    assert peak(6) < 8 * peak(1)
 
 
 @pytest.mark.full
