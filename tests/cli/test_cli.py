@@ -4,7 +4,9 @@ half-written.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import os
 import signal
 import subprocess
@@ -16,6 +18,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tutorial_workshop.cli.main import main
+
+STOPS = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
 COMMON = ["index.html", "notebooks.csv", "results.csv"]  # beside the pages of every run
 RATING = "1\t{item}\t5\t{time}\n"
 
@@ -74,20 +79,28 @@ def environment(tmp_path: Path, **extra: object) -> dict[str, str]:
 
 
 def tutorial(here: Path, *arguments: object, **extra: object) -> subprocess.CompletedProcess:
-    command = [
-        sys.executable,
-        "-m",
-        "tutorial_lib",
-        *(word if isinstance(word, bytes) else str(word) for word in arguments),
-    ]
-    return subprocess.run(
-        command,
-        cwd=here,
-        env=environment(here.parent, **extra),
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+    """The command in this process, as if it had been given in the folder ``here``: a process of its
+    own would spend seconds on imports.
+    """
+    words = [os.fsdecode(word) if isinstance(word, bytes) else str(word) for word in arguments]
+    signals = {number: signal.getsignal(number) for number in STOPS}
+    before = dict(os.environ)
+    out, error = io.StringIO(), io.StringIO()
+    with (
+        contextlib.chdir(here),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(error),
+    ):
+        os.environ.clear()
+        os.environ.update(environment(here.parent, **extra))
+        try:
+            status = main(words)
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            for number, handler in signals.items():
+                signal.signal(number, handler)
+    return subprocess.CompletedProcess(words, status, out.getvalue(), error.getvalue())
 
 
 def refused(done: subprocess.CompletedProcess, here: Path, *words: str) -> None:

@@ -157,23 +157,16 @@ def test_an_earlier_complete_run_outlives_runs_that_break_off(here, notebooks):
     )
     (here / "out" / "notes.txt").write_text("mine")
     complete = (here / "out" / "index.html").read_text()
-    kept = []
-    for name in ("earlier", "earlier-2"):
-        kept.append(name)
-        run = start(here, notebooks, "00", "01_waits", "--seed", "1")
-        waits(here)
-        assert "the earlier run is in" in stop(run, signal.SIGINT)
-        (here.parent / "flag").unlink()
-        assert names(here / "out") == sorted(
-            ["00_quick.html", "00_quick.ipynb", *kept, "notes.txt", *COMMON]
-        )
-        assert names(here / "out" / "earlier") == sorted(
-            ["00_quick.html", "00_quick.ipynb", *COMMON]
-        )
-        assert (here / "out" / "earlier" / "index.html").read_text() == complete
-        assert "seed 1" in (here / "out" / "00_quick.html").read_text()
-        assert f'href="{name}/index.html"' in (here / "out" / "index.html").read_text()
-    assert "Broken off: 1 of 2" in (here / "out" / "earlier-2" / "index.html").read_text()
+    run = start(here, notebooks, "00", "01_waits", "--seed", "1")
+    waits(here)
+    assert "the earlier run is in" in stop(run, signal.SIGINT)
+    pages = ["00_quick.html", "00_quick.ipynb", *COMMON]
+    assert names(here / "out") == sorted([*pages, "earlier", "notes.txt"])
+    assert names(here / "out" / "earlier") == sorted(pages)
+    assert (here / "out" / "earlier" / "index.html").read_text() == complete
+    assert "seed 1" in (here / "out" / "00_quick.html").read_text()
+    index = (here / "out" / "index.html").read_text()
+    assert 'href="earlier/index.html"' in index and "Broken off: 1 of 2" in index
     assert (
         tutorial(here, "run", "00", "--out", "out", "--notebooks-folder", notebooks).returncode == 0
     )
@@ -272,16 +265,16 @@ def test_notebooks_of_one_name_are_both_kept(here, tmp_path):
 
 
 def test_names_never_clash():
-    from tutorial_workshop.cli.run import _named
+    from tutorial_workshop.cli.run_input import unique_names
 
     paths = [
         Path(name) for name in ("a/x.ipynb", "b/x.ipynb", "c/x-2.ipynb", "d/X.ipynb", "a/x.ipynb")
     ]
-    named = _named([Path("/", path) for path in paths])
+    named = unique_names([Path("/", path) for path in paths])
     assert list(named) == ["x", "x-2", "x-2-2", "X-3"]
     assert (
         len(
-            _named(
+            unique_names(
                 [Path("/", "é" * 120, "a" * 248 + ".ipynb"), Path("/", "b", "a" * 248 + ".ipynb")]
             )
         )

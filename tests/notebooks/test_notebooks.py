@@ -102,7 +102,7 @@ def test_parameters_cell_declares_what_the_command_line_hands_over(notebook):
     """Without PROFILE, DATASET and SEED in it, `tutorial run --profile ...` would change nothing in
     this notebook.
     """
-    from tutorial_workshop.cli.run import declared_parameters
+    from tutorial_workshop.cli.run_input import declared_parameters
 
     assert {"PROFILE", "DATASET", "SEED"} <= set(declared_parameters(notebook))
 

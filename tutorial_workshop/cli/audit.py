@@ -1,19 +1,23 @@
-"""``tutorial audit``: audit one recommender on one dataset, or hold the audit itself against towns
-whose truth is known.
-"""
+"""``tutorial audit``: audit a recommender, or the audit itself on worlds whose truth is known."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from tutorial_lib import data, models
+from tutorial_lib.data import Dataset, Split
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_workshop.cli.arguments import plain_number
-from tutorial_workshop.cli.compare import MODELS
+from tutorial_workshop.cli.compare import MODELS, five_core, known_model
 from tutorial_workshop.cli.console import print_table
+
+if TYPE_CHECKING:
+    from tutorial_lib.audit import AuditReport, LoggedLists
 
 QUICK = ("Popularity", "TransitionKNN", "ItemKNN", "EASE", "Random")  # fitted in seconds
 SPLITS = "leave-last-out, hold-out-N or random-N (N targets a user, such as 5)"
@@ -29,29 +33,44 @@ def audit_model(
     attributes: Sequence[str] | None = None,
     margins: Sequence[str] = (),
     seed: int = 0,
-    core: int = 5,
     refit: bool = False,
 ) -> int:
-    """Audit, print the findings and the opinion, write the report (`AuditReport.save`) to ``out``;
-    returns 0.
+    """Audit, print findings and opinion, and write the report (`AuditReport.save`).
 
-    model: one of `comparison.MODELS`, in any case, which is fitted first, a folder that
-        `SequenceRecommender.save` wrote, or a .csv file of lists that any system has shown
-        (`LoggedLists.from_frame`: user and items, as codes, or user_id and item_ids).
-    dataset: a name for `load_dataset`; real data is cut to its ``core``-core.
-    split: see `SPLITS`; default: hold-out-5, and leave-last-out for a saved model, which has been
-        trained so by ``tutorial train``.
-    attributes: user columns (default: all that can be compared). margins: "name=value" each.
-    refit: gaps under several protocols also for models that are slow to fit.
-    All input is checked before anything is fitted or written; raises InputError.
+    Args:
+        model: one of `compare.MODELS`, in any case, which is fitted first; a folder that
+            `SequenceRecommender.save` wrote; or a .csv file of lists that any system has shown
+            (`LoggedLists.from_frame`: user and items, as codes, or user_id and item_ids).
+        dataset: a name for `load_dataset`; real data is cut to its 5-core.
+        out: folder of the report.
+        split: see `SPLITS`; default: hold-out-5, and leave-last-out for a saved model, which has
+            been trained so by ``tutorial train``.
+        k: length of the lists.
+        attributes: user columns (default: all that can be compared).
+        margins: "name=value" each.
+        seed: of the model, a random split, and intervals.
+        refit: gaps under several protocols also for models that are slow to fit.
+
+    Returns:
+        The exit status, 0.
+
+    Raises:
+        InputError: something is wrong; all input is checked before anything is fitted or written.
     """
-    chosen, given = _known_model(model), parsed_margins(margins)
+    chosen = known_model(model)
     saved = chosen is None and Path(model).is_dir()
+    is_log = model.lower().endswith((".csv", ".csv.gz")) and Path(model).is_file()
+    if chosen is None and not saved and not is_log:
+        raise InputError(
+            f"{unknown_name('model', model, MODELS)}; or the folder of a model saved by tutorial"
+            " train, or a .csv of lists"
+        )
+    given = parsed_margins(margins)
     from tutorial_lib.audit import audit
-    from tutorial_lib.data import load_dataset
 
     kind, held = _parsed_split(split or ("leave-last-out" if saved else "hold-out-5"))
-    whole, ds = _audited(load_dataset(dataset), core)
+    whole = data.load_dataset(dataset)
+    ds = five_core(whole)
     columns = [name for name in ds.users.columns if name != "user_id"]
     for name in attributes or ():
         if name not in columns:
@@ -61,10 +80,12 @@ def audit_model(
             f"--k {k}: expected 1..{ds.n_items}, the size of the catalogue of {dataset}"
         )
     parts = _split(ds, kind, held, seed)
-    recommender = None if chosen else _loaded(model, ds) if saved else _logged(model, ds, whole)
-    Path(out).mkdir(
-        parents=True, exist_ok=True
-    )  # a place that cannot be written is told now, not after the training
+    recommender: Any = None
+    if saved:
+        recommender = _loaded(model, ds)
+    elif chosen is None:
+        recommender = _logged(model, ds, whole)
+    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is reported now
     print(parts, flush=True)
     if saved and kind != "leave-last-out":
         print(
@@ -72,51 +93,56 @@ def audit_model(
             " training",
             flush=True,
         )
-    recommender = recommender or _fitted(chosen, parts, seed)
+    if chosen is not None:
+        recommender = getattr(models, chosen)().fit(parts, seed=seed, progress=False)
     report = audit(recommender, ds, parts, given, k=k, attributes=attributes, seed=seed)
-    report = _with_protocols(report, chosen, recommender, parts, k, seed, refit)
+    try:
+        table = _gaps_under_protocols(report, chosen, recommender, parts, k, seed, refit)
+        report = report.with_protocols(table)
+    except InputError as error:  # of the protocols, not of the audit, which stands
+        print(f"note: gaps under several protocols are not measured: {error}", flush=True)
     show_report(report)
     page, *others = report.save(out)
     print(f"\nreport: {page} (also {', '.join(path.name for path in others)})")
     return 0
 
 
-def _with_protocols(report, chosen: str | None, recommender, split, k: int, seed: int, refit: bool):
-    """The report with gaps between two groups under several protocols, as far as lists can be made
-    again; one line says where they cannot."""
-    from tutorial_lib import models
-    from tutorial_lib.audit.core.evidence import collect
-    from tutorial_lib.audit.harms.protocols import gap_by_protocol, gap_by_targets
+def _gaps_under_protocols(
+    report: AuditReport,
+    chosen: str | None,
+    recommender: Any,
+    split: Split,
+    k: int,
+    seed: int,
+    refit: bool,
+) -> pd.DataFrame:
+    """Gaps between two groups with targets held out in several ways.
+
+    Raises:
+        InputError: the lists cannot be made again.
+    """
+    from tutorial_lib.audit import collect, gap_by_protocol, gap_by_targets
 
     sizes = report.groups.loc[report.groups["status"] == "measured"].groupby("attribute").size()
-    names = [name for name in report.declaration.attributes if sizes.get(name) == 2]
-    why = "no attribute has two groups that are large enough"
-    quick = chosen and (refit or chosen in QUICK)
-    if names and chosen and not quick:
-        why = f"{chosen} is slow to fit; add --protocols to fit it six times more"
-    elif names and not chosen and not hasattr(recommender, "lists"):
-        why = "a saved model cannot be fitted again"
-    elif names:
-        try:
-            if quick:
-                make = {chosen: getattr(models, chosen)}
-                draws = range(seed, seed + 3)
-                table = gap_by_protocol(make, split.dataset, names, k=k, seeds=draws, seed=seed)
-            else:
-                evidence = collect(recommender, split.dataset, split, k=k)
-                table = gap_by_targets(evidence, names, model=recommender.name, seed=seed)
-            return report.with_protocols(table)
-        except InputError as error:  # of the protocols, not of the audit, which stands
-            why = str(error)
-    print(f"note: gaps under several protocols are not measured: {why}", flush=True)
-    return report
+    declared = report.declaration.attributes if report.declaration else ()
+    names = [name for name in declared if sizes.get(name) == 2]
+    if not names:
+        raise InputError("no attribute has two groups that are large enough")
+    if chosen is None:
+        if not hasattr(recommender, "lists"):
+            raise InputError("a saved model cannot be fitted again")
+        evidence = collect(recommender, split.dataset, split, k=k)
+        return gap_by_targets(evidence, names, model=recommender.name, seed=seed)
+    if not refit and chosen not in QUICK:
+        raise InputError(f"{chosen} is slow to fit; add --protocols to fit it six times more")
+    make = {chosen: getattr(models, chosen)}
+    draws = range(seed, seed + 3)
+    return gap_by_protocol(make, split.dataset, names, k=k, seeds=draws, seed=seed)
 
 
-def show_report(report) -> None:
-    """Print an `AuditReport`: findings, what could not be measured, the three sentences, opinion
-    and reasons.
-    """
-    from tutorial_lib.audit.report.opening import opening
+def show_report(report: AuditReport) -> None:
+    """Print findings, what could not be measured, the three sentences, opinion and reasons."""
+    from tutorial_lib.audit import opening
     from tutorial_lib.audit.report.tables import interval, number
 
     rows = [
@@ -144,8 +170,10 @@ def show_report(report) -> None:
 
 
 def parsed_margins(given: Sequence[str]) -> dict[str, float]:
-    """Margins from "name=value" texts. Raises InputError for another form, an unknown name, or a
-    value out of range.
+    """Margins from "name=value" texts.
+
+    Raises:
+        InputError: another form, an unknown name, or a value out of range.
 
     >>> parsed_margins(["exposure=0.05"])
     {'exposure': 0.05}
@@ -155,38 +183,27 @@ def parsed_margins(given: Sequence[str]) -> dict[str, float]:
     margins = {}
     for text in given:
         name, sign, value = text.partition("=")
-        number = plain_number(value)
+        margin = plain_number(value)
         if not sign:
             raise InputError(f"--margin {text}: expected NAME=VALUE, such as exposure=0.05")
         if name not in MARGINS:
             raise unknown_name("margin", name, MARGINS)
-        if not 0 < number <= MARGINS[name][1]:
+        _, largest, meaning = MARGINS[name]
+        if not 0 < margin <= largest:
             raise InputError(
-                f"--margin {text}: expected a number above 0 and at most {MARGINS[name][1]}:"
-                f" {MARGINS[name][2]}"
+                f"--margin {text}: expected a number above 0 and at most {largest}: {meaning}"
             )
-        margins[name] = number
+        margins[name] = margin
     return margins
-
-
-def _known_model(name: str) -> str | None:
-    """Name of a class in `tutorial_lib.models`, or None for a folder or a log."""
-    known = {model.lower(): model for model in MODELS}
-    if name.lower() in known:
-        return known[name.lower()]
-    if Path(name).is_dir() or (name.lower().endswith((".csv", ".csv.gz")) and Path(name).is_file()):
-        return None
-    raise InputError(
-        f"{unknown_name('model', name, MODELS)}; or the folder of a model saved by tutorial train,"
-        " or a .csv of lists"
-    )
 
 
 def _parsed_split(name: str) -> tuple[str, int]:
     kind, _, number = name.rpartition("-")
     if name == "leave-last-out":
         return name, 1
-    if kind not in ("hold-out", "random") or not _positive(number):
+    # a superscript is a digit to Python, and not a number
+    positive = number.isascii() and number.isdigit() and len(number) < 10 and int(number) > 0
+    if kind not in ("hold-out", "random") or not positive:
         raise InputError(f"--split {name}: expected {SPLITS}")
     return kind, int(number)
 
@@ -198,24 +215,16 @@ def _positive(text: str) -> bool:
     return text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0
 
 
-def _split(ds, kind: str, held: int, seed: int):
-    from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out
-
+def _split(ds: Dataset, kind: str, held: int, seed: int) -> Split:
     if kind == "leave-last-out":
-        return leave_last_out(ds)
-    return hold_out_k(ds, held) if kind == "hold-out" else random_hold_out(ds, held, seed=seed)
+        return data.leave_last_out(ds)
+    if kind == "hold-out":
+        return data.hold_out_k(ds, held)
+    return data.random_hold_out(ds, held, seed=seed)
 
 
-def _fitted(name: str, split, seed: int):
-    from tutorial_lib import models
-
-    return getattr(models, name)().fit(split, seed=seed, progress=False)
-
-
-def _loaded(folder: str, ds):
-    from tutorial_lib.models import SequenceRecommender
-
-    model = SequenceRecommender.load(folder)
+def _loaded(folder: str, ds: Dataset) -> models.SequenceRecommender:
+    model = models.SequenceRecommender.load(folder)
     if model.n_items != ds.n_items:
         raise InputError(
             f"{folder}: the model knows {model.n_items} items, {ds.name} has {ds.n_items}; name the"
@@ -224,9 +233,9 @@ def _loaded(folder: str, ds):
     return model
 
 
-def _logged(path: str, ds, whole):
+def _logged(path: str, ds: Dataset, whole: Dataset) -> LoggedLists:
     """The log at ``path``; one that matches nobody is refused before anything is written."""
-    from tutorial_lib.audit.logs.logged import LoggedLists
+    from tutorial_lib.audit import LoggedLists
     from tutorial_lib.audit.logs.reading import read_log
 
     log = LoggedLists.from_frame(read_log(path), dataset=ds, whole=whole, name=Path(path).name)
@@ -234,16 +243,14 @@ def _logged(path: str, ds, whole):
     return log
 
 
-def export_ids(dataset: str, folder: Path, *, core: int = 5) -> tuple[Path, Path]:
-    """Write users.csv and items.csv, which say what a code of `audit_model` stands for; their
-    paths.
+def export_ids(dataset: str, folder: Path) -> None:
+    """Write users.csv and items.csv, which say what a code of `audit_model` stands for.
 
     Columns: code, user_id; and code, item_id, title. Existing files are replaced.
     """
     from tutorial_lib.audit.report.files import as_text_cell, write_together
-    from tutorial_lib.data import load_dataset
 
-    _, ds = _audited(load_dataset(dataset), core)
+    ds = five_core(data.load_dataset(dataset))
     items = ds.items[["item_id", "title"]]
     # ids stay as they are, so that they can be read back; titles may look like formulas
     titles = items["title"].map(as_text_cell)
@@ -251,17 +258,13 @@ def export_ids(dataset: str, folder: Path, *, core: int = 5) -> tuple[Path, Path
     texts = {name: table.to_csv(index_label="code") for name, table in tables.items()}
     users, items = write_together(Path(folder), texts)
     print(f"{ds}: ids of users in {users}, of items in {items}")
-    return users, items
-
-
-def _audited(whole, core: int):
-    """The data set as it was loaded, and as it is audited."""
-    return whole, whole if whole.truth is not None else whole.k_core(core)
 
 
 def validate_audit(replications: int = 30, *, seed: int = 0, jobs: int = 1) -> int:
-    """Print what `validate` finds, with the recorded table beside it; returns 1 if a bar is missed
-    beyond what chance can do, else 0.
+    """Print what `validate` finds, with the recorded table beside it.
+
+    Returns:
+        The exit status: 1 if a bar is missed beyond what chance can do, else 0.
     """
     from tutorial_lib.data.shipped import shipped
     from tutorial_workshop.proof.validation import RECORDED, validate
@@ -273,11 +276,9 @@ def validate_audit(replications: int = 30, *, seed: int = 0, jobs: int = 1) -> i
     recorded = pd.read_csv(path).set_index("check") if path.is_file() else pd.DataFrame()
     rows = []
     for row in table.itertuples():
-        then = recorded.loc[row.check] if row.check in recorded.index else None
+        then = _interval(recorded.loc[row.check]) if row.check in recorded.index else ""
         bar = "" if pd.isna(row.at_least) else f"{row.at_least:g} .. {row.at_most:g}"
-        rows.append(
-            (row.check, _interval(row), "" if then is None else _interval(then), bar, row.result)
-        )
+        rows.append((row.check, _interval(row), then, bar, row.result))
     n = "" if recorded.empty else f", {int(recorded['replications'].iloc[0])} replications"
     print_table(
         ("check", f"now, {replications} replications", f"recorded{n}", "bar", "result"), rows
@@ -290,5 +291,5 @@ def validate_audit(replications: int = 30, *, seed: int = 0, jobs: int = 1) -> i
     return 1 if len(missed) else 0
 
 
-def _interval(row) -> str:
+def _interval(row: Any) -> str:
     return f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"

@@ -1,109 +1,99 @@
-"""``tutorial compare``: recommenders side by side, with intervals and paired tests."""
+"""``tutorial compare``: recommenders on one dataset, with intervals and paired tests."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from tutorial_lib import data, models
+from tutorial_lib.data import Dataset
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_workshop.cli.console import print_table
 
+if TYPE_CHECKING:
+    from tutorial_lib.evaluation import Comparison
+
 MODELS = (
-    "Popularity",
-    "TransitionKNN",
-    "ItemKNN",
-    "EASE",
-    "SequenceRecommender",
-    "Random",
-    "Oracle",
+    *("Popularity", "TransitionKNN", "ItemKNN", "EASE"),
+    *("SequenceRecommender", "Random", "Oracle"),
 )
 
 
-COLUMNS = (
-    "model",
-    "{metric}, 95 % interval",
-    "difference from {first}",
-    "p",
-    "p (Holm)",
-    "detectable",
-)
+def known_model(name: str) -> str | None:
+    """One of `MODELS`, whatever the case; None for any other name."""
+    return next((model for model in MODELS if model.lower() == name.lower()), None)
+
+
+def five_core(ds: Dataset) -> Dataset:
+    """Data as it is compared: real data cut to its 5-core, a world as it is."""
+    return ds if ds.truth is not None else ds.k_core(5)
 
 
 def compare_models(
-    names: Sequence[str], dataset: str, metric: str = "ndcg@10", *, seed: int = 0, core: int = 5
+    names: Sequence[str], dataset: str, metric: str = "ndcg@10", *, seed: int = 0
 ) -> None:
-    """Print each model's mean with its 95 % interval, and its paired difference from the first.
-
-    Beside a difference stand its p, its p adjusted by Holm's method for the number of tests, and
-    what could be detected. The split is leave-last-out, the ranking full, seen items left out.
+    """Print mean and 95 % interval of each model, and the paired difference of each from the first,
+    with its p, its p adjusted by Holm's method for the number of tests, and what could be detected.
 
     Args:
         names: two or more of `MODELS`, in any case.
-        dataset: a name for `load_dataset`; real data is cut to its ``core``-core, and on a planted
-            world the exact ceiling (Oracle) joins the table.
-        metric: ``ndcg@10``, ``hit@5``, ...
-        seed: of the models.
-        core: interactions that each user and item of real data must have.
+        dataset: a name for `load_dataset`, split leave-last-out; on a planted world the exact
+            ceiling (Oracle) joins the table.
+        metric: ``ndcg@10``, ``hit@5``, ... (full ranking over the catalogue, seen items left out).
+        seed: of the models and the intervals.
+
+    Raises:
+        InputError: an unknown name, fewer than two models, or no such metric.
     """
-    chosen = _models(names)
-    cutoff = _cutoff(metric)
-    from tutorial_lib import models
-    from tutorial_lib.data import leave_last_out, load_dataset
-    from tutorial_lib.evaluation import compare, evaluate
-
-    ds = load_dataset(dataset)
-    if ds.truth is not None and "Oracle" not in chosen:
-        chosen.append("Oracle")
-    split = leave_last_out(ds if ds.truth is not None else ds.k_core(core))
-    print(split)
-    frames = {}
-    for name in chosen:
-        model = getattr(models, name)().fit(split, seed=seed, progress=False)
-        frames[name] = evaluate(model, split, k=cutoff)
-    first, *others = frames
-    tests = {name: compare(frames[name], frames[first], metric) for name in others}
-    _print_results(frames, tests, metric)
-
-
-def _models(names: Sequence[str]) -> list[str]:
-    """The names as in `MODELS`, each once; InputError for unknown ones, or fewer than two."""
-    known = {model.lower(): model for model in MODELS}
-    for name in names:
-        if name.lower() not in known:
-            raise unknown_name("model", name, MODELS)
-    chosen = list(dict.fromkeys(known[name.lower()] for name in names))
+    chosen = []
+    for given in names:
+        name = known_model(given)
+        if name is None:
+            raise unknown_name("model", given, MODELS)
+        if name not in chosen:
+            chosen.append(name)
     if len(chosen) < 2:
         raise InputError(
             "compare needs two or more different models, as in: tutorial compare Popularity EASE;"
             f" known: {', '.join(MODELS)}"
         )
-    return chosen
-
-
-def _cutoff(metric: str) -> int:
-    """The 10 of ndcg@10."""
     cutoff = metric.rpartition("@")[2]
     if not (cutoff.isascii() and cutoff.isdigit() and len(cutoff) < 10 and int(cutoff)):
         raise InputError(
             f"metric {metric!r}: expected a name and a cut-off, such as ndcg@10 or hit@5"
         )
-    return int(cutoff)
+    from tutorial_lib.evaluation import compare, evaluate, holm_comparisons, mean_interval
+    from tutorial_lib.evaluation.estimates import p_text
 
-
-def _print_results(frames: dict, tests: dict, metric: str) -> None:
-    from tutorial_lib.evaluation import holm_comparisons, mean_interval, p_text
-
+    ds = five_core(data.load_dataset(dataset))
+    if ds.truth is not None and "Oracle" not in chosen:
+        chosen.append("Oracle")
+    split = data.leave_last_out(ds)
+    print(split)
+    frames = {}
+    for name in chosen:
+        model = getattr(models, name)().fit(split, seed=seed, progress=False)
+        frames[name] = evaluate(model, split, k=int(cutoff))
+    first, *others = chosen
+    tests = {name: compare(frames[name], frames[first], metric) for name in others}
     adjusted = holm_comparisons(tests)
-    rows = []
-    for name, frame in frames.items():
-        test = ["", "", "", ""]
-        if name in tests:
-            row = adjusted.loc[name]
-            test = [_difference(tests[name]), p_text(row["p"]), p_text(row["p_holm"])]
-            test.append(f"{row['detectable']:.4f}")
-        label = f"{name} (ceiling)" if name == "Oracle" else name
-        rows.append([label, mean_interval(frame, metric), *test])
-    first = next(iter(frames))
-    print_table([column.format(metric=metric, first=first) for column in COLUMNS], rows)
+    label = {name: f"{name} (ceiling)" if name == "Oracle" else name for name in chosen}
+    rows = [[label[first], mean_interval(frames[first], metric), "", "", "", ""]]
+    for name in others:
+        found = adjusted.loc[name]
+        row = [
+            label[name],
+            mean_interval(frames[name], metric),
+            _difference(tests[name]),
+            p_text(found["p"]),
+            p_text(found["p_holm"]),
+            f"{found['detectable']:.4f}",
+        ]
+        rows.append(row)
+    interval = f"{metric}, 95 % interval"
+    print_table(
+        ("model", interval, f"difference from {first}", "p", "p (Holm)", "detectable"), rows
+    )
     n = int(adjusted["p"].notna().sum())
     print(
         f"p (Holm): adjusted for {n} test{'s' * (n != 1)}; detectable: seen in 80 % of repetitions"
@@ -111,9 +101,9 @@ def _print_results(frames: dict, tests: dict, metric: str) -> None:
     )
 
 
-def _difference(comparison) -> str:
-    low, high = comparison.ci
+def _difference(found: Comparison) -> str:
+    low, high = found.ci
     interval = f"[{low:+.4f}, {high:+.4f}]"
     if low != low:  # nan is not itself
-        interval = f"no interval: {comparison.note}"
-    return f"{comparison.difference:+.4f} {interval}"
+        interval = f"no interval: {found.note}"
+    return f"{found.difference:+.4f} {interval}"

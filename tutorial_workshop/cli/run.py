@@ -13,7 +13,6 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-import nbformat
 import psutil
 
 import tutorial_lib
@@ -23,12 +22,11 @@ from tutorial_workshop.cli.arguments import shortened
 from tutorial_workshop.cli.console import NotebookProgress, complain
 from tutorial_workshop.cli.kernels import NotebookRun, execute, in_one_line, kill_kernels
 from tutorial_workshop.cli.run_folder import RunFolder, write_text
+from tutorial_workshop.cli.run_input import checked_parameters, unique_names
 from tutorial_workshop.page.environment import cores, total_memory_gb
 from tutorial_workshop.page.notebooks import find_notebooks, notebooks_folder
 
 NOTEBOOK_GB = 1.5  # memory that a notebook takes at most
-PARAMETERS = ("PROFILE", "DATASET", "LM", "SEED")
-_ASSIGNED = re.compile(r"^(\w+)[ \t]*(?::[^=\n]+)?=(?!=)", re.M)
 
 
 # --- the command ---
@@ -153,7 +151,7 @@ def run_notebooks(
         notebooks: paths of .ipynb files; of two with one name, the second is called ``name-2``.
         out: a folder that is empty, new, or was written by an earlier run.
         parameters: name -> literal, each declared by every notebook's ``parameters`` cell or, for
-            the four common ones (`PARAMETERS`), handed only to the notebooks that declare it.
+            those of `run_input.PARAMETERS`, handed only to the notebooks that declare it.
         variant: "exercise" or "solution", for the table.
         jobs: notebooks at a time, 1 or more; each takes up to 1.5 GB.
         export_html: (executed .ipynb, folder that its images are relative to) -> text of the page.
@@ -168,8 +166,8 @@ def run_notebooks(
             disk that is full.
         KeyboardInterrupt: its text says what was kept.
     """
-    named = _named(notebooks)
-    given = _check_parameters(named, parameters)
+    named = unique_names(notebooks)
+    given = checked_parameters(named, parameters)
     context = {
         "variant": variant,
         "dataset": parameters.get("DATASET", ""),
@@ -248,59 +246,6 @@ def _longest_first(named: dict[str, Path]) -> list[str]:
         budgets = json.loads(path.read_text(encoding="utf-8"))
     seconds = {name: max(budgets.get(path.stem, {"": 0}).values()) for name, path in named.items()}
     return sorted(named, key=seconds.__getitem__, reverse=True)
-
-
-def declared_parameters(notebook: Path) -> list[str]:
-    """Names assigned in the notebook's cell tagged ``parameters``.
-
-    Raises:
-        InputError: the file is not a notebook.
-    """
-    try:
-        cells = nbformat.read(notebook, as_version=4).cells
-    except Exception as error:  # JSON, encoding, version and schema each fail in their own way
-        raise InputError(
-            f"cannot read a notebook from {notebook}: {in_one_line(error)}; expected an .ipynb file"
-        ) from None
-    marked = (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
-    return _ASSIGNED.findall(next(marked, ""))
-
-
-def _named(notebooks: Sequence[Path]) -> dict[str, Path]:
-    """What each notebook is called in the folder -> its path.
-
-    The same file comes once, and no two names differ by case alone: some file systems mix them up.
-    """
-    named: dict[str, Path] = {}
-    taken = {"index"}
-    for path in dict.fromkeys(Path(os.path.abspath(path)) for path in notebooks):
-        name = path.stem
-        number = 1
-        while name.casefold() in taken:
-            number += 1
-            name = f"{path.stem[:60]}-{number}"
-        taken.add(name.casefold())
-        named[name] = path
-    return named
-
-
-def _check_parameters(
-    named: dict[str, Path], parameters: dict[str, object]
-) -> dict[str, dict[str, object]]:
-    """Notebook -> the parameters it takes; InputError for one that nobody takes."""
-    declared = {name: set(declared_parameters(path)) for name, path in named.items()}
-    for parameter in parameters:
-        missing = [notebook for notebook, names in declared.items() if parameter not in names]
-        if missing and (parameter not in PARAMETERS or len(missing) == len(declared)):
-            known = ", ".join(sorted(set().union(*declared.values()))) or "none"
-            raise InputError(
-                f"parameter {parameter} is not declared by {', '.join(missing)}: "
-                f"its parameters cell has {known}"
-            )
-    return {
-        name: {key: value for key, value in parameters.items() if key in names}
-        for name, names in declared.items()
-    }
 
 
 def _with_page(

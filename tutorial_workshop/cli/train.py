@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from tutorial_lib.errors import check_seed, check_whole
+from tutorial_lib import data
+from tutorial_workshop.cli.compare import five_core
 
 
 def train_model(
@@ -15,30 +16,27 @@ def train_model(
     *,
     refit: bool = False,
     seed: int = 0,
-    core: int = 5,
-    **options,
+    **options: float,
 ) -> None:
-    """Train, report on test, save to ``out``; a run that was killed goes on from
-    ``out``/training.checkpoint.
+    """Train, report on test, save.
 
-    dataset: a name for `load_dataset`; real data is cut to its ``core``-core. The split is
-        leave-last-out. refit: validation items are
-    trained on as well. options: arguments of `SequenceRecommender`. Under ``accelerate launch``
-    only the first process prints and saves.
+    Under ``accelerate launch`` only the first process prints and saves.
+
+    Args:
+        dataset: a name for `load_dataset`, split leave-last-out; real data is cut to its 5-core.
+        objective: of `SequenceRecommender`.
+        out: folder; a run that was killed goes on from its training.checkpoint.
+        refit: validation items are trained on as well.
+        seed: of the weights and batches.
+        options: other arguments of `SequenceRecommender`.
     """
-    from tutorial_lib.data import leave_last_out, load_dataset
     from tutorial_lib.evaluation import evaluate, summarise
     from tutorial_lib.models import SequenceRecommender
 
-    check_seed("train", seed)
-    check_whole("train", 1, core=core)
-    checkpoint = Path(out) / "training.checkpoint"
+    checkpoint = out / "training.checkpoint"
     model = SequenceRecommender(objective, checkpoint=checkpoint, **options)
-    Path(out).mkdir(
-        parents=True, exist_ok=True
-    )  # a place that cannot be written is told now, not after the training
-    ds = load_dataset(dataset)
-    split = leave_last_out(ds if ds.truth is not None else ds.k_core(core))
+    out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is reported now
+    split = data.leave_last_out(five_core(data.load_dataset(dataset)))
     split = split.merge_validation() if refit else split
     first = os.environ.get("RANK", "0") == "0"  # set by accelerate launch
     if first:
