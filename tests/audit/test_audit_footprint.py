@@ -26,7 +26,7 @@ def test_a_band_with_its_mode():
     assert (
         0 < found.kwh[0] < found.kwh[1]
         and found.gco2[0] == pytest.approx(20 * found.kwh[0])
-        and "W a busy core" in found.mode
+        and "W per busy core" in found.mode
     )
     assert found.per_thousand()[1] == pytest.approx(10 * found.gco2[1])
     assert str(found).startswith(f"{found.per_thousand()[0]:.3g} to ")

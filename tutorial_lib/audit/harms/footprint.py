@@ -93,7 +93,7 @@ def measure_footprint(
         for core, ram, overhead in zip(CORE_WATTS, RAM_WATTS_PER_GB, OVERHEAD, strict=True)
     )
     mode = (
-        f"no meter: {CORE_WATTS[0]:g} to {CORE_WATTS[1]:g} W a busy core for {busy:.1f} s,"
+        f"no meter: {CORE_WATTS[0]:g} to {CORE_WATTS[1]:g} W per busy core for {busy:.1f} s,"
         f" {memory:.1f} GB of memory, PUE {OVERHEAD[0]:g} to {OVERHEAD[1]:g}"
     )
     if reading is not None:

@@ -75,29 +75,28 @@ def attribute_leak(
         raise InputError(
             f"attribute_leak: labels hold {len(names)} known group(s); expected at least two"
         )
-    truth = labels[rows][:, None] == (names[1:] if len(names) == 2 else names)  # [n, groups]
-    sizes = {str(name): int((labels[rows] == name).sum()) for name in names}
-    draws = [rng.integers(0, len(rows), len(rows)) for _ in range(RESAMPLES)]
-    estimates: dict[str, Estimate] = {}
-    bootstraps: dict[str, np.ndarray] = {}
-    findings = []
     for name, matrix in features.items():
         if matrix.shape[0] != len(labels):
             raise InputError(
                 f"attribute_leak: features {name!r} have {matrix.shape[0]} rows, the labels"
                 f" {len(labels)}; expected the same users"
             )
+    truth = labels[rows][:, None] == (names[1:] if len(names) == 2 else names)  # [n, groups]
+    sizes = {str(name): int((labels[rows] == name).sum()) for name in names}
+    draws = [rng.integers(0, len(rows), len(rows)) for _ in range(RESAMPLES)]
+    findings = []
+    estimates: dict[str, Estimate] = {}
+    bootstraps: dict[str, np.ndarray] = {}
+    for name, matrix in features.items():
         x = sparse.csr_matrix(matrix) if sparse.issparse(matrix) else np.asarray(matrix, float)
         x = x[rows]
         linear = cross_fitted(x, truth, "logistic", seed)
-        curved = cross_fitted(x, truth, "hidden layer", seed)
-        value = mean_auc(truth, linear)
+        auc = mean_auc(truth, linear)
+        auc_hidden = mean_auc(truth, cross_fitted(x, truth, "hidden layer", seed))
         bootstraps[name] = np.array([mean_auc(truth[draw], linear[draw]) for draw in draws])
         p = _shuffled_p(x, truth, rng)
-        estimates[name], notes = _leak_estimate(value, bootstraps[name], p, min(sizes.values()))
-        notes.append(
-            f"AUC: logistic {value:.3f}, one hidden layer {mean_auc(truth, curved):.3f}. A probe"
-            " is a lower bound."
+        estimates[name], notes = _leak_estimate(
+            auc, auc_hidden, bootstraps[name], p, min(sizes.values())
         )
         metric = f"attribute told by {name}: AUC - .5"
         findings.append(_finding(metric, estimates[name], sizes, margin, notes))
@@ -118,22 +117,22 @@ def _finding(
 
 
 def _leak_estimate(
-    auc: float, bootstrap: np.ndarray, p: float, smallest: int
+    auc: float, auc_hidden: float, bootstrap: np.ndarray, p: float, smallest: int
 ) -> tuple[Estimate, list[str]]:
     value = auc - 0.5
+    both = f"AUC: logistic {auc:.3f}, one hidden layer {auc_hidden:.3f}. A probe is a lower bound."
     if smallest < FEWEST:
-        return Estimate.nothing(value), [
-            f"A group has {smallest} users: no interval below {FEWEST}."
-        ]
+        few = f"A group has {smallest} users: no interval below {FEWEST}."
+        return Estimate.nothing(value), [few, both]
     low, high = np.nanquantile(bootstrap, [0.025, 0.975]) - 0.5
     estimate = Estimate(value, float(low), float(high), p, float(np.nanstd(bootstrap)))
     if value >= 0:
-        return estimate, []
-    note = (
+        return estimate, [both]
+    chance = (
         f"AUC {auc:.3f} is below chance and counts as .5: a probe that learned nothing falls"
         " below it on new users."
     )
-    return _moved_to_zero(estimate), [note]
+    return _moved_to_zero(estimate), [chance, both]
 
 
 def _amplification(value: float, bootstrap: np.ndarray) -> tuple[Estimate, list[str]]:

@@ -85,7 +85,7 @@ def gap_by_targets(
     most = min(map(len, evidence.targets))
     if most < 3:
         raise InputError(
-            f"gap_by_targets: {most} targets a user; expected 3 or more, as hold-out-5 has"
+            f"gap_by_targets: {most} targets per user; expected 3 or more, as hold-out-5 has"
         )
     rows = []
     for n in (1, -(-most // 2), most):

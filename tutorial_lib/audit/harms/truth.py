@@ -141,19 +141,15 @@ def contamination(
             f"contamination: {len(item_ids)} ids, {len(titles)} titles, {len(answers)} answers;"
             " expected as many of each, 2 or more"
         )
-    given = [_plain(text or "") for text in answers]
-    true = [_plain(title or "") for title in titles]
-    recovered = np.array([a == t != "" for a, t in zip(given, true, strict=True)])
-    bearers = Counter(true)
-    matches = np.array([bearers[text] if text else 0 for text in given])
-    control = (matches - recovered) / (len(true) - 1)
-    share, chance = rate(int(recovered.sum()), len(true)), float(control.mean())
+    table = _recovered(item_ids, titles, answers)
+    share = rate(int(table["recovered"].sum()), len(table))
+    chance = float(table["control"].mean())
     estimate = replace(
         share,
         value=share.value - chance,
         low=share.low - chance,
         high=share.high - chance,
-        p=mean_shift(recovered - control).p,
+        p=mean_shift((table["recovered"] - table["control"]).to_numpy()).p,
     )
     note = (
         f"Recovered {share.value:.2%} [{share.low:.2%}, {share.high:.2%}], with shuffled ids"
@@ -164,15 +160,22 @@ def contamination(
         "designers",
         "titles recovered from item ids, beyond shuffled ids",
         estimate,
-        n_by_group={"items": len(true)},
+        n_by_group={"items": len(table)},
         margin=checked_margins(margins)[0]["contaminated"],
         notes=[note],
     )
-    table = {
-        "item_id": list(item_ids),
-        "title": list(titles),
-        "answer": answers,
-        "recovered": recovered,
-        "control": control,
-    }
-    return finding, pd.DataFrame(table)
+    return finding, table
+
+
+def _recovered(
+    item_ids: Sequence, titles: Sequence[str], answers: Sequence[str | None]
+) -> pd.DataFrame:
+    """Columns item_id, title, answer, recovered, control (the share of other items it names)."""
+    given = [_plain(text or "") for text in answers]
+    true = [_plain(title or "") for title in titles]
+    recovered = np.array([a == t != "" for a, t in zip(given, true, strict=True)])
+    bearers = Counter(true)
+    matches = np.array([bearers[text] if text else 0 for text in given])
+    columns = {"item_id": list(item_ids), "title": list(titles), "answer": list(answers)}
+    control = (matches - recovered) / (len(true) - 1)
+    return pd.DataFrame(columns | {"recovered": recovered, "control": control})

@@ -5,6 +5,7 @@ Change per group beside the gap, the levelling-down flag, and quality against ha
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,48 +68,42 @@ def before_after(
             ``groups``, or NaN.
     """
     x, y, labels = _paired(before, after, groups, metric)
-    rng, attribute = np.random.default_rng(seed), groups.name or "group"
-    margin = MARGINS["quality"][0] * abs(x.mean())
-    findings: list[Finding] = []
-
-    def add(name: str, estimate: Estimate, sizes: dict, notes: list[str]) -> None:
-        findings.append(
-            make_finding(
-                "H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes
-            )
-        )
-
+    attribute, margin = groups.name or "group", MARGINS["quality"][0] * abs(x.mean())
+    rng = np.random.default_rng(seed)
     names = sorted(set(labels) - {MISSING})
     members = {"all": np.ones(len(x), dtype=bool)} | {name: labels == name for name in names}
-    changes: dict[str, Estimate] = {}
-    rows = []
-    for name, rows_in in members.items():
-        change = changes[name] = _change(y[rows_in] - x[rows_in], minimum)
-        n = int(rows_in.sum())
+    findings, rows, gaps = [], [], []
+    for name, inside in members.items():
+        change = _change(y[inside] - x[inside], minimum)
         who = "all users" if name == "all" else f"{attribute} {name}"
-        add(f"{metric} after - before: {who}", change, {name: n}, [])
-        means = (x[rows_in].mean(), y[rows_in].mean()) if n >= SUPPRESSED else (np.nan, np.nan)
+        n = int(inside.sum())
+        findings.append(_finding(f"{metric} after - before: {who}", change, {name: n}, margin))
+        means = (x[inside].mean(), y[inside].mean()) if n >= SUPPRESSED else (np.nan, np.nan)
         rows.append((name, n, *means, change.value, change.low, change.high))
-    gaps = []
     sizes = pd.DataFrame({"group": names, "n": [members[name].sum() for name in names]})
-    for a, b, rows_a, rows_b in contrasts(labels, sizes):
-        gap, new_gap, shift = (
-            _gap(v[rows_a], v[rows_b], minimum, rng) for v in (x, y, y - x)
-        )  # in this order, as each draws from the same stream
-        change_b = changes[b] if b in changes else _change((y - x)[rows_b], minimum)
-        down = levels_down(gap.value, new_gap.value, changes[a], change_b)
-        notes = ["Levelling down: the gap shrank, nobody gained, and a group lost."] if down else []
-        n_by_group = {a: int(rows_a.sum()), b: int(rows_b.sum())}
-        contrast = f"{attribute} {a} - {b}"
-        add(f"{metric} before: {contrast}", gap, n_by_group, [])
-        add(f"{metric} after: {contrast}", new_gap, n_by_group, notes)
-        add(f"{metric} gap after - before: {contrast}", shift, n_by_group, notes)
+    for a, b, in_a, in_b in contrasts(labels, sizes):
+        contrast, n_by_group = f"{attribute} {a} - {b}", {a: int(in_a.sum()), b: int(in_b.sum())}
+        gap, new_gap, shift = (_gap(v[in_a], v[in_b], minimum, rng) for v in (x, y, y - x))
+        sides = [_change((y - x)[side], minimum) for side in (in_a, in_b)]
+        down = levels_down(gap.value, new_gap.value, *sides)
+        note = ["Levelling down: the gap shrank, nobody gained, and a group lost."] if down else []
+        findings += [
+            _finding(f"{metric} before: {contrast}", gap, n_by_group, margin),
+            _finding(f"{metric} after: {contrast}", new_gap, n_by_group, margin, note),
+            _finding(f"{metric} gap after - before: {contrast}", shift, n_by_group, margin, note),
+        ]
         gaps.append((contrast, gap.value, new_gap.value, shift.value, down))
     return MitigationEffect(
         tuple(findings),
         pd.DataFrame(rows, columns=["group", "n", "before", "after", "change", "low", "high"]),
         pd.DataFrame(gaps, columns=["contrast", "before", "after", "change", "levelling_down"]),
     )
+
+
+def _finding(
+    name: str, estimate: Estimate, sizes: dict[str, int], margin: float, notes: Sequence[str] = ()
+) -> Finding:
+    return make_finding("H1", "users", name, estimate, n_by_group=sizes, margin=margin, notes=notes)
 
 
 def levels_down(

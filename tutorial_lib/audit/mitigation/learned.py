@@ -13,6 +13,8 @@ import numpy as np
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.ratings import auc
 
+RATE = 1e-2  # of the adversary; the filter's falls to 0
+
 
 @dataclass(frozen=True)
 class FilteredStates:
@@ -41,7 +43,6 @@ def remove_attribute(
     *,
     strength: float = 1.0,
     steps: int = 800,
-    lr: float = 1e-2,
     seed: int = 0,
 ) -> FilteredStates:
     """Learn a filter on user states so that an adversary cannot read a binary label from them.
@@ -55,7 +56,7 @@ def remove_attribute(
         labels: [n] of two values.
         items: [m, d], the vectors that score a state as states @ items.T.
         strength: 0 keeps the states, larger removes more.
-        steps: full-batch steps at rate ``lr``; with too few, the adversary is already at chance
+        steps: full-batch; with too few, the adversary is already at chance
             while a fresh probe still reads everything.
 
     Raises:
@@ -71,7 +72,8 @@ def remove_attribute(
             f"remove_attribute: got states {states.shape}, items {items.shape}, {len(codes)} labels"
             f" of {len(classes)} values; expected [n, d], [m, d] and n labels of two values"
         )
-    x, y = torch.from_numpy(states), torch.from_numpy(codes.astype(np.float32))
+    x = torch.from_numpy(states)
+    y = torch.from_numpy(codes.astype(np.float32))
     # A constant added to all scores of a user moves no item.
     centred = torch.from_numpy(items - items.mean(axis=0))
     gram = centred.T @ centred  # [d, d]
@@ -80,7 +82,7 @@ def remove_attribute(
     def scores_changed(moved):
         return ((moved @ gram) * moved).sum(1).mean() / variance
 
-    change, adversary = _reverse_gradient(x, y, scores_changed, strength, steps, lr, seed)
+    change, adversary = _reverse_gradient(x, y, scores_changed, strength, steps, seed)
 
     def apply(other: np.ndarray) -> np.ndarray:
         with torch.no_grad():
@@ -94,9 +96,7 @@ def remove_attribute(
     return FilteredStates(filtered, apply, cost, float(auc(codes, guess)))
 
 
-def _reverse_gradient(
-    x, y, scores_changed: Callable, strength: float, steps: int, lr: float, seed: int
-):
+def _reverse_gradient(x, y, scores_changed: Callable, strength: float, steps: int, seed: int):
     """The trained change of the states, and the adversary it was trained against."""
     import torch
     from torch import nn
@@ -113,7 +113,7 @@ def _reverse_gradient(
     # Without momentum, and the filter's rate falls to 0: with momentum the two players chase each
     # other in circles.
     players = [{"params": change.parameters()}, {"params": adversary.parameters()}]
-    optimiser = torch.optim.Adam(players, lr=lr, betas=(0.0, 0.99))
+    optimiser = torch.optim.Adam(players, lr=RATE, betas=(0.0, 0.99))
     decay = torch.optim.lr_scheduler.LambdaLR(
         optimiser, [lambda step: 1 - step / steps, lambda step: 1.0]
     )
