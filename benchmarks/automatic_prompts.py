@@ -28,7 +28,7 @@ from tutorial_lib.language.prompts import Template, templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import Adapted, Budget, adapt
-from tutorial_lib.strategies.automatic_prompts import Plan, Search, prompt_template
+from tutorial_lib.strategies.automatic_prompts import prompt_template
 from tutorial_lib.strategies.prompt_examples import (
     EXPANSIONS,
     Examples,
@@ -37,6 +37,7 @@ from tutorial_lib.strategies.prompt_examples import (
     word_tokens,
 )
 from tutorial_lib.strategies.prompt_objectives import objective_on
+from tutorial_lib.strategies.prompt_search import Search, SearchPlan
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import labelled_users
 
@@ -104,7 +105,7 @@ class Bench:
         **plan,
     ) -> Search:
         train, valid = map(self.examples, self.events(per_user, most))
-        given = Plan(
+        given = SearchPlan(
             **{"calls": CALLS, "method": method, "expansion": "halfway", "seed": self.seed, **plan}
         )
         return Search(
@@ -187,7 +188,7 @@ def curse(b: Bench) -> None:
     users = b.split.users[b.labelled]
     for per_user in (1, 3, 5):
         train, valid = map(b.examples, b.events(per_user, 10 * LABELS))
-        plan = Plan(calls=1, user_rounds=1, expansion="halfway", seed=b.seed)
+        plan = SearchPlan(calls=1, user_rounds=1, expansion="halfway", seed=b.seed)
         found = Search(train, objective_on("loss", valid), plan, b.vocabulary)
         found.tokens = list(base.tokens)
         rows = found.run().frame()

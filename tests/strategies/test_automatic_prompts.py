@@ -14,13 +14,7 @@ from tiny_lms import lm, split, tiny, world
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.decoding import naive_log_likelihood
-from tutorial_lib.strategies.automatic_prompts import (
-    Plan,
-    Search,
-    auto_prompt,
-    pap_rec,
-    prompt_template,
-)
+from tutorial_lib.strategies.automatic_prompts import auto_prompt, pap_rec, prompt_template
 from tutorial_lib.strategies.prompt_examples import (
     GRADIENT_CALLS,
     Examples,
@@ -30,6 +24,7 @@ from tutorial_lib.strategies.prompt_examples import (
     words_of,
 )
 from tutorial_lib.strategies.prompt_objectives import BEAMS, OBJECTIVES, objective_on
+from tutorial_lib.strategies.prompt_search import Search, SearchPlan
 from tutorial_lib.strategies.task import Task
 
 WORDS = verbaliser(world(), limit=4)
@@ -69,12 +64,13 @@ def search(method: str = "gradient", objective: str = "loss", **plan) -> Search:
     return Search(
         train,
         objective_on(objective, valid),
-        Plan(**{"calls": 500, "top": 4, "method": method, **plan}),
+        SearchPlan(**{"calls": 500, "top": 4, "method": method, **plan}),
     ).run()
 
 
-# -- words and losses
-# ------------------------------------------------------------------------------------------------------------------
+# --- words and losses ---
+
+
 def test_words_are_read_back_as_the_same_tokens_behind_a_history():
     """A token that the tokenizer splits otherwise in running text would be found, written, and
     never read.
@@ -119,8 +115,9 @@ def test_each_example_may_have_its_own_prompt():
     )
 
 
-# -- gradients
-# -------------------------------------------------------------------------------------------------------------------------
+# --- gradients ---
+
+
 def test_gradient_is_the_derivative_of_the_loss_along_a_step_to_another_word():
     """Wrong slot, wrong sign or a gradient of another loss: the difference quotient would disagree."""
     ex, words = examples(), word_tokens(frozen())
@@ -135,7 +132,7 @@ def test_gradient_is_the_derivative_of_the_loss_along_a_step_to_another_word():
     def loss_at(share):
         moved = base.clone()
         moved[0, :, slot] += share * step
-        return ex._losses(moved, 1).double().numpy()
+        return ex._losses(moved)[0].double().numpy()
 
     quotient = (loss_at(1e-2) - loss_at(-1e-2)) / 2e-2
     assert quotient == pytest.approx(gradient @ step.double().numpy(), rel=0.03, abs=2e-3)
@@ -163,11 +160,12 @@ def test_a_small_true_step_along_the_best_score_lowers_the_loss():
     base = ex.vocabulary[torch.tensor(words[:2])].repeat(len(ex), 1, 1)[None]
     moved = base.clone()
     moved[0, :, 0] += 0.02 * (ex.vocabulary[best] - ex.vocabulary[words[0]])
-    assert ex._losses(moved, 1).mean() < ex._losses(base, 1).mean()
+    assert ex._losses(moved).mean() < ex._losses(base).mean()
 
 
-# -- the search
-# ------------------------------------------------------------------------------------------------------------------------
+# --- the search ---
+
+
 @pytest.mark.parametrize("method", ["gradient", "random"])
 def test_every_candidate_is_logged_and_every_flip_lowers_the_objective(method):
     """From the log alone the whole search can be told again."""
@@ -207,7 +205,7 @@ def test_no_prompt_is_tried_twice_and_a_small_vocabulary_ends_the_search():
     found = Search(
         train,
         objective_on("loss", valid),
-        Plan(slots=1, calls=10**6),
+        SearchPlan(slots=1, calls=10**6),
         vocabulary=word_tokens(frozen())[:5],
     ).run()
     assert found.frame()["token"].value_counts().max() <= 2 and len(found.frame()) <= 10
@@ -250,8 +248,9 @@ def test_resampled_negatives_ask_another_question_each_time():
     assert len({noisy([[40]]).mean() for _ in range(6)}) > 1
 
 
-# -- strategies
-# ------------------------------------------------------------------------------------------------------------------------
+# --- strategies ---
+
+
 def checksum(model) -> str:
     return hashlib.sha256(
         b"".join(p.detach().numpy().tobytes() for p in model.model.parameters())
@@ -274,9 +273,8 @@ def test_the_model_is_bit_identical_and_what_was_found_is_scored(strategy):
 def test_own_words_are_read_for_the_user_who_has_them():
     out = pap_rec(task(), slots=2, calls=300, top=5)
     user = next(u for u, token in out.own.items() if token != out.tokens[-1])
-    assert words_of(out.lm, [out.own[user]]) in out.prompt([1], user) and out.prompt(
-        [1], 10**6
-    ) == out.prompt([1])
+    own, general = out.prompts([[1], [1]], [user, 10**6])
+    assert words_of(out.lm, [out.own[user]]) in own and general == out.prompt([1])
     scores = out.score([[1], [1]], users=[user, 10**6])
     assert np.array_equal(scores[1], out.score([[1]])[0]) and not np.array_equal(
         scores[0], scores[1]
@@ -318,4 +316,4 @@ def test_other_bad_input_ends_in_one_line():
     with pytest.raises(InputError, match="expected token ids"):
         examples().losses(np.zeros((1, 2, 3)))
     with pytest.raises(InputError, match="vocabulary of 1 words"):
-        Search(examples(), objective_on("loss", examples()), Plan(), vocabulary=[5])
+        Search(examples(), objective_on("loss", examples()), SearchPlan(), vocabulary=[5])

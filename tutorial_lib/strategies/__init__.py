@@ -2,8 +2,20 @@
 whole difference.
 """
 
-from tutorial_lib.strategies.adapted import Adapted
-from tutorial_lib.strategies.taxonomy import CELLS, STRATEGIES, Strategy, adapt, strategies_for
-from tutorial_lib.strategies.tuning import Budget
+from tutorial_lib.exports import lazy_exports
 
-__all__ = ["CELLS", "STRATEGIES", "Adapted", "Budget", "Strategy", "adapt", "strategies_for"]
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "adapted": ("BARE", "Adapted"),
+        "automatic_prompts": ("prompt_template",),
+        "finetune": ("layer_stacks",),
+        "patches": ("REGIMES", "transfer"),
+        "persons": ("person_pairs",),
+        "prompt_examples": ("EXPANSIONS", "Examples", "word_tokens", "words_of"),
+        "prompt_objectives": ("objective_on",),
+        "prompt_search": ("Search", "SearchPlan"),
+        "taxonomy": ("CELLS", "STRATEGIES", "Strategy", "adapt", "strategies_for"),
+        "tuning": ("Budget", "labelled_users"),
+    },
+)

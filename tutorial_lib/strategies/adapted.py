@@ -1,30 +1,26 @@
-"""What every strategy returns: a language model as a recommender, with the account of what was
-moved and what it cost.
-"""
+"""What every strategy returns: a language model as a recommender, what moved, what it cost."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 import torch.nn as nn
-import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser
-from tutorial_lib.models.generation import Beam, beam_search, catalogue_trie
 from tutorial_lib.models.decoding import log_likelihood
+from tutorial_lib.models.generation import Beam, beam_search, catalogue_trie
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.recommender import ScoreRecommender
 
-BARE = Template(
-    "sequential", "{history};", "{item}"
-)  # no words around the titles: how a model is asked without a prompt
+# no words around the titles: how a model is asked without a prompt
+BARE = Template("sequential", "{history};", "{item}")
 # share of an item's usual log-likelihood that is taken off (chosen on validation, world-movies)
 CALIBRATION = 0.3
 TEMPERATURE = 0.05  # of cosine similarities (as in contrastive training of sentence encoders)
@@ -33,9 +29,8 @@ TEMPERATURE = 0.05  # of cosine similarities (as in contrastive training of sent
 class Head(nn.Module):
     """An output layer over items: score = temperature^-1 * (A h) . e_i + b_i.
 
-    h: vector of the history, e_i: vector of item i's text, both from the language model, length 1.
-        A starts as the identity, b at 0, so an
-    untrained head ranks by cosine similarity.
+    h is the vector of the history and e_i that of item i's text, both from the language model, of
+    length 1. A starts as the identity, b at 0, so an untrained head ranks by cosine similarity.
     """
 
     def __init__(self, items: Tensor):
@@ -55,17 +50,21 @@ class Head(nn.Module):
 class Adapted(ScoreRecommender):
     """A fitted recommender made from a language model by `strategies.adapt`.
 
-    lm: the model as it is after the strategy; the one that was given in is unchanged. words: how
-        items are written. template: how a model
-    is asked. context: text in front of every prompt (few-shot examples). head: if set, items are
-    scored by vectors, not by likelihood.
-    prior: log-likelihood [n_items] that each title gets anyway, see `calibrate`; bias: [n_items],
-        added to the score; either may be None.
-
-    moved: {"backbone", "prompt", "head"} -> L2 norm of the change, exactly 0.0 where no bit
-        changed. n_trainable, n_parameters: numbers
-    that could move, and that the whole system has. seconds, flops: of the tuning. losses: one a
-    step. labels, seed, strategy: as asked.
+    Attributes:
+        lm: the model as it is after the strategy; the one that was given in is unchanged.
+        words: how items are written.
+        n_items: size of the catalogue.
+        template: how the model is asked.
+        context: text in front of every prompt (few-shot examples).
+        head: if set, items are scored by vectors, not by likelihood.
+        prior: log-likelihood [n_items] that each title gets anyway, see `calibrate`, or None.
+        bias: [n_items], added to the score, or None.
+        strategy: as asked, like labels and seed.
+        moved: {"backbone", "prompt", "head"} -> L2 norm of the change, 0.0 where no bit changed.
+        n_trainable: numbers that could move.
+        seconds: of the tuning, like flops.
+        losses: one per step.
+        refit: adapts with the same arguments, for `fit`.
     """
 
     lm: LanguageModel
@@ -74,7 +73,6 @@ class Adapted(ScoreRecommender):
     template: Template = BARE
     context: str = ""
     head: Head | None = None
-    normalise: str = "none"
     prior: np.ndarray | None = None
     bias: np.ndarray | None = None
     strategy: str = ""
@@ -87,7 +85,7 @@ class Adapted(ScoreRecommender):
     seconds: float = 0.0
     flops: float = 0.0
     losses: list[float] = field(default_factory=list)
-    again: object = None  # adapt with the same arguments, for `fit`
+    refit: Callable[..., Adapted] | None = None
 
     @property
     def n_parameters(self) -> int:
@@ -98,13 +96,13 @@ class Adapted(ScoreRecommender):
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> Adapted:
         """The same strategy from the same starting model on another split."""
-        if self.again is None:
+        if self.refit is None:
             raise InputError(
                 "Adapted.fit: this recommender was not made by adapt(); call adapt(lm, split,"
                 " strategy=...)"
             )
         self.__dict__.pop("_trie", None)
-        self.__dict__.update(self.again(split, seed=seed).__dict__)
+        self.__dict__.update(self.refit(split, seed).__dict__)
         return self
 
     def prompt(self, history: Sequence[int]) -> str:
@@ -117,45 +115,49 @@ class Adapted(ScoreRecommender):
         unused = dict.fromkeys(self.template.gaps - set(values), "")
         return self.context + self.template.fill(**values, **unused)[0]
 
+    def prompts(self, histories: Histories, users: Sequence[int] | None = None) -> list[str]:
+        """The text that the model reads for each history; ``users``: where it depends on them."""
+        return [self.prompt(list(history)) for history in histories]
+
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
         """[n, n_items]: log p(item's text | prompt) in nats, or the head's logits."""
         check_histories(histories, self.n_items)
-        prompts = [self.prompt(history) for history in histories]
+        prompts = self.prompts(histories, users)
         if self.head is not None or self.lm.kind == "encoder":
             with torch.inference_mode():
                 vectors = self.lm.vectors(prompts) if prompts else torch.empty(0, self.lm.width)
                 if self.head is not None:
                     return self.head(vectors).numpy()
                 return (vectors @ self.lm.vectors(self.words.titles).T).numpy()
-        scores = log_likelihood(self.lm, prompts, self.words.titles).scores(
-            self.normalise, self.prior, CALIBRATION
-        )
+        likelihoods = log_likelihood(self.lm, prompts, self.words.titles)
+        scores = likelihoods.scores(prior=self.prior, strength=CALIBRATION)
         return scores if self.bias is None else scores + self.bias
 
     def calibrate(self, histories: int, seed: int = 0) -> Adapted:
-        """Learn, without any label, what each title gets anyway: the mean likelihood after
-        ``histories`` histories of random items.
+        """Learn, without any label, what each title gets anyway; returns the recommender itself.
 
-        A language model prefers some titles whatever the history says; `CALIBRATION` times that
-        preference is taken off each score (contextual calibration, Zhao et al. 2021, arXiv
-        2102.09690; the linguistic bias of LMRecSys). Returns the recommender itself.
+        A language model prefers some titles whatever the history says: the mean likelihood after
+        ``histories`` histories of random items. `CALIBRATION` times that preference is taken off
+        each score.
+
+        Source: contextual calibration, Zhao et al. 2021, arXiv 2102.09690; the linguistic bias of
+        LMRecSys.
         """
         rng = np.random.default_rng([seed, 7])
-        drawn = [
-            rng.choice(self.n_items, size=min(self.words.limit, self.n_items), replace=False)
-            for _ in range(histories)
-        ]
-        usual = log_likelihood(
-            self.lm, [self.prompt(history) for history in drawn], self.words.titles
-        ).log_probability
+        length = min(self.words.limit, self.n_items)
+        drawn = [rng.choice(self.n_items, size=length, replace=False) for _ in range(histories)]
+        prompts = self.prompts(drawn)
+        usual = log_likelihood(self.lm, prompts, self.words.titles).log_probability
         top = usual.max(axis=0)
         self.prior = top + np.log(np.exp(usual - top).mean(axis=0))
         return self
 
     def write(self, history: Sequence[int], *, beams: int = 10, constrained: bool = True) -> Beam:
-        """What the model answers when it writes the next item's name itself, see
-        `beams.beam_search`: by likelihood alone, so ``prior`` and ``bias`` have no say and the
-        order can differ from that of `score`."""
+        """What the model answers when it writes the next item's name itself (`beams.beam_search`).
+
+        By likelihood alone: ``prior`` and ``bias`` have no say, and the order can differ from that
+        of `score`.
+        """
         if not hasattr(self, "_trie"):
             self._trie = catalogue_trie(self.lm, self.words.titles)
         return beam_search(
@@ -166,17 +168,3 @@ class Adapted(ScoreRecommender):
             constrained=constrained,
             trie=self._trie,
         )
-
-    def vector_loss(self, prompts: Sequence[str], targets: Sequence[int]) -> Tensor:
-        """For encoders: which of the titles of this batch follows which history? Cross-entropy over
-        the batch (Radford et al. 2021).
-        """
-        h, e = (
-            self.lm.vectors(prompts),
-            self.lm.vectors([self.words.titles[target] for target in targets]),
-        )
-        logits = h @ e.T / TEMPERATURE
-        same = torch.tensor(np.equal.outer(targets, targets)) & ~torch.eye(
-            len(targets), dtype=torch.bool
-        )
-        return F.cross_entropy(logits.masked_fill(same, -torch.inf), torch.arange(len(targets)))

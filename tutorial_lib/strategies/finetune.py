@@ -1,16 +1,19 @@
-"""Pre-train, then fine-tune: everything, the top, or something new on a frozen trunk (survey arXiv
-2302.03735, section 4).
+"""Pre-train, then fine-tune: everything, the top, or something new on a frozen trunk.
+
+Source: survey arXiv 2302.03735, section 4.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 
 import numpy as np
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
+from torch import Tensor
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import SEQUENTIAL
@@ -18,12 +21,14 @@ from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import Adapted, Head
 from tutorial_lib.strategies.task import Task
 
+MOST_EXAMPLES = 4000  # histories whose vectors are computed for a new head
+
 
 def from_scratch(task: Task) -> Adapted:
     """The control: the same architecture with random weights, trained on the labels alone."""
     task.lm = task.lm.fresh(task.seed)
     task.backbone = list(task.lm.model.parameters())
-    return task.tuned({"backbone": task.backbone}, task.plan(3e-3, epochs=8.0, longest=240))
+    return task.tune({"backbone": task.backbone}, task.budget_or(3e-3, epochs=8.0, longest=240))
 
 
 def pretrained_only(task: Task) -> Adapted:
@@ -35,24 +40,22 @@ def pretrained_only(task: Task) -> Adapted:
 
 def full(task: Task) -> Adapted:
     """Every pre-trained weight moves (fine-tuning of the holistic model)."""
-    return task.tuned({"backbone": task.backbone}, task.plan(1e-4))
+    return task.tune({"backbone": task.backbone}, task.budget_or(1e-4))
 
 
 def top_layers(task: Task, layers: int = 1) -> Adapted:
     """Only the last ``layers`` layers of each stack move (fine-tuning of a partial model)."""
     stacks = layer_stacks(task.lm)
-    if not 1 <= layers < max(map(len, stacks)):
+    deepest = max(map(len, stacks))
+    if not 1 <= layers < deepest:
         raise InputError(
-            f"top-layers(layers={layers}): expected 1..{max(map(len, stacks)) - 1}; the model has"
-            f" {max(map(len, stacks))} layers"
+            f"top-layers(layers={layers}): expected 1..{deepest - 1}; the model has {deepest}"
+            " layers"
         )
-    top = [
-        parameter
-        for stack in stacks
-        for layer in stack[-layers:]
-        for parameter in layer.parameters()
-    ]
-    return task.tuned({"backbone": top}, task.plan(1e-3))
+    top = [layer for stack in stacks for layer in stack[-layers:]]
+    return task.tune(
+        {"backbone": [p for layer in top for p in layer.parameters()]}, task.budget_or(1e-3)
+    )
 
 
 def head(task: Task) -> Adapted:
@@ -61,26 +64,25 @@ def head(task: Task) -> Adapted:
     Vectors of histories are computed once, so a step costs almost nothing. Loss: softmax over the
     whole catalogue.
     """
-    budget = task.plan(1e-2, epochs=20.0, longest=1000, size=64, weight_decay=0.1)
+    budget = task.budget_or(1e-2, epochs=20.0, longest=1000, size=64, weight_decay=0.1)
+    examples = [
+        (history[max(0, end - task.words.limit) : end], int(history[end]))
+        for history in task.histories
+        for end in range(1, len(history))
+    ]
+    rng = np.random.default_rng([task.seed, 1])
+    examples = [examples[i] for i in rng.permutation(len(examples))[:MOST_EXAMPLES]]
+    asked = Adapted(task.lm, task.words, task.n_items)
     with torch.no_grad():
         top = Head(task.lm.vectors(task.words.titles))
-        asked = Adapted(task.lm, task.words, task.n_items)
-        drawn = [
-            (list(h[max(0, t - task.words.limit) : t]), int(h[t]))
-            for h in task.histories
-            for t in range(1, len(h))
-        ]
-        rng = np.random.default_rng([task.seed, 1])
-        drawn = [drawn[i] for i in rng.permutation(len(drawn))[:4000]]
-        vectors = task.lm.vectors([asked.prompt(history) for history, _ in drawn])
-    targets = torch.tensor([item for _, item in drawn])
+        vectors = task.lm.vectors(asked.prompts([history for history, _ in examples]))
+    targets = torch.tensor([item for _, item in examples])
 
-    def loss_of():
-        rows = torch.from_numpy(rng.integers(len(drawn), size=budget.size))
+    def loss_of() -> tuple[Tensor, int]:
+        rows = torch.from_numpy(rng.integers(len(examples), size=budget.size))
         return F.cross_entropy(top(vectors[rows]), targets[rows]), budget.size
 
-    new = list(top.parameters())
-    return task.tuned({"head": new}, budget, added={"head": new}, loss_of=loss_of, head=top)
+    return task.tune({"head": list(top.parameters())}, budget, loss_of=loss_of, head=top)
 
 
 def item_bias(task: Task) -> Adapted:
@@ -88,56 +90,51 @@ def item_bias(task: Task) -> Adapted:
     how often labelled users took it).
     """
     start = time.perf_counter()
-    counts = np.bincount(
-        np.concatenate([*task.histories, []]).astype(np.int64), minlength=task.n_items
-    )
-    out = Adapted(
-        task.lm,
-        task.words,
-        task.n_items,
-        SEQUENTIAL[0],
-        bias=np.log1p(counts),
-        n_trainable=task.n_items,
-    )
+    items = np.concatenate([*task.histories, []]).astype(np.int64)
+    counts = np.bincount(items, minlength=task.n_items)
+    bias = np.log1p(counts)
+    out = Adapted(task.lm, task.words, task.n_items, SEQUENTIAL[0], bias=bias)
     return replace(
         out,
-        moved={**out.moved, "head": float(np.linalg.norm(out.bias))},
+        moved={**out.moved, "head": float(np.linalg.norm(bias))},
+        n_trainable=task.n_items,
         seconds=time.perf_counter() - start,
         flops=float(counts.sum()),
     )
 
 
 class Adapter(nn.Module):
-    """h + up(gelu(down h)): a bottleneck behind a layer (Houlsby et al. 2019, arXiv 1902.00751;
-    PeterRec's model patch, Yuan et al. 2020).
+    """h + up(gelu(down h)): a bottleneck behind a layer.
 
     ``up`` starts at 0, so an untrained adapter changes nothing.
+
+    Source: Houlsby et al. 2019, arXiv 1902.00751; PeterRec's model patch, Yuan et al. 2020.
     """
 
     def __init__(self, width: int, bottleneck: int):
         super().__init__()
-        self.down, self.up = nn.Linear(width, bottleneck), nn.Linear(bottleneck, width)
+        self.down = nn.Linear(width, bottleneck)
+        self.up = nn.Linear(bottleneck, width)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)
 
-    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+    def forward(self, hidden: Tensor) -> Tensor:
         return hidden + self.up(F.gelu(self.down(hidden)))
 
 
-def insert_adapters(lm: LanguageModel, bottleneck: int, seed: int = 0) -> list[nn.Parameter]:
-    """One `Adapter` behind every layer of the model, in place; returns the new parameters."""
-    layers = [layer for stack in layer_stacks(lm) for layer in stack]
-    if any(hasattr(layer, "kit_adapter") for layer in layers):
-        raise InputError(
-            f"adapters: {lm.name} has adapters already; start from the model without them,"
-            f" load_language_model({lm.name!r})"
-        )
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        for layer in layers:
-            layer.kit_adapter = Adapter(lm.width, bottleneck).to(lm.device)
-            layer.register_forward_hook(_through_adapter)
-    return [parameter for layer in layers for parameter in layer.kit_adapter.parameters()]
+def insert_adapters(layers: Iterable[nn.Module], width: int, bottleneck: int) -> list[Adapter]:
+    """One `Adapter` behind each layer, in place; returns them."""
+    adapters = []
+    for layer in layers:
+        if hasattr(layer, "kit_adapter"):
+            raise InputError(
+                "adapters: the model has adapters already; start from the model without them, as"
+                " load_language_model gives it"
+            )
+        layer.kit_adapter = Adapter(width, bottleneck).to(next(layer.parameters()).device)
+        layer.register_forward_hook(_through_adapter)
+        adapters.append(layer.kit_adapter)
+    return adapters
 
 
 def _through_adapter(layer: nn.Module, arguments: tuple, output):
@@ -147,11 +144,16 @@ def _through_adapter(layer: nn.Module, arguments: tuple, output):
 
 
 def adapters(task: Task, bottleneck: int | None = None) -> Adapted:
-    """Small networks between frozen layers (fine-tuning of an extra part). bottleneck: inner width,
-    a quarter of the model's.
+    """Small networks between frozen layers (fine-tuning of an extra part).
+
+    ``bottleneck``: inner width (default: a quarter of the model's).
     """
-    new = insert_adapters(task.lm, bottleneck or task.lm.width // 4, task.seed)
-    return task.tuned({"head": new}, task.plan(1e-3), added={"head": new})
+    width = task.lm.width
+    layers = [layer for stack in layer_stacks(task.lm) for layer in stack]
+    with torch.random.fork_rng():
+        torch.manual_seed(task.seed)
+        new = nn.ModuleList(insert_adapters(layers, width, bottleneck or width // 4))
+    return task.tune({"head": list(new.parameters())}, task.budget_or(1e-3))
 
 
 def lora(task: Task, rank: int = 4) -> Adapted:
@@ -160,13 +162,12 @@ def lora(task: Task, rank: int = 4) -> Adapted:
     """
     from peft import LoraConfig, inject_adapter_in_model
 
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear")
     with torch.random.fork_rng():
         torch.manual_seed(task.seed)
-        task.lm.model = inject_adapter_in_model(
-            LoraConfig(r=rank, lora_alpha=2 * rank, target_modules="all-linear"), task.lm.model
-        )
+        task.lm.model = inject_adapter_in_model(config, task.lm.model)
     new = [parameter for name, parameter in task.lm.model.named_parameters() if "lora_" in name]
-    return task.tuned({"head": new}, task.plan(1e-3), added={"head": new})
+    return task.tune({"head": new}, task.budget_or(1e-3))
 
 
 def layer_stacks(lm: LanguageModel) -> list[nn.ModuleList]:

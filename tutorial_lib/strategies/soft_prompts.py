@@ -1,6 +1,4 @@
-"""Prompts made of vectors: trained by gradient, in front of a model that stays frozen, or moves in
-a second stage.
-"""
+"""Prompts made of vectors, tuned in front of a model that is frozen, or moves in a second stage."""
 
 from __future__ import annotations
 
@@ -13,13 +11,14 @@ from tutorial_lib.language.prompts import SEQUENTIAL, Template
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
+from tutorial_lib.strategies.tuning import movement, snapshot
 
 WORDING = SEQUENTIAL[0]  # its words are what soft prompts start from
 
 
 def opening_ids(lm: LanguageModel, template: Template, noun: str, plural: str) -> list[int]:
     """Tokens of a prompt up to the history, start token included."""
-    opening = (template.around("history") or [None])[0]
+    opening, _ = template.around("history") or (None, None)
     if opening is None or Template(template.family, opening, "").gaps - {"noun", "plural"}:
         raise InputError(
             f"template {template.source!r}: a soft prompt starts from the words up to {{history}};"
@@ -36,41 +35,43 @@ def opening_ids(lm: LanguageModel, template: Template, noun: str, plural: str) -
 
 
 class SoftPrompt(nn.Module):
-    """Vectors [P, D] in front of the text (Lester et al. 2021, arXiv 2104.08691), kept by `peft`'s
-    PromptEmbedding or PromptEncoder.
+    """Vectors [P, D] in front of the text, kept by `peft`'s PromptEmbedding or PromptEncoder.
+
+    Source: Lester et al. 2021, arXiv 2104.08691.
     """
 
     def __init__(self, encoder: nn.Module, length: int):
         super().__init__()
-        self.encoder, self.length = encoder, length
+        self.encoder = encoder
+        self.length = length
 
     def forward(self) -> Tensor:
-        return self.encoder(torch.arange(self.length, device=next(self.parameters()).device)[None])[
-            0
-        ]
+        index = torch.arange(self.length, device=next(self.parameters()).device)
+        return self.encoder(index[None])[0]
 
 
 class DeepPrefix(nn.Module):
-    """Keys and values in front of every layer's own (Li & Liang 2021, arXiv 2101.00190), kept by
-    `peft`'s PrefixEncoder.
+    """Keys and values in front of every layer's own, kept by `peft`'s PrefixEncoder.
+
+    Source: Li & Liang 2021, arXiv 2101.00190.
     """
 
     def __init__(self, encoder: nn.Module, length: int, layers: int, heads: int):
         super().__init__()
-        self.encoder, self.length, self.layers, self.heads = encoder, length, layers, heads
+        self.encoder = encoder
+        self.length = length
+        self.layers = layers
+        self.heads = heads
 
     def forward(self, rows: int):
         from transformers import DynamicCache
 
-        index = torch.arange(self.length, device=next(self.parameters()).device)[None]
-        flat = (
-            self.encoder(index)[0]
-            .view(self.length, 2 * self.layers, self.heads, -1)
-            .permute(1, 2, 0, 3)
-        )  # [2 layers, heads, P, size]
-        cache = DynamicCache()
+        index = torch.arange(self.length, device=next(self.parameters()).device)
+        flat = self.encoder(index[None])[0].view(self.length, 2 * self.layers, self.heads, -1)
+        parts = flat.permute(1, 2, 0, 3)[:, None].expand(-1, rows, -1, -1, -1)
+        cache = DynamicCache()  # for each layer, keys and values [rows, heads, P, size]
         for layer in range(self.layers):
-            cache.update(*(flat[2 * layer + i].expand(rows, -1, -1, -1) for i in (0, 1)), layer)
+            cache.update(parts[2 * layer], parts[2 * layer + 1], layer)
         return cache
 
 
@@ -97,12 +98,13 @@ def soft_prompt(task: Task, template: Template = WORDING) -> Adapted:
     """Only the vectors of the prompt move; they start as the words of a hard prompt (fixed-PTM
     prompt tuning).
     """
-    new = add_soft_prompt(
-        task.lm, opening_ids(task.lm, template, task.words.noun, task.words.plural)
-    )
-    return task.tuned(
-        {"prompt": new}, task.plan(1e-2), added={"prompt": new}, template=_rest(template)
-    )
+    new = _from_words(task, template)
+    return task.tune({"prompt": new}, task.budget_or(1e-2), template=_rest(template))
+
+
+def _from_words(task: Task, template: Template) -> list[nn.Parameter]:
+    tokens = opening_ids(task.lm, template, task.words.noun, task.words.plural)
+    return add_soft_prompt(task.lm, tokens)
 
 
 def p_tuning(task: Task, length: int = 8) -> Adapted:
@@ -128,8 +130,7 @@ def p_tuning(task: Task, length: int = 8) -> Adapted:
     with torch.random.fork_rng():
         torch.manual_seed(task.seed)
         lm.soft = SoftPrompt(PromptEncoder(config), length)
-    new = list(lm.soft.parameters())
-    return task.tuned({"prompt": new}, task.plan(5e-3), added={"prompt": new})
+    return task.tune({"prompt": list(lm.soft.parameters())}, task.budget_or(5e-3))
 
 
 def prefix(task: Task, template: Template = WORDING) -> Adapted:
@@ -141,66 +142,53 @@ def prefix(task: Task, template: Template = WORDING) -> Adapted:
 
     lm = task.lm
     tokens = opening_ids(lm, template, task.words.noun, task.words.plural)
+    ids = torch.tensor([tokens], device=lm.device)
     with torch.no_grad():
-        cache = lm.model(
-            input_ids=torch.tensor([tokens], device=lm.device), use_cache=True
-        ).past_key_values
-    parts = torch.stack(
-        [part[0] for layer in cache.layers for part in (layer.keys, layer.values)]
-    )  # [2 layers, heads, P, size]
-    layers, heads, size = len(cache.layers), parts.shape[1], parts.shape[3]
+        cache = lm.model(input_ids=ids, use_cache=True).past_key_values
+    parts = [part[0] for layer in cache.layers for part in (layer.keys, layer.values)]
+    start = torch.stack(parts).permute(2, 0, 1, 3)  # [P, 2 layers, heads, size]
+    length, _, heads, size = start.shape
     config = PrefixTuningConfig(
         task_type="CAUSAL_LM",
-        num_virtual_tokens=len(tokens),
+        num_virtual_tokens=length,
         token_dim=heads * size,
-        num_layers=layers,
+        num_layers=len(cache.layers),
         num_attention_heads=heads,
     )
     encoder = PrefixEncoder(config)
-    encoder.load_prompt_embeddings(parts.permute(2, 0, 1, 3).reshape(len(tokens), -1))
-    lm.deep = DeepPrefix(encoder, len(tokens), layers, heads)
+    encoder.load_prompt_embeddings(start.reshape(length, -1))
+    lm.deep = DeepPrefix(encoder, length, len(cache.layers), heads)
     new = list(lm.deep.parameters())
-    return task.tuned(
-        {"prompt": new}, task.plan(3e-3), added={"prompt": new}, template=_rest(template)
-    )
+    return task.tune({"prompt": new}, task.budget_or(3e-3), template=_rest(template))
 
 
 def pepler(task: Task, template: Template = WORDING) -> Adapted:
     """First the prompt with the model frozen, then both (PEPLER's sequential tuning, Li et al.
     2022, arXiv 2202.07371).
     """
-    new = add_soft_prompt(
-        task.lm, opening_ids(task.lm, template, task.words.noun, task.words.plural)
-    )
-    before = [parameter.detach().clone() for parameter in new]
-    first = task.tuned(
-        {"prompt": new},
-        task.plan(1e-2, epochs=1.0, shortest=8, longest=30),
-        added={"prompt": new},
+    prompt = {"prompt": _from_words(task, template)}
+    before = snapshot(prompt)
+    first = task.tune(
+        prompt,
+        task.budget_or(1e-2, epochs=1.0, shortest=8, longest=30),
         template=_rest(template),
     )
-    if task.on_step:
-        tell, told = task.on_step, len(first.losses)
-        task.on_step = lambda step, loss: tell(told + step, loss)
-    second = task.tuned(
-        {"prompt": new, "backbone": task.backbone},
-        task.plan(1e-4, epochs=3.0, shortest=16, longest=90),
-        added={"prompt": new},
+    on_step = task.on_step
+    if on_step:
+        task.on_step = lambda step, loss: on_step(len(first.losses) + step, loss)
+    second = task.tune(
+        {**prompt, "backbone": task.backbone},
+        task.budget_or(1e-4, epochs=3.0, shortest=16, longest=90),
         template=_rest(template),
     )
-    change = (
-        sum(
-            (now.detach() - then).double().pow(2).sum().item()
-            for now, then in zip(new, before, strict=True)
-        )
-        ** 0.5
-    )
-    second.moved["prompt"] = change
-    second.seconds, second.flops = first.seconds + second.seconds, first.flops + second.flops
+    second.moved |= movement(before, prompt)
+    second.seconds += first.seconds
+    second.flops += first.flops
     second.losses = first.losses + second.losses
     return second
 
 
 def _rest(template: Template) -> Template:
     """The template without the words that the vectors stand for."""
-    return Template(template.family, "{history}" + template.around("history")[1], template.target)
+    _, after = template.around("history") or ("", "")
+    return Template(template.family, "{history}" + after, template.target)

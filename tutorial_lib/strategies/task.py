@@ -2,33 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
+import torch
 import torch.nn as nn
+import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser
 from tutorial_lib.models.language_models import LanguageModel
-from tutorial_lib.strategies.adapted import BARE, Adapted
+from tutorial_lib.strategies.adapted import BARE, TEMPERATURE, Adapted
 from tutorial_lib.strategies.tuning import (
     Budget,
     count_windows,
     movement,
-    only,
     snapshot,
     tune,
     windows,
 )
 
+Loss = Callable[[], tuple[Tensor, int]]  # draws a batch: its mean loss, and the tokens read
+
 
 @dataclass
 class Task:
-    """lm: a copy that may be changed. histories: training parts of the labelled users. budget: None
-    for the strategy's own. on_step: told after each step. dataset: for item attributes and reviews,
-    where a strategy uses them; users: codes of the labelled users.
+    """What one call of `adapt` works on.
+
+    Attributes:
+        lm: a copy that may be changed.
+        words: how items are written.
+        histories: training parts of the labelled users.
+        n_items: size of the catalogue.
+        seed: of everything that is drawn.
+        budget: None for the strategy's own.
+        on_step: called with step and loss after each step.
+        dataset: for item attributes and reviews, where a strategy uses them.
+        users: codes of the labelled users.
     """
 
     lm: LanguageModel
@@ -38,89 +51,104 @@ class Task:
     seed: int
     budget: Budget | None = None
     on_step: Callable[[int, float], None] | None = None
-    dataset: object = None
-    users: np.ndarray | None = None
+    dataset: Any = None
+    users: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
         self.backbone = list(self.lm.model.parameters())  # before anything is added
 
-    def plan(self, learning_rate: float, **more) -> Budget:
+    def budget_or(self, learning_rate: float, **more) -> Budget:
         """The budget asked for, or the strategy's own."""
         return self.budget or Budget(learning_rate, **more)
 
-    def examples(self, rng: np.random.Generator):
+    def examples(self, rng: np.random.Generator) -> Iterator[tuple[list[int], int]]:
         """Endless (history, next item) of the labelled users."""
         return windows(self.histories, self.words.limit, rng)
 
-    def tuned(
+    def tune(
         self,
-        chosen: dict[str, Sequence[nn.Parameter]],
+        moving: dict[str, list[nn.Parameter]],
         budget: Budget,
         *,
         template: Template = BARE,
-        added: dict[str, Sequence[nn.Parameter]] | None = None,
-        loss_of: Callable[[], tuple[Tensor, int]] | None = None,
-        **more,
+        loss_of: Loss | None = None,
+        **fields,
     ) -> Adapted:
-        """Tune ``chosen`` parameters (by group) and account for it. added: parameters that are new,
-        by group; template: how the model is asked, in tuning and afterwards; loss_of: in place of
-        the next-item loss; more: fields of `Adapted`.
+        """Tune parameters and account for it.
+
+        Args:
+            moving: parameters by group; those outside "backbone" are new.
+            budget: how long and how fast.
+            template: how the model is asked, in tuning and afterwards.
+            loss_of: in place of the next-item loss.
+            **fields: of `Adapted`.
         """
-        groups = {
-            "backbone": self.backbone,
-            **{name: list(group) for name, group in (added or {}).items()},
-        }
-        out = Adapted(self.lm, self.words, self.n_items, template, **more)
+        out = Adapted(self.lm, self.words, self.n_items, template, **fields)
+        if loss_of is None:
+            examples = self.examples(np.random.default_rng([self.seed, 1]))
+            loss_of = next_item_loss(out, examples, budget.size)
+        groups = {**moving, "backbone": self.backbone}
         before = snapshot(groups)
-        only(self.lm.model, [parameter for group in chosen.values() for parameter in group])
-        told = tune(
-            {name: list(group) for name, group in chosen.items()},
-            loss_of
-            or next_item_loss(
-                out, self.examples(np.random.default_rng([self.seed, 1])), budget.size
-            ),
-            budget,
-            budget.steps(count_windows(self.histories, self.words.limit)),
-            on_step=self.on_step,
-            seed=self.seed,
-        )
-        moved = movement(before, groups)
-        trainable = sum(parameter.numel() for group in chosen.values() for parameter in group)
-        only(self.lm.model)
+        parameters = [parameter for group in moving.values() for parameter in group]
+        self.lm.model.requires_grad_(False)
+        for parameter in parameters:
+            parameter.requires_grad_(True)
+        steps = budget.steps(count_windows(self.histories, self.words.limit))
+        tuned = tune(parameters, loss_of, budget, steps, on_step=self.on_step, seed=self.seed)
+        self.lm.model.requires_grad_(False)
         return replace(
             out,
-            moved=moved,
-            n_trainable=trainable,
-            seconds=told.seconds,
-            flops=told.flops,
-            losses=told.losses,
+            moved={**out.moved, **movement(before, groups)},
+            n_trainable=sum(parameter.numel() for parameter in parameters),
+            seconds=tuned.seconds,
+            flops=tuned.flops,
+            losses=tuned.losses,
         )
 
 
-def next_item_loss(asked: Adapted, examples, size: int) -> Callable[[], tuple[Tensor, int]]:
-    """A function that draws a batch and gives (loss, tokens read).
-
-    Causal models learn every title of the text, as in pre-training; others the title that follows;
-    encoders to tell it from the others of the batch.
-    """
+def next_item_loss(asked: Adapted, examples: Iterator[tuple], size: int) -> Loss:
+    """The loss of the title that follows a history; for encoders, of telling it from others."""
 
     def loss_of() -> tuple[Tensor, int]:
         drawn = [next(examples) for _ in range(size)]
-        prompts, items = (
-            [asked.prompt(history) for history, _ in drawn],
-            [item for _, item in drawn],
-        )
-        targets = [asked.words.titles[item] for item in items]
-        tokens = sum(
-            map(
-                len,
-                asked.lm.tokenizer(
-                    [f"{p} {t}" for p, t in zip(prompts, targets, strict=True)], verbose=False
-                )["input_ids"],
-            )
-        )
+        prompts = [asked.prompt(history) for history, _ in drawn]
+        items = [item for _, item in drawn]
+        titles = [asked.words.titles[item] for item in items]
         if asked.lm.kind == "encoder":
-            return asked.vector_loss(prompts, items), tokens
-        return asked.lm.loss(prompts, targets, whole=asked.lm.kind == "causal"), tokens
+            loss = contrastive_loss(asked.lm.vectors(prompts), asked.lm.vectors(titles), items)
+            return loss, count_tokens(asked.lm, prompts, titles)
+        return text_loss(asked.lm, prompts, titles)
 
     return loss_of
+
+
+def text_loss(
+    lm: LanguageModel, sources: Sequence[str], targets: Sequence[str]
+) -> tuple[Tensor, int]:
+    """Mean loss of targets after their sources, and the tokens read.
+
+    Causal models learn the whole text, as in pre-training; others the target.
+    """
+    loss = lm.loss(sources, targets, whole=lm.kind == "causal")
+    return loss, count_tokens(lm, sources, targets)
+
+
+def count_tokens(lm: LanguageModel, sources: Sequence[str], targets: Sequence[str]) -> int:
+    """Tokens of all sources with their targets."""
+    texts = [f"{source} {target}" for source, target in zip(sources, targets, strict=True)]
+    return sum(len(ids) for ids in lm.tokenizer(texts, verbose=False)["input_ids"])
+
+
+def contrastive_loss(histories: Tensor, titles: Tensor, items: Sequence[int]) -> Tensor:
+    """Which of the titles of this batch follows which history? Cross-entropy over the batch.
+
+    Args:
+        histories: vectors, [B, D].
+        titles: vectors of the items that follow, [B, D].
+        items: their codes; the same item elsewhere in the batch is not a wrong answer.
+
+    Source: Radford et al. 2021 (arXiv 2103.00020).
+    """
+    logits = histories @ titles.T / TEMPERATURE
+    same = torch.tensor(np.equal.outer(items, items)) & ~torch.eye(len(items), dtype=torch.bool)
+    return F.cross_entropy(logits.masked_fill(same, -torch.inf), torch.arange(len(items)))

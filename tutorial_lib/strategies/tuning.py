@@ -1,12 +1,10 @@
-"""The one loop that every strategy tunes with, the examples it sees, and the measure of what it
-moved.
-"""
+"""How every strategy tunes: for how long, on whose examples, and what has moved in the end."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,18 +15,19 @@ from torch import Tensor
 from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
 from tutorial_lib.training import descend
 
-GROUPS = (
-    "backbone",
-    "prompt",
-    "head",
-)  # pre-trained weights; vectors in front of the text; everything added behind or between
-
 
 @dataclass(frozen=True)
 class Budget:
-    """How long a strategy tunes. epochs: passes over the windows of the labelled users, but at
-    least ``shortest`` and at most ``longest`` steps of ``size`` examples. learning_rate: highest; a
-    warm-up over a tenth of the steps, then a fall to 0 along a cosine.
+    """How long and how fast a strategy tunes.
+
+    Args:
+        learning_rate: highest; a warm-up over a tenth of the steps, then a fall to 0 along a
+            cosine.
+        epochs: passes over the windows of the labelled users, within the bounds that follow.
+        shortest: fewest steps.
+        longest: most steps.
+        size: examples in a step.
+        weight_decay: of AdamW.
     """
 
     learning_rate: float
@@ -51,14 +50,13 @@ class Budget:
             )
 
     def steps(self, windows: int) -> int:
+        """How many steps are taken, given the number of windows."""
         return int(np.clip(round(self.epochs * windows / self.size), self.shortest, self.longest))
 
 
 @dataclass(frozen=True)
 class Tuned:
-    """losses: one a step, nats a token. seconds, flops: of the tuning; flops are counted in one
-    step and scaled by the number of tokens.
-    """
+    """What tuning gave: losses (nats per token, one per step), seconds, and FLOPs."""
 
     losses: list[float]
     seconds: float
@@ -66,13 +64,14 @@ class Tuned:
 
 
 def labelled_users(split, labels: int, seed: int) -> np.ndarray:
-    """``labels`` rows of the split, drawn at random: whose training histories may be used. Smaller
-    draws are part of larger ones.
+    """``labels`` rows of the split, drawn at random: whose training histories may be used.
+
+    Smaller draws are part of larger ones.
     """
     check_seed("adapt", seed)
     check_whole("adapt", 0, labels=labels)
     able = np.flatnonzero([len(history) > 1 for history in split.train])
-    if not 0 <= labels <= len(able):
+    if labels > len(able):
         raise InputError(
             f"adapt(labels={labels}): expected 0..{len(able)}, the users of this split with two or"
             " more training items"
@@ -81,11 +80,9 @@ def labelled_users(split, labels: int, seed: int) -> np.ndarray:
 
 
 def windows(
-    histories: Sequence[Sequence[int]], limit: int, rng: np.random.Generator
+    histories: Sequence[np.ndarray], limit: int, rng: np.random.Generator
 ) -> Iterator[tuple[list[int], int]]:
-    """Endless (history, next item) from the labelled users, each user as often as they have windows
-    of ``limit`` + 1 items.
-    """
+    """Endless (history, next item), each user as often as they have windows of ``limit`` + 1."""
     weights = np.array([max(1.0, len(history) / (limit + 1)) for history in histories])
     while True:
         for row in rng.choice(len(histories), size=256, p=weights / weights.sum()):
@@ -94,13 +91,13 @@ def windows(
             yield items[max(0, end - limit) : end], items[end]
 
 
-def count_windows(histories: Sequence[Sequence[int]], limit: int) -> int:
+def count_windows(histories: Sequence[np.ndarray], limit: int) -> int:
     """How many examples one pass over the labelled users holds."""
     return sum(max(1, round(len(history) / (limit + 1))) for history in histories)
 
 
 def tune(
-    parameters: dict[str, list[nn.Parameter]],
+    parameters: Sequence[nn.Parameter],
     loss_of: Callable[[], tuple[Tensor, int]],
     budget: Budget,
     steps: int,
@@ -108,21 +105,23 @@ def tune(
     on_step: Callable[[int, float], None] | None = None,
     seed: int = 0,
 ) -> Tuned:
-    """Move ``parameters`` (by group) against the gradient of ``loss_of()`` -> (mean loss, tokens
-    read), ``steps`` times.
+    """Move parameters against the gradient of a loss.
 
-    Only these parameters get a gradient. on_step: called with the number of the step from 1, and
-    its loss.
+    Args:
+        parameters: what moves.
+        loss_of: draws a batch and gives its mean loss, and how many tokens were read.
+        budget: learning rate and weight decay.
+        steps: how many.
+        on_step: called with the number of the step, from 1, and its loss.
+        seed: of what the model draws.
     """
     from torch.utils.flop_counter import FlopCounterMode
 
-    chosen = [parameter for group in parameters.values() for parameter in group]
-    if not chosen:
-        raise InputError("tune: no parameters to move")
     optimizer = torch.optim.AdamW(
-        chosen, lr=budget.learning_rate, betas=(0.9, 0.98), weight_decay=budget.weight_decay
+        parameters, lr=budget.learning_rate, betas=(0.9, 0.98), weight_decay=budget.weight_decay
     )
-    tokens, losses = [], []  # of each step
+    losses: list[float] = []
+    tokens: list[int] = []  # of each step
 
     def loss_of_step(_step: int) -> Tensor:
         loss, read = loss_of()
@@ -133,9 +132,9 @@ def tune(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         progress = (((step + 0.5) / steps, step) for step in range(steps))
-        taken = descend(chosen, optimizer, progress, loss_of_step, budget.learning_rate)
-        counter = FlopCounterMode(display=False)
-        with counter:  # counting slows a step down, so the first one stands for all
+        taken = descend(parameters, optimizer, progress, loss_of_step, budget.learning_rate)
+        # counting slows a step down, so the first one stands for all
+        with FlopCounterMode(display=False) as counter:
             first = next(taken)
         for step, loss in itertools.chain([first], taken):
             losses.append(loss.item())
@@ -145,37 +144,30 @@ def tune(
                 raise InputError(
                     f"tune: the loss is not finite at step {step + 1}; take a smaller learning rate"
                 )
-    for parameter in chosen:
-        parameter.grad = None  # as large as the parameter, and of no use any more
+    for parameter in parameters:
+        parameter.grad = None  # as large as the parameter, and no longer needed
     flops = counter.get_total_flops() / max(tokens[0], 1) * sum(tokens)
     return Tuned(losses, time.perf_counter() - start, flops)
 
 
-def only(model: nn.Module, chosen: Sequence[nn.Parameter] = ()) -> None:
-    """Let gradients flow to these parameters only."""
-    wanted = {id(parameter) for parameter in chosen}
-    for parameter in model.parameters():
-        parameter.requires_grad_(id(parameter) in wanted)
+Groups = Mapping[str, Sequence[nn.Parameter]]  # "backbone", "prompt", "head", ...: parameters
 
 
-def snapshot(groups: dict[str, list[nn.Parameter]]) -> dict[str, list[Tensor]]:
+def snapshot(groups: Groups) -> dict[str, list[Tensor]]:
     """Copies of all parameters, by group."""
     return {
         name: [parameter.detach().clone() for parameter in group] for name, group in groups.items()
     }
 
 
-def movement(
-    before: dict[str, list[Tensor]], groups: dict[str, list[nn.Parameter]]
-) -> dict[str, float]:
+def movement(before: Mapping[str, Sequence[Tensor]], groups: Groups) -> dict[str, float]:
     """L2 norm of the change of each group; exactly 0.0 where no bit has changed."""
-    out = {}
-    for name in GROUPS:
-        pairs = list(zip(before.get(name, ()), groups.get(name, ()), strict=True))
+    moved = {}
+    for name, group in groups.items():
         squares = [
             (new.detach() - old).double().pow(2).sum().item()
-            for old, new in pairs
+            for old, new in zip(before[name], group, strict=True)
             if not torch.equal(old, new)
         ]
-        out[name] = float(np.sqrt(sum(squares)))
-    return out
+        moved[name] = float(np.sqrt(sum(squares)))
+    return moved

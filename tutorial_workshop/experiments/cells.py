@@ -110,10 +110,10 @@ def default_strategies(dataset: str, lm: str, task: str = "next") -> list[str]:
     to score, only by name.
     """
     from tutorial_lib.strategies import strategies_for
-    from tutorial_lib.strategies.liking import LIKING
+    from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES
 
     if task == "like":
-        return [*LIKE_BASELINES, *LIKING]
+        return [*LIKE_BASELINES, *LIKE_STRATEGIES]
     known = split_of(dataset).dataset.truth is not None
     able = [
         name
@@ -143,11 +143,11 @@ def _check(
 ) -> int:
     """The number of users that "all" means."""
     from tutorial_lib.strategies import STRATEGIES
-    from tutorial_lib.strategies.liking import LIKING
+    from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES
 
     if task not in ("next", "like"):
         raise unknown_name("task", task, ("next", "like"))
-    known = [*LIKE_BASELINES, *LIKING] if task == "like" else [*BASELINES, *STRATEGIES]
+    known = [*LIKE_BASELINES, *LIKE_STRATEGIES] if task == "like" else [*BASELINES, *STRATEGIES]
     for name in strategies:
         if name not in known:
             raise unknown_name(f"strategy of the task {task!r}", name, known)
@@ -266,10 +266,11 @@ def run_likes(cell: Cell):
     """(what was fitted, per-user AUC over the last `HELD_OUT` ratings, seconds a user) of a cell of
     the task "like".
     """
-    from tutorial_lib.strategies.liking import LIKING, adapt_likes, rated_histories
+    from tutorial_lib.data.likes import rated_histories
+    from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES, adapt_likes
 
     split = split_of(cell.dataset, HELD_OUT)
-    if cell.strategy in LIKING:
+    if cell.strategy in LIKE_STRATEGIES:
         fitted = adapt_likes(language_model(cell.lm), split, cell.strategy, cell.labels, cell.seed)
     else:
         begin = time.perf_counter()

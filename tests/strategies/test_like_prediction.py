@@ -13,7 +13,13 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation.ratings import user_auc
 from tutorial_lib.models.like_baselines import LIKE_BASELINES
 from tutorial_lib.strategies import Budget
-from tutorial_lib.strategies.liking import LIKING, Liker, adapt_likes, means, sides
+from tutorial_lib.strategies.like_prediction import (
+    LIKE_STRATEGIES,
+    LikeHead,
+    adapt_likes,
+    mean_vectors,
+    newest_of_each_kind,
+)
 
 
 def planted(seed: int = 0) -> Dataset:
@@ -61,18 +67,20 @@ def test_dataset_without_ratings_is_one_line(split):
         rated_histories(hold_out_k(ds, 6, valid_k=1))
 
 
-def test_sides_are_the_newest_of_each_kind():
+def test_the_newest_of_each_kind_are_read():
     history = Rated(np.arange(30), np.arange(30) % 3 == 0)
-    liked, disliked = sides(history)
+    liked, disliked = newest_of_each_kind(history)
     assert (
         liked.tolist() == [6, 9, 12, 15, 18, 21, 24, 27]
         and disliked.tolist() == [17, 19, 20, 22, 23, 25, 26, 28, 29][1:]
     )
-    empty = means([Rated(np.array([], dtype=int), np.array([], dtype=bool))], torch.ones(30, 4))
+    empty = mean_vectors(
+        [Rated(np.array([], dtype=int), np.array([], dtype=bool))], torch.ones(30, 4)
+    )
     assert all((part == 0).all() and part.shape == (1, 4) for part in empty)
 
 
-def test_untrained_liker_prefers_what_is_near_to_the_liked():
+def test_an_untrained_head_prefers_what_is_near_to_the_liked():
     """The zero-shot rule, by hand: cosine to the liked minus cosine to the disliked, over four
     temperatures.
     """
@@ -81,7 +89,7 @@ def test_untrained_liker_prefers_what_is_near_to_the_liked():
         torch.tensor([[0.0, 1.0]]),
         torch.tensor([[0.6, 0.8]]),
     )
-    assert Liker(2)(liked, disliked, item).item() == pytest.approx((0.6 - 0.8) / (4 * 0.05))
+    assert LikeHead(2)(liked, disliked, item).item() == pytest.approx((0.6 - 0.8) / (4 * 0.05))
 
 
 def test_a_planted_taste_is_found_by_the_head_and_not_by_item_counts(split):
@@ -93,7 +101,7 @@ def test_a_planted_taste_is_found_by_the_head_and_not_by_item_counts(split):
     assert abs(score(LIKE_BASELINES["random"]().fit(split), split) - 0.5) < 0.12
 
 
-@pytest.mark.parametrize("strategy", LIKING)
+@pytest.mark.parametrize("strategy", LIKE_STRATEGIES)
 def test_what_may_move_moves_and_nothing_else(split, strategy):
     lm = tiny("encoder")
     before = {name: value.clone() for name, value in lm.model.state_dict().items()}
@@ -120,7 +128,7 @@ def test_what_may_move_moves_and_nothing_else(split, strategy):
 def test_same_seed_same_scores_and_labels_are_all_that_is_seen(split):
     """Ratings of unlabelled users, or held-out ones, must not reach the fit."""
     first, again = (adapt_likes(tiny("encoder"), split, "head", labels=5, seed=2) for _ in range(2))
-    assert torch.equal(first.liker.map.weight, again.liker.map.weight)
+    assert torch.equal(first.head.map.weight, again.head.map.weight)
     ds = planted()
     known = {(user, item) for user, row in zip(split.users, split.train) for item in row}
     labelled = set(np.random.default_rng([2, 64]).permutation(len(split.users))[:5])
@@ -132,7 +140,7 @@ def test_same_seed_same_scores_and_labels_are_all_that_is_seen(split):
         seen, ds.interactions["rating"], 7.0 - ds.interactions["rating"]
     )
     other = adapt_likes(tiny("encoder"), hold_out_k(ds, 6, valid_k=1), "head", labels=5, seed=2)
-    assert torch.equal(first.liker.map.weight, other.liker.map.weight)
+    assert torch.equal(first.head.map.weight, other.head.map.weight)
 
 
 @pytest.mark.parametrize(
