@@ -66,32 +66,16 @@ def untrained(
     import transformers as t
 
     pad, start, end = special.get("pad", 0), special.get("start", 1), special.get("end", 2)
-    tokens = {
-        "vocab_size": vocabulary,
-        "pad_token_id": pad,
-        "bos_token_id": start,
-        "eos_token_id": end,
-    }
+    tokens = {"pad_token_id": pad, "bos_token_id": start, "eos_token_id": end}
+    tokens["vocab_size"] = vocabulary
     sizes = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads}
     if name == "kit-gpt":
-        config = t.LlamaConfig(
-            **tokens,
-            **sizes,
-            intermediate_size=344 * width // 128,
-            max_position_embeddings=1024,
-            tie_word_embeddings=True,
-        )
-        return t.LlamaForCausalLM(config)
+        sizes |= {"intermediate_size": 344 * width // 128, "max_position_embeddings": 1024}
+        return t.LlamaForCausalLM(t.LlamaConfig(**tokens, **sizes, tie_word_embeddings=True))
     if name == "kit-bert":
-        config = t.ModernBertConfig(
-            **tokens,
-            **sizes,
-            intermediate_size=2 * width,
-            max_position_embeddings=512,
-            global_attn_every_n_layers=1,
-            cls_token_id=start,
-            sep_token_id=end,
-        )
+        sizes |= {"intermediate_size": 2 * width, "max_position_embeddings": 512}
+        tokens |= {"cls_token_id": start, "sep_token_id": end}
+        config = t.ModernBertConfig(**tokens, **sizes, global_attn_every_n_layers=1)
         return t.ModernBertForMaskedLM(config)
     if name == "kit-t5":
         config = t.T5Config(
@@ -151,21 +135,21 @@ def pretrain(
     model, optimizer = accelerator.prepare(model, optimizer)
     rng = np.random.default_rng(seed)
     batches = text_batches(name, corpus, tokenizer, recipe.documents, recipe.batch_tokens, rng)
-    card = {
-        "name": name,
-        "seed": seed,
-        "recipe": asdict(recipe),
-        "corpus_sha256": corpus.sha256(recipe.documents),
-        **_train(model.train(), optimizer, accelerator, batches, recipe, on_step),
-    }
+    card = {"name": name, "seed": seed, "recipe": asdict(recipe)}
+    card["corpus_sha256"] = corpus.sha256(recipe.documents)
+    card |= _train(model.train(), optimizer, accelerator, batches, recipe, on_step)
     if accelerator.is_main_process:
-        model = accelerator.unwrap_model(model)
-        model.eval().half().save_pretrained(out)
-        tokenizer.save_pretrained(out)
-        parameters = sum(parameter.numel() for parameter in model.parameters())
-        write_whole(out / "card.json", (json.dumps(card, indent=1) + "\n").encode())
-        write_whole(out / "README.md", model_card(card, parameters).encode())
+        _write(out, accelerator.unwrap_model(model), tokenizer, card)
     return out
+
+
+def _write(out: Path, model, tokenizer, card: dict) -> None:
+    """The checkpoint, with float16 weights."""
+    model.eval().half().save_pretrained(out)
+    tokenizer.save_pretrained(out)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    write_whole(out / "card.json", (json.dumps(card, indent=1) + "\n").encode())
+    write_whole(out / "README.md", model_card(card, parameters).encode())
 
 
 def _train(model, optimizer, accelerator, batches, recipe: Recipe, on_step) -> dict:

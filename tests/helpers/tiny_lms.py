@@ -73,7 +73,7 @@ def catalogue() -> tuple[str, ...]:
 def prompts() -> tuple[str, ...]:
     """Of different lengths, one of them empty."""
     words = verbaliser(world(), limit=6)
-    histories = words.histories(split().test_history[:4])
+    histories = [words.history(history) for history in split().test_history[:4]]
     return (
         f"Someone enjoyed {histories[0]}; and then",
         f"{words.history([3])};",

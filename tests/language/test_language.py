@@ -55,7 +55,7 @@ def test_a_history_is_its_newest_titles_oldest_first():
     words = Verbaliser(("A", "B", "C", "D"), limit=3)
     assert words.history([0, 1, 2, 3]) == "B; C; D"
     assert words.history(np.array([3, 0])) == "D; A"
-    assert words.histories([[], [2], np.empty(0, dtype=np.int64)]) == [
+    assert [words.history(some) for some in ([], [2], np.empty(0, dtype=np.int64))] == [
         "nothing yet",
         "C",
         "nothing yet",

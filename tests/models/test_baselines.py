@@ -210,7 +210,7 @@ IMPOSSIBLE = [
 
 @pytest.mark.parametrize("make, message", IMPOSSIBLE, ids=[message for _, message in IMPOSSIBLE])
 def test_settings_that_are_no_numbers_are_refused(make, message):
-    """NaN passes every comparison that is written the wrong way round, and ends as a table of NaN."""
+    """NaN passes a comparison that is written the wrong way round, and ends as a table of NaN."""
     with pytest.raises(InputError, match=message):
         make()
 

@@ -266,7 +266,7 @@ def behind_vectors(lm, prompt: str, candidate: str) -> float:
 
 @pytest.mark.parametrize("name", ["soft", "deep"])
 def test_likelihood_behind_vectors_is_the_chain_rule_by_hand(name, request, monkeypatch):
-    """Positions and masks must count the vectors, in the prompt and in the packed candidates alike."""
+    """Positions and masks must count the vectors, in prompt and packed candidates alike."""
     lm, titles, prompts = request.getfixturevalue(name), tiny_lms.catalogue(), tiny_lms.prompts()
     found = log_likelihood(lm, prompts, titles).log_probability
     assert exact(found, naive_log_likelihood(lm, prompts, titles))
@@ -386,7 +386,7 @@ def test_a_trie_accepts_exactly_its_sequences(sequences, others):
         *(one[:-1] for one in sequences),
         *([*one, 0] for one in sequences),
     ):
-        assert trie.accepts(sequence) == (tuple(sequence) in known)
+        assert (trie.find(sequence) in trie.ends) == (tuple(sequence) in known)
         begins = any(one[: len(sequence)] == tuple(sequence) for one in known)
         assert (trie.find(sequence) is not None) == begins
     for number, sequence in enumerate(sequences):
@@ -467,7 +467,7 @@ def test_greedy_search_takes_the_likeliest_token_each_time():
     """One beam, step by step, by hand."""
     lm, titles = tiny_lms.lm("gpt2"), tiny_lms.catalogue()
     trie, prompt, written = catalogue_trie(lm, titles), tiny_lms.prompts()[1], []
-    while trie.children(trie.find(written)) and not trie.accepts(written):
+    while trie.children(trie.find(written)) and trie.find(written) not in trie.ends:
         with torch.no_grad():
             logits = lm.model(input_ids=torch.tensor([[*lm.prompt_ids(prompt), *written]])).logits[
                 0, -1

@@ -93,7 +93,7 @@ def test_a_causal_batch_never_sees_what_comes_later(seed, length):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_masked_modelling_never_sees_a_masked_item(seed):
-    """Other items under the masks: the same tokens, so the same scores of everything, bit for bit."""
+    """Other items under the masks: the same tokens, so the same scores, bit for bit."""
     objective, model, sequences = (
         Masked(ratio=0.4, keep="mask", last=0.2),
         network(),

@@ -212,8 +212,16 @@ def test_a_long_prompt_fits_into_roberta():
     import transformers as t
 
     torch.manual_seed(0)
-    config = t.RobertaConfig(vocab_size=600, hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
-                             max_position_embeddings=66, pad_token_id=0, bos_token_id=1)  # fmt: skip
+    config = t.RobertaConfig(
+        vocab_size=600,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=66,
+        pad_token_id=0,
+        bos_token_id=1,
+    )
     lm = language_models.LanguageModel(
         "roberta", "masked", t.RobertaForMaskedLM(config).eval(), tiny_lms.tokenizer()
     )
@@ -395,7 +403,7 @@ def test_a_folder_is_loaded_as_its_kind_with_its_weights(name, folders):
 
 
 def test_half_precision_is_read_as_float32(folders, tmp_path):
-    """Kit checkpoints are float16 files; likelihoods in float16 would be coarse, and slow on a CPU."""
+    """Kit checkpoints are float16 files; likelihoods in float16 would be coarse and slow."""
     lm = tiny_lms.tiny("kit-gpt")
     lm.model.half().save_pretrained(tmp_path)
     lm.tokenizer.save_pretrained(tmp_path)
@@ -496,8 +504,9 @@ def without_network(*names: str, home: Path) -> list:
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
-def test_what_cannot_be_loaded_is_told_in_one_line(tmp_path):
-    """With what to do about it, for each reason, and with no network to ask."""
+@pytest.mark.weekly
+def test_kit_models_need_no_network_and_what_cannot_be_loaded_is_one_line(tmp_path):
+    """A line with what to do about it, for each reason."""
     empty, broken, no_weights = (tmp_path / name for name in ("empty", "broken", "no-weights"))
     for folder in (empty, broken, no_weights):
         folder.mkdir()
@@ -512,7 +521,10 @@ def test_what_cannot_be_loaded_is_told_in_one_line(tmp_path):
         str(tmp_path / "absent"),
         "minilm",
     ]
-    found = dict(zip(names, without_network(*names, home=tmp_path / "home"), strict=True))
+    told = without_network(*KIT_MODELS, *names, home=tmp_path / "home")
+    kits = [tiny_lms.kit(name) for name in KIT_MODELS]
+    assert told[: len(kits)] == [[lm.kind, lm.n_parameters] for lm in kits]
+    found = dict(zip(names, told[len(kits) :], strict=True))
     assert all(
         isinstance(line, str) and len(line.splitlines()) == 1 and len(line) < 600
         for line in found.values()
@@ -598,11 +610,3 @@ def test_kit_model_is_small_and_of_its_kind(name):
     with torch.no_grad():
         trained, chance = (model.loss([f"{title};"], [title]).item() for model in (lm, lm.fresh()))
     assert trained < 0.7 * chance
-
-
-def test_kit_models_are_loaded_without_network(tmp_path):
-    """NEEDS THE KIT CHECKPOINTS: fails until they ship."""
-    kits = [tiny_lms.kit(name) for name in KIT_MODELS]
-    assert without_network(*KIT_MODELS, home=tmp_path) == [
-        [lm.kind, lm.n_parameters] for lm in kits
-    ]

@@ -265,7 +265,7 @@ def test_code_that_comes_with_a_model_is_never_run(model_type, where, tmp_path, 
 
 
 def test_a_tokenizer_larger_than_the_embedding(tmp_path):
-    """Else an index error in the middle of a comparison, at the first text that holds such a token."""
+    """Else an index error in the middle of a comparison, at the first such token."""
     folder = copied(tmp_path)
     lm = load_language_model(str(folder))
     lm.tokenizer.add_tokens(["<item-1>", "<item-2>"])
@@ -345,7 +345,7 @@ def test_an_encoder_without_its_pooler(tmp_path):
 
 
 def test_a_masked_model_with_heads_that_nobody_reads(tmp_path):
-    """bert-base-uncased: its file also holds the pooler and the head of next-sentence prediction."""
+    """bert-base-uncased: its file also holds pooler and head of next-sentence prediction."""
     import transformers
 
     sizes = {
@@ -362,7 +362,7 @@ def test_a_masked_model_with_heads_that_nobody_reads(tmp_path):
 
 
 def test_constants_of_old_files_are_passed_over(tmp_path):
-    """GPT-2's file of 2019 holds its causal mask, LLaMA's the frequencies of its rotary positions."""
+    """GPT-2's file of 2019 holds its causal mask, LLaMA's its rotary frequencies."""
 
     def old(weights):
         return weights | {

@@ -408,11 +408,11 @@ DAMAGE = {
         r"model\.json is missing; expected a folder written by save",
     ),
     "no weights": (lambda f: (f / "model.safetensors").unlink(), r"model\.safetensors is missing"),
-    "json cut short": (lambda f: cut(f, "model.json"), r"model\.json is no JSON"),
-    "json empty": (lambda f: cut(f, "model.json", 0), r"model\.json is no JSON"),
+    "json cut short": (lambda f: cut(f, "model.json"), r"model\.json is not JSON"),
+    "json empty": (lambda f: cut(f, "model.json", 0), r"model\.json is not JSON"),
     "json of bytes": (
         lambda f: (f / "model.json").write_bytes(b"\xff\xfe\x00"),
-        r"model\.json is no JSON",
+        r"model\.json is not JSON",
     ),
     "foreign json": (
         lambda f: (f / "model.json").write_text('{"model_type": "gpt2"}'),
@@ -457,7 +457,7 @@ DAMAGE = {
     ),
     "unknown objective": (
         lambda f: rewritten(f, objective={"class": "Telepathy"}),
-        r"'Telepathy', which is no objective",
+        r"'Telepathy', which is not an objective",
     ),
     "no objective": (
         lambda f: rewritten(f, objective={"ratio": 0.3}),
@@ -520,7 +520,7 @@ def test_a_save_that_fails_at_the_start_leaves_the_old_model(folder, models, spl
 
 @pytest.mark.parametrize("name", ["permuted", "masked"])
 def test_a_save_that_breaks_off_between_its_files_is_noticed(name, folder, models, monkeypatch):
-    """New weights beside the old model.json, which would fit by their shapes: the checksum tells."""
+    """New weights beside the old model.json would fit by their shapes: the checksum tells."""
     with monkeypatch.context() as patch, pytest.raises(OSError, match="No space left"):
         fail_at(patch, 2)
         models[name].save(folder)

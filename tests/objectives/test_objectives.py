@@ -27,8 +27,8 @@ from tutorial_lib.objectives import (
     Softmax,
     Vocabulary,
 )
-from tutorial_lib.training import Learner
 from tutorial_lib.objectives.batch import padded
+from tutorial_lib.training import Learner
 
 LENGTH, ITEMS = 4, 3
 VOCABULARY = Vocabulary(ITEMS)

@@ -38,8 +38,8 @@ from tutorial_lib.objectives import (
     SampledSoftmax,
     Softmax,
 )
-from tutorial_lib.training import Plan, rate, train
 from tutorial_lib.objectives.batch import batches, padded, windows
+from tutorial_lib.training import Plan, descend, rate, train
 
 ITEMS = 12
 
@@ -182,6 +182,54 @@ def test_padded():
 
 
 # --- the loop ---
+
+
+def test_descend_takes_the_steps_that_a_loop_written_out_takes():
+    """Rate, gradient, clipping, step: bit for bit, whatever gradient was there before."""
+    torch.manual_seed(0)
+    inputs, wanted = torch.randn(20, 4, 3), torch.randn(20, 4)
+    ours, theirs = torch.nn.Linear(3, 1), torch.nn.Linear(3, 1)
+    theirs.load_state_dict(ours.state_dict())
+    for model in (ours, theirs):
+        model.weight.grad = torch.ones(1, 3)
+    optimizer = torch.optim.AdamW(theirs.parameters(), lr=1.0)
+    expected = []
+    for step in range(20):
+        optimizer.param_groups[0]["lr"] = 0.3 * rate(step / 20)
+        optimizer.zero_grad()
+        loss = F.mse_loss(theirs(inputs[step])[:, 0], wanted[step])
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.5)
+        optimizer.step()
+        expected.append((step, loss.item()))
+    steps = descend(
+        ours.parameters(),
+        torch.optim.AdamW(ours.parameters(), lr=1.0),
+        ((step / 20, step) for step in range(20)),
+        lambda step: F.mse_loss(ours(inputs[step])[:, 0], wanted[step]),
+        0.3,
+        clip=0.5,
+    )
+    assert [(step, loss.item()) for step, loss in steps] == expected
+    assert same(weights(ours), weights(theirs))
+
+
+def test_descend_without_clipping_at_one_rate():
+    model = torch.nn.Linear(1, 1, bias=False)
+    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+    torch.nn.init.zeros_(model.weight)
+    slopes = [(0.0, 100.0), (0.9, 1.0)]
+    steps = descend(
+        model.parameters(),
+        optimizer,
+        slopes,
+        lambda slope: slope * model.weight.sum(),
+        0.5,
+        schedule=lambda progress: 1.0,
+        clip=math.inf,
+    )
+    assert [float(loss) for _, loss in steps] == [0.0, -50.0]
+    assert model.weight.item() == -50.5
 
 
 @each_objective
@@ -558,7 +606,8 @@ sys.path.insert(0, sys.argv[2])
 import test_training as t
 model = t.network()
 kill = lambda epoch: epoch.number == 2 and os.kill(os.getpid(), signal.SIGKILL)
-t.train(model, t.AM, t.sequences(), t.plan(epochs=4), seed=3, validate=t.away(model), on_epoch=kill, checkpoint=sys.argv[1])
+more = {"seed": 3, "validate": t.away(model), "on_epoch": kill, "checkpoint": sys.argv[1]}
+t.train(model, t.AM, t.sequences(), t.plan(epochs=4), **more)
 """
 
 
@@ -670,11 +719,14 @@ import test_training as t
 def run():
     from accelerate import Accelerator
     told = []
-    for name, questions in (("autoregressive", ()), ("joint", ("continues", "rearranged", "replaced"))):
+    all_questions = ("continues", "rearranged", "replaced")
+    for name, questions in (("autoregressive", ()), ("joint", all_questions)):
         model, objective = t.network(dropout=0.0, questions=questions), t.OBJECTIVES[name]
         history = t.train(model, objective, t.sequences(41), t.plan(batch_tokens=24), seed=0)
-        told.append(([e.loss for e in history], [e.predictions for e in history], {n: v.tolist() for n, v in model.state_dict().items()}))
-    return {"processes": Accelerator().num_processes, "main": Accelerator().is_main_process, "told": told}
+        trained = {n: v.tolist() for n, v in model.state_dict().items()}
+        told.append(([e.loss for e in history], [e.predictions for e in history], trained))
+    processes = Accelerator()
+    return {"processes": processes.num_processes, "main": processes.is_main_process, "told": told}
 
 if __name__ == "__main__":
     result = run()

@@ -60,9 +60,6 @@ class Verbaliser:
         titles = [self.titles[item] for item in list(items)[-self.limit :]]
         return self.separator.join(titles) or "nothing yet"
 
-    def histories(self, histories: Sequence[Sequence[int]]) -> list[str]:
-        return [self.history(history) for history in histories]
-
 
 def verbaliser(
     dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: int = 12, separator: str = "; "

@@ -13,8 +13,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.models.decoding import Trie, begin, expanded, stretched
+from tutorial_lib.models.decoding import begin, expanded, stretched
 from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.trie import Trie
 
 
 @dataclass(frozen=True)
@@ -163,12 +164,12 @@ def _search(
     """(tokens, log-probability) of finished hypotheses, at least ``beams`` of them if there are."""
     first, cache, more = begin(lm, prompt, room=longest)  # as in `log_likelihood`
     logits, cache = first[None], expanded(cache, 1)
-    open_: list[tuple[list[int], float]] = [([], 0.0)]  # hypotheses that go on
+    unfinished: list[tuple[list[int], float]] = [([], 0.0)]
     finished: list[tuple[list[int], float]] = []
     for step in range(longest + 1):
         logp = F.log_softmax(logits.float(), dim=-1)
         options = []  # (total, row, token)
-        for row, (tokens, total) in enumerate(open_):
+        for row, (tokens, total) in enumerate(unfinished):
             ended, following = _ways_on(logp[row], tokens, trie, 2 * beams, stops)
             if ended is not None:
                 finished.append((tokens, total + ended))
@@ -180,9 +181,9 @@ def _search(
         options = [option for option in options[:beams] if option[0] > worst]
         if not options or step == longest:
             break
-        open_ = [([*open_[row][0], token], total) for total, row, token in options]
+        unfinished = [([*unfinished[row][0], token], total) for total, row, token in options]
         cache.reorder_cache(torch.tensor([row for _, row, _ in options]))
-        newest = torch.tensor([[tokens[-1]] for tokens, _ in open_])
+        newest = torch.tensor([[tokens[-1]] for tokens, _ in unfinished])
         logits, cache = _step(lm, newest, cache, more)
     return finished
 

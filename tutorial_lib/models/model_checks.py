@@ -122,6 +122,11 @@ def refuse_weights(name: str, kind: str, model: nn.Module, info: dict) -> None:
             " or take both files from one model"
         )
     _refuse_left_over(where, kind, left)
+    _refuse_values(where, model)
+
+
+def _refuse_values(where: str, model: nn.Module) -> None:
+    """InputError for weights that are not real numbers."""
     for key, value in model.named_parameters():
         if _whole_numbers(value):
             raise InputError(

@@ -195,7 +195,7 @@ class SequenceRecommender(ScoreRecommender):
                 why = f"{Path(error.filename).name} is missing"
             raise InputError(f"{where}: {why}; expected a folder written by save") from None
         except ValueError:  # bytes that are not text, and text that is not JSON
-            raise InputError(f"{where}: model.json is no JSON; save the model again") from None
+            raise InputError(f"{where}: model.json is not JSON; save the model again") from None
         if not isinstance(config, dict) or config.get("format") != FORMAT:
             why = f"model.json is not of the format {FORMAT}"
             raise InputError(f"{where}: {why}; expected a folder written by save")
@@ -275,6 +275,6 @@ def _rebuilt(value):
     name = fields.pop("class")
     if name not in objectives.__all__:
         raise InputError(
-            f"model.json names {name!r}, which is no objective of this version of the kit"
+            f"model.json names {name!r}, which is not an objective of this version of the kit"
         )
     return getattr(objectives, name)(**fields)

@@ -17,8 +17,8 @@ class Trie:
     children and end a candidate at once ("Dark Comet" and "Dark Comet II").
 
     >>> trie = Trie([[5, 7], [5, 8], [5]])
-    >>> trie.children(0), trie.children(1), trie.accepts([5, 7]), trie.accepts([7])
-    ({5: 1}, {7: 2, 8: 3}, True, False)
+    >>> trie.children(0), trie.children(1), trie.find([5, 7]), trie.find([7])
+    ({5: 1}, {7: 2, 8: 3}, 2, None)
     """
 
     def __init__(self, sequences: Sequence[Sequence[int]]):
@@ -52,10 +52,6 @@ class Trie:
         for t in sequence:
             node = self.children(node).get(int(t))
         return node
-
-    def accepts(self, sequence: Sequence[int]) -> bool:
-        """Is this exactly a candidate?"""
-        return self.find(sequence) in self.ends
 
     def depth(self) -> np.ndarray:
         """Tokens from the root: int [n_nodes]."""
