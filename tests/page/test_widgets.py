@@ -195,7 +195,7 @@ def test_a_text_box_needs_texts(texts):
     [
         ({"slope": range(3)}, "^alt="),
         ({"alt": ALT}, "no controls"),
-        ({"alt": ALT, "slope": "abc"}, "'abc' is no list of values"),
+        ({"alt": ALT, "slope": "abc"}, "'abc' is not a list of values"),
         ({"alt": ALT, "slope": [1]}, "two or more values"),
         ({"alt": ALT, "slope": [1, 1]}, "different labels"),
         ({"alt": ALT, "slope": [1, 2], "start": {"slope": 3}}, "start value 3 is not among"),

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import time
 
-from tutorial_workshop.page.display import image_html, in_notebook, png_bytes, say
+from tutorial_workshop.page.display import image_html, in_notebook, png_bytes, print_text
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes
 
 
@@ -84,7 +84,7 @@ class LiveCurve:
         last = epoch.number >= self.epochs
         if not self._rich:
             if last or epoch.ndcg is not None:
-                say(self.text())
+                print_text(self.text())
         elif last or time.monotonic() - self._last >= self.every:
             self._last = time.monotonic()
             self._draw()

@@ -16,7 +16,9 @@ from tutorial_workshop.page.display import display_html, folded, inline_html
 
 
 def _guarded(function: Callable) -> Callable:
-    """The learner's function, with fresh copies of the arguments, told apart by what goes wrong."""
+    """The learner's function on copies of its arguments; what goes wrong becomes a ``Mistake`` or
+    ``NotAttempted``.
+    """
 
     @functools.wraps(function)
     def call(*arguments, **keywords):
@@ -30,20 +32,15 @@ def _guarded(function: Callable) -> Callable:
                 f"`{function.__name__}({shown:.200})` stopped with {type(error).__name__}: {error}."
             ) from error
         if result is None or result is Ellipsis:
-            raise NotAttempted(
-                ""
-                if _looks_empty(function)
-                else "It gave back nothing: if you did fill it in, is the `return` missing?"
-            )
+            missing = "It gave back nothing: if you did fill it in, is the `return` missing?"
+            raise NotAttempted("" if _looks_empty(function) else missing)
         return result
 
     return call
 
 
 def _looks_empty(function: Callable) -> bool:
-    """True when the body is only a docstring and ``...`` (or ``pass``), judged by its compiled
-    code.
-    """
+    """True when the body is only a docstring and ``...`` or ``pass``: its byte code is as short."""
 
     def stub():
         """Text."""
@@ -72,12 +69,9 @@ def judge(function: object, exercise: Exercise) -> tuple[str, str]:
         return "mistake", str(mistake)
     except Exception as error:  # a result of a kind that the check did not foresee
         problem = f"{type(error).__name__}: {error}"
-        return (
-            "mistake",
-            (
-                f"Your function gave a result that could not be checked ({problem}). Compare its"
-                " type with the task."
-            ),
+        return "mistake", (
+            f"Your function gave a result that could not be checked ({problem}). Compare its type"
+            " with the task."
         )
     return "correct", ""
 
@@ -108,10 +102,8 @@ def attempt(function: Callable, exercise: str) -> Callable:
     if verdict == "not attempted":
         print(f"{exercise}: not attempted: using the reference. {message}".rstrip())
     else:
-        print(
-            f"{exercise}: not yet. {message}\nUsing the reference meanwhile. For help:"
-            f' hint("{exercise}", 1)'
-        )
+        print(f"{exercise}: not yet. {message}")
+        print(f'Using the reference meanwhile. For help: hint("{exercise}", 1)')
     return task.reference
 
 
@@ -124,17 +116,19 @@ def whose(function: Callable, exercise: str) -> str:
     return "the reference" if function is get_exercise(exercise).reference else "your function"
 
 
+def _solution_html(exercise: Exercise) -> str:
+    code = html.escape(exercise.solution, quote=False)
+    code = code.replace("\n\n", "\n&#10;")  # an empty line would end the block in Markdown
+    return folded("Solution (try the hints first)", f"<pre><code>{code}</code></pre>")
+
+
 def help_html(exercise: Exercise) -> str:
     """Three hints and the solution, each folded, as plain HTML."""
-    parts = [
+    hints = [
         folded(f"Hint {level} of 3", f"<p>{inline_html(text)}</p>")
         for level, text in enumerate(exercise.hints, start=1)
     ]
-    code = html.escape(exercise.solution.strip(), quote=False).replace(
-        "\n\n", "\n&#10;"
-    )  # an empty line would end the block in Markdown
-    parts.append(folded("Solution (try the hints first)", f"<pre><code>{code}</code></pre>"))
-    return "\n".join(parts)
+    return "\n".join([*hints, _solution_html(exercise)])
 
 
 def hint(exercise: str, level: int | None = None) -> None:
@@ -150,22 +144,14 @@ def hint(exercise: str, level: int | None = None) -> None:
     """
     task = get_exercise(exercise)
     if level is None:
-        text = "\n".join(
-            [
-                *(f"Hint {n}: {t}" for n, t in enumerate(task.hints, start=1)),
-                "Solution:",
-                task.solution.strip(),
-            ]
-        )
-        display_html(help_html(task), text)
+        hints = [f"Hint {number}: {text}" for number, text in enumerate(task.hints, start=1)]
+        display_html(help_html(task), "\n".join([*hints, "Solution:", task.solution]))
     elif level in (1, 2, 3):
         text = task.hints[level - 1]
-        display_html(
-            f"<p><strong>Hint {level} of 3.</strong> {inline_html(text)}</p>",
-            f"Hint {level} of 3: {text}",
-        )
+        page = f"<p><strong>Hint {level} of 3.</strong> {inline_html(text)}</p>"
+        display_html(page, f"Hint {level} of 3: {text}")
     elif level == 4:
-        display_html(help_html(task).split("</details>\n")[-1], task.solution.strip())
+        display_html(_solution_html(task), task.solution)
     else:
         raise InputError(
             f"hint: level={level!r} does not exist; use 1, 2, 3, 4 (the solution), or leave it out"

@@ -9,6 +9,7 @@ import html as _html
 import io
 import re
 import sys
+from collections.abc import Iterable, Sequence
 
 from tutorial_lib.errors import InputError
 
@@ -16,7 +17,7 @@ _SHORTEST = 20  # characters: shorter texts ("a plot", "see above") tell a reade
 
 
 def in_notebook() -> bool:
-    """True in a Jupyter kernel (Jupyter, Colab, papermill); False in a terminal or a plain script."""
+    """True in a Jupyter kernel (also Colab, papermill); False in a terminal or a plain script."""
     try:
         from IPython import get_ipython
     except ImportError:
@@ -24,15 +25,14 @@ def in_notebook() -> bool:
     return getattr(get_ipython(), "kernel", None) is not None
 
 
-def say(text: str, file=None) -> None:
-    """Print, also where the encoding of ``file`` (default: stdout) lacks some of the letters.
+def print_text(text: str) -> None:
+    """Print, also where the encoding of standard output lacks some of the letters.
 
-    >>> say("naïve … done")
+    >>> print_text("naïve … done")
     naïve … done
     """
-    file = file or sys.stdout
-    encoding = getattr(file, "encoding", None) or "utf-8"
-    print(text.encode(encoding, "backslashreplace").decode(encoding), file=file, flush=True)
+    encoding = sys.stdout.encoding or "utf-8"
+    print(text.encode(encoding, "backslashreplace").decode(encoding), flush=True)
 
 
 def display_html(html: str, text: str, *, widget=None) -> None:
@@ -45,7 +45,7 @@ def display_html(html: str, text: str, *, widget=None) -> None:
         widget: an ipywidgets widget to draw instead of ``html`` wherever a kernel runs.
     """
     if not in_notebook():
-        say(text)
+        print_text(text)
         return
     from IPython.display import display
 
@@ -70,12 +70,39 @@ def inline_html(text: str) -> str:
     return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", escaped)
 
 
-def folded(summary: str, body_html: str, *, css_class: str = "") -> str:
+def folded(summary: str, body_html: str) -> str:
     """A part that opens on click or Enter, in any browser and without a kernel. ``summary`` is
     text, ``body_html`` is HTML.
     """
-    attribute = f' class="{css_class}"' if css_class else ""
-    return f"<details{attribute}><summary>{inline_html(summary)}</summary>\n{body_html}\n</details>"
+    return f"<details><summary>{inline_html(summary)}</summary>\n{body_html}\n</details>"
+
+
+def html_table(
+    caption: str, header: Sequence[str], rows: Iterable[Sequence[str]], align: Sequence[str]
+) -> str:
+    """A table as HTML, its first column the names of the rows.
+
+    Args:
+        caption: shown above; ``backticks`` and ``**stars**`` work.
+        header: one text a column.
+        rows: one text a column each.
+        align: ``"left"`` or ``"right"`` for each column.
+    """
+
+    def line(tags: Sequence[str], texts: Sequence[str]) -> str:
+        cells = zip(tags, texts, align, strict=True)
+        return "".join(
+            f'<{tag} style="text-align: {side}">{_html.escape(text)}</{tag[:2]}>'
+            for tag, text, side in cells
+        )
+
+    head = line(['th scope="col"'] * len(header), header)
+    tags = ['th scope="row"', *["td"] * (len(header) - 1)]
+    body = "".join(f"<tr>{line(tags, row)}</tr>\n" for row in rows)
+    title = (
+        f'<caption style="text-align: left; white-space: nowrap">{inline_html(caption)}</caption>'
+    )
+    return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"
 
 
 def png_bytes(fig, *, dpi: int = 110) -> bytes:
@@ -91,14 +118,25 @@ def png_bytes(fig, *, dpi: int = 110) -> bytes:
     from tutorial_workshop.page.plots import literal_dollars
 
     literal_dollars(fig)
-    plt.close(
-        fig
-        # first: an open figure would be drawn again at the end of the cell, or by another thread in the
-        # middle of this
-    )
+    # closed before it is drawn: an open figure would be drawn again at the end of the cell, or by
+    # another thread in the middle of this
+    plt.close(fig)
     buffer = io.BytesIO()
     fig.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
     return buffer.getvalue()
+
+
+def image_tag(data: bytes, alt: str, kind: str = "image/png", attributes: str = "") -> str:
+    """An ``<img>`` with the picture inside it.
+
+    Args:
+        data: the picture.
+        alt: its alt text.
+        kind: its media type.
+        attributes: more of them, such as ``style="..."``.
+    """
+    source = f"data:{kind};base64,{base64.b64encode(data).decode()}"
+    return f'<img src="{source}" alt="{_html.escape(alt)}" {attributes}>'.replace(" >", ">")
 
 
 def image_html(
@@ -106,23 +144,18 @@ def image_html(
     alt: str,
     caption: str = "",
     *,
-    css_class: str = "",
     kind: str = "image/png",
     style: str = "max-width: 100%",
 ) -> str:
-    """A ``<figure>`` holding the picture itself (``kind``: its media type), its alt text, and a
-    caption where there is one.
-    """
-    attribute = f' class="{css_class}"' if css_class else ""
-    source = base64.b64encode(data).decode()
+    """A ``<figure>`` with the picture inside it, its alt text, and a caption where there is one."""
     below = f"<figcaption>{inline_html(caption)}</figcaption>" if caption else ""
-    picture = f'<img src="data:{kind};base64,{source}" alt="{_html.escape(alt)}" style="{style}">'
-    return f'<figure{attribute} style="margin: 0">{picture}{below}</figure>'
+    picture = image_tag(data, alt, kind, f'style="{style}"')
+    return f'<figure style="margin: 0">{picture}{below}</figure>'
 
 
-def require_text(value: str, argument: str, purpose: str) -> str:
+def require_text(value: str | None, argument: str, purpose: str) -> str:
     """Refuse a missing or too short text; returns it stripped."""
-    text = " ".join(value.split()) if isinstance(value, str) else ""
+    text = " ".join((value or "").split())
     if len(text) < _SHORTEST:
         raise InputError(
             f"{argument}={value!r} is too short: {purpose}, in at least {_SHORTEST} characters"
@@ -130,17 +163,24 @@ def require_text(value: str, argument: str, purpose: str) -> str:
     return text
 
 
+def required_texts(alt: str | None, caption: str | None, what: str) -> tuple[str, str]:
+    """Alt text and caption of a figure or drawing, refused where they say too little."""
+    seen = f"say in words what the {what} shows, for readers who cannot see it"
+    read = f"say in one sentence how to read the {what}"
+    return require_text(alt, "alt", seen), require_text(caption, "caption", read)
+
+
 def show(fig, *, alt: str = "", caption: str = "") -> None:
     """Show a matplotlib figure once, with its text alternative and its caption, and close it.
 
     Args:
-        fig: matplotlib ``Figure`` (or an ``Axes``, whose figure is taken).
+        fig: matplotlib ``Figure``, or an ``Axes``, whose figure is taken.
         alt: what a reader who cannot see the figure needs: the kind of chart and what it shows. At
             least 20 characters.
         caption: one sentence on how to read it, shown below. At least 20 characters.
 
     Raises:
-        InputError: when ``alt`` or ``caption`` is missing or too short, or ``fig`` is no figure.
+        InputError: when ``alt`` or ``caption`` is missing or too short, or ``fig`` is not a figure.
     """
     fig = getattr(fig, "figure", fig)
     if not hasattr(fig, "savefig"):
@@ -148,18 +188,16 @@ def show(fig, *, alt: str = "", caption: str = "") -> None:
             f"show expects a matplotlib Figure, got {type(fig).__name__}; return `fig` from the"
             " plotting function"
         )
-    alt = require_text(
-        alt, "alt", "say in words what the figure shows, for readers who cannot see it"
-    )
-    caption = require_text(caption, "caption", "say in one sentence how to read the figure")
+    alt, caption = required_texts(alt, caption, "figure")
     png = png_bytes(fig)
+    text = f"[figure: {alt}]\n{caption}"
     if not in_notebook():
-        say(f"[figure: {alt}]\n{caption}")
+        print_text(text)
         return
     from IPython.display import display
 
     bundle = {
-        "text/plain": f"[figure: {alt}]\n{caption}",
+        "text/plain": text,
         "image/png": base64.b64encode(png).decode(),
         "text/html": image_html(png, alt, caption),
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import importlib.util
 import os
 import platform
@@ -14,18 +13,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tutorial_lib.errors import InputError
+from tutorial_workshop.page.display import display_html, html_table
 
 _DISTRIBUTION = "tutorial-lib"
-_IMPORT_NAME = {
-    "pyyaml": "yaml",
-    "scikit-learn": "sklearn",
-}  # where the name to import differs from the name to install
+# where the name to import differs from the name to install
+_IMPORT_NAME = {"pyyaml": "yaml", "scikit-learn": "sklearn"}
 _LEAST_MEMORY_GB = 2.0
 
 
 @dataclass(frozen=True)
 class EnvironmentRow:
-    """One line of the table: what was looked for, what was found, what is needed, and the mend
+    """One line of the table: what was looked for, what was found, what is needed, and how to fix it
     (empty when all is well).
     """
 
@@ -68,8 +66,10 @@ def _numbers(version: str) -> tuple[int, ...]:
     >>> _numbers("2.6.0+cpu")
     (2, 6)
     """
-    release = re.match(r"[\d.]*", version)[0]
-    return tuple(map(int, re.sub(r"(\.0+)+\.?$", "", release).strip(".").split(".")))
+    numbers = [int(number) for number in re.findall(r"\d+", re.sub(r"[^\d.].*", "", version))]
+    while numbers and numbers[-1] == 0:
+        numbers.pop()
+    return tuple(numbers)
 
 
 def core_requirements() -> list[Requirement]:
@@ -86,22 +86,15 @@ def _dependency_row(requirement: Requirement) -> EnvironmentRow:
     name, needed = requirement.name, f">={requirement.bound}"
     fix = f'pip install "{name}{needed}"'
     if in_colab():
-        fix = (
-            "Runtime > Disconnect and delete runtime, then run the set-up cell again; if it stays: "
-            + fix
-        )
+        again = "Runtime > Disconnect and delete runtime, then run the set-up cell again"
+        fix = f"{again}; if it stays: {fix}"
     try:
         found = metadata.version(name)
     except metadata.PackageNotFoundError:
         return EnvironmentRow(name, "missing", needed, False, fix)
     if importlib.util.find_spec(_IMPORT_NAME.get(name.lower(), name.replace("-", "_"))) is None:
-        return EnvironmentRow(
-            name,
-            f"{found}, cannot be imported",
-            needed,
-            False,
-            f'pip install --force-reinstall "{name}{needed}"',
-        )
+        fix = f'pip install --force-reinstall "{name}{needed}"'
+        return EnvironmentRow(name, f"{found}, cannot be imported", needed, False, fix)
     ok = requirement.met_by(found)
     return EnvironmentRow(name, found, needed, ok, "" if ok else fix)
 
@@ -143,12 +136,9 @@ def _machine_rows() -> list[EnvironmentRow]:
     memory = total_memory_gb()
     enough = memory is None or memory >= _LEAST_MEMORY_GB
     found = "unknown" if memory is None else f"{memory:.1f} GB"
-    fix = (
-        ""
-        if enough
-        else "use a machine or a Colab runtime with 2 GB or more, and close other notebooks"
-    )
-    memory_row = EnvironmentRow("memory", found, f">={_LEAST_MEMORY_GB:.0f} GB", enough, fix)
+    more = "use a machine or a Colab runtime with 2 GB or more, and close other notebooks"
+    needed = f">={_LEAST_MEMORY_GB:.0f} GB"
+    memory_row = EnvironmentRow("memory", found, needed, enough, "" if enough else more)
     return [memory_row, EnvironmentRow("cores", str(cores()), ">=1", True)]
 
 
@@ -160,24 +150,15 @@ def _data_rows() -> list[EnvironmentRow]:
         worlds = Path(shipped("worlds"))
     except (ImportError, InputError, OSError):
         worlds = Path(__file__).resolve().parents[2] / "data" / "worlds"
-    count = sum(1 for path in worlds.rglob("*") if path.is_file()) if worlds.is_dir() else 0
+    count = sum(1 for path in worlds.rglob("*") if path.is_file())
+    found = f"{count} files" if count else "missing"
     fix = "" if count else "install the kit again: its data folder is missing (README, 'Install')"
-    rows = [
-        EnvironmentRow(
-            "shipped data", f"{count} files" if count else "missing", "worlds", count > 0, fix
-        )
-    ]
-    folder = os.environ.get("TUTORIAL_DATA")
-    if folder:
+    rows = [EnvironmentRow("shipped data", found, "worlds", count > 0, fix)]
+    if folder := os.environ.get("TUTORIAL_DATA"):
         ok = Path(folder).expanduser().is_dir()
-        fix = (
-            "" if ok else "point TUTORIAL_DATA at the folder that holds your data sets, or unset it"
-        )
-        rows.append(
-            EnvironmentRow(
-                "TUTORIAL_DATA", folder if ok else f"no folder {folder}", "a folder", ok, fix
-            )
-        )
+        found = folder if ok else f"no folder {folder}"
+        fix = "point TUTORIAL_DATA at the folder that holds your data sets, or unset it"
+        rows.append(EnvironmentRow("TUTORIAL_DATA", found, "a folder", ok, "" if ok else fix))
     return rows
 
 
@@ -205,50 +186,41 @@ def environment_rows() -> list[EnvironmentRow]:
 
 
 def rows_to_text(rows: list[EnvironmentRow]) -> str:
-    """The table as aligned text, with the mend below each line that fails.
+    """The table as aligned text, with the fix below each line that fails.
 
-    >>> print(rows_to_text([EnvironmentRow("torch", "2.1", ">=2.6", False, 'pip install "torch>=2.6"')]))
+    >>> print(rows_to_text([EnvironmentRow("torch", "2.1", ">=2.6", False, "pip install torch")]))
     [FAIL] torch  2.1  (needed: >=2.6)
-           fix: pip install "torch>=2.6"
+           fix: pip install torch
     """
-    wide, found = max(len(r.name) for r in rows), max(len(r.found) for r in rows)
+    wide = max(len(row.name) for row in rows)
+    found = max(len(row.found) for row in rows)
     lines = []
-    for r in rows:
-        lines.append(
-            f"{'[OK]  ' if r.ok else '[FAIL]'} {r.name:<{wide}}  {r.found:<{found}}  (needed:"
-            f" {r.needed})"
-        )
-        if not r.ok:
-            lines.append(f"       fix: {r.fix}")
+    for row in rows:
+        state = "[OK]  " if row.ok else "[FAIL]"
+        lines.append(f"{state} {row.name:<{wide}}  {row.found:<{found}}  (needed: {row.needed})")
+        if not row.ok:
+            lines.append(f"       fix: {row.fix}")
     return "\n".join(lines)
 
 
 def rows_to_html(rows: list[EnvironmentRow]) -> str:
     """The table as HTML, with a header row and a caption for screen readers."""
-    head = "".join(
-        f'<th scope="col" style="text-align: left">{h}</th>'
-        for h in ("State", "What", "Found", "Needed", "Fix")
+    bad = sum(not row.ok for row in rows)
+    caption = f"{bad} line{'s' * (bad > 1)} to mend: see the last column."
+    cells = [
+        (row.name, "[OK]" if row.ok else "[FAIL]", row.found, row.needed, row.fix) for row in rows
+    ]
+    return html_table(
+        caption if bad else "This computer is ready.",
+        ("What", "State", "Found", "Needed", "Fix"),
+        cells,
+        ("left",) * 5,
     )
-    body = ""
-    for r in rows:
-        state = "[OK]" if r.ok else "<strong>[FAIL]</strong>"
-        cells = "".join(
-            f'<td style="text-align: left">{html.escape(value)}</td>'
-            for value in (r.name, r.found, r.needed, r.fix)
-        )
-        body += f"<tr><td>{state}</td>{cells}</tr>\n"
-    bad = sum(not r.ok for r in rows)
-    caption = (
-        "This computer is ready."
-        if not bad
-        else f"{bad} line{'s' * (bad > 1)} to mend: see the last column."
-    )
-    return f"<table><caption>{caption}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"
 
 
 def limit_threads(threads: int | None = None) -> int:
-    """Fix the number of threads, so that numbers repeat and a shared computer is not slowed down by
-    waiting threads.
+    """Fix the number of threads, so that numbers repeat and threads that wait do not slow down a
+    shared computer.
 
     Args:
         threads: how many; None keeps ``OMP_NUM_THREADS`` where it is set, else takes 1 (for small
@@ -260,7 +232,7 @@ def limit_threads(threads: int | None = None) -> int:
     if threads is None:
         inherited = os.environ.get("OMP_NUM_THREADS", "")
         threads = int(inherited) if re.fullmatch("[1-9][0-9]{0,3}", inherited) else 1
-    if not isinstance(threads, int) or isinstance(threads, bool) or threads < 1:
+    if type(threads) is not int or threads < 1:
         raise InputError(
             f"threads={threads!r} is not a positive whole number; leave it out, or write threads=1"
         )
@@ -280,7 +252,6 @@ def setup(threads: int | None = None, *, offline: bool = False) -> None:
         offline: True in a room without network, so that the Hugging Face libraries do not wait for
             it (sets ``HF_HUB_OFFLINE``).
     """
-    from tutorial_workshop.page.display import display_html
     from tutorial_workshop.page.plots import use_style
 
     limit_threads(threads)

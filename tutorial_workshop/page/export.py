@@ -7,16 +7,19 @@ from __future__ import annotations
 import base64
 import copy
 import html
+import io
 import mimetypes
 import re
 from pathlib import Path
 
 from tutorial_lib.errors import InputError
-from tutorial_workshop.page.display import inline_html
+from tutorial_workshop.page.display import image_tag, inline_html
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _MATH = re.compile(
-    r"(?P<code>```.*?```|`[^`\n]*`)|\$\$(?P<block>.+?)\$\$|(?<![\\$\w])\$(?P<inline>[^\s$`](?:[^$\n`]*[^\s$`\\])?)\$(?![\d$])",
+    r"(?P<code>```.*?```|`[^`\n]*`)"
+    r"|\$\$(?P<block>.+?)\$\$"
+    r"|(?<![\\$\w])\$(?P<inline>[^\s$`](?:[^$\n`]*[^\s$`\\])?)\$(?![\d$])",
     re.S,
 )
 # what matplotlib knows by another name
@@ -27,36 +30,12 @@ _MATHTEXT = {
     r"\dfrac": r"\frac",
     r"\tfrac": r"\frac",
 }
-STYLE = """
-:root { color-scheme: light; }
-body { margin: 0; background: #fff; color: #1a1a1a; font: 17px/1.6 system-ui, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem 4rem; overflow-wrap: break-word; }
-h1, h2, h3 { line-height: 1.25; margin: 1.8em 0 .5em; } h1 { margin-top: .4em; }
-a { color: #005a8f; } .anchor-link { display: none; }
-pre, code, kbd { font-family: ui-monospace, "DejaVu Sans Mono", Menlo, Consolas, monospace; font-size: .8em; }
-code { background: #f3f3f3; padding: .1em .25em; border-radius: 3px; } pre code { background: none; padding: 0; }
-.highlight { background: #f6f6f4; border: 1px solid #d9d9d9; border-radius: 4px; margin: 1em 0 .4em; }
-pre { line-height: 1.45; padding: .6em .8em; margin: 0; overflow-x: auto; white-space: pre-wrap; }
-.output_area { margin: .4em 0; overflow-x: auto; } .output_stderr { border-left: 3px solid #D55E00; }
-.output_error { border-left: 3px solid #D55E00; background: #fff4ee; }
-table { border-collapse: collapse; font-size: .9em; margin: .8em 0; } caption { text-align: left; font-weight: 600; padding: .3em 0; }
-th, td { border: 1px solid #ccc; padding: .25em .6em; text-align: right; vertical-align: top; } th { background: #f0f0f0; }
-.text_cell_render th, .text_cell_render td { text-align: left; }
-img { max-width: 100%; height: auto; } figure { margin: 1em 0; } figcaption { font-style: italic; margin-top: .3em; }
-.math { vertical-align: middle; max-width: none; } .math-block { display: block; margin: 1em auto; max-width: 100%; }
-details { border: 1px solid #d9d9d9; border-radius: 4px; padding: .4em .8em; margin: .5em 0; }
-summary { cursor: pointer; font-weight: 600; }
-:focus-visible { outline: 3px solid #0072B2; outline-offset: 2px; }
-@media print { main { max-width: none; } }
-"""
 
 
 def _formula(tex: str, block: bool) -> str:
     """A formula as an inline SVG picture with its TeX as alt text; plain TeX where matplotlib
     cannot set it.
     """
-    import io
-
     from matplotlib import mathtext, rc_context
     from matplotlib.font_manager import FontProperties
 
@@ -65,29 +44,16 @@ def _formula(tex: str, block: bool) -> str:
     for ours, theirs in _MATHTEXT.items():
         shown = shown.replace(ours, theirs)
     buffer = io.BytesIO()
+    style = {"svg.hashsalt": "formula", "mathtext.fontset": "dejavusans"}
+    font = FontProperties(size=13 if block else 12)
     try:
-        with rc_context(
-            {
-                "svg.hashsalt": "formula",
-                "mathtext.fontset": "dejavusans",
-                "savefig.transparent": True,
-            }
-        ):
-            mathtext.math_to_image(
-                f"${shown}$",
-                buffer,
-                prop=FontProperties(size=13 if block else 12),
-                dpi=72,
-                format="svg",
-            )
+        with rc_context(style | {"savefig.transparent": True}):
+            mathtext.math_to_image(f"${shown}$", buffer, prop=font, dpi=72, format="svg")
     except (ValueError, RecursionError):  # braces nested hundreds deep
         return f"<code>{html.escape(tex)}</code>"
     svg = re.sub(rb"<metadata>.*?</metadata>", b"", buffer.getvalue(), flags=re.S)
     kind = "math math-block" if block else "math"
-    return (
-        f'<img class="{kind}" alt="{html.escape(tex)}"'
-        f' src="data:image/svg+xml;base64,{base64.b64encode(svg).decode()}">'
-    )
+    return image_tag(svg, tex, "image/svg+xml", f'class="{kind}"')
 
 
 def _math(source: str) -> str:
@@ -115,10 +81,7 @@ def _picture(path: str, alt: str, folder: Path) -> str:
     if content is None:
         return f"<span>{html.escape(alt)}</span>"
     kind = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    return (
-        f'<img src="data:{kind};base64,{base64.b64encode(content).decode()}"'
-        f' alt="{html.escape(alt)}">'
-    )
+    return image_tag(content, alt, kind)
 
 
 def _markdown(source: str, folder: Path) -> str:
@@ -130,10 +93,8 @@ def _markdown(source: str, folder: Path) -> str:
     )
 
     def image(match: re.Match) -> str:
-        path, alt = (
-            re.search(r"""\bsrc=["']([^"']+)""", match[0]),
-            re.search(r"""\balt=["']([^"']*)""", match[0]),
-        )
+        path = re.search(r"""\bsrc=["']([^"']+)""", match[0])
+        alt = re.search(r"""\balt=["']([^"']*)""", match[0])
         return _picture(path[1], html.unescape(alt[1]) if alt else "", folder) if path else match[0]
 
     return _math(re.sub(r"<img\b[^>]*>", image, source))
@@ -147,28 +108,18 @@ def _output(output) -> None:
     data.pop("application/javascript", None)
     if WIDGET in data:
         del data[WIDGET]
+        still = "<p>[Controls: open the notebook and run it to use them.]</p>"
         if "text/html" not in data:
-            output["data"] = {
-                "text/html": "<p>[Controls: open the notebook and run it to use them.]</p>"
-            }
+            output["data"] = {"text/html": still}
     for kind in ("image/png", "image/jpeg", "image/svg+xml"):
         if kind not in data or "text/html" in data:
             continue
         about = output.get("metadata", {}).get(kind)
         alt = str(about.get("alt") or "") if isinstance(about, dict) else ""
-        alt = alt or "Figure without a description"
-        content = "".join(data[kind])
-        encoded = (
-            base64.b64encode(content.encode()).decode()
-            if kind.endswith("xml")
-            else "".join(content.split())
-        )
-        output["data"] = {
-            "text/html": (
-                f'<figure><img src="data:{kind};base64,{encoded}"'
-                f' alt="{html.escape(alt)}"></figure>'
-            )
-        }
+        text = "".join(data[kind])
+        content = text.encode() if kind.endswith("xml") else base64.b64decode(text)
+        picture = image_tag(content, alt or "Figure without a description", kind)
+        output["data"] = {"text/html": f"<figure>{picture}</figure>"}
 
 
 def _without_repeats(cells: list) -> list:
@@ -242,14 +193,15 @@ def export_html(notebook, folder: str | Path | None = None, lang: str = "en") ->
     )
     body, _ = exporter.from_notebook_node(notebook)
     body = re.sub(r"<script\b.*?</script>|<link\b[^>]*>", "", body, flags=re.S)
-    title = _title(notebook)
     colours = HtmlFormatter(style="default").get_style_defs(".highlight")
-    head = (
-        '<meta charset="utf-8"><meta name="viewport"'
-        f' content="width=device-width"><title>{inline_html(title)}</title>'
-    )
-    top = (
-        "<!DOCTYPE html>\n<html"
-        f' lang="{lang}">\n<head>{head}\n<style>{colours}\n{STYLE}</style></head>'
-    )
-    return f"{top}\n<body><main>\n{body}\n</main></body></html>\n"
+    style = Path(__file__).with_name("export.css").read_text(encoding="utf-8")
+    return f"""<!DOCTYPE html>
+<html lang="{lang}">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{inline_html(_title(notebook))}</title>
+<style>{colours}
+{style}</style></head>
+<body><main>
+{body}
+</main></body></html>
+"""

@@ -4,11 +4,20 @@ numbers, so that it is always true.
 
 from __future__ import annotations
 
-import html
+import math
 from collections.abc import Mapping, Sequence
+from numbers import Real
+from typing import Any
 
 from tutorial_lib.errors import unknown_name
-from tutorial_workshop.page.display import display_html, image_html, inline_html, require_text, show
+from tutorial_workshop.page.display import (
+    display_html,
+    html_table,
+    image_html,
+    inline_html,
+    required_texts,
+    show,
+)
 
 
 def say(*texts: str) -> None:
@@ -18,12 +27,10 @@ def say(*texts: str) -> None:
     >>> say("NDCG@10 is **0.50**.")
     NDCG@10 is **0.50**.
     """
-    lines = [inline_html(text) for text in texts]
-    page = (
-        f"<p>{lines[0]}</p>"
-        if len(lines) == 1
-        else "<ul>" + "".join(f"<li>{line}</li>" for line in lines) + "</ul>"
-    )
+    if len(texts) == 1:
+        page = f"<p>{inline_html(texts[0])}</p>"
+    else:
+        page = f"<ul>{''.join(f'<li>{inline_html(text)}</li>' for text in texts)}</ul>"
     display_html(page, "\n".join(texts))
 
 
@@ -32,61 +39,46 @@ def table(frame, *, caption: str, digits: int = 4) -> None:
     are rounded to ``digits``.
     """
 
-    def cell(value: object) -> tuple[str, str]:
-        if isinstance(value, (tuple, list)):
-            return "left", ", ".join(map(str, value))
-        if isinstance(value, float):
-            return "right", f"{value:.{digits}f}"
-        return "right" if isinstance(value, int) and not isinstance(value, bool) else "left", str(
-            value
+    rows = [
+        [str(label), *(_cell(value, digits) for value in row)]
+        for label, row in zip(
+            frame.index, frame.astype(object).itertuples(index=False), strict=True
         )
-
-    rows = [[cell(value) for value in row] for row in frame.astype(object).itertuples(index=False)]
-    align = [column[0][0] for column in zip(*rows, strict=True)]
-    head = "".join(
-        f'<th scope="col" style="text-align: {a}">{html.escape(str(c))}</th>'
-        for a, c in zip(align, frame, strict=True)
-    )
-    body = ""
-    for label, row in zip(frame.index, rows, strict=True):
-        cells = "".join(f'<td style="text-align: {a}">{html.escape(text)}</td>' for a, text in row)
-        body += (
-            '<tr><th scope="row" style="text-align:'
-            f' left">{html.escape(str(label))}</th>{cells}</tr>\n'
-        )
-    name = html.escape(str(frame.index.name or ""))
-    title = (
-        f'<caption style="text-align: left; white-space: nowrap">{inline_html(caption)}</caption>'
-    )
-    page = (
-        f'<table>{title}<thead><tr><th style="text-align:'
-        f' left">{name}</th>{head}</tr></thead><tbody>\n{body}</tbody></table>'
-    )
-    plain = "\n".join(
-        "  ".join([str(label), *(text for _, text in row)])
-        for label, row in zip(frame.index, rows, strict=True)
-    )
-    display_html(page, f"{caption}\n{name or '-'}  {'  '.join(map(str, frame))}\n{plain}")
+    ]
+    numeric = [isinstance(value, Real) and not isinstance(value, bool) for value in frame.iloc[0]]
+    align = ["left", *("right" if number else "left" for number in numeric)]
+    header = [str(frame.index.name or ""), *map(str, frame)]
+    plain = "\n".join("  ".join(row) for row in [[header[0] or "-", *header[1:]], *rows])
+    display_html(html_table(caption, header, rows, align), f"{caption}\n{plain}")
 
 
-def _triple(value: object) -> tuple[float, float, float]:
+def _cell(value: object, digits: int) -> str:
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(str, value))
+    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+
+
+def _triple(value: Any) -> tuple[float, float, float]:
     """(mean, low, high) of an ``Interval``, a ``Comparison``, a triple, or a single exact number;
     three times the mean, which draws no whisker, where there is no interval.
     """
     if hasattr(value, "difference"):
-        mean, low, high = value.difference, *value.ci
+        triple = (value.difference, *value.ci)
     elif hasattr(value, "low"):
-        mean, low, high = value.mean, value.low, value.high
+        triple = (value.mean, value.low, value.high)
     else:
-        mean, low, high = value if isinstance(value, Sequence) else (float(value),) * 3
-    return (mean, mean, mean) if low != low else (mean, low, high)  # nan is not itself
+        triple = tuple(value) if isinstance(value, Sequence) else (float(value),) * 3
+    mean, low, high = triple
+    return (mean, mean, mean) if math.isnan(low) else (mean, low, high)
 
 
-def _in_words(value: object) -> str:
+def _in_words(value: Any) -> str:
+    """Mean and interval as text; the reason where there is no interval."""
     mean, low, high = _triple(value)
+    if high > low:
+        return f"{mean:.3f} ({low:.3f} to {high:.3f})"
     note = getattr(value, "note", "")
-    none = f" (no interval: {note})" if note and low == high else ""
-    return f"{mean:.3f}" + (f" ({low:.3f} to {high:.3f})" if high > low else none)
+    return f"{mean:.3f} (no interval: {note})" if note else f"{mean:.3f}"
 
 
 def bars(
@@ -97,12 +89,13 @@ def bars(
     highlight: str | None = None,
     ceiling: tuple[float, str] | None = None,
 ) -> None:
-    """Show one bar a name with its 95 % interval; see `plots.interval_bars`.
+    """Show one bar per name with its 95 % interval; see `plots.interval_bars`.
 
     Args:
         values: name -> ``Interval``, ``Comparison``, (mean, low, high), or a number.
-        quantity: what the bars measure. caption: one sentence. highlight, ceiling: as in
-            ``interval_bars``.
+        quantity: what the bars measure.
+        caption: one sentence on how to read the figure.
+        highlight, ceiling: as in ``interval_bars``.
     """
     from tutorial_workshop.page.plots import interval_bars
 
@@ -110,13 +103,10 @@ def bars(
     fig = interval_bars(
         list(values), means, lows, highs, quantity=quantity, highlight=highlight, ceiling=ceiling
     )
-    told = "; ".join(f"{name} {_in_words(value)}" for name, value in values.items())
+    numbers = "; ".join(f"{name} {_in_words(value)}" for name, value in values.items())
     line = f" Dashed line, {ceiling[1]}: {ceiling[0]:.3f}." if ceiling else ""
-    show(
-        fig,
-        alt=f"Horizontal bars of {quantity}, with 95 % intervals. {told}.{line}",
-        caption=caption,
-    )
+    alt = f"Horizontal bars of {quantity}, with 95 % intervals. {numbers}.{line}"
+    show(fig, alt=alt, caption=caption)
 
 
 def points(
@@ -127,14 +117,15 @@ def points(
     caption: str,
     zero: str = "",
 ) -> None:
-    """Show points with intervals, one row a label, one marker a group; see
-    `figures.interval_points`.
+    """Show points with intervals, one row per label, one marker per group.
 
     Args:
-        labels: one a row. groups: name -> for each label an ``Interval``, ``Comparison``, (mean,
-            low, high), or a number.
-        quantity: what the axis measures. caption: one sentence. zero: what 0 means, drawn as a
-            line.
+        labels: one a row.
+        groups: name -> for each label an ``Interval``, ``Comparison``, (mean, low, high), or a
+            number.
+        quantity: what the axis measures.
+        caption: one sentence on how to read the figure.
+        zero: what 0 means, drawn as a line.
     """
     from tutorial_workshop.figures.basics import interval_points
 
@@ -144,16 +135,12 @@ def points(
         quantity=quantity,
         zero=zero,
     )
-    told = "; ".join(
-        f"{name}: "
-        + ", ".join(f"{label} {_in_words(v)}" for label, v in zip(labels, rows, strict=True))
-        for name, rows in groups.items()
-    )
-    show(
-        fig,
-        alt=f"Points of {quantity}, with 95 % intervals where there is a sample. {told}.",
-        caption=caption,
-    )
+    parts = []
+    for name, rows in groups.items():
+        numbers = [f"{label} {_in_words(v)}" for label, v in zip(labels, rows, strict=True)]
+        parts.append(f"{name}: {', '.join(numbers)}")
+    alt = f"Points of {quantity}, with 95 % intervals where there is a sample. {'; '.join(parts)}."
+    show(fig, alt=alt, caption=caption)
 
 
 def drawing(name: str, *, alt: str, caption: str) -> None:
@@ -165,10 +152,7 @@ def drawing(name: str, *, alt: str, caption: str) -> None:
     """
     from tutorial_workshop.page.notebooks import notebooks_folder
 
-    alt = require_text(
-        alt, "alt", "say in words what the drawing shows, for readers who cannot see it"
-    )
-    caption = require_text(caption, "caption", "say in one sentence how to read the drawing")
+    alt, caption = required_texts(alt, caption, "drawing")
     folder = notebooks_folder() / "figures"
     path = folder / f"{name}.svg"
     if not path.is_file():

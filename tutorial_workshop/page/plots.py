@@ -6,6 +6,9 @@ Every function returns a new matplotlib ``Figure``; hand it to ``show``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
 
 from tutorial_lib.errors import InputError
 
@@ -30,36 +33,10 @@ def use_style() -> None:
     import matplotlib
     from cycler import cycler
 
-    matplotlib.rcParams.update(
-        {
-            "axes.prop_cycle": (
-                cycler(color=list(OKABE_ITO.values())) + cycler(linestyle=LINE_STYLES)
-            ),
-            "figure.figsize": (7.0, 3.8),
-            "figure.dpi": 110,
-            "savefig.dpi": 110,
-            "figure.constrained_layout.use": True,
-            "font.family": (
-                "DejaVu Sans"
-            ),  # shipped with matplotlib: the same letters on every machine
-            "font.size": 11,
-            "axes.titlesize": 12,
-            "axes.titlelocation": "left",
-            "axes.labelsize": 11,
-            "xtick.labelsize": 10,
-            "ytick.labelsize": 10,
-            "legend.fontsize": 10,
-            "lines.linewidth": 2.0,
-            "lines.markersize": 6,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.grid": True,
-            "grid.color": "#DDDDDD",
-            "axes.axisbelow": True,
-            "figure.facecolor": "white",
-            "axes.facecolor": "white",
-        }
-    )
+    file = Path(__file__).with_name("kit.mplstyle")
+    matplotlib.rcParams.update(matplotlib.rc_params_from_file(file, use_default_template=False))
+    colours = cycler(color=list(OKABE_ITO.values()))
+    matplotlib.rcParams["axes.prop_cycle"] = colours + cycler(linestyle=LINE_STYLES)
 
 
 def label_axes(ax, x: str, y: str, *, x_unit: str = "", y_unit: str = "", title: str = "") -> None:
@@ -78,11 +55,10 @@ def label_axes(ax, x: str, y: str, *, x_unit: str = "", y_unit: str = "", title:
 
 
 def literal_dollars(fig):
-    """The figure with every ``$`` in its texts as it stands, returned: titles are data, not
-    formulas.
+    """The same figure, with every ``$`` in its texts taken literally: titles are data.
 
-    A title such as "$5 or $10" would else be set as mathematics, and "$\\bad{$" ends in an error.
-    The powers of ten at a log axis, which matplotlib writes as formulas itself, stay formulas.
+    A title such as "$5 or $10" would otherwise be set as mathematics, and "$\\bad{$" ends in an
+    error. The powers of ten at a log axis, formulas that matplotlib writes itself, stay formulas.
     """
     from matplotlib.text import Text
 
@@ -108,7 +84,8 @@ def _check_intervals(labels, means, lows, highs) -> None:
 
 
 def _draw_intervals(ax, labels, means, lows, highs, highlight) -> None:
-    for row, (label, mean) in enumerate(zip(labels, means, strict=True)):
+    rows = range(len(labels))
+    for row, label, mean, high in zip(rows, labels, means, highs, strict=True):
         marked = label == highlight
         ax.barh(
             row,
@@ -118,18 +95,11 @@ def _draw_intervals(ax, labels, means, lows, highs, highlight) -> None:
             edgecolor="black",
             linewidth=0.6,
         )
-    rows = range(len(labels))
-    below, above = (
-        [m - low for m, low in zip(means, lows, strict=True)],
-        [high - m for m, high in zip(means, highs, strict=True)],
-    )
-    ax.errorbar(
-        means, rows, xerr=[below, above], fmt="none", ecolor="black", capsize=4, linewidth=1.4
-    )
-    for row, (mean, high) in enumerate(zip(means, highs, strict=True)):
         ax.annotate(
             f"{mean:.3f}", (high, row), xytext=(6, 0), textcoords="offset points", va="center"
         )
+    whiskers = [np.subtract(means, lows), np.subtract(highs, means)]
+    ax.errorbar(means, rows, xerr=whiskers, fmt="none", ecolor="black", capsize=4, linewidth=1.4)
     ax.set_yticks(list(rows), labels)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
@@ -147,10 +117,11 @@ def interval_bars(
     highlight: str | None = None,
     ceiling: tuple[float, str] | None = None,
 ):
-    """Horizontal bars with an interval, one a label, the first on top, each with its value in text.
+    """Horizontal bars with an interval, one per label, the first on top, each with its value in
+    text.
 
     Args:
-        labels, means, lows, highs: one entry a bar; ``low <= mean <= high`` (say, a 95 % interval).
+        labels, means, lows, highs: one entry per bar; ``low <= mean <= high``.
         quantity, unit: what the bars measure, for the axis label.
         title: one line above the figure.
         highlight: the label to set apart (hatched and in another colour).
@@ -162,7 +133,7 @@ def interval_bars(
     Raises:
         InputError: when the lengths differ or an interval does not hold its mean.
 
-    >>> fig = interval_bars(["Popularity", "Transition"], [.045, .109], [.037, .094], [.053, .124], quantity="NDCG@10")
+    >>> fig = interval_bars(["Popularity"], [0.045], [0.037], [0.053], quantity="NDCG@10")
     """
     import matplotlib.pyplot as plt
 
@@ -170,13 +141,9 @@ def interval_bars(
     fig, ax = plt.subplots(figsize=(7.0, 0.8 + 0.5 * len(labels)), layout="constrained")
     _draw_intervals(ax, labels, means, lows, highs, highlight)
     if ceiling is not None:
-        ax.axvline(
-            ceiling[0],
-            color="black",
-            linestyle="--",
-            linewidth=1.4,
-            label=f"{ceiling[1]}: {ceiling[0]:.3f}",
-        )
+        value, name = ceiling
+        label = f"{name}: {value:.3f}"
+        ax.axvline(value, color="black", linestyle="--", linewidth=1.4, label=label)
         fig.legend(loc="outside lower right", frameon=False)
     ends = [0.0, *lows, *highs] + ([ceiling[0]] if ceiling else [])
     span = max(ends) - min(ends) or 1.0  # all may be 0: a few users, and no hit
@@ -193,7 +160,7 @@ def curves(
     y_label: str,
     **axes: str,
 ):
-    """One line a series, told apart by colour, line style and marker.
+    """One line per series, told apart by colour, line style and marker.
 
     Args:
         x: positions, the same for all series.

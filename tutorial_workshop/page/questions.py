@@ -12,12 +12,12 @@ A file ``quizzes/<notebook>.yaml`` holds::
             why: The base cancels in the ratio DCG / IDCG.
           - text: Only base 2
             why: Base 2 is the custom. The ratio does not change with the base.
-        several: false                    # optional; true: more than one choice is right, and all must be ticked
+        several: false                    # optional; true: all the right ones must be ticked
 
-The rules are in ``tools/quiz_rules.py``. ``backticks`` and ``**stars**`` work in all texts. The order of the choices in the file does not
-matter: they are shuffled by a fixed seed and the question's id, so a question looks the same on
-every page and on every day, and its letters agree wherever it is drawn. So no text may speak of
-"the first choice".
+The rules are in ``tools/quiz_rules.py``. ``backticks`` and ``**stars**`` work in all texts. The
+order of the choices in the file does not matter: they are shuffled by a fixed seed and the
+question's id, so a question looks the same on every page and on every day, and its letters agree
+wherever it is drawn. So no text may speak of "the first choice".
 """
 
 from __future__ import annotations

@@ -28,17 +28,15 @@ class TextBox:
     """A control for text that the learner writes; it takes effect when the box is left or Tab is
     pressed.
 
-    texts: the first one stands in the box at the start; a test draws all of them.
+    Args:
+        texts: the first one stands in the box at the start; a test draws all of them.
     """
 
-    texts: tuple[str, ...]
+    texts: Sequence[str]
 
     def __post_init__(self) -> None:
-        if (
-            not isinstance(self.texts, tuple)
-            or not self.texts
-            or not all(isinstance(text, str) for text in self.texts)
-        ):
+        texts = self.texts if isinstance(self.texts, tuple) else ()
+        if not texts or not all(isinstance(text, str) for text in texts):
             raise InputError(f"TextBox({self.texts!r}): expected a tuple of one or more strings")
 
 
@@ -46,25 +44,21 @@ Values = Sequence | Mapping | TextBox
 _DRAWING = threading.Lock()
 
 
-def _options(name: str, values: Values) -> list[tuple[str, object]]:
-    """Labels and values of one control, checked."""
+def _options(name: str, values: Values) -> dict[str, object]:
+    """Label -> value of one control, checked."""
     if isinstance(values, TextBox):
-        return [(text, text) for text in values.texts]
-    if isinstance(values, (str, bytes)) or not isinstance(values, (Sequence, Mapping)):
+        return {text: text for text in values.texts}
+    if isinstance(values, str) or not isinstance(values, (Sequence, Mapping)):
         raise InputError(
-            f"control {name!r}: {values!r} is no list of values; give a list, a range, or a dict of"
-            " label: value"
+            f"control {name!r}: {values!r} is not a list of values; give a list, a range, or a dict"
+            " of label: value"
         )
-    pairs = (
-        values.items()
-        if isinstance(values, Mapping)
-        else ((_label(value), value) for value in values)
-    )
-    options = [(str(label), value) for label, value in pairs]
-    if len(options) < 2 or len({label for label, _ in options}) < len(options):
+    pairs = values.items() if isinstance(values, Mapping) else ((_label(v), v) for v in values)
+    options = {str(label): value for label, value in pairs}
+    if len(options) < max(2, len(values)):
         raise InputError(
             f"control {name!r}: needs two or more values with different labels, got"
-            f" {[label for label, _ in options]}"
+            f" {list(options)} for {len(values)} values"
         )
     return options
 
@@ -76,13 +70,12 @@ def _label(value: object) -> str:
 
 
 def grid(controls: Mapping[str, Values]) -> Iterator[dict[str, object]]:
-    """Every combination of values that a learner can choose, for a test that calls the drawing
-    function on all of them.
+    """Every combination of values that a learner can choose, for a test of the drawing function.
 
-    >>> list(grid({"k": [5, 10], "hit": {"yes": True, "no": False}}))
-    [{'k': 5, 'hit': True}, {'k': 5, 'hit': False}, {'k': 10, 'hit': True}, {'k': 10, 'hit': False}]
+    >>> list(grid({"k": [5, 10], "hit": [True, False]}))[1]
+    {'k': 5, 'hit': False}
     """
-    columns = [[value for _, value in _options(name, values)] for name, values in controls.items()]
+    columns = [_options(name, values).values() for name, values in controls.items()]
     for row in itertools.product(*columns):
         yield dict(zip(controls, row, strict=True))
 
@@ -97,30 +90,27 @@ def _control(name: str, values: Values, start: object):
     import ipywidgets as widgets
 
     options = _options(name, values)
+    label = name.replace("_", " ")
     if isinstance(values, TextBox):
         wide = {"width": "95%", "max_width": "760px", "height": "4.5em"}
         return widgets.Textarea(
-            value=start, description=name.replace("_", " "), continuous_update=False, layout=wide
+            value=start, description=label, continuous_update=False, layout=wide
         )
-    known = [value for _, value in options]
+    known = list(options.values())
     if start not in known:
         raise InputError(f"control {name!r}: start value {start!r} is not among its values {known}")
     numeric = all(isinstance(value, Number) and not isinstance(value, bool) for value in known)
     kind = widgets.SelectionSlider if numeric else widgets.ToggleButtons
-    extra = {"continuous_update": False} if numeric else {}
-    layout, style = (
-        {"width": "95%", "max_width": "500px" if numeric else "100%"},
-        {"description_width": "initial"},
-    )
-    name = name.replace("_", " ")
-    return kind(
-        options=options,
+    control = kind(
+        options=list(options.items()),
         index=known.index(start),
-        description=name,
-        layout=layout,
-        style=style,
-        **extra,
+        description=label,
+        style={"description_width": "initial"},
+        layout={"width": "95%", "max_width": "500px" if numeric else "100%"},
     )
+    if numeric:
+        control.continuous_update = False
+    return control
 
 
 class Explorer:
@@ -143,17 +133,15 @@ class Explorer:
     ):
         import ipywidgets as widgets
 
-        self._draw, self._alt, self._describe = draw, alt, describe
+        self._draw = draw
+        self._alt = alt
+        self._describe = describe
         self.controls = {}
         for name, values in controls.items():
-            self.controls[name] = _control(
-                name, values, start.get(name, _options(name, values)[0][1])
-            )
-        natural = {
-            "max_width": "100%",
-            "height": "auto",
-            "align_self": "flex-start",
-        }  # else the box stretches the picture
+            first = next(iter(_options(name, values).values()))
+            self.controls[name] = _control(name, values, start.get(name, first))
+        # else the box stretches the picture
+        natural = {"max_width": "100%", "height": "auto", "align_self": "flex-start"}
         self.image = widgets.Image(value=self.png(), format="png", layout=natural)
         self.line = widgets.HTML(self._line(self.text()))
         self.box = widgets.VBox([*self.controls.values(), self.image, self.line])
@@ -169,9 +157,8 @@ class Explorer:
         import matplotlib.pyplot as plt
 
         # JupyterLab runs callbacks in a thread of their own, and after every message the notebook
-        # shows and closes all figures that
-        # are open. Interactive mode off keeps it away from ours; the lock keeps two callbacks
-        # apart.
+        # shows and closes all figures that are open. Interactive mode off keeps it away from ours;
+        # the lock keeps two callbacks apart.
         with _DRAWING, plt.ioff():
             return png_bytes(self._draw(**self.values()))
 
@@ -184,25 +171,24 @@ class Explorer:
         return f'<div role="status" aria-live="polite">{inline_html(text)}</div>'
 
     def _redraw(self, _change) -> None:
+        # a kernel swallows what a callback raises: the learner would see a dead slider
         try:
-            self.image.value, self.line.value = self.png(), self._line(self.text())
-        except (
-            Exception
-        ) as error:  # a kernel swallows what a callback raises: the learner would see a dead slider
-            self.line.value = self._line(
-                f"**This setting could not be drawn:** {type(error).__name__}: {error}"
-            )
+            self.image.value = self.png()
+            text = self.text()
+        except Exception as error:
+            text = f"**This setting could not be drawn:** {type(error).__name__}: {error}"
+        self.line.value = self._line(text)
 
     def show(self) -> None:
         """Put the controls on the page, with one still picture for pages without a kernel."""
         settings = ", ".join(
-            f"{name.replace('_', ' ')} = {getattr(control, 'label', control.value)}"
-            for name, control in self.controls.items()
+            f"{control.description} = {getattr(control, 'label', control.value)}"
+            for control in self.controls.values()
         )
         caption = (
             f"{self.text()} (Still picture for {settings}. Run the notebook to move the controls.)"
         )
-        still = image_html(bytes(self.image.value), self._alt, caption, css_class="still-picture")
+        still = image_html(bytes(self.image.value), self._alt, caption)
         display_html(still, f"[interactive figure: {self._alt}]\n{caption}", widget=self.box)
 
     def _ipython_display_(self) -> None:
@@ -235,9 +221,8 @@ def explore(
     Raises:
         InputError: for a missing alt text, no controls, or values that make no control.
     """
-    alt = require_text(
-        alt, "alt", "say in words what the picture shows, for readers who cannot see it"
-    )
+    seen = "say in words what the picture shows, for readers who cannot see it"
+    alt = require_text(alt, "alt", seen)
     if not controls:
         raise InputError("explore: no controls given; add at least one, e.g. k=[5, 10, 20]")
     unknown = set(start or {}) - set(controls)
