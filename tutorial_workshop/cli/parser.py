@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import yaml
-
 import tutorial_lib
 from tutorial_workshop.cli.arguments import Parser, folder, labels, name, number, whole
 
@@ -25,6 +23,8 @@ def build_parser(
     actions: Mapping[str, Callable[[argparse.Namespace], int]],
 ) -> argparse.ArgumentParser:
     """The parser of the ``tutorial`` command. actions: subcommand -> what does its work."""
+    import yaml  # not above: where it is missing, one line says what to install
+
     parser = Parser(
         prog="tutorial",
         description=(
