@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 from tools.builder import read_source, tags_of
@@ -18,6 +19,10 @@ ORDER = (
     "references",
 )  # badges and set-up are put in by the builder
 LONGEST_CELL = 25  # lines of code
+MOST_MODULES = 3  # of the kit, that a cell imports from
+MOST_MODULES_IN_ALL = 30  # of the kit, that the notebooks import from together
+KIT = ("tutorial_lib", "tutorial_workshop", "tutorial_recipes")
+TALK = ("say", "print")  # calls that are presentation, whatever they are given
 _REQUIRED_KEYWORDS = {"show": ("alt", "caption"), "explore": ("alt",)}
 
 
@@ -69,9 +74,77 @@ def check_parameters(source: str) -> list[str]:
     return problems
 
 
+def kit_modules(tree: ast.AST) -> set[str]:
+    """The kit's modules that a syntax tree imports from.
+
+    >>> sorted(kit_modules(ast.parse("import numpy\\nfrom tutorial_lib.data import Split")))
+    ['tutorial_lib.data']
+    """
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found.add(node.module or "")
+        elif isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+    return {name for name in found if name.split(".")[0] in KIT}
+
+
+def _lines(node: ast.AST) -> range:
+    return range(node.lineno, node.end_lineno + 1)  # type: ignore[attr-defined]
+
+
+def check_presentation(source: str) -> list[str]:
+    """Whether a cell holds more f-strings than lines of the lesson: lines of code outside f-strings
+    and outside ``say`` and ``print``. Presentation belongs behind one call in ``figures/``.
+
+    >>> check_presentation("say(f'{a}', f'{b}')")
+    ['2 f-strings for 0 lines of the lesson; move the presentation to tutorial_workshop/figures']
+    """
+    tree = _code(source)
+    values = [node for node in ast.walk(tree) if isinstance(node, ast.FormattedValue)]
+    formats = {id(value.format_spec) for value in values}  # ``.3f`` is a JoinedStr of its own
+    texts = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr) and id(node) not in formats
+    ]
+    talk = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in TALK
+    ]
+    shown = {line for node in [*texts, *talk] for line in _lines(node)}
+    lesson = [
+        number
+        for number, line in enumerate(source.splitlines(), start=1)
+        if number not in shown and re.search(r"\w", line.split("#")[0])
+    ]
+    if len(texts) <= len(lesson):
+        return []
+    return [
+        f"{len(texts)} f-strings for {len(lesson)} lines of the lesson; move the presentation to"
+        " tutorial_workshop/figures"
+    ]
+
+
+def check_modules(paths: Iterable[Path]) -> list[str]:
+    """Whether the notebooks together import from too many of the kit's modules."""
+    found: set[str] = set()
+    for path in paths:
+        for cell in read_source(path):
+            if cell.cell_type == "code":
+                found |= kit_modules(_code(cell.source))
+    if len(found) <= MOST_MODULES_IN_ALL:
+        return []
+    return [
+        f"the notebooks import from {len(found)} modules, at most {MOST_MODULES_IN_ALL}; import from"
+        " packages, as in from tutorial_lib.models import EASE"
+    ]
+
+
 def check_code(source: str) -> list[str]:
-    """What is wrong with a code cell: too long, star imports, ``show`` or ``explore`` without their
-    texts, code that does not parse.
+    """What is wrong with a code cell: too long, too many modules, more presentation than lesson,
+    star imports, ``show`` or ``explore`` without their texts, code that does not parse.
     """
     lines = len(source.strip().splitlines())
     problems = [f"{lines} lines of code, at most {LONGEST_CELL}"] if lines > LONGEST_CELL else []
@@ -79,6 +152,10 @@ def check_code(source: str) -> list[str]:
         tree = _code(source)
     except SyntaxError as error:
         return [*problems, f"code does not parse: {error.msg} (line {error.lineno})"]
+    modules = kit_modules(tree)
+    if len(modules) > MOST_MODULES:
+        problems.append(f"imports from {len(modules)} of the kit's modules, at most {MOST_MODULES}")
+    problems += check_presentation(source)
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and any(alias.name == "*" for alias in node.names):
             problems.append(f"star import from {node.module}")

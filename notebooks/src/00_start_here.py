@@ -30,15 +30,16 @@ import time
 
 started = time.perf_counter()
 
-from tutorial_workshop.page.output import drawing
+from tutorial_workshop.page import drawing
 
 drawing(
     "kit_map",
     alt="Eight stations joined by arrows: data, language, objectives and models, strategies, "
-    "Recommender, evaluation, audit, report. Notebooks 00 and 01 visit data, language, Recommender "
-    "and evaluation, 02 objectives and models, 03 to 05 strategies, 04 language too, 06 Recommender, 07 evaluation, "
-    "08 audit and report; 09 and 10 are planned.",
-    caption="Follow the arrows: a circle is a notebook that stops here, a dashed circle a planned one.",
+    "Recommender, evaluation, audit, report. Notebooks 00 and 01 visit data, language, "
+    "Recommender and evaluation, 02 objectives and models, 03 to 05 strategies, 04 language too, "
+    "06 Recommender, 07 evaluation, 08 audit and report; 09 and 10 are planned.",
+    caption="Follow the arrows: a circle is a notebook that stops here, "
+    "a dashed circle a planned one.",
 )
 
 # %% [markdown]
@@ -64,8 +65,7 @@ ds.card
 # Read it before any number that was computed on the data.
 
 # %%
-from tutorial_workshop.page import attempt, explore, hint, quiz
-from tutorial_workshop.page.checker import whose
+from tutorial_workshop.page import attempt, explore, hint, quiz, whose
 
 quiz("00_start_here", "card")
 
@@ -80,8 +80,8 @@ quiz("00_start_here", "card")
 
 # %%
 from tutorial_lib.models import Popularity, TransitionKNN
-from tutorial_workshop.figures.basics import user_lists
-from tutorial_workshop.page.output import bars, say, table
+from tutorial_workshop.figures import user_lists
+from tutorial_workshop.page import bars, say, table
 
 split = leave_last_out(ds)
 models = {"TransitionKNN": TransitionKNN().fit(split), "Popularity": Popularity().fit(split)}
@@ -125,7 +125,9 @@ def describe_user(user):
     """The same in one sentence."""
     history, target = [split.test_history[user]], split.test_target[user][0]
     hits = [name for name, m in models.items() if target in m.recommend(history, k=5)]
-    return f"User {user}: the hidden item is in the first five of {' and '.join(hits) or 'no list'}."
+    return (
+        f"User {user}: the hidden item is in the first five of {' and '.join(hits) or 'no list'}."
+    )
 
 
 others = {f"user {u}": u for u in [user, *tested[:: len(tested) // 11]][:12]}
@@ -159,8 +161,10 @@ bars(
 low, high = difference.ci
 ahead = "TransitionKNN" if low > 0 else "Popularity"
 verdict = f"{ahead} finds more" if low > 0 or high < 0 else "No difference is shown"
-say(f"**{verdict}:** TransitionKNN − Popularity is {difference.difference:+.3f}, "
-    f"95 % interval {low:+.3f} to {high:+.3f}, over {difference.n:,} users.")  # fmt: skip
+say(
+    f"**{verdict}:** TransitionKNN − Popularity is {difference.difference:+.3f}, "
+    f"95 % interval {low:+.3f} to {high:+.3f}, over {difference.n:,} users."
+)
 
 # %% [markdown]
 # Both numbers are far from 1. Is that bad? You cannot tell without knowing the best possible value. In a planted world we know it:

@@ -35,11 +35,11 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+# %%
 from tutorial_lib.data import Split, leave_last_out, load_dataset, temporal_split
-from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
-from tutorial_workshop.page.checker import whose
-from tutorial_workshop.figures.basics import two_panels
-from tutorial_workshop.page.output import bars, drawing, points, say, table
+from tutorial_workshop.figures import recap_table, two_panels
+from tutorial_workshop.page import attempt, bars, drawing, explore, golden, hint, points
+from tutorial_workshop.page import quiz, say, show, table, whose
 
 # %%
 ds = load_dataset(DATASET)
@@ -95,7 +95,10 @@ tested = [row for row, target in enumerate(split.test_target) if len(target)]
 titles = ds.items["title"].tolist()
 user = int(np.random.default_rng(SEED).choice(tested))
 history, target = split.test_history[user], int(split.test_target[user][0])
-tokens, sentence = " ".join(f"<item_{i}>" for i in history[-4:]), to_sentence(list(history), titles, 4)
+tokens, sentence = (
+    " ".join(f"<item_{i}>" for i in history[-4:]),
+    to_sentence(list(history), titles, 4),
+)
 say(
     f"**Item tokens:** `{tokens}` → `<item_{target}>`",
     f"**Sentence:** {sentence} → {titles[target]}",
@@ -121,11 +124,12 @@ show(
 
 # %%
 ratio = words_each.sum() / items_each.sum()
+room = 512 / ratio  # items that fit into 512 tokens
 say(
-    f"A title takes {ratio:.1f} words, so a history of titles is {ratio:.1f} times as long, and a model "
-    f"with room for 512 tokens sees about {512 / ratio:.0f} items.",
-    f"The vocabulary holds {len(vocabulary) / ds.n_items:.1f} words per item.",
+    f"A title takes {ratio:.1f} words, so a history of titles is {ratio:.1f} times as long: "
+    f"a model with room for 512 tokens sees about {room:.0f} items.",
 )
+say(f"The vocabulary holds {len(vocabulary) / ds.n_items:.1f} words per item.")
 
 # %% [markdown]
 # What can each way express? Two tests: an item that was not there during training, and two items with the same title.
@@ -227,7 +231,9 @@ models |= {"TransitionKNN": TransitionKNN(), "ItemKNN": ItemKNN(), "EASE": EASE(
 if ds.truth is not None:
     models["Oracle"] = Oracle()
 else:
-    say("No ceiling here: nobody knows the true probabilities of real data. A planted world has one.")
+    say(
+        "No ceiling here: nobody knows the true probabilities of real data. A planted world has one."
+    )
 for model in models.values():
     model.fit(split, seed=SEED)
 results = {name: evaluate(model, split, k=(5, 10)) for name, model in models.items()}
@@ -323,14 +329,16 @@ mean = np.mean([ndcg_at_k(list(items), goal, 10) for items, goal in zip(lists, g
 library = results["TransitionKNN"].loc[split.users[rows], "ndcg@10"].mean()
 same = "the same" if np.isclose(mean, library) else "NOT the same"
 who = whose(ndcg_at_k, "01-ndcg")
-say(f"NDCG@10 of TransitionKNN over {len(rows)} users: {who} {mean:.6f}, the library {library:.6f}: {same}.")
+say(
+    f"NDCG@10 of TransitionKNN over {len(rows)} users: {who} {mean:.6f}, the library {library:.6f}: {same}."
+)
 
 # %% [markdown]
 # **Playground.** One item is liked. Move the hit down the list, and move the cut-off. Before you do: from rank 1 to rank 2, which
 # metric loses most? And from rank 9 to rank 10?
 
 # %%
-from tutorial_workshop.figures.basics import describe_playground, metric_curves, metric_playground
+from tutorial_workshop.figures import describe_playground, metric_curves, metric_playground
 
 explore(
     metric_playground,
@@ -393,7 +401,7 @@ results["ShortList"] = evaluate(models["ShortList"], split, k=(5, 10))
 # each target competes with only 100 random items?
 
 # %%
-from tutorial_lib.evaluation.protocols import SampledMetricsWarning, evaluate_sampled
+from tutorial_lib.evaluation import SampledMetricsWarning, evaluate_sampled
 
 warnings.simplefilter("ignore", SampledMetricsWarning)  # the library warns: here we know why
 rivals = ["Popularity", "chain", "TransitionKNN", "ItemKNN", "EASE"]
@@ -416,10 +424,17 @@ protocols |= {f"{negatives} uniform": few, f"{negatives} by popularity": popular
 means = {p: {name: runs[name]["hit@10"].mean() for name in few} for p, runs in protocols.items()}
 hits = pd.DataFrame(means)
 hits.index.name = "hit@10"
-table(hits.sort_values("full ranking", ascending=False), caption="The same models, three protocols", digits=3)
+table(
+    hits.sort_values("full ranking", ascending=False),
+    caption="The same models, three protocols",
+    digits=3,
+)
 
 # %%
-gaps = {p: [compare(runs["ShortList"], runs[rival], "hit@10") for rival in rivals] for p, runs in protocols.items()}
+gaps = {
+    p: [compare(runs["ShortList"], runs[rival], "hit@10") for rival in rivals]
+    for p, runs in protocols.items()
+}
 full, cheap, _ = gaps.values()
 points(
     rivals,
@@ -451,12 +466,14 @@ say(
 # sampled metric reads the ranking at another depth. Draw hit@k for **every** k, and the flip explains itself.
 
 # %%
-from tutorial_workshop.figures.basics import depth_curves
+from tutorial_workshop.figures import depth_curves
 
 other = flipped[-1] if flipped else "TransitionKNN"
 depths = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k < ds.n_items]
 deep = {name: evaluate(models[name], split, k=depths) for name in ("ShortList", other)}
-found = {name: [float(frame[f"hit@{k}"].mean().round(3)) for k in depths] for name, frame in deep.items()}
+found = {
+    name: [float(frame[f"hit@{k}"].mean().round(3)) for k in depths] for name, frame in deep.items()
+}
 reach = 10 * (ds.n_items - items_each.mean()) / (negatives + 1)
 show(
     depth_curves(depths, found, read_at={"full hit@10": 10, "sampled hit@10": reach}),
@@ -517,7 +534,9 @@ seconds = [1, 900, 3600, 10800, 21600, 43200, 86400, 259200, 604800]  # up to a 
 clocks = {s: leave_last_out(coarse(s)).tied_targets for s in seconds}
 clock = min(clocks, key=lambda s: abs(clocks[s] - 0.44))
 blurred = coarse(clock)
-say(f"With the data's own clock {clocks[1]:.1%} of the targets are tied, with one of {clock:,} s {clocks[clock]:.1%}.")
+say(
+    f"With the data's own clock {clocks[1]:.1%} of the targets are tied, with one of {clock:,} s {clocks[clock]:.1%}."
+)
 
 
 # %%
@@ -610,7 +629,10 @@ leaks = {name: future(test) for name, test in held.items()}
 everybody, own = zip(*leaks.values())
 points(
     list(leaks),
-    {"training events after the test event": everybody, "test events followed by own training event": own},
+    {
+        "training events after the test event": everybody,
+        "test events followed by own training event": own,
+    },
     quantity="share (exact counts, so no interval)",
     caption="How much of the future each split lets into the training part.",
 )
@@ -629,7 +651,9 @@ def random_split(seed):
         keep = len(sequence) < 3  # too short to hold anything out
         train.append(sequence if keep else np.delete(sequence, at))
         test.append(nothing if keep else sequence[[at]])
-    return Split(ds, "random item", np.arange(ds.n_users), train, train, [nothing] * ds.n_users, train, test)
+    return Split(
+        ds, "random item", np.arange(ds.n_users), train, train, [nothing] * ds.n_users, train, test
+    )
 
 
 last = split.merge_validation()  # as much training data as the random split has
@@ -652,13 +676,19 @@ points(
 )
 lines = []
 for (name, c), p in zip(gains.items(), holm([c.p for c in gains.values()])):
-    effect = "does not clearly change" if p >= 0.05 else "flatters" if c.difference > 0 else "understates"
+    effect = (
+        "does not clearly change"
+        if p >= 0.05
+        else "flatters"
+        if c.difference > 0
+        else "understates"
+    )
     interval = f"95 % interval {c.ci[0]:+.3f} to {c.ci[1]:+.3f}, p {p:.3f}"
     lines.append(f"The random split {effect} {name}: {c.difference:+.3f}, {interval}.")
 say(*lines, f"(p is adjusted over these {len(gains)} tests by Holm's method.)")
 
 # %%
-from tutorial_lib.evaluation.protocols import impossible_share
+from tutorial_lib.evaluation import impossible_share
 
 timed = temporal_split(ds)
 rows = []
@@ -667,7 +697,9 @@ for name, kind in fresh.items():
         lists = kind().fit(s).recommend(s.test_history, k=10)
         share = impossible_share(lists, s)["impossible"]
         rows.append((name, title, round(share.sum() * 10), len(share) * 10, share.mean()))
-impossible = pd.DataFrame(rows, columns=["model", "split", "impossible", "of", "share"]).set_index("model")
+impossible = pd.DataFrame(rows, columns=["model", "split", "impossible", "of", "share"]).set_index(
+    "model"
+)
 table(impossible, caption="Recommended items that nobody had met at the moment of the target")
 
 # %%
@@ -687,9 +719,9 @@ quiz("01_recommendation_as_language", "leakage")
 # Computed from the cells above. If a row says something else than you guessed, go back to its section.
 
 # %% tags=["recap"]
-chosen = ["Popularity", "chain", "TransitionKNN", best, *(["Oracle"] if "Oracle" in results else [])]
+chosen = ["Popularity", "chain", "TransitionKNN", best]
 rows = []
-for name in dict.fromkeys(chosen):
+for name in dict.fromkeys(chosen + ["Oracle"] * ("Oracle" in results)):
     i = mean_interval(results[name], "ndcg@10")
     rows.append((f"NDCG@10, {name}", i.mean, i.low, i.high, 1))
 for protocol, runs in protocols.items():
@@ -698,15 +730,20 @@ for protocol, runs in protocols.items():
     rows.append((f"hit@10, ShortList − {other}, {protocol}", c.difference, *c.ci, n))
 for name, c in gains.items():
     rows.append((f"hit@10, {name}, random − last item", c.difference, *c.ci, N_SEEDS))
-recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "seeds"])
-table(recap.set_index("quantity"), caption=f"{ds.name}: {len(tested):,} users, 95 % intervals")
+recap_table(rows, caption=f"{ds.name}: {len(tested):,} users, 95 % intervals")
 
 # %%
-popularity, transition = (results[name]["ndcg@10"].mean() for name in ("Popularity", "TransitionKNN"))
+popularity, transition = (
+    results[name]["ndcg@10"].mean() for name in ("Popularity", "TransitionKNN")
+)
 golden("01.popularity.ndcg@10", popularity, trivial=results["Random"]["ndcg@10"].mean())
 golden("01.transition.ndcg@10", transition, trivial=popularity)
 if "Oracle" in results:
-    golden("01.oracle.ndcg@10", results["Oracle"]["ndcg@10"].mean(), trivial=results[best]["ndcg@10"].mean())
+    golden(
+        "01.oracle.ndcg@10",
+        results["Oracle"]["ndcg@10"].mean(),
+        trivial=results[best]["ndcg@10"].mean(),
+    )
 at = rivals.index("TransitionKNN")
 golden("01.short-list.full-difference", full[at].difference)
 golden("01.short-list.sampled-difference", cheap[at].difference, trivial=full[at].difference)

@@ -40,24 +40,35 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tutorial_workshop.figures.live_curve import LiveCurve
-from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
-from tutorial_workshop.page.checker import whose
-from tutorial_workshop.page.output import bars, points, say, table
+# %%
+from tutorial_workshop.figures import LiveCurve, difference_in_words, recap_table
+from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
+from tutorial_workshop.page import quiz, say, show, table, whose
 
-steps = pd.DataFrame({"target": list("ABCD"), "p(target | items before)": [0.25, 0.4, 0.5, 0.8]}, index=["start", "A", "A B", "A B C"])
-steps["−log p"] = -np.log(steps.iloc[:, 1])
-table(steps.rename_axis("items before"), caption="Four guesses, one per row", digits=3)
+probabilities = [0.25, 0.4, 0.5, 0.8]
+steps = pd.DataFrame({"target": list("ABCD"), "p(target | items before)": probabilities})
+steps["−log p"] = -np.log(probabilities)
+steps.index = pd.Index(["start", "A", "A B", "A B C"], name="items before")
+table(steps, caption="Four guesses, one per row", digits=3)
 by_hand = steps["−log p"].sum()
-say(f"Loss {by_hand:.3f} nats in all, {by_hand / 4:.3f} per guess. Knowing nothing: log 4 = {np.log(4):.3f} per guess.")
+say(f"Loss {by_hand:.3f} nats in all, {by_hand / 4:.3f} per guess.")
+say(f"Knowing nothing: log 4 = {np.log(4):.3f} per guess.")
 
 # %% [markdown]
 # Now with a real model. `ItemTransformer` is a small Transformer over item tokens. An **objective** says what it reads and what it must
 # predict: a `Batch`. AM puts a start token in front, so that the first item has something to be guessed from.
 
 # %%
-from tutorial_lib.models.sequence import ItemTransformer
-from tutorial_lib.objectives import Autoregressive, GapFilling, Masked, PartiallyAutoregressive, Rearranged, Softmax, Vocabulary
+from tutorial_lib.models import ItemTransformer
+from tutorial_lib.objectives import (
+    Autoregressive,
+    GapFilling,
+    Masked,
+    PartiallyAutoregressive,
+    Rearranged,
+    Softmax,
+    Vocabulary,
+)
 from tutorial_lib.training import Learner, Plan, train
 
 torch.manual_seed(SEED)
@@ -70,11 +81,15 @@ print("reads   ", batch.tokens.tolist(), "(14 is the start token)\npredicts", ba
 # %%
 plain = Autoregressive(loss=Softmax(exclude_seen=False))
 with torch.no_grad():
-    log_p = tiny.item_scores(tiny.predictions(batch)).log_softmax(dim=1)  # [4 predictions, 12 items]
+    log_p = tiny.item_scores(tiny.predictions(batch)).log_softmax(
+        dim=1
+    )  # [4 predictions, 12 items]
     written_out = -sum(log_p[t, item] for t, item in enumerate([0, 1, 2, 3]))
     library = Learner(tiny, plain).loss(plain, batch)
 same = torch.isclose(written_out, library).item()
-say(f"Sum of −log p, written out: {written_out:.5f}. The library's loss: {library:.5f}. The same: {same}.")
+say(
+    f"Sum of −log p, written out: {written_out:.5f}. The library's loss: {library:.5f}. The same: {same}."
+)
 
 # %% [markdown]
 # One detail: nobody takes an item twice here, and the ranking leaves seen items out. So by default the library's softmax leaves them out
@@ -101,10 +116,14 @@ def chain(n, length, seed):
     return walks
 
 
-step = np.array([0.02, 0.9, 0.02, 0.02, 0.02, 0.02])  # probability of moving on by 0, 1, ..., 5 states
+step = np.array(
+    [0.02, 0.9, 0.02, 0.02, 0.02, 0.02]
+)  # probability of moving on by 0, 1, ..., 5 states
 two_steps = np.array([sum(step[i] * step[(move - i) % 6] for i in range(6)) for move in range(6)])
 entropy = {lag: float(-(p * np.log(p)).sum()) for lag, p in ((1, step), (2, two_steps))}
-say(f"Best possible loss with X_<t: {entropy[1]:.3f} nats. With X_<t−1: {entropy[2]:.3f} nats. Knowing nothing: {np.log(6):.3f}.")
+say(
+    f"Best possible loss with X_<t: {entropy[1]:.3f} nats. With X_<t−1: {entropy[2]:.3f} nats. Knowing nothing: {np.log(6):.3f}."
+)
 
 
 # %%
@@ -115,7 +134,9 @@ def chain_loss(lag):
     objective = Autoregressive(lag=lag, loss=Softmax(exclude_seen=False))
     plan = Plan(epochs=3 if PROFILE == "smoke" else 20, batch_tokens=1000, learning_rate=1e-2)
     train(model, objective, list(chain(800, 30, SEED)), plan, seed=SEED)
-    batch = objective.corrupt(torch.from_numpy(chain(2000, 30, SEED + 1000)), model.vocabulary, dice)
+    batch = objective.corrupt(
+        torch.from_numpy(chain(2000, 30, SEED + 1000)), model.vocabulary, dice
+    )
     late = batch.steps >= 3
     with torch.no_grad():
         log_p = model.item_scores(model.predictions(batch)).log_softmax(dim=1)
@@ -123,8 +144,13 @@ def chain_loss(lag):
 
 
 reached = {lag: chain_loss(lag) for lag in (1, 2)}
-rows = [(name, entropy[lag], reached[lag], reached[lag] / entropy[lag] - 1) for lag, name in ((1, "X_<t"), (2, "X_<t−1"))]
-found = pd.DataFrame(rows, columns=["condition", "best possible", "reached", "relative gap"]).set_index("condition")
+rows = [
+    (name, entropy[lag], reached[lag], reached[lag] / entropy[lag] - 1)
+    for lag, name in ((1, "X_<t"), (2, "X_<t−1"))
+]
+found = pd.DataFrame(
+    rows, columns=["condition", "best possible", "reached", "relative gap"]
+).set_index("condition")
 table(found, caption="Loss on new walks, in nats per prediction")
 
 # %%
@@ -155,12 +181,14 @@ hint("02-causal-mask")
 # Four objectives, four pictures. Read a row: the token on the left sees the hatched columns; after the arrow stands what it must predict.
 
 # %%
-from tutorial_workshop.figures.objectives import attention_pictures
+from tutorial_workshop.figures import attention_pictures
 
 dice = torch.Generator().manual_seed(11)
 pictured = {"AM": Autoregressive(), "MLM": Masked(ratio=0.3, last=0)}
 pictured |= {"PAM": PartiallyAutoregressive(ratio=0.6), "gap filling": GapFilling(0.4)}
-batches = {name: objective.corrupt(history, vocabulary, dice) for name, objective in pictured.items()}
+batches = {
+    name: objective.corrupt(history, vocabulary, dice) for name, objective in pictured.items()
+}
 show(
     attention_pictures(batches, vocabulary),
     alt="Four square attention masks for the history A B C D. AM: a lower triangle. MLM: everything is seen, hidden items are question "
@@ -188,10 +216,21 @@ changed = history.clone()
 changed[0, 2] = 9  # C becomes J
 with torch.no_grad():
     a, b = (tiny(Autoregressive().corrupt(h, vocabulary, dice))[0] for h in (history, changed))
-    c, d = (tiny(replace(Autoregressive().corrupt(h, vocabulary, dice), causal=False))[0] for h in (history, changed))
+    c, d = (
+        tiny(replace(Autoregressive().corrupt(h, vocabulary, dice), causal=False))[0]
+        for h in (history, changed)
+    )
 names = ["start", "A", "B", "C or J"]
-rows = [(name, bool(torch.equal(a[i], b[i])), bool(torch.equal(c[i], d[i]))) for i, name in enumerate(names)]
-table(pd.DataFrame(rows, columns=["place", "causal: unchanged", "without the mask: unchanged"]).set_index("place"), caption="After C → J")
+rows = [
+    (name, bool(torch.equal(a[i], b[i])), bool(torch.equal(c[i], d[i])))
+    for i, name in enumerate(names)
+]
+table(
+    pd.DataFrame(
+        rows, columns=["place", "causal: unchanged", "without the mask: unchanged"]
+    ).set_index("place"),
+    caption="After C → J",
+)
 
 # %% [markdown]
 # **Test 2, masked.** Change the label of a hidden place. What the model reads, and so every score, must stay the same.
@@ -205,7 +244,9 @@ with torch.no_grad():
     again = cloze.corrupt(relabelled, vocabulary, torch.Generator().manual_seed(SEED))
     one, two = (tiny.item_scores(tiny.predictions(b)) for b in (batch, again))
 print("labels", batch.labels.tolist(), "and", again.labels.tolist())
-say(f"Scores before and after the label changed: {'the same to the last bit' if torch.equal(one, two) else 'DIFFERENT: a leak'}.")
+say(
+    f"Scores before and after the label changed: {'the same to the last bit' if torch.equal(one, two) else 'DIFFERENT: a leak'}."
+)
 
 # %% [markdown]
 # **What a leak looks like from outside.** Train AM on the chain without its mask: each token then sees the next one, which is its target.
@@ -223,26 +264,31 @@ class Leaky(Autoregressive):
 
 # %%
 def trained(objective):
-    """Training loss of the last epoch, and the share of right guesses of the next state on new walks."""
+    """Training loss of the last epoch, and share of right guesses of the next state."""
     torch.manual_seed(SEED)
     model = ItemTransformer(6, width=32, heads=2, layers=2, dropout=0.0)
     plan = Plan(epochs=3 if PROFILE == "smoke" else 30, batch_tokens=1000, learning_rate=5e-3)
-    told = train(model, objective, list(chain(400, 12, SEED)), plan, seed=SEED)
+    epochs = train(model, objective, list(chain(400, 12, SEED)), plan, seed=SEED)
     new = torch.from_numpy(chain(2000, 13, SEED + 1000))
+    question = objective.query(new[:, :-1], model.vocabulary)
     with torch.no_grad():
-        guess = model.item_scores(model.predictions(objective.query(new[:, :-1], model.vocabulary))).argmax(dim=1)
-    return told[-1].loss, (guess == new[:, -1]).float().mean().item()
+        guess = model.item_scores(model.predictions(question)).argmax(dim=1)
+    return epochs[-1].loss, (guess == new[:, -1]).float().mean().item()
 
 
 shown = Softmax(exclude_seen=False)
-leaks = {name: trained(kind(loss=shown)) for name, kind in {"causal mask": Autoregressive, "no mask": Leaky}.items()}
-table(pd.DataFrame(leaks, index=["training loss, nats", "right guesses"]).T, caption="Chain of six states", digits=3)
+leaks = {"causal mask": trained(Autoregressive(loss=shown)), "no mask": trained(Leaky(loss=shown))}
+compared = pd.DataFrame(leaks, index=["training loss, nats", "right guesses"]).T
+table(compared, caption="Chain of six states", digits=3)
+
+# %%
 low = "below" if leaks["no mask"][0] < entropy[1] else "above"
 say(
-    f"Without the mask the loss is {low} {entropy[1]:.3f}, the least that any honest model can reach: that gives the leak away.",
-    "Look at the right guesses too: at the last place nothing follows, so there, at 1 place of 12, even this model learns to predict. "
-    "On easy data that is enough to look healthy. On real data that is too little to learn from: test for leaks, do not wait for bad "
-    "recommendations.",
+    f"Without the mask the loss is {low} {entropy[1]:.3f}, the least that any honest model can "
+    "reach: that gives the leak away.",
+    "Look at the right guesses too: at the last place nothing follows, so there, at 1 place of "
+    "12, even this model learns to predict. On easy data that is enough to look healthy. On real "
+    "data that is too little to learn from: test for leaks, do not wait for bad recommendations.",
 )
 
 # %%
@@ -289,7 +335,9 @@ hint("02-mask-items")
 
 # %%
 inputs, labels = mask_items(list("ABCDEFGH"), 0.3, "?", random.Random(SEED))
-print("model sees  ", " ".join(inputs), "\nmust predict", " ".join(label or "·" for label in labels))
+print(
+    "model sees  ", " ".join(inputs), "\nmust predict", " ".join(label or "·" for label in labels)
+)
 
 # %% [markdown]
 # **Playground.** Move the ratio. With a high one the model has many targets and little to go by, with a low one the other way round. "Cut,
@@ -297,7 +345,7 @@ print("model sees  ", " ".join(inputs), "\nmust predict", " ".join(label or "·"
 # move: how many targets has AM here?
 
 # %%
-from tutorial_workshop.figures.objectives import describe_masking, masking_picture
+from tutorial_workshop.figures import describe_masking, masking_picture
 
 explore(
     masking_picture,
@@ -321,17 +369,21 @@ quiz("02_objectives_am_mlm", "targets")
 
 # %%
 live = LiveCurve("causal, auto-regressive", EPOCHS)
-causal = SequenceRecommender("autoregressive", epochs=EPOCHS, evaluate_every=2, dropout=0.2, on_epoch=live)
+causal = SequenceRecommender(
+    "autoregressive", epochs=EPOCHS, evaluate_every=2, dropout=0.2, on_epoch=live
+)
 causal = causal.fit(split, seed=SEED)
 
 # %%
 live = LiveCurve("bidirectional, masked", 2 * EPOCHS)
-masked = SequenceRecommender("masked", epochs=2 * EPOCHS, evaluate_every=4, dropout=0.2, on_epoch=live)
+masked = SequenceRecommender(
+    "masked", epochs=2 * EPOCHS, evaluate_every=4, dropout=0.2, on_epoch=live
+)
 masked = masked.fit(split, seed=SEED)
 
 
 # %%
-from tutorial_workshop.figures.objectives import learning_panels
+from tutorial_workshop.figures import show_learning_panels
 
 
 def curve(model):
@@ -340,24 +392,27 @@ def curve(model):
 
 
 curves = {"causal, AM": curve(causal), "bidirectional, MLM": curve(masked)}
-lines = {"EASE": float(evaluate(EASE().fit(split), split, k=10, on="valid")["ndcg@10"].mean())}
-if ds.truth is not None:
-    lines["ceiling"] = float(evaluate(Oracle().fit(split), split, k=10, on="valid")["ndcg@10"].mean())
-told = {name: [(e, round(s), round(n, 3)) for e, s, n in rows] for name, rows in curves.items()}
-constant = {name: round(value, 3) for name, value in lines.items()}
-show(
-    learning_panels(curves, lines),
-    alt=f"Validation NDCG@10 over epochs and over seconds. (epoch, seconds, NDCG): {told}. Lines: {constant}.",
-    caption="The same two runs, once over passes, once over time. The masked model had twice the passes.",
+known = {"EASE": EASE(), "ceiling": Oracle()} if ds.truth is not None else {"EASE": EASE()}
+lines = {
+    name: evaluate(model.fit(split), split, k=10, on="valid")["ndcg@10"].mean()
+    for name, model in known.items()
+}
+show_learning_panels(
+    curves,
+    lines,
+    caption="The same two runs, once over passes, once over time. "
+    "The masked model had twice the passes.",
 )
 
 # %%
 at = {name: next(n for e, _, n in rows if e >= EPOCHS) for name, rows in curves.items()}
-per_epoch = {name: model.history[-1].predictions / len(model.history) for name, model in (("AM", causal), ("MLM", masked))}
-ahead = "AM" if at["causal, AM"] > at["bidirectional, MLM"] else "MLM"
+am, mlm = at.values()
+ahead = "AM" if am > mlm else "MLM"
+targets = [model.history[-1].predictions / len(model.history) for model in (causal, masked)]
 say(
-    f"After {EPOCHS} passes {ahead} is ahead: {at['causal, AM']:.3f} (AM) against {at['bidirectional, MLM']:.3f} (MLM).",
-    f"One reason can be counted: AM makes {per_epoch['AM']:,.0f} predictions per pass, MLM {per_epoch['MLM']:,.0f}.",
+    f"After {EPOCHS} passes {ahead} is ahead: {am:.3f} (AM) against {mlm:.3f} (MLM).",
+    "One reason can be counted: the predictions per pass, "
+    f"{targets[0]:,.0f} of AM against {targets[1]:,.0f} of MLM.",
 )
 
 # %% [markdown]
@@ -365,17 +420,16 @@ say(
 # in `benchmarks/RESULTS.md`).
 
 # %%
-from tutorial_lib.data.shipped import shipped
+from tutorial_workshop.experiments import recorded_table
 
-recorded = pd.read_csv(shipped("results/sequence-curves.csv"))
+recorded = recorded_table("sequence-curves.csv")
 long_runs = {
     name: list(rows[["epoch", "seconds", "ndcg@10"]].itertuples(index=False, name=None))
     for name, rows in recorded.groupby("model", sort=False)
 }
-ends = {name: (rows[-1][0], round(rows[-1][2], 3)) for name, rows in long_runs.items()}
-show(
-    learning_panels(long_runs, {}),
-    alt=f"Recorded validation NDCG@10 on MovieLens-100K over epochs and seconds; last epoch and value: {ends}.",
+show_learning_panels(
+    long_runs,
+    {},
     caption="MovieLens-100K, one seed each, one CPU thread: the masked model rises later.",
 )
 
@@ -392,28 +446,42 @@ from tutorial_lib.objectives import BinaryCrossEntropy
 
 one_negative = BinaryCrossEntropy(n_negatives=1)
 four = {("causal", "softmax"): causal, ("bidirectional", "softmax"): masked}
-for direction, kind, epochs in (("causal", Autoregressive, EPOCHS), ("bidirectional", Masked, 2 * EPOCHS)):
-    model = SequenceRecommender(kind(loss=one_negative), epochs=epochs, evaluate_every=epochs, dropout=0.2)
+for direction, kind, epochs in (
+    ("causal", Autoregressive, EPOCHS),
+    ("bidirectional", Masked, 2 * EPOCHS),
+):
+    model = SequenceRecommender(
+        kind(loss=one_negative), epochs=epochs, evaluate_every=epochs, dropout=0.2
+    )
     four[direction, "BCE, 1 negative"] = model.fit(split, seed=SEED, progress=False)
 tested = {name: evaluate(model, split, k=10) for name, model in four.items()}
 
 # %%
-directions, losses = ["causal", "bidirectional"], ["softmax", "BCE, 1 negative"]
+directions = ["causal", "bidirectional"]
+by_loss_and_mask = {
+    loss: [mean_interval(tested[direction, loss], "ndcg@10") for direction in directions]
+    for loss in ("softmax", "BCE, 1 negative")
+}
 points(
     directions,
-    {loss: [mean_interval(tested[direction, loss], "ndcg@10") for direction in directions] for loss in losses},
+    by_loss_and_mask,
     quantity="test NDCG@10",
-    caption="Rows: what a token sees. Markers: how a prediction is judged. Whiskers: 95 % intervals over users.",
+    caption="Rows: what a token sees. Markers: how a prediction is judged. "
+    "Whiskers: 95 % intervals over users.",
 )
+
+# %%
 by_loss = compare(tested["causal", "softmax"], tested["causal", "BCE, 1 negative"])
 by_mask = compare(tested["causal", "softmax"], tested["bidirectional", "softmax"])
-in_words = [f"{c.difference:+.4f}, 95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users" for c in (by_loss, by_mask)]
 say(
-    f"**Loss** (softmax − BCE, both causal, {EPOCHS} passes each): {in_words[0]}. Only the loss differs, so this is its effect in a run of "
-    "this length.",
-    f"**Mask** (causal − bidirectional, both softmax): {in_words[1]}. This is **no** effect of the architecture: the bidirectional model "
-    f"had {2 * EPOCHS} passes and different targets, and a masked model learns more slowly (section 6). It says which of two "
-    "short runs is ahead.",
+    f"**Loss** (softmax − BCE, both causal, {EPOCHS} passes each): "
+    f"{difference_in_words(by_loss, 4)}, {by_loss.n:,} users. "
+    "Only the loss differs, so this is its effect in a run of this length.",
+    "**Mask** (causal − bidirectional, both softmax): "
+    f"{difference_in_words(by_mask, 4)}, {by_mask.n:,} users. "
+    "This is **no** effect of the architecture: the bidirectional model had "
+    f"{2 * EPOCHS} passes and different targets, and a masked model learns more slowly "
+    "(section 6). It says which of two short runs is ahead.",
 )
 
 # %% [markdown]
@@ -422,12 +490,22 @@ say(
 # recipes, not two masks.
 
 # %%
-sequence = pd.read_csv(shipped("results/sequence.csv"))
-long = sequence[(sequence.dataset == "ml-100k") & (sequence.on == "test") & sequence.model.isin(["causal", "masked"])]
+sequence = recorded_table("sequence.csv")
+long = sequence[
+    (sequence.dataset == "ml-100k")
+    & (sequence.on == "test")
+    & sequence.model.isin(["causal", "masked"])
+]
 recipes = long.groupby("model")["ndcg@10"].agg(["mean", "min", "max", "count"])
 recipes["passes"] = long.groupby("model")["epochs"].max().astype(int)
-recipes = recipes.rename(columns={"mean": "NDCG@10, mean", "min": "lowest seed", "max": "highest seed", "count": "seeds"})
-table(recipes.rename_axis("recipe"), caption="Test NDCG@10 on MovieLens-100K, recorded; both recipes use the full softmax", digits=3)
+recipes = recipes.rename(
+    columns={"mean": "NDCG@10, mean", "min": "lowest seed", "max": "highest seed", "count": "seeds"}
+)
+table(
+    recipes.rename_axis("recipe"),
+    caption="Test NDCG@10 on MovieLens-100K, recorded; both recipes use the full softmax",
+    digits=3,
+)
 
 # %% [markdown]
 # Klenitskiy and Vasilev 2023 found on long runs that with the same full softmax the causal model is ahead; Petrov and Macdonald 2023
@@ -438,49 +516,63 @@ table(recipes.rename_axis("recipe"), caption="Test NDCG@10 on MovieLens-100K, re
 # that has learned nothing believes little, and so looks calibrated.
 
 # %%
-from tutorial_recipes.worlds import make_world
 from tutorial_lib.objectives import GeneralisedBCE
+from tutorial_recipes.worlds import make_world
 
-size = {"n_users": 150 if PROFILE == "smoke" else 600, "n_items": 300, "seed": SEED, "review_share": 0.0}
+users = 150 if PROFILE == "smoke" else 600
+size = {"n_users": users, "n_items": 300, "seed": SEED, "review_share": 0.0}
 linked = leave_last_out(make_world("movies", order=0.8, **size))
 true = linked.dataset.truth.next_item_probabilities(linked.test_history)
-PASSES = {"smoke": 2, "quick": 40, "full": 80}[PROFILE]  # fewer, and the model with t = 1 has hardly begun to learn
-belief, calibration = {}, {}
-for t in (0.0, 1.0):
+# With fewer passes the model with t = 1 has hardly begun to learn.
+PASSES = {"smoke": 2, "quick": 40, "full": 80}[PROFILE]
+small = {"width": 32, "heads": 1, "dropout": 0.1, "batch_tokens": 512}
+
+
+def fit_gbce(t):
+    """A causal model trained with gBCE on the linked world."""
     objective = Autoregressive(loss=GeneralisedBCE(n_negatives=8, t=t))
-    small = {"width": 32, "heads": 1, "dropout": 0.1, "batch_tokens": 512}
     model = SequenceRecommender(objective, epochs=PASSES, evaluate_every=PASSES // 2, **small)
-    scores = model.fit(linked, seed=SEED, progress=False).score(linked.test_history).astype(float)
+    return model.fit(linked, seed=SEED, progress=False)
+
+
+# %%
+def beliefs(model):
+    """(believed, true) probability of each user's list: two arrays [users, 10 places]."""
+    scores = model.score(linked.test_history).astype(float)
     scores[true == 0] = -np.inf  # seen items
     listed = np.argsort(-scores, axis=1)[:, :10]
-    believed = 1 / (1 + np.exp(-np.take_along_axis(scores, listed, axis=1)))  # [users, 10 places of the list]
-    belief[f"t = {t:g}"] = (believed, np.take_along_axis(true, listed, axis=1))
+    believed = 1 / (1 + np.exp(-np.take_along_axis(scores, listed, axis=1)))
+    return believed, np.take_along_axis(true, listed, axis=1)
+
+
+belief, calibration = {}, {}
+for t in (0.0, 1.0):
+    model = fit_gbce(t)
+    belief[f"t = {t:g}"] = beliefs(model)
     first = [side[:, 0].mean() for side in belief[f"t = {t:g}"]]
     calibration[f"t = {t:g}"] = (*first, evaluate(model, linked, k=10)["ndcg@10"].mean())
 
 # %%
-from tutorial_workshop.figures.objectives import reliability, reliability_bins
+from tutorial_workshop.figures import show_reliability
 
-ndcg = {m.__name__: evaluate(m().fit(linked), linked, k=10)["ndcg@10"].mean() for m in (Popularity, Oracle)}
+popularity, ceiling = (
+    evaluate(model.fit(linked), linked, k=10)["ndcg@10"].mean()
+    for model in (Popularity(), Oracle())
+)
 believed = pd.DataFrame(calibration, index=["believed", "true", "NDCG@10"]).T
-caption = "Probability of the first item of the list, mean over users. NDCG@10 of popularity "
-table(believed.rename_axis("gBCE"), caption=caption + f"{ndcg['Popularity']:.3f}, ceiling {ndcg['Oracle']:.3f}", digits=3)
-in_words = "; ".join(
-    f"{name}: " + ", ".join(f"{a:.2f} true {b:.2f}" for a, b in reliability_bins(*sides)) for name, sides in belief.items()
+table(
+    believed.rename_axis("gBCE"),
+    caption="Probability of the first item of the list, mean over users. "
+    f"NDCG@10 of popularity {popularity:.3f}, ceiling {ceiling:.3f}",
+    digits=3,
 )
-show(
-    reliability(belief),
-    alt=f"True over believed probability of the ten items of every list, in groups of equal size. Believed, true: {in_words}.",
-    caption="On the diagonal a model is calibrated; below it, it believes too much. Each marker: an eighth of the recommended items.",
-)
-learned = [name for name, row in believed.iterrows() if row["NDCG@10"] > 2 * ndcg["Popularity"]]
+show_reliability(belief)
+
+# %%
+learned = [name for name, row in believed.iterrows() if row["NDCG@10"] > 2 * popularity]
 say(
-    *(
-        f"**{name}**: gives its first item a probability of {row['believed']:.2f}; the true one is {row['true']:.2f}."
-        for name, row in believed.iterrows()
-    ),
-    f"Models that have learned something (more than twice popularity's NDCG): {', '.join(learned) or 'none'}. "
-    "For any other, calibration means nothing.",
+    "Models that have learned something (more than twice popularity's NDCG): "
+    f"{', '.join(learned) or 'none'}. For any other, calibration means nothing.",
 )
 
 # %%
@@ -499,7 +591,10 @@ quiz("02_objectives_am_mlm", "two-by-two")
 def shuffled(split, seed):
     """The same split with every history in random order; the targets stay."""
     draw = np.random.default_rng(seed)
-    mixed = {part: [draw.permutation(h) for h in getattr(split, part)] for part in ("train", "valid_history", "test_history")}
+    mixed = {
+        part: [draw.permutation(h) for h in getattr(split, part)]
+        for part in ("train", "valid_history", "test_history")
+    }
     return replace(split, **mixed)
 
 
@@ -507,7 +602,9 @@ def order_effect(split):
     """Paired gain of test NDCG@10 from the order of the histories, for one small causal model."""
     frames = []
     for version in (split, shuffled(split, SEED)):
-        model = SequenceRecommender(width=32, heads=1, dropout=0.2, epochs=EPOCHS, evaluate_every=EPOCHS, batch_tokens=1024)
+        model = SequenceRecommender(
+            width=32, heads=1, dropout=0.2, epochs=EPOCHS, evaluate_every=EPOCHS, batch_tokens=1024
+        )
         frames.append(evaluate(model.fit(version, seed=SEED, progress=False), version, k=10))
     return compare(*frames), frames[0]["ndcg@10"].mean(), frames[1]["ndcg@10"].mean()
 
@@ -515,7 +612,9 @@ def order_effect(split):
 # %%
 effects = {}
 for order in (0.0, 0.2, 0.5, 0.8):
-    effects[f"order = {order}"] = order_effect(leave_last_out(make_world("movies", order=order, **size)))
+    effects[f"order = {order}"] = order_effect(
+        leave_last_out(make_world("movies", order=order, **size))
+    )
 if ds.truth is None:
     effects[ds.name] = order_effect(split)
 points(
@@ -532,7 +631,9 @@ adjusted = holm([gain.p for gain, *_ in effects.values()])
 for (name, (gain, ordered, mixed)), p in zip(effects.items(), adjusted):
     verdict = "order matters" if p < 0.05 and gain.difference > 0 else "no gain from order is shown"
     interval = f"{gain.ci[0]:+.3f} to {gain.ci[1]:+.3f}, adjusted p {p:.3f}"
-    lines.append(f"**{name}:** {ordered:.3f} ordered, {mixed:.3f} shuffled: {verdict} ({interval}).")
+    lines.append(
+        f"**{name}:** {ordered:.3f} ordered, {mixed:.3f} shuffled: {verdict} ({interval})."
+    )
 say(*lines, f"(p is adjusted over these {len(effects)} tests by Holm's method.)")
 
 # %% [markdown]
@@ -543,24 +644,30 @@ say(*lines, f"(p is adjusted over these {len(effects)} tests by Holm's method.)"
 
 # %%
 def rsp_accuracy(walks, fresh):
-    """Train on the question, and give the share of right answers on new histories, half of them rearranged."""
+    """Train on the question; share of right answers on new histories, half of them rearranged."""
     torch.manual_seed(SEED)
-    n_items = max(map(max, walks)) + 1
-    model = ItemTransformer(int(n_items), width=32, heads=2, layers=2, dropout=0.0, questions=["rearranged"])
+    shape = {"width": 32, "heads": 2, "layers": 2, "dropout": 0.0}
+    model = ItemTransformer(int(walks.max()) + 1, **shape, questions=["rearranged"])
     plan = Plan(epochs=3 if PROFILE == "smoke" else 20, batch_tokens=2000, learning_rate=1e-2)
-    train(model, Rearranged(), walks, plan, seed=SEED)
-    batch = Rearranged().corrupt(torch.from_numpy(np.stack(fresh)), model.vocabulary, torch.Generator().manual_seed(SEED))
+    train(model, Rearranged(), list(walks), plan, seed=SEED)
+    generator = torch.Generator().manual_seed(SEED)
+    batch = Rearranged().corrupt(torch.from_numpy(fresh), model.vocabulary, generator)
     with torch.no_grad():
         answers = model.answers("rearranged", model.predictions(batch)) > 0
     return (answers == batch.labels.bool()).float().numpy()
 
 
-ordered, fresh = chain(2000, 12, SEED), chain(2000, 12, SEED + 1)
+# %%
+walks = [chain(2000, 12, SEED), chain(2000, 12, SEED + 1)]
 draw = np.random.default_rng(SEED)
-exchangeable = [draw.permuted(walks, axis=1) for walks in (ordered, fresh)]  # the same states, but their order means nothing
-right = {"ordered chain": rsp_accuracy(list(ordered), list(fresh)), "exchangeable": rsp_accuracy(*map(list, exchangeable))}
-accuracy = {name: mean_interval(pd.DataFrame({"accuracy": values}), "accuracy") for name, values in right.items()}
-bars(accuracy, quantity="accuracy of RSP on new histories", caption="Half of the histories are rearranged, so guessing gives 0.5.")
+exchangeable = [draw.permuted(some, axis=1) for some in walks]  # same states, meaningless order
+right = {"ordered chain": rsp_accuracy(*walks), "exchangeable": rsp_accuracy(*exchangeable)}
+accuracy = {name: mean_interval(pd.DataFrame({"x": x}), "x") for name, x in right.items()}
+bars(
+    accuracy,
+    quantity="accuracy of RSP on new histories",
+    caption="Half of the histories are rearranged, so guessing gives 0.5.",
+)
 
 # %%
 quiz("02_objectives_am_mlm", "rsp")
@@ -590,42 +697,35 @@ bars(
 # were put in a different order in each pass (`Autoregressive(segments=6)`), which keeps them from memorising whole histories.
 
 # %%
-from tutorial_workshop.figures.objectives import share_of_ceiling
+from tutorial_workshop.figures import show_share_of_ceiling
 
-results = pd.read_csv(shipped("results/sequence.csv"))
+results = recorded_table("sequence.csv")
 worlds = results[(results.dataset == "world-movies") & (results.model != "Oracle")]
 shares = worlds.pivot_table(index="users", columns="model", values="share", aggfunc="mean")
-kept = ["causal + chain", "causal", "EASE", "chain"]
-show(
-    share_of_ceiling(shares.index.tolist(), {name: shares[name].round(3).tolist() for name in kept}),
-    alt="Share of the ceiling's NDCG@10 over the number of users: "
-    + "; ".join(f"{name}: {[round(x, 2) for x in shares[name].tolist()]}" for name in kept)
-    + ".",
-    caption="The Transformer's share grows with the data; the chain adds what the Transformer learns slowly: single steps.",
-)
-
-# %%
-first, last = shares.index[0], shares.index[-1]
-say(
-    f"At {first:,} users the causal model reaches {shares['causal'][first]:.0%} of the ceiling, at {last:,} users "
-    f"{shares['causal'][last]:.0%}; with the chain {shares['causal + chain'][first]:.0%} and {shares['causal + chain'][last]:.0%}.",
-    f"EASE, which knows no order, goes from {shares['EASE'][first]:.0%} to {shares['EASE'][last]:.0%}.",
-)
+show_share_of_ceiling(shares)
 
 # %% [markdown]
 # ## Recap
 # Computed from the cells above.
 
 # %% tags=["recap"]
-rows = [(f"loss of the chain, {name}", reached[lag], np.nan, np.nan) for lag, name in ((1, "X_<t"), (2, "X_<t−1"))]
+no_interval = (np.nan, np.nan)
+rows = [
+    ("loss of the chain, X_<t", reached[1], *no_interval, 1),
+    ("loss of the chain, X_<t−1", reached[2], *no_interval, 1),
+]
 for name in order:
     i = mean_interval(frames[name], "ndcg@10")
-    rows.append((f"NDCG@10, {name}", i.mean, i.low, i.high))
-rows += [(f"gain from order, {name}", c.difference, *c.ci) for name, (c, *_) in effects.items()]
-rows += [(f"RSP accuracy, {name}", i.mean, i.low, i.high) for name, i in accuracy.items()]
-recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"])
-recap["seeds"] = 1
-table(recap.set_index("quantity"), caption=f"{ds.name}; intervals over users or histories, nan where the value is a mean over many steps")
+    rows.append((f"NDCG@10, {name}", i.mean, i.low, i.high, 1))
+for name, (gain, *_) in effects.items():
+    rows.append((f"gain from order, {name}", gain.difference, *gain.ci, 1))
+for name, i in accuracy.items():
+    rows.append((f"RSP accuracy, {name}", i.mean, i.low, i.high, 1))
+recap_table(
+    rows,
+    caption=f"{ds.name}; intervals over users or histories, "
+    "nan where the value is a mean over many steps",
+)
 
 # %%
 popular = evaluate(Popularity().fit(split), split, k=10)["ndcg@10"].mean()
@@ -635,7 +735,11 @@ golden("02.leak.loss-gap", leaks["causal mask"][0] - leaks["no mask"][0])
 golden("02.causal.ndcg@10", tested["causal", "softmax"]["ndcg@10"].mean(), trivial=popular)
 golden("02.loss.effect", by_loss.difference)
 golden("02.order.gain", effects["order = 0.8"][0].difference)
-golden("02.calibration.t1", believed.loc["t = 1", "believed"], trivial=believed.loc["t = 0", "believed"])
+golden(
+    "02.calibration.t1",
+    believed.loc["t = 1", "believed"],
+    trivial=believed.loc["t = 0", "believed"],
+)
 golden("02.rsp.accuracy", accuracy["ordered chain"].mean, trivial=0.5)
 
 # %% [markdown]

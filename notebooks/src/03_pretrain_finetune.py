@@ -14,8 +14,8 @@
 # > memory; tuning takes about two minutes in all. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: a few steps, for structure | quick: 24 test users | full: 400 test users
-DATASET = "world-movies"  # the new task; or "world-products", "world-news" (seen in pre-training); real data: "ml-100k"
+PROFILE = "quick"  # smoke: a few steps | quick: 24 test users | full: 400 test users
+DATASET = "world-movies"  # or "world-products", "world-news" (pre-trained on); real: "ml-100k"
 LM = "kit-gpt"  # or "kit-bert", "kit-t5", "minilm", a Hub id or a folder
 SEED = 0  # any whole number from 0; draws labelled users, test users and initial weights
 
@@ -39,39 +39,42 @@ import numpy as np
 import pandas as pd
 import torch
 
-from tutorial_lib.data import leave_last_out, load_dataset
-from tutorial_lib.models.language_models import load_language_model
-from tutorial_lib.strategies import CELLS, STRATEGIES, Budget, adapt
-from tutorial_workshop.figures.live_curve import LiveCurve
-from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
-from tutorial_workshop.page.checker import whose
-from tutorial_workshop.page.output import bars, points, say, table
+from tutorial_lib.models import load_language_model
+from tutorial_workshop.page import attempt, bars, explore, golden, hint
+from tutorial_workshop.page import quiz, say, show, table, whose
 
 lm = load_language_model(LM)
-card = Path(lm.path) / "card.json"
-told = json.loads(card.read_text()) if card.is_file() else None
 print(lm)
-if told:
-    say(f"Pre-trained on {told['tokens']:,} tokens of {told['recipe']['documents']:,} documents, in {told['seconds'] / 60:.0f} minutes.")
+card = Path(lm.path) / "card.json"
+if card.is_file():
+    made = json.loads(card.read_text())
+    documents, minutes = made["recipe"]["documents"], made["seconds"] / 60
+    say(f"Pre-trained on {made['tokens']:,} tokens of {documents:,} documents, {minutes:.0f} min.")
 
 # %%
 from tutorial_recipes.corpus import Corpus
 
-fresh_texts = Corpus(seed=1000 + SEED, source_users=200).documents()  # the same kind of text, a different seed: never read
-documents = [d for d in islice(fresh_texts, 60 if PROFILE == "smoke" else 400) if d.source and len(d.target) < 400]
-tasks = ["sequential", "profile", "like", "rating", "explanation", "summary"]
+# The same kind of text with a different seed: never read in pre-training.
+fresh_texts = Corpus(seed=1000 + SEED, source_users=200).documents()
+drawn = islice(fresh_texts, 60 if PROFILE == "smoke" else 400)
+documents = [d for d in drawn if d.source and len(d.target) < 400]
 
 
 def perplexity(model, documents):
     """exp of the mean loss of the answers: as unsure as an even choice between so many tokens."""
+    sources, targets = zip(*((d.source, d.target) for d in documents))
     with torch.no_grad():
-        return math.exp(model.loss([d.source for d in documents], [d.target for d in documents]).item())
+        return math.exp(model.loss(list(sources), list(targets)).item())
 
 
+# %%
 if lm.kind != "encoder":
-    by_task = {task: [d for d in documents if d.family == task] for task in tasks}
-    rows = {task: (perplexity(lm.fresh(SEED), some), perplexity(lm, some)) for task, some in by_task.items() if some}
-    heard = pd.DataFrame(rows, index=["random weights", "pre-trained"]).T.rename_axis("kind of text")
+    rows = {}
+    for task in ("sequential", "profile", "like", "rating", "explanation", "summary"):
+        if some := [d for d in documents if d.family == task]:
+            rows[task] = (perplexity(lm.fresh(SEED), some), perplexity(lm, some))
+    heard = pd.DataFrame(rows, index=["random weights", "pre-trained"]).T
+    heard = heard.rename_axis("kind of text")
     table(heard, caption="Perplexity of answers on texts that were never read", digits=1)
 
 # %% [markdown]
@@ -79,19 +82,25 @@ if lm.kind != "encoder":
 # comes next. No label has been used, and no movie history has ever been read.
 
 # %%
-from tutorial_lib.evaluation import compare, evaluate, mean_interval
-from tutorial_lib.models import Oracle, Popularity, Random
+from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.strategies import CELLS, STRATEGIES, Budget, adapt
 
 ds = load_dataset(DATASET)
-ds = ds if ds.truth is not None else ds.k_core(50)  # real titles are long and slow to score: a smaller catalogue
+if ds.truth is None:
+    ds = ds.k_core(50)  # real titles are long and slow to score: a smaller catalogue
 split = leave_last_out(ds)
 size = {"smoke": 8, "quick": 24, "full": 400}[PROFILE]  # likelihoods of a whole catalogue take time
 tested = split.sample_targets(size if ds.truth is not None else size // 4, seed=SEED)
 untuned = adapt(lm, split, "pre-train-only", labels=0)
 history = tested.test_history[next(i for i, t in enumerate(tested.test_target) if len(t))]
-print("reads   ", untuned.prompt(history[-3:]), "\nlikely  ", [ds.items["title"][i] for i in untuned.recommend([history], k=3)[0]])
+likely = untuned.recommend([history], k=3)[0]
+print("reads   ", untuned.prompt(history[-3:]))
+print("likely  ", [ds.items["title"][i] for i in likely])
 
 # %%
+from tutorial_lib.evaluation import compare, evaluate, mean_interval
+from tutorial_lib.models import Oracle, Popularity, Random
+
 ready = {"random": Random(), "popularity, all labels": Popularity()}
 ready |= {"ceiling": Oracle()} if ds.truth is not None else {}
 frames = {name: evaluate(model.fit(split), tested, k=10) for name, model in ready.items()}
@@ -99,7 +108,8 @@ frames["pre-trained, no label"] = evaluate(untuned, tested, k=10)
 bars(
     {name: mean_interval(frame, "ndcg@10") for name, frame in frames.items()},
     quantity="test NDCG@10",
-    caption=f"{ds.name}, {len(frames['random'])} test users. Popularity has seen every training interaction, the language model none.",
+    caption=f"{ds.name}, {len(frames['random'])} test users. Popularity has seen every training "
+    "interaction, the language model none.",
     highlight="pre-trained, no label",
 )
 
@@ -111,25 +121,34 @@ bars(
 # **Guess first:** for each row below, which of the three groups moves?
 
 # %%
-from tutorial_lib.strategies.taxonomy import strategies_for
+from tutorial_lib.strategies import strategies_for
 
-rows, names = [], strategies_for(lm)
+names = strategies_for(lm)
+quick_look = Budget(learning_rate=2e-3, shortest=2, longest=2, size=4)
+rows = []
 for name in names:
-    quick_look = Budget(learning_rate=2e-3, shortest=2, longest=2, size=4)
     model = adapt(lm, split, name, labels=8, seed=SEED, budget=quick_look, calibrate=0)
     share = f"{model.n_trainable / model.n_parameters:.2%}"
-    rows.append((STRATEGIES[name].cell, name, *model.moved.values(), share, ", ".join(STRATEGIES[name].systems)))
+    systems = ", ".join(STRATEGIES[name].systems)
+    rows.append((STRATEGIES[name].cell, name, *model.moved.values(), share, systems))
 columns = ["cell", "strategy", "backbone", "prompt", "head", "may move", "published systems"]
 taxonomy = pd.DataFrame(rows, columns=columns).set_index("strategy")
-called = taxonomy.rename({"p5": "p5 (multi-task tuning)", "instruct": "instruct (instruction tuning)"})
-table(called, caption="L2 norm of the change after two steps, by parameter group; 0 means: not one bit has changed", digits=3)
+called = {"p5": "p5 (multi-task tuning)", "instruct": "instruct (instruction tuning)"}
+table(
+    taxonomy.rename(called),
+    caption="L2 norm of the change after two steps, by parameter group; "
+    "0 means: not one bit has changed",
+    digits=3,
+)
 
 # %%
-as_defined = {name: {g for g in ("backbone", "prompt", "head") if taxonomy.loc[name, g] > 0} == STRATEGIES[name].moves for name in names}
+groups = ("backbone", "prompt", "head")
+moved = {name: {g for g in groups if taxonomy.loc[name, g] > 0} for name in names}
+others = [f"`{name}`" for name in names if moved[name] != STRATEGIES[name].moves]
 covered = [cell for cell in CELLS if cell in set(taxonomy["cell"])]
 say(
-    f"{sum(as_defined.values())} of {len(names)} strategies moved exactly what their definition says."
-    + "".join(f" `{name}`: not within two steps (a search may accept no word)." for name, ok in as_defined.items() if not ok),
+    f"{len(names) - len(others)} of {len(names)} strategies moved what their definition says.",
+    "Not within two steps (a search may accept no word): " + (", ".join(others) or "none") + ".",
     f"They fill {len(covered)} of the survey's {len(CELLS)} cells; from-scratch is the control.",
 )
 
@@ -149,16 +168,15 @@ quiz("03_pretrain_finetune", "cells")
 def trainable(names, strategy, n_layers):
     """The names that move, in their order. strategy: full, top-layer, adapters, head, soft-prompt or zero-shot."""
     # SOLUTION BEGIN
-    last = f"layers.{n_layers - 1}."
-    moves = {
-        "full": lambda name: name.startswith(("embed.", "layers.", "norm.")),
-        "top-layer": lambda name: name.startswith(last),
-        "adapters": lambda name: name.startswith("adapters."),
-        "head": lambda name: name.startswith("head."),
-        "soft-prompt": lambda name: name.startswith("prompt."),
-        "zero-shot": lambda name: False,
-    }[strategy]
-    return [name for name in names if moves(name)]
+    begins = {
+        "full": ("embed.", "layers.", "norm."),
+        "top-layer": (f"layers.{n_layers - 1}.",),
+        "adapters": ("adapters.",),
+        "head": ("head.",),
+        "soft-prompt": ("prompt.",),
+        "zero-shot": (),
+    }
+    return [name for name in names if name.startswith(begins[strategy])]
     # SOLUTION END
 
 
@@ -175,16 +193,18 @@ hint("03-freeze")
 # **Guess first:** which of the six is best with 64 labelled users?
 
 # %%
-LABELS = 8 if PROFILE == "smoke" else 64 if ds.truth is not None or PROFILE == "full" else 16  # long real titles are slow to tune on
+LABELS = 8 if PROFILE == "smoke" else 64
+if PROFILE == "quick" and ds.truth is None:
+    LABELS = 16  # long real titles are slow to tune on
 WAYS = ["from-scratch", "full", "top-layers", "head", "item-bias", "lora"]
 short = Budget(learning_rate=2e-3, shortest=2, longest=2, size=4) if PROFILE == "smoke" else None
 tuned = {}
 
 
 def tune(name):
-    """Adapt, keep, and tell what it cost."""
+    """Adapt, keep, and print what it cost."""
     model = tuned[name] = adapt(lm, split, name, labels=LABELS, seed=SEED, budget=short)
-    loss = f"loss {np.mean(model.losses[-3:]):.3f} nats per token" if model.losses else "counted, no loss"
+    loss = f"loss {np.mean(model.losses[-3:]):.3f} nats per token" if model.losses else "no loss"
     print(f"{name:<13} {model.seconds:5.1f} s, {model.flops / 1e9:7.1f} GFLOP, {loss}")
 
 
@@ -199,18 +219,21 @@ for name in WAYS[2:]:
 # (The loss of `head` is counted over items, not over tokens: do not compare it with the others.)
 
 # %%
+from tutorial_workshop.figures import difference_in_words
+
 for name in WAYS:
     frames[name] = evaluate(tuned[name], tested, k=10)
 shown = ["random", "popularity, all labels", "pre-trained, no label", *WAYS]
 bars(
     {name: mean_interval(frames[name], "ndcg@10") for name in shown},
     quantity="test NDCG@10",
-    caption=f"{ds.name}, {LABELS} labelled users, {len(frames['full'])} test users, one seed. Whiskers: 95 % intervals over users.",
+    caption=f"{ds.name}, {LABELS} labelled users, {len(frames['full'])} test users, one seed. "
+    "Whiskers: 95 % intervals over users.",
     highlight="full",
     ceiling=(frames["ceiling"]["ndcg@10"].mean(), "ceiling") if "ceiling" in frames else None,
 )
 gain = compare(frames["full"], frames["from-scratch"])
-say(f"Full fine-tuning − from scratch, paired: {gain.difference:+.3f}, 95 % interval {gain.ci[0]:+.3f} to {gain.ci[1]:+.3f}.")
+say(f"Full fine-tuning − from scratch, paired: {difference_in_words(gain)}.")
 
 # %% [markdown]
 # With this few test users the whiskers are wide. Below, **recorded** runs over several seeds, with other labelled and other test users in
@@ -220,20 +243,20 @@ say(f"Full fine-tuning − from scratch, paired: {gain.difference:+.3f}, 95 % in
 # **Guess first:** from which number of labelled users on does pre-training no longer pay?
 
 # %%
-from tutorial_lib.data.shipped import shipped
-from tutorial_workshop.figures.language_models import label_curves, paired_table, seed_means
+from tutorial_workshop.experiments import recorded_table
+from tutorial_workshop.figures import paired_table, seed_means, show_label_curves
 
-recorded = pd.read_csv(shipped("results/strategies.csv"))
-curves = {name: seed_means(recorded, name) for name in ("from-scratch", "full", "top-layers", "item-bias", "lora")}
-levels = {name: seed_means(recorded, name)[0][1:] for name in ("pre-train-only", "ceiling", "popularity, all labels")}
-at = recorded[recorded["strategy"].eq("full")].groupby("labels")["seed"].nunique()
-told_seeds = "kit-gpt, seeds: " + ", ".join(f"{n} at {count} labels" for count, n in at.items())
-alt = "; ".join(f"{name}: " + ", ".join(f"{count:g} labels {mean:.3f}" for count, mean, *_ in rows) for name, rows in curves.items())
-show(
-    label_curves(curves, levels),
-    alt=f"Test NDCG@10 over the number of labelled users. {alt}. Lines: " + ", ".join(f"{n} {v[0]:.3f}" for n, v in levels.items()) + ".",
-    caption=f"world-movies, {told_seeds}. Whiskers: 95 % t intervals over seeds. Lines need no labels, or all of them.",
-)
+recorded = recorded_table("strategies.csv")
+curves = {
+    name: seed_means(recorded, name)
+    for name in ("from-scratch", "full", "top-layers", "item-bias", "lora")
+}
+levels = {
+    name: seed_means(recorded, name)[0][1:]
+    for name in ("pre-train-only", "ceiling", "popularity, all labels")
+}
+at = recorded[recorded["strategy"] == "full"].groupby("labels")["seed"].nunique()
+show_label_curves(curves, levels, at)
 
 # %% [markdown]
 # Two questions hide in this picture. Against **from-scratch**: does *pre-training* help, at the same labels? Against the **untuned** model
@@ -244,15 +267,19 @@ show(
 
 # %%
 TUNED = ["full", "top-layers", "head", "item-bias", "lora"]
-against = {base: paired_table(recorded, base, TUNED) for base in ("from-scratch", "pre-train-only")}
-table(against["from-scratch"], caption="What pre-training adds: gain over from-scratch at the same labels, paired, p by Holm", digits=3)
-table(against["pre-train-only"], caption="What tuning adds: gain over the untuned model, paired, p by Holm", digits=3)
-lines = []
-for base, frame in against.items():
-    shown_at = frame[(frame["p adjusted"] < 0.05) & (frame["gain"] > 0)]
-    gained = ", ".join(f"{row.gain:+.3f} at {row.labels} labels" for row in frame.loc[["full"]].itertuples())
-    lines.append(f"Over **{base}**: {len(shown_at)} of {len(frame)} gains are shown. `full`: {gained}.")
-say(*lines, "A gain that is not shown may still exist: read its interval before you call tuning useless.")
+over_scratch = paired_table(recorded, "from-scratch", TUNED)
+over_untuned = paired_table(recorded, "pre-train-only", TUNED)
+caption = "What {} adds: gain over {} at the same labels, paired, p by Holm"
+table(over_scratch, caption=caption.format("pre-training", "from-scratch"), digits=3)
+table(over_untuned, caption=caption.format("tuning", "the untuned model"), digits=3)
+
+# %%
+for base, frame in {"from-scratch": over_scratch, "pre-train-only": over_untuned}.items():
+    shown_gains = frame[(frame["p adjusted"] < 0.05) & (frame["gain"] > 0)]
+    full = frame.loc[["full"]]
+    gains = ", ".join(f"{row.gain:+.3f} at {row.labels} labels" for row in full.itertuples())
+    say(f"Over **{base}**: {len(shown_gains)} of {len(frame)} gains are shown. `full`: {gains}.")
+say("A gain that is not shown may still exist: read its interval before you call tuning useless.")
 
 # %%
 quiz("03_pretrain_finetune", "few-labels")
@@ -275,8 +302,14 @@ def checksum(model):
 
 
 before = checksum(lm.model)
-rows = [(name, checksum(model.lm.model), checksum(model.lm.model) == before) for name, model in tuned.items()]
-table(pd.DataFrame(rows, columns=["strategy", "checksum after", "frozen"]).set_index("strategy"), caption=f"Before: {before}")
+rows = [
+    (name, checksum(model.lm.model), checksum(model.lm.model) == before)
+    for name, model in tuned.items()
+]
+table(
+    pd.DataFrame(rows, columns=["strategy", "checksum after", "frozen"]).set_index("strategy"),
+    caption=f"Before: {before}",
+)
 
 # %%
 quiz("03_pretrain_finetune", "frozen")
@@ -305,7 +338,7 @@ hint("03-adapter")
 # Now put it behind every layer of the language model, with `up` = 0, by a forward hook, and compare scores.
 
 # %%
-from tutorial_lib.strategies.finetune import layer_stacks
+from tutorial_lib.strategies import layer_stacks
 
 patched = lm.clone()
 layers = [layer for stack in layer_stacks(patched) for layer in stack]
@@ -314,19 +347,24 @@ down, up = torch.randn(lm.width, 8), torch.zeros(8, lm.width)
 
 def behind(layer, arguments, output):
     """What a layer gives, passed through the adapter."""
-    return (adapter(output[0], down, up), *output[1:]) if isinstance(output, tuple) else adapter(output, down, up)
+    if isinstance(output, tuple):
+        return (adapter(output[0], down, up), *output[1:])
+    return adapter(output, down, up)
 
 
 for layer in layers:
     layer.register_forward_hook(behind)
-plain, changed = (adapt(model, split, "pre-train-only", labels=0).score([history]) for model in (lm, patched))
+
+# %%
+plain = untuned.score([history])
+changed = adapt(patched, split, "pre-train-only", labels=0).score([history])
 up.normal_()
 moved = adapt(patched, split, "pre-train-only", labels=0).score([history])
+same = "the same to the last bit" if np.array_equal(plain, changed) else "DIFFERENT"
 say(
-    f"Adapter: {whose(adapter, '03-adapter')}. {len(layers)} layers, {2 * 8 * lm.width * len(layers):,} new numbers. "
-    "With up = 0 the scores are "
-    f"{'the same to the last bit' if np.array_equal(plain, changed) else 'DIFFERENT'}; with random up they differ by "
-    f"up to {np.abs(moved - plain).max():.1f}.",
+    f"Adapter: {whose(adapter, '03-adapter')}. {len(layers)} layers, "
+    f"{2 * 8 * lm.width * len(layers):,} new numbers. With up = 0 the scores are {same}; "
+    f"with random up they differ by up to {np.abs(moved - plain).max():.1f}.",
 )
 
 # %%
@@ -343,10 +381,17 @@ quiz("03_pretrain_finetune", "patches")
 if lm.kind != "encoder":
     old_task = [d for d in documents if d.family in ("sequential", "like", "rating")][:150]
     rows = {"before": perplexity(lm, old_task)}
-    rows |= {f"after {name}": perplexity(tuned[name].lm, old_task) for name in ("full", "top-layers", "lora", "head")}
+    rows |= {
+        f"after {name}": perplexity(tuned[name].lm, old_task)
+        for name in ("full", "top-layers", "lora", "head")
+    }
     forgotten = pd.Series(rows, name="perplexity").to_frame().rename_axis("source tasks")
     forgotten["times what it was"] = forgotten["perplexity"] / forgotten.loc["before", "perplexity"]
-    table(forgotten, caption="Products and news: sequential, like and rating texts that were never read", digits=2)
+    table(
+        forgotten,
+        caption="Products and news: sequential, like and rating texts that were never read",
+        digits=2,
+    )
 
 # %%
 quiz("03_pretrain_finetune", "forgetting")
@@ -357,10 +402,12 @@ quiz("03_pretrain_finetune", "forgetting")
 # rate a run is slow, right of it it jumps.
 
 # %%
-from tutorial_workshop.figures.language_models import HeadRuns
+from tutorial_workshop.figures import HeadRuns, LiveCurve
 
 STEPS = 20 if PROFILE == "smoke" else 300
-head_runs = HeadRuns(adapt(lm, split, "head", labels=LABELS, seed=SEED, budget=short), split, SEED, steps=STEPS)
+head_runs = HeadRuns(
+    adapt(lm, split, "head", labels=LABELS, seed=SEED, budget=short), split, SEED, steps=STEPS
+)
 explore(
     head_runs.draw,
     alt="Training loss over steps of a head on a frozen language model, and the validation NDCG@10 at its end, for the chosen rate.",
@@ -374,7 +421,8 @@ explore(
 
 # %%
 live = LiveCurve("full fine-tuning", epochs=1)
-model = adapt(lm, split, "full", labels=LABELS, seed=SEED + 1, budget=short, on_step=live.on_step(total=2 if short else 40))
+watch = live.on_step(total=2 if short else 40)
+model = adapt(lm, split, "full", labels=LABELS, seed=SEED + 1, budget=short, on_step=watch)
 
 # %% [markdown]
 # ## 8. Pre-train on interactions: PeterRec
@@ -384,37 +432,44 @@ model = adapt(lm, split, "full", labels=LABELS, seed=SEED + 1, budget=short, on_
 
 # %%
 from tutorial_lib.models import SequenceRecommender
-from tutorial_lib.strategies.patches import REGIMES, person_pairs, transfer
+from tutorial_lib.strategies import REGIMES, person_pairs, transfer
 
 source = leave_last_out(load_dataset("world-products"))
 pairs = person_pairs(source.dataset, load_dataset("world-movies"))
-source_model = SequenceRecommender(epochs=1 if PROFILE == "smoke" else 12, evaluate_every=12, dropout=0.2)
+epochs = 1 if PROFILE == "smoke" else 12
+source_model = SequenceRecommender(epochs=epochs, evaluate_every=12, dropout=0.2)
 source_model = source_model.fit(source, seed=SEED, progress=False)
-say(f"{len(pairs.person)} persons are known in both worlds; {len(pairs.rows('test'))} of them are kept for the test.")
+kept = len(pairs.rows("test"))
+say(f"{len(pairs.person)} persons are known in both worlds; {kept} of them are kept for the test.")
 
 # %%
 from tutorial_lib.evaluation import ranking_metrics
 
-histories, chosen = ([part[row] for row in pairs.rows("test")] for part in (pairs.histories, pairs.chosen))
-regimes = {
-    name: transfer(source_model, pairs, name, labels=min(LABELS, len(pairs.rows("train"))), seed=SEED, **({"epochs": 1} if short else {}))
-    for name in REGIMES
-}
-peter = {name: ranking_metrics(model.recommend(histories, k=10), chosen, k=10) for name, model in regimes.items()}
-rows = [
-    (name, REGIMES[name].text, f"{model.n_trainable / model.n_parameters:.0%}", peter[name]["ndcg@10"].mean(), model.moved["backbone"] == 0)
-    for name, model in regimes.items()
-]
+histories = [pairs.histories[row] for row in pairs.rows("test")]
+chosen = [pairs.chosen[row] for row in pairs.rows("test")]
+labels = min(LABELS, len(pairs.rows("train")))
+options = {"epochs": 1} if short else {}
+regimes, peter, rows = {}, {}, []
+for name, regime in REGIMES.items():
+    model = transfer(source_model, pairs, name, labels=labels, seed=SEED, **options)
+    peter[name] = ranking_metrics(model.recommend(histories, k=10), chosen, k=10)
+    share = f"{model.n_trainable / model.n_parameters:.0%}"
+    unchanged = model.moved["backbone"] == 0
+    rows.append((name, regime.text, share, peter[name]["ndcg@10"].mean(), unchanged))
+    regimes[name] = model
 columns = ["regime", "what moves", "share of the parameters", "NDCG@10", "trunk unchanged"]
-table(pd.DataFrame(rows, columns=columns).set_index("regime"), caption=f"{LABELS} labelled persons; their movies from their products")
+table(
+    pd.DataFrame(rows, columns=columns).set_index("regime"),
+    caption=f"{LABELS} labelled persons; their movies from their products",
+)
 
 # %%
 kept_share = peter["patches"]["ndcg@10"].mean() / peter["fine-all"]["ndcg@10"].mean()
+fewer = regimes["patches"].n_trainable / regimes["fine-all"].n_trainable
 difference = compare(peter["patches"], peter["fine-all"])
 say(
-    f"Patches keep {kept_share:.0%} of the NDCG@10 of tuning everything, and move "
-    f"{regimes['patches'].n_trainable / regimes['fine-all'].n_trainable:.0%} as many numbers "
-    f"(paired difference {difference.difference:+.3f}, 95 % interval {difference.ci[0]:+.3f} to {difference.ci[1]:+.3f})."
+    f"Patches keep {kept_share:.0%} of the NDCG@10 of tuning everything, and move {fewer:.0%} as "
+    f"many numbers (paired difference {difference_in_words(difference)})."
 )
 
 # %% [markdown]
@@ -422,6 +477,8 @@ say(
 # Computed from the cells above.
 
 # %% tags=["recap"]
+from tutorial_workshop.figures import recap_table
+
 rows = []
 for name in shown:
     i = mean_interval(frames[name], "ndcg@10")
@@ -430,12 +487,18 @@ for name, values in curves.items():
     for count, mean, low, high in values:
         rows.append((f"recorded: {name}, {count:g} labels", mean, low, high, at[count]))
 rows.append(("PeterRec, patches − all", difference.difference, *difference.ci, 1))
-recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "seeds"]).set_index("quantity")
-table(recap, caption=f"{ds.name}, {LABELS} labelled users; intervals over users (one seed) or over seeds")
+recap_table(
+    rows,
+    caption=f"{ds.name}, {LABELS} labelled users; intervals over users (one seed) or over seeds",
+)
 
 # %%
 if lm.kind != "encoder":
-    golden("03.perplexity.sequential", heard.loc["sequential", "pre-trained"], trivial=heard.loc["sequential", "random weights"])
+    golden(
+        "03.perplexity.sequential",
+        heard.loc["sequential", "pre-trained"],
+        trivial=heard.loc["sequential", "random weights"],
+    )
 golden("03.patches.share", kept_share)
 
 # %% [markdown]

@@ -15,8 +15,8 @@
 # > memory; the live part takes about a minute. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: two cells, 6 test users | quick: three cells, 20 test users | full: three cells, 60 test users, 3 seeds
-DATASET = "world-movies"  # of your live slice; or "world-products", "world-news"; real data: "ml-100k" (fewer cells and users)
+PROFILE = "quick"  # smoke: 2 cells, 6 users | quick: 3 cells, 20 users | full: 9 cells, 60 users
+DATASET = "world-movies"  # your live slice; or "world-products", "world-news"; real: "ml-100k"
 LM = "kit-gpt"  # of your live slice; or "kit-bert", "kit-t5", "minilm", a Hub id or a folder
 SEED = 0  # any whole number from 0; draws labelled and test users of your live slice
 
@@ -44,24 +44,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from tutorial_lib.evaluation import compare, evaluate, mean_interval
-from tutorial_workshop.experiments import cells_of, load_results, run_cell, run_grid
-from tutorial_workshop.experiments.cells import labelled_only, language_model, split_of
-from tutorial_lib.models import Popularity
-from tutorial_lib.strategies import STRATEGIES, adapt
-from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
-from tutorial_workshop.figures.decision_guide import contrasts, gains, guide
-from tutorial_workshop.exercises.exercise_06 import Blend
-from tutorial_workshop.page.checker import whose
-from tutorial_workshop.figures.costs import cheapest_best, cost_map, cost_panels, describe_cost
-from tutorial_workshop.figures.grid import COSTS, at_labels, learning_curves, over_users, plain, select, summary, told
-from tutorial_workshop.page.output import say, table
-
 METRIC, MARGIN = "ndcg@10", 0.02
 PROMPTS = ("zero-shot", "soft-prompt", "prefix", "p5", "prompt-and-lm")
 BASELINES = ("popularity", "transition-knn", "ease", "item-transformer")
 FAMILY_1 = [(name, "full") for name in PROMPTS]
 FAMILY_2 = [("soft-prompt", name) for name in BASELINES]
+
+# %%
+from tutorial_workshop.page import attempt, explore, golden, hint, quiz, say, table, whose
 
 # %%
 quiz("06_prompt_vs_finetune", "before")
@@ -72,26 +62,36 @@ quiz("06_prompt_vs_finetune", "before")
 # asked about the same test users. What needs no labels has one cell per seed.
 
 # %%
+from tutorial_workshop.experiments import load_results
+from tutorial_workshop.figures import grid_means, select
+
 recorded = load_results()
 grid = select(recorded, "world-movies", "kit-gpt")
-means = summary(grid, METRIC)
+means = grid_means(grid, METRIC)
 COUNTS = sorted(set(means["labels"]) - {0})
 ran = grid.groupby(["strategy", "labels", "seed"])[["seconds", "score_seconds"]].first()
 users = grid.groupby("seed")["user"].nunique()
 hours = (ran["seconds"].sum() + (ran["score_seconds"] * users.iloc[0]).sum()) / 3600
+strategies, seeds = means["strategy"].nunique(), grid["seed"].nunique()
 say(
-    f"{len(ran)} cells: {means['strategy'].nunique()} strategies and baselines, budgets {', '.join(map(str, COUNTS))}, "
-    f"{grid['seed'].nunique()} seeds, {users.min()} test users per seed. About {hours:.1f} hours on one core.",
-    "To make the table yourself: `tutorial grid --dataset world-movies --lm kit-gpt`. Kill it whenever you like, and call it again.",
+    f"{len(ran)} cells: {strategies} strategies and baselines, budgets {COUNTS}, {seeds} seeds, "
+    f"{users.min()} test users per seed. About {hours:.1f} hours on one core.",
+    "To make the table yourself: `tutorial grid --dataset world-movies --lm kit-gpt`. "
+    "Kill it whenever you like, and call it again.",
 )
 
 # %%
+from tutorial_lib.strategies import STRATEGIES, adapt
+
 moves = {name: ", ".join(sorted(s.moves)) or "nothing" for name, s in STRATEGIES.items()}
+moves |= {"ceiling": "-", "random": "-"}
 listed = means.drop_duplicates("strategy").set_index("strategy").sort_values("family")
-own = dict.fromkeys(("ceiling", "random"), "-")
-listed["what moves"] = [own.get(name, moves.get(name, "counts or weights of its own")) for name in listed.index]
-listed["numbers trained"] = [f"{count:,.0f}" for count in listed["trainable"]]
-table(listed[["family", "what moves", "numbers trained"]], caption="Strategies and baselines, with what each of them moves")
+listed["what moves"] = [moves.get(name, "counts or weights of its own") for name in listed.index]
+listed["numbers trained"] = listed["trainable"].map("{:,.0f}".format)
+table(
+    listed[["family", "what moves", "numbers trained"]],
+    caption="Strategies and baselines, with what each of them moves",
+)
 
 # %% [markdown]
 # Read three of them with care. `full` is asked *without* words, titles in a row. `p5` moves the same weights and is asked *with* words, but
@@ -104,11 +104,13 @@ table(listed[["family", "what moves", "numbers trained"]], caption="Strategies a
 # Baselines without any language model stand on the same axes. They get the same labelled users as everybody else.
 
 # %%
-show(
-    learning_curves(means),
-    alt=f"Test NDCG@10 over labelled users, four panels. {told(means)}.",
-    caption="Colour: the panel's own family; grey: all others. Dotted: no labels needed; dashed: the ceiling. Whiskers: 95 % over seeds, "
-    "from three seeds on.",
+from tutorial_workshop.figures import show_learning_curves
+
+show_learning_curves(
+    means,
+    "Test NDCG@10 over labelled users, four panels",
+    "Colour: the panel's own family; grey: all others. Dotted: no labels needed; dashed: the "
+    "ceiling. Whiskers: 95 % over seeds, from three seeds on.",
 )
 
 # %%
@@ -116,14 +118,18 @@ real = means[~means["strategy"].isin(["ceiling", "random"])]  # best first
 highest = real[real["labels"] > 0].groupby(["family", "labels"]).first()
 highest = (highest["strategy"] + " " + highest["mean"].map("{:.3f}".format)).unstack().fillna("-")
 table(highest, caption="Highest mean of each family, by labelled users")
-best = {count: real[real["labels"].isin([0, count])].iloc[0] for count in COUNTS}
+
+# %%
+few, many = (real[real["labels"].isin([0, count])].iloc[0] for count in (COUNTS[0], COUNTS[-1]))
 ceiling = means.set_index("strategy").loc["ceiling", "mean"]
 fewer = real[(real["seeds"] < real["seeds"].max()) & (real["labels"] > 0)]
 say(
-    f"Highest of all: `{best[COUNTS[0]]['strategy']}` with {COUNTS[0]} labels, `{best[COUNTS[-1]]['strategy']}` with {COUNTS[-1]}, "
-    f"{best[COUNTS[-1]]['mean'] / ceiling:.0%} of the ceiling ({ceiling:.3f}).",
-    "The highest of many is flattered by luck: this is description. The tests of section 6 were chosen beforehand.",
-    *([f"{len(fewer)} points rest on fewer seeds, so on other users than the rest: only paired tests compare them."] if len(fewer) else []),
+    f"Highest of all: `{few['strategy']}` with {COUNTS[0]} labels, `{many['strategy']}` with "
+    f"{COUNTS[-1]}, {many['mean'] / ceiling:.0%} of the ceiling ({ceiling:.3f}).",
+    "The highest of many is flattered by luck: this is description. The tests of section 6 were "
+    "chosen beforehand.",
+    f"Points on fewer seeds, so on other users than the rest: {len(fewer)}. "
+    "Only paired tests compare them.",
 )
 
 # %% [markdown]
@@ -133,6 +139,8 @@ say(
 # **Guess first:** the run is broken off after its first cell and started again. How many cells does it repeat?
 
 # %%
+from tutorial_workshop.experiments import cells_of, language_model, run_cell, run_grid, split_of
+
 real_data = split_of(DATASET).dataset.truth is None
 writes = language_model(LM).kind != "encoder"
 LIVE = ["transition-knn"] + (["head"] if PROFILE != "smoke" or not real_data else ["popularity"])
@@ -156,29 +164,36 @@ except KeyboardInterrupt:
     print("Broken off, as by Ctrl-C.")
 
 # %%
-live = run_grid(cells, folder)  # goes on where it stood
+live = run_grid(cells, folder)  # continues where it stopped
 again = run_grid(cells, folder)  # has nothing left to do
-say(f"The table of the third call equals that of the second: {'yes' if again.equals(live) else 'NO'}.")
+same = "yes" if again.equals(live) else "NO"
+say(f"The table of the third call equals that of the second: {same}.")
 
 # %%
+from tutorial_workshop.figures import over_users
+
 here = select(recorded, DATASET, LM)
 marks = over_users(live)
 marks["strategy"] = marks["strategy"] + " (live)"
-show(
-    learning_curves(summary(here), marks),
-    alt=f"The recorded curves of {DATASET}, {LM}, and as stars your own runs at 16 labels: {told(marks)}.",
-    caption=f"Stars: your runs, {USERS} test users; whiskers: 95 % over users. "
-    + ("Curves: recorded." if len(here) else f"No curves are recorded for {DATASET} with {LM}."),
+show_learning_curves(
+    grid_means(here),
+    f"The recorded curves of {DATASET}, {LM}, and as stars your own runs at 16 labels",
+    f"Stars: your runs, {USERS} test users; whiskers: 95 % over users. Curves: recorded; "
+    "empty panels if nothing is recorded for this dataset and model.",
+    marks=marks,
 )
+
+# %%
 both = live.merge(here, on=["strategy", "labels", "seed", "user"], suffixes=("", " recorded"))
+apart = (both[METRIC] - both[f"{METRIC} recorded"]).abs()
 if len(both):
-    apart = (both[METRIC] - both[f"{METRIC} recorded"]).abs()
     say(
-        f"{len(both)} of your {len(live)} values stand in the recorded table too, same seed and same user. {(apart < 1e-4).mean():.0%} of "
-        f"them are equal, the largest difference is {apart.max():.4f}. Another processor or torch version may round otherwise."
+        f"{len(both)} of your {len(live)} values are in the recorded table too, same seed and "
+        f"user. {(apart < 1e-4).mean():.0%} of them are equal, the largest difference is "
+        f"{apart.max():.4f}. Another processor or torch version may round otherwise."
     )
 else:
-    say("None of your values stands in the recorded table: a different dataset, model or seed. They are new draws, not a check.")
+    say("None of your values is in the recorded table: they are new draws, not a check.")
 
 # %% [markdown]
 # ## 5. What does it cost?
@@ -188,36 +203,25 @@ else:
 # **Guess first:** a soft prompt trains a thousandth of the numbers. Is it a thousand times faster to tune?
 
 # %%
+from tutorial_workshop.figures import COSTS, at_labels, cost_table, show_cost_panels
+
 AT = 64 if 64 in COUNTS else COUNTS[0]
 priced = at_labels(means, AT)
-fronts = "; ".join(f"{text}: {', '.join(cheapest_best(priced, cost)['strategy'])}" for cost, text in COSTS.items())
-show(
-    cost_panels(priced),
-    alt=f"Test NDCG@10 against numbers trained, seconds, FLOPs and milliseconds per user, at {AT} labels. Pareto fronts: {fronts}.",
-    caption=f"{AT} labelled users, means over seeds. Left of the dotted line: no cost. FLOPs were counted for the language model only.",
-)
+show_cost_panels(priced, AT)
 
 # %%
-by_name = priced.set_index("strategy")
-soft, full = (by_name.loc[name] for name in ("soft-prompt", "full"))
-say(
-    f"Full fine-tuning over soft prompt: numbers stored × {full['trainable'] / soft['trainable']:,.0f}, seconds of tuning × "
-    f"{full['seconds'] / soft['seconds']:.1f}, FLOPs × {full['flops'] / soft['flops']:.1f}, time to score a user × "
-    f"{full['ms a user'] / soft['ms a user']:.1f}.",
-    "Seconds are those of a shared machine with several jobs: compare orders of magnitude, not percent.",
-)
-shown = priced[["strategy", "mean", "low", "high"]].rename(columns={"mean": "NDCG@10"})
-for cost, text in [pair for pair in COSTS.items() if pair[0] != "stored_bytes"]:
-    shown[text] = ["-" if pd.isna(value) else plain(value) for value in priced[cost]]
-table(shown.set_index("strategy"), caption=f"{AT} labelled users", digits=3)
+cost_table(priced, AT)
 
 # %% [markdown]
 # **Move the budget, pick a strategy.**
 
 # %%
+from tutorial_workshop.figures import cost_map, describe_cost
+
 explore(
     lambda labels, cost, strategy: cost_map(at_labels(means, labels), cost, strategy),
-    alt="Test NDCG@10 against a cost, one point per strategy; the picked one is large, with its 95 % interval.",
+    alt="Test NDCG@10 against a cost, one point per strategy; the picked one is large, "
+    "with its 95 % interval.",
     describe=lambda labels, cost, strategy: describe_cost(means, labels, cost, strategy),
     labels=COUNTS,
     cost={text: name for name, text in COSTS.items()},
@@ -233,38 +237,19 @@ quiz("06_prompt_vs_finetune", "cost")
 # Family 1: prompt strategies against full fine-tuning.
 
 # %%
-first = contrasts(grid, FAMILY_1, COUNTS, MARGIN, METRIC)
-in_words = "; ".join(f"{r.strategy} at {r.labels}: {r.gain:+.3f}, {r.verdict}" for r in first.itertuples())
-show(
-    gains(first, MARGIN),
-    alt=f"Gain in NDCG@10 over full fine-tuning, one panel per prompt strategy, over labelled users. {in_words}.",
-    caption="Up: better; down: worse; square: equivalent; hollow: inconclusive. Whiskers: 95 % intervals. Grey band: the margin.",
-)
+from tutorial_workshop.figures import family_tests, show_gains
+
+first = family_tests(grid, FAMILY_1, COUNTS, MARGIN, METRIC)
+show_gains(first, MARGIN)
 
 # %%
-columns = ["strategy", "against", "labels", "gain", "95 % low", "95 % high", "p adjusted", "verdict"]
-table(first[columns].set_index("strategy"), caption=f"Family 1, {len(first)} tests", digits=3)
+from tutorial_workshop.figures import say_what_could_be_seen, say_which_were_run, table_of_tests
 
-
-def not_run(family, found):
-    """Which of the declared tests have no runs behind them, in words."""
-    ran = set(zip(found["strategy"], found["against"], found["labels"]))
-    missing = [f"`{a}` against `{b}` at {count} labels" for a, b in family for count in COUNTS if (a, b, count) not in ran]
-    declared = len(family) * len(COUNTS)
-    return f"Declared: {declared} tests. " + (f"**Not run**: {', '.join(missing)}." if missing else "All of them were run.")
-
-
-say(not_run(FAMILY_1, first))
+table_of_tests(first, caption="Family 1")
+say_which_were_run(FAMILY_1, COUNTS, first)
 
 # %%
-tally = first["verdict"].value_counts()
-detectable, pairs = first["detectable"].median(), first["pairs"].median()
-needed = f"That is {detectable / MARGIN:.1f} times the margin of {MARGIN}: it takes more seeds and more users to see as little as that."
-say(
-    f"Of {len(first)} tests: " + ", ".join(f"{count} {name}" for name, count in tally.items()) + ".",
-    f"What the test could see: a true difference of {detectable:.3f} (median) in 80 % of repetitions, with {pairs:.0f} pairs. "
-    + (needed if detectable > MARGIN else "That is below the margin."),
-)
+say_what_could_be_seen(first, MARGIN)
 
 # %%
 quiz("06_prompt_vs_finetune", "verdict")
@@ -275,28 +260,20 @@ quiz("06_prompt_vs_finetune", "verdict")
 
 
 # %%
-def order_of(rows):
-    """Who leads where, by the verdicts over the budgets; the signs of the mean gains beside them."""
-    rows = rows.sort_values("labels")
-    at = {v: rows.loc[rows["verdict"] == v, "labels"].tolist() for v in ("better", "worse")}
-    signs = "".join("+" if gain > 0 else "−" for gain in rows["gain"])
-    order = "shown ahead at " + ", ".join(map(str, at["better"])) if at["better"] else ""
-    order += " and " * (bool(at["better"]) and bool(at["worse"]))
-    order += "shown behind at " + ", ".join(map(str, at["worse"])) if at["worse"] else ""
-    stable = " (no stable order)" if signs.strip("+") and signs.strip("−") and not (at["better"] and at["worse"]) else ""
-    return f"{order or 'no order is shown at any budget'}; signs of the mean gains: {signs}{stable}"
+from tutorial_workshop.figures import order_in_words
 
-
-say(*(f"`{name}`: {order_of(rows)}." for name, rows in first.groupby("strategy", sort=False)))
+for name, rows in first.groupby("strategy", sort=False):
+    say(f"`{name}`: {order_in_words(rows)}.")
 
 # %% [markdown]
 # Family 2: the soft prompt against what needs no language model at all.
 
 # %%
-second = contrasts(grid, FAMILY_2, COUNTS, MARGIN, METRIC)
-table(second[columns].set_index("strategy"), caption=f"Family 2, {len(second)} tests", digits=3)
-say(*(f"The soft prompt against `{name}`: {order_of(rows)}." for name, rows in second.groupby("against", sort=False)))
-say(not_run(FAMILY_2, second))
+second = family_tests(grid, FAMILY_2, COUNTS, MARGIN, METRIC)
+table_of_tests(second, caption="Family 2")
+for name, rows in second.groupby("against", sort=False):
+    say(f"The soft prompt against `{name}`: {order_in_words(rows)}.")
+say_which_were_run(FAMILY_2, COUNTS, second)
 
 # %%
 quiz("06_prompt_vs_finetune", "pairs")
@@ -306,16 +283,21 @@ quiz("06_prompt_vs_finetune", "pairs")
 # Anything that obeys the rules may join: it sees the training histories of the labelled users, and nothing else of the data.
 #
 # **Exercise 06-strategy.** Write one. `labelled_only(split, labels, seed)` gives what you may see, `adapt(...)` a language model, and
-# `Blend([a, b], [1.0, 1.0])` adds up what two recommenders say.
+# `WeightedSum([a, b], [1.0, 1.0])` adds up what two recommenders say.
 
 
 # %%
+from tutorial_lib.models import Popularity
+from tutorial_workshop.exercises.exercise_06 import WeightedSum
+from tutorial_workshop.experiments import labelled_only
+
+
 def my_strategy(split, labels, seed):
     """A fitted recommender that has used the training histories of the labelled users only."""
     # SOLUTION BEGIN
     known = labelled_only(split, labels, seed)
     asked = adapt(language_model("kit-gpt"), split, "zero-shot", labels=0, seed=seed)
-    return Blend([Popularity().fit(known), asked], [1.0, 1.0])
+    return WeightedSum([Popularity().fit(known), asked], [1.0, 1.0])
     # SOLUTION END
 
 
@@ -325,29 +307,38 @@ my_strategy = attempt(my_strategy, exercise="06-strategy")
 hint("06-strategy")
 
 # %%
+from tutorial_lib.evaluation import compare, evaluate, mean_interval
+
 few = min(USERS, 4) if real_data else USERS  # real titles are slow to score
 tested = split_of(DATASET).sample_targets(few, seed=SEED)
 mine = evaluate(my_strategy(split_of(DATASET), 16, SEED), tested, k=10, block=16)
 i = mean_interval(mine, METRIC)
 who = "yours" if whose(my_strategy, "06-strategy") == "your function" else "the reference"
-place = {"strategy": who, "family": "yours", "labels": 16, "mean": i.mean, "low": i.low, "high": i.high}
-own = pd.DataFrame([place])
-show(
-    learning_curves(summary(here), own),
-    alt=f"The recorded curves of {DATASET}, {LM}, and as a star in every panel one more strategy at 16 labels: {told(own)}.",
-    caption=f"Star: {who}, {len(mine)} test users of one seed; whiskers: 95 % over users.",
+own = pd.DataFrame([{"strategy": who, "family": "yours", "labels": 16}])
+own[["mean", "low", "high"]] = i.mean, i.low, i.high
+show_learning_curves(
+    grid_means(here),
+    f"The recorded curves of {DATASET}, {LM}, and a star for one more strategy at 16 labels",
+    f"Star: {who}, {len(mine)} test users of one seed; whiskers: 95 % over users.",
+    marks=own,
 )
 
 # %%
 others = pd.concat([here, live]).drop_duplicates(["strategy", "labels", "seed", "user"])
-others = others[(others["seed"] == SEED) & others["labels"].isin([0, 16]) & others["user"].isin(mine.index)]
+others = others[(others["seed"] == SEED) & others["labels"].isin([0, 16])]
+others = others[others["user"].isin(mine.index) & (others["strategy"] != "ceiling")]
 rows = []
 for name, some in others.groupby("strategy"):
-    c = compare(mine[[METRIC]], some.set_index("user")[[METRIC]].reindex(mine.index).dropna()) if len(some) == len(mine) else None
-    rows += [(name, c.difference, *c.ci, c.minimum_detectable_effect)] if c and name != "ceiling" else []
-paired_with = pd.DataFrame(rows, columns=[f"{who} minus", "difference", "95 % low", "95 % high", "detectable"])
-caption = f"On the same {len(mine)} users. Look at the last column before you cheer"
-table(paired_with.set_index(f"{who} minus"), caption=caption, digits=3)
+    if len(some) == len(mine):
+        theirs = some.set_index("user")[[METRIC]].reindex(mine.index).dropna()
+        c = compare(mine[[METRIC]], theirs)
+        rows.append((name, c.difference, *c.ci, c.minimum_detectable_effect))
+columns = [f"{who} minus", "difference", "95 % low", "95 % high", "detectable"]
+table(
+    pd.DataFrame(rows, columns=columns).set_index(columns[0]),
+    caption=f"On the same {len(mine)} users. Look at the last column before you cheer",
+    digits=3,
+)
 
 # %% [markdown]
 # ## 8. A decision guide
@@ -360,38 +351,40 @@ table(paired_with.set_index(f"{who} minus"), caption=caption, digits=3)
 # −margin. So each piece of advice below is asked that question too.
 
 # %%
+from tutorial_workshop.figures import advice_table, guide, how_sure
+
 MY_LABELS, MY_LIMITS = 64, {"ms a user": 5000, "stored_bytes": 1e6}
 choice = guide(grid, MY_LABELS, limits=MY_LIMITS)
 say(*choice.reasons)
-shown = choice.table[["strategy", "mean"]].assign(**{COSTS[c]: choice.table[c].map(plain) for c in ("ms a user", "stored_bytes")})
-table(shown.assign(role=choice.table["role"]).set_index("strategy"), caption="All that was recorded", digits=3)
+advice_table(choice)
 careful = guide(grid, MY_LABELS, limits=MY_LIMITS, most_loss=MARGIN)
-
-
-def proven(choice, count):
-    """Whether the advice is the best itself, cannot lose more than the margin, or is only a tie."""
-    if choice.strategy == choice.best:
-        return "the best"
-    found = contrasts(grid, [(choice.strategy, choice.best)], [count], MARGIN, METRIC)
-    return "non-inferior" if len(found) and (found["95 % low"] > -MARGIN).all() else "a tie, not proven"
-
-
+sure, careful_sure = (how_sure(c, grid, MY_LABELS, MARGIN) for c in (choice, careful))
 say(
-    f"The advice **`{choice.strategy}`**: {proven(choice, MY_LABELS)}. If no more than {MARGIN} may be lost in the mean: "
-    f"**`{careful.strategy}`**, {proven(careful, MY_LABELS)}. Its ties: {', '.join(careful.ties)}."
+    f"The advice **`{choice.strategy}`**: {sure}.",
+    f"If no more than {MARGIN} may be lost in the mean: **`{careful.strategy}`**, {careful_sure}. "
+    f"Its ties: {', '.join(careful.ties)}.",
 )
 
 # %%
-allowed = {"no limit": {}, "at most 1 s per user": {"ms a user": 1000}, "at most 10 ms per user": {"ms a user": 10}}
+allowed = {
+    "no limit": {},
+    "at most 1 s per user": {"ms a user": 1000},
+    "at most 10 ms per user": {"ms a user": 10},
+}
 rows = {}
 for count in [0, COUNTS[-1]] if PROFILE == "smoke" else [0, *COUNTS]:
+    least = at_labels(real, count)["ms a user"].min()
     for text, limits in allowed.items():
-        least = at_labels(real, count)["ms a user"].min()
-        fits = least <= limits.get("ms a user", least)
-        taken = guide(grid, count, limits=limits, most_loss=MARGIN) if fits else None
-        rows[count, text] = f"{taken.strategy} ({proven(taken, count)})" if fits else "nothing fits"
+        rows[count, text] = "nothing fits"
+        if least <= limits.get("ms a user", least):
+            taken = guide(grid, count, limits=limits, most_loss=MARGIN)
+            rows[count, text] = f"{taken.strategy} ({how_sure(taken, grid, count, MARGIN)})"
 advice = pd.Series(rows).unstack()[list(allowed)].rename_axis("labelled users")
-table(advice, caption=f"Fastest to score among the ties of the best that lose at most {MARGIN} in the mean, and whether that is proven")
+table(
+    advice,
+    caption="Fastest to score among the ties of the best that lose at most "
+    f"{MARGIN} in the mean, and whether that is proven",
+)
 
 # %% [markdown]
 # Where the table says "a tie, not proven", the data do not rule out a loss that matters. Then take the best of what fits, or test on more
@@ -407,51 +400,58 @@ table(advice, caption=f"Fastest to score among the ties of the best that lose at
 # %%
 TASKS = {"next": ("ndcg@10", "NDCG@10", 0.0), "like": ("auc", "AUC", 0.45)}
 real_rows = {task: select(recorded, "ml-100k", "minilm", task) for task in TASKS}
-real_means = {task: summary(rows, TASKS[task][0]) for task, rows in real_rows.items() if len(rows)}
+real_means = {task: grid_means(rows, TASKS[task][0]) for task, rows in real_rows.items()}
 for task, (_, name, floor) in TASKS.items():
-    if task not in real_means:
-        say(f"Task **{task}**: not recorded. To run it: `tutorial grid --dataset ml-100k --lm minilm --task {task}`.")
-        continue
-    show(
-        learning_curves(real_means[task], quantity=f"test {name}", floor=floor),
-        alt=f"ml-100k, minilm, task {task}: test {name} over labelled users. {told(real_means[task])}.",
-        caption=f"Task {task}, MovieLens-100K, MiniLM. Whiskers: 95 % t intervals over {real_means[task]['seeds'].max()} seeds.",
+    seeds = real_means[task]["seeds"].max()
+    show_learning_curves(
+        real_means[task],
+        f"ml-100k, minilm, task {task}: test {name} over labelled users",
+        f"Task {task}, MovieLens-100K, MiniLM. Whiskers: 95 % t intervals over {seeds} seeds.",
+        quantity=f"test {name}",
+        floor=floor,
     )
 
 # %%
 rows = []
 for task, known in real_means.items():
     metric, counts = TASKS[task][0], sorted(set(known["labels"]) - {0})
-    against = [(name, "head") for name in known["strategy"].unique() if name not in ("head", "random", "ceiling")]
-    found = contrasts(real_rows[task], against, counts, MARGIN, metric)
+    others = sorted(set(known["strategy"]) - {"head", "random", "ceiling"})
+    tests = family_tests(
+        real_rows[task], [(name, "head") for name in others], counts, MARGIN, metric
+    )
     chance, highest = known.set_index("strategy").loc["random", "mean"], known["mean"].max()
-    told_apart = int(found["verdict"].isin(["better", "worse"]).sum())
-    seen = found["detectable"].median()
-    rows.append((task, metric, chance, highest, seen, f"{seen / (highest - chance):.0%}", f"{told_apart} of {len(found)}"))
-columns = ["task", "metric", "chance", "best", "detectable", "of the way from chance to best", "told apart from head"]
-if rows:
-    table(pd.DataFrame(rows, columns=columns).set_index("task"), caption="What each task could see (medians over the tests)", digits=3)
-    say("Metrics differ in scale. So compare the share **of the way from chance to best**: the smaller, the more can be told apart.")
+    detectable_here = tests["detectable"].median()
+    told_apart = tests["verdict"].isin(["better", "worse"]).sum()
+    share = f"{detectable_here / (highest - chance):.0%}"
+    apart = f"{told_apart} of {len(tests)}"
+    rows.append((task, metric, chance, highest, detectable_here, share, apart))
+columns = ["task", "metric", "chance", "best", "detectable"]
+columns += ["of the way from chance to best", "told apart from head"]
+could_see = pd.DataFrame(rows, columns=columns).set_index("task")
+table(could_see, caption="What each task could see (medians over the tests)", digits=3)
+say(
+    "Metrics differ in scale. So compare the share **of the way from chance to best**: "
+    "the smaller, the more can be told apart."
+)
 
 # %% [markdown]
 # Before you compare strategies with each other: is a head on MiniLM ahead of *counting*? `popularity` scores an item by how many of
 # the same labelled users have it (for likes: by the share of them who liked it).
 
 # %%
-lines = []
 for task, known in real_means.items():
-    metric, name, _ = TASKS[task]
-    rows = contrasts(real_rows[task], [("head", "popularity")], sorted(set(known["labels"]) - {0}), MARGIN, metric)
-    level = known.set_index(["strategy", "labels"])["mean"]
-    pairs = "; ".join(
-        f"{level['popularity', n]:.3f} to {level['head', n]:.3f} with {n} labels ({v})" for n, v in zip(rows["labels"], rows["verdict"])
+    metric, counts = TASKS[task][0], sorted(set(known["labels"]) - {0})
+    rows = family_tests(real_rows[task], [("head", "popularity")], counts, MARGIN, metric)
+    level = known.set_index(["strategy", "labels"])["mean"].unstack("labels")[list(rows["labels"])]
+    both = level.loc[["popularity", "head"]].T.rename_axis("labels")
+    both["verdict on the head"] = rows["verdict"].tolist()
+    behind = (rows["verdict"] == "worse").sum()
+    table(
+        both,
+        caption=f"Task {task}, {TASKS[task][1]}: popularity is shown ahead at {behind} of "
+        f"{len(rows)} budgets",
+        digits=3,
     )
-    behind = int((rows["verdict"] == "worse").sum())
-    lines.append(
-        f"**{task}**, {name} of popularity to that of the MiniLM head (verdict on the head): {pairs}. "
-        f"Popularity is shown ahead at {behind} of {len(rows)} budgets."
-    )
-say(*lines)
 
 # %%
 quiz("06_prompt_vs_finetune", "power")
@@ -461,21 +461,31 @@ quiz("06_prompt_vs_finetune", "power")
 # Computed from the cells above.
 
 # %% tags=["recap"]
-main = means[means["strategy"].isin(["ceiling", "full", "soft-prompt", "ease"])].sort_values(["labels", "strategy"])
-rows = [(f"{r.strategy}, {r.labels} labels", r.mean, r.low, r.high, r.seeds) for r in main.itertuples()]
-rows = [(name, mean, low, high, n) if low < high else (name, mean, float("nan"), float("nan"), n) for name, mean, low, high, n in rows]
+from tutorial_workshop.figures import recap_table
+
+main = means[means["strategy"].isin(["ceiling", "full", "soft-prompt", "ease"])]
+rows = []
+for r in main.sort_values(["labels", "strategy"]).itertuples():
+    interval = (r.low, r.high) if r.low < r.high else (float("nan"), float("nan"))
+    rows.append((f"{r.strategy}, {r.labels} labels", r.mean, *interval, r.seeds))
 for _, r in first[first["labels"].isin([COUNTS[0], COUNTS[-1]])].iterrows():
+    name = f"gain of {r['strategy']} over full, {r['labels']} labels"
     seeds = round(r["pairs"] / users.min())
-    rows.append((f"gain of {r['strategy']} over full, {r['labels']} labels", r["gain"], r["95 % low"], r["95 % high"], seeds))
-recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "seeds"]).set_index("quantity")
-table(recap, caption="NDCG@10. Levels: intervals over seeds, nan with fewer than three; gains: over pairs of users")
+    rows.append((name, *r[["gain", "95 % low", "95 % high"]], seeds))
+recap_table(
+    rows,
+    caption="NDCG@10. Levels: intervals over seeds, nan with fewer than three; "
+    "gains: over pairs of users",
+)
 
 # %%
-at = first.set_index(["strategy", "labels"])
-golden("06.recorded.full", full["mean"], trivial=means.set_index("strategy").loc["random", "mean"])
-golden("06.recorded.gain-soft-prompt", at.loc[("soft-prompt", COUNTS[0]), "gain"])
-golden("06.recorded.gain-p5", at.loc[("p5", COUNTS[0]), "gain"])
-golden("06.recorded.detectable", detectable)
+at = first.set_index(["strategy", "labels"])["gain"]
+chance = means.set_index("strategy").loc["random", "mean"]
+full = priced.set_index("strategy").loc["full", "mean"]
+golden("06.recorded.full", full, trivial=chance)
+golden("06.recorded.gain-soft-prompt", at["soft-prompt", COUNTS[0]])
+golden("06.recorded.gain-p5", at["p5", COUNTS[0]])
+golden("06.recorded.detectable", first["detectable"].median())
 
 # %% [markdown]
 # ## Pitfalls

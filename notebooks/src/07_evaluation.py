@@ -16,7 +16,7 @@
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: 4 users who explain, for structure | quick: 20 of them | full: 100
-DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-100k" (section 6 needs reviews, and takes world-movies then)
+DATASET = "world-movies"  # or "world-products", "world-news"; real: "ml-100k" (not in section 6)
 LM = "kit-gpt"  # or a Hub id or folder of a causal model; it ranks and writes in section 6
 SEED = 0  # any whole number from 0; draws users, labelled users and simulations
 
@@ -32,19 +32,18 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.data import leave_last_out, load_dataset, temporal_split
-from tutorial_lib.evaluation import compare, evaluate, evaluate_scores, holm_comparisons, mean_interval, target_ranks
-from tutorial_lib.evaluation.protocols import expected_sampled, impossible_share
-from tutorial_lib.models import EASE, ItemKNN, Popularity, TransitionKNN
-from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
-from tutorial_workshop.figures.evaluation import SampledCurves, curse_curves, pareto_picture
-from tutorial_workshop.page.output import bars, points, say, table
+# %%
+from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
+from tutorial_workshop.page import quiz, say, table
 
 published = {"Beauty, 99 negatives": (0.4696, 0.4739), "Beauty, all items": (0.0605, 0.0347)}
 published |= {"Yelp, 99 negatives": (0.7373, 0.7597), "Yelp, all items": (0.0274, 0.0090)}
 printed = pd.DataFrame(published, index=["SASRec", "BERT4Rec"]).T.rename_axis("hit@10")
 printed["ahead"] = printed.idxmax(axis=1)
-table(printed, caption="Published (Zhou et al. 2020 and its repository): the same models, the same users")
+table(
+    printed,
+    caption="Published (Zhou et al. 2020 and its repository): the same models, the same users",
+)
 
 # %% [markdown]
 # You need no sampling to know what sampling gives **on average**. Say that a items of c stand above the target, and m of the c are drawn.
@@ -58,12 +57,17 @@ table(printed, caption="Published (Zhou et al. 2020 and its repository): the sam
 # **Guess first:** three ready-made models, from 15 negatives up to the whole catalogue. Do any two change places?
 
 # %%
+from tutorial_lib.data import leave_last_out, load_dataset, temporal_split
+from tutorial_lib.evaluation import expected_sampled, target_ranks
+from tutorial_lib.models import EASE, ItemKNN, Popularity, TransitionKNN
+
 ds = load_dataset(DATASET)
 ds = ds if ds.truth is not None else ds.k_core(5)
 split = leave_last_out(ds)
 models = {kind.__name__: kind().fit(split) for kind in (Popularity, TransitionKNN, ItemKNN, EASE)}
 rows = [row for row, target in enumerate(split.test_target) if len(target)]
-seen, targets = [split.test_history[row] for row in rows], np.array([split.test_target[row][0] for row in rows])
+seen = [split.test_history[row] for row in rows]
+targets = np.array([split.test_target[row][0] for row in rows])
 
 
 def full_scores(model):
@@ -75,19 +79,29 @@ def full_scores(model):
 
 
 scores = {name: full_scores(model) for name, model in models.items()}
-ranks = {name: target_ranks(found, targets, ties="index") for name, found in scores.items() if name != "Popularity"}
-others = ds.n_items - np.array([len({*items.tolist(), target}) for items, target in zip(seen, targets.tolist())])
 
 # %%
+from tutorial_workshop.figures import SampledCurves
+
+compared = ("TransitionKNN", "ItemKNN", "EASE")
+ranks = {name: target_ranks(scores[name], targets, ties="index") for name in compared}
+known = [len({*items.tolist(), target}) for items, target in zip(seen, targets.tolist())]
+others = ds.n_items - np.array(known)
 METRICS, most = ("hit@10", "ndcg@10", "mrr@10"), int(others.max())
 negatives = sorted({int(round(n)) for n in np.geomspace(15, most, 16)} | {100})
-sampled = {n: {name: expected_sampled(r, others, negatives=n).mean() for name, r in ranks.items()} for n in negatives}
+sampled = {
+    n: {name: expected_sampled(r, others, negatives=n).mean() for name, r in ranks.items()}
+    for n in negatives
+}
 full = {metric: {name: sampled[most][name][metric] for name in ranks} for metric in METRICS}
 by_metric = {m: {name: [sampled[n][name][m] for n in negatives] for name in ranks} for m in METRICS}
 curves = SampledCurves(negatives, by_metric, full)
+
+# %%
 explore(
     curves.draw,
-    alt="Lead of each model over the mean of all, over the number of sampled negatives; lines that cross are models that change places.",
+    alt="Lead of each model over the mean of all, over the number of sampled negatives; "
+    "lines that cross are models that change places.",
     describe=curves.describe,
     negatives=negatives,
     metric=list(METRICS),
@@ -135,34 +149,49 @@ def lenskit(place):
 
 
 # %%
+ndcg, ap3 = "NDCG@10, hit at 3, R = 1", "AP@10, hits at 1, 3, R = 3"
+ap2, few = "AP@2, hits at 1, 2, R = 5", "Precision@5, 2 hits, list of 3"
+repeated = "Recall@3, list [a, a, b], R = {a}"
+flat = dcg([3], lenskit) / dcg([1], lenskit)
 cases = [
-    ("NDCG@10, hit at 3, R = 1", "ideal over min(R, k)", dcg([3]) / dcg([1]), "this kit, RecBole, trec_eval, 3 more"),
-    ("NDCG@10, hit at 3, R = 1", "ideal over k places", dcg([3]) / dcg(range(1, 11)), "RecTools default"),
-    ("NDCG@10, hit at 3, R = 1", "discount max(log2 r, 1)", dcg([3], lenskit) / dcg([1], lenskit), "LensKit"),
-    ("AP@10, hits at 1, 3, R = 3", "÷ R", precisions([1, 3]) / 3, "most"),
-    ("AP@10, hits at 1, 3, R = 3", "÷ hits found", precisions([1, 3]) / 2, "torchmetrics"),
-    ("AP@2, hits at 1, 2, R = 5", "÷ min(R, k)", precisions([1, 2]) / 2, "RecBole, LensKit, torchmetrics"),
-    ("AP@2, hits at 1, 2, R = 5", "÷ R", precisions([1, 2]) / 5, "trec_eval, ranx, RecTools"),
-    ("Precision@5, 2 hits, list of 3", "÷ k", 2 / 5, "most"),
-    ("Precision@5, 2 hits, list of 3", "÷ length of the list", 2 / 3, "LensKit"),
-    ("Recall@3, list [a, a, b], R = {a}", "repeats count once", 1 / 1, "trec_eval, ranx"),
-    ("Recall@3, list [a, a, b], R = {a}", "repeats count", 2 / 1, "recommenders, Cornac, LensKit"),
-]  # fmt: skip
+    (ndcg, "ideal over min(R, k)", dcg([3]) / dcg([1]), "this kit, RecBole, trec_eval, 3 more"),
+    (ndcg, "ideal over k places", dcg([3]) / dcg(range(1, 11)), "RecTools default"),
+    (ndcg, "discount max(log2 r, 1)", flat, "LensKit"),
+    (ap3, "÷ R", precisions([1, 3]) / 3, "most"),
+    (ap3, "÷ hits found", precisions([1, 3]) / 2, "torchmetrics"),
+    (ap2, "÷ min(R, k)", precisions([1, 2]) / 2, "RecBole, LensKit, torchmetrics"),
+    (ap2, "÷ R", precisions([1, 2]) / 5, "trec_eval, ranx, RecTools"),
+    (few, "÷ k", 2 / 5, "most"),
+    (few, "÷ length of the list", 2 / 3, "LensKit"),
+    (repeated, "repeats count once", 1 / 1, "trec_eval, ranx"),
+    (repeated, "repeats count", 2 / 1, "recommenders, Cornac, LensKit"),
+]
 
 # %%
-conventions = pd.DataFrame(cases, columns=["case", "convention", "value", "found in"]).set_index("case")
-table(conventions, caption="Conventions of the libraries' versions of 2025 and 2026; the values are computed here", digits=3)
+conventions = pd.DataFrame(cases, columns=["case", "convention", "value", "found in"]).set_index(
+    "case"
+)
+table(
+    conventions,
+    caption="Conventions of the libraries' versions of 2025 and 2026; the values are computed here",
+    digits=3,
+)
 
 # %% [markdown]
 # Does it matter on a real list? With one target a user most conventions agree. Hold out everything after a **moment in time**, and users
 # have many targets. The lists of one model, EASE, under five conventions:
 
 # %%
+from tutorial_lib.evaluation import evaluate, mean_interval
+
 timed = temporal_split(ds)
 later = {name: type(model)().fit(timed) for name, model in models.items()}
-lists = later["EASE"].recommend(timed.test_history, k=10)
-held = [(row, set(target.tolist())) for row, target in enumerate(timed.test_target) if len(target)]
-places = [([p + 1 for p, item in enumerate(lists[row].tolist()) if item in wanted], len(wanted)) for row, wanted in held]
+lists = later["EASE"].recommend(timed.test_history, k=10).tolist()
+held = [(lists[row], set(t.tolist())) for row, t in enumerate(timed.test_target) if len(t)]
+places = [
+    ([place for place, item in enumerate(items, start=1) if item in wanted], len(wanted))
+    for items, wanted in held
+]
 maps = {
     "MAP@10 ÷ min(R, k)": [precisions(p) / min(n, 10) for p, n in places],
     "MAP@10 ÷ R": [precisions(p) / n for p, n in places],
@@ -171,14 +200,15 @@ maps = {
     "NDCG@10, ideal over k": [dcg(p) / dcg(range(1, 11)) for p, n in places],
 }
 mapped = {name: mean_interval(pd.DataFrame({"x": values}), "x") for name, values in maps.items()}
-bars(mapped, quantity="mean over users", caption=f"{ds.name}, EASE, {len(places):,} users: the same lists throughout.")
+caption = f"{ds.name}, EASE, {len(places):,} users: the same lists throughout."
+bars(mapped, quantity="mean over users", caption=caption)
 
 # %%
 ours = evaluate(later["EASE"], timed, k=10)
-say(
-    f"The library's map@10 is {ours['map@10'].mean():.4f}, its map_r@10 {ours['map_r@10'].mean():.4f}: the first two bars.",
-    f"Users left out for want of targets: {ours.attrs['n_excluded']:,}. Print such a count beside every mean.",
-)
+means = ours[["map@10", "map_r@10"]].mean().to_frame("library")
+table(means.rename_axis("metric"), caption="The library's two MAPs: the first two bars")
+left_out = ours.attrs["n_excluded"]
+say(f"Users left out for want of targets: {left_out:,}. Print such a count beside every mean.")
 
 # %%
 quiz("07_evaluation", "libraries")
@@ -188,14 +218,22 @@ quiz("07_evaluation", "libraries")
 # log file. Nothing else about the model changes.
 
 # %%
-rounded = {"as computed": scores["EASE"], "2 decimals": scores["EASE"].round(2), "1 decimal": scores["EASE"].round(1)}
-rules = ("optimistic", "expected", "pessimistic")
-frames = {(name, rule): evaluate_scores(found, targets, k=10, ties=rule) for name, found in rounded.items() for rule in rules}
-by_rule = {rule: [mean_interval(frames[name, rule], "hit@10") for name in rounded] for rule in rules}
+from tutorial_lib.evaluation import evaluate_scores
+
+exact = scores["EASE"]
+rounded = {"as computed": exact, "2 decimals": exact.round(2), "1 decimal": exact.round(1)}
+tied = {name: evaluate_scores(s, targets, k=10).attrs["tied"] for name, s in rounded.items()}
+by_rule = {}
+for rule in ("optimistic", "expected", "pessimistic"):
+    frames = [evaluate_scores(found, targets, k=10, ties=rule) for found in rounded.values()]
+    by_rule[rule] = [mean_interval(frame, "hit@10") for frame in frames]
 points(
-    [f"{name} ({frames[name, 'expected'].attrs['tied']:.0%} tied)" for name in rounded], by_rule, quantity="hit@10 of EASE",
-    caption="Share of targets tied with another item in brackets. Coarse scores make the tie rule the model.",
-)  # fmt: skip
+    [f"{name} ({share:.0%} tied)" for name, share in tied.items()],
+    by_rule,
+    quantity="hit@10 of EASE",
+    caption="Share of targets tied with another item in brackets. "
+    "Coarse scores make the tie rule the model.",
+)
 
 # %% [markdown]
 # ## 3. Exercise: find the bug
@@ -210,7 +248,12 @@ def rank_as_found(scores, target):
     return 1 + sum(score > scores[target] for score in scores)
 
 
-print("best item:", rank_as_found([0.2, 0.9, 0.5], 1), "  model that knows nothing:", rank_as_found([0.5] * 100, 42))
+print(
+    "best item:",
+    rank_as_found([0.2, 0.9, 0.5], 1),
+    "  model that knows nothing:",
+    rank_as_found([0.5] * 100, 42),
+)
 
 
 # %%
@@ -292,11 +335,13 @@ distinct_words = attempt(distinct_words, exercise="07-distinct")
 hint("07-distinct")
 
 # %%
-constant = np.mean([rank_of([0.5] * 100, target) for target in range(100)])
-say(
-    f"With your function a model that knows nothing has mean rank {constant:.1f} of 100; the snippet said 1.",
-    f"One sentence for 50 people has distinct-1 {distinct_words(['a fine film'] * 50):.2f}; the snippet said 1.",
-)
+ranks_of_nothing = [rank_of([0.5] * 100, target) for target in range(100)]
+checks = {
+    "mean rank of a model that knows nothing, of 100": (np.mean(ranks_of_nothing), 1.0),
+    "distinct-1 of one sentence for 50 people": (distinct_words(["a fine film"] * 50), 1.0),
+}
+found = pd.DataFrame(checks, index=["your function, or the reference", "the snippet"]).T
+table(found.rename_axis("case"), caption="Mended and as found", digits=2)
 
 # %% [markdown]
 # ## 4. Which split, and what was possible at the time?
@@ -305,28 +350,42 @@ say(
 # **Guess first:** does the split change which model wins? And how many recommendations were of items that nobody had met yet?
 
 # %%
+from tutorial_lib.evaluation import impossible_share
+
 by_split = {"last item": (split, models), "moment in time": (timed, later)}
-rows = []
+ndcg, lost = {}, {}
 for name, (some, fitted) in by_split.items():
+    lost[name] = []
     for who, model in fitted.items():
+        ndcg[name, who] = evaluate(model, some, k=10)
         impossible = impossible_share(model.recommend(some.test_history, k=10), some)
-        rows.append((name, who, evaluate(model, some, k=10), impossible))
-ndcg = {(s, who): frame for s, who, frame, _ in rows}
-lost = {s: [mean_interval(i, "impossible") for name, _, _, i in rows if name == s] for s in by_split}
-points(list(models), lost, quantity="share of ten recommendations that nobody had met at the time", caption="Whiskers: 95 % over users.")
+        lost[name].append(mean_interval(impossible, "impossible"))
+points(
+    list(models),
+    lost,
+    quantity="share of ten recommendations that nobody had met at the time",
+    caption="Whiskers: 95 % over users.",
+)
 
 # %%
-order = pd.DataFrame({s: {who: ndcg[s, who]["ndcg@10"].mean() for who in models} for s in by_split}).rename_axis("NDCG@10")
-table(order, caption="Levels differ, since the targets do: compare the order of the models, column by column", digits=3)
-best = {s: order[s].idxmax() for s in by_split}
-tested = {s: len(ndcg[s, "EASE"]) for s in by_split}
-pairs = [(a, b) for a in models for b in models if order.loc[a, "last item"] > order.loc[b, "last item"]]
-turned = [f"{a} and {b}" for a, b in pairs if order.loc[a, "moment in time"] < order.loc[b, "moment in time"]]
+means = {key: frame["ndcg@10"].mean() for key, frame in ndcg.items()}
+order = pd.Series(means).unstack(level=0)[list(by_split)].loc[list(models)]
+tested = {name: len(ndcg[name, "EASE"]) for name in by_split}
+table(
+    order.rename_axis("NDCG@10"),
+    caption="Levels differ, since the targets do: compare the order of the models, "
+    f"column by column. Users: {tested['last item']:,} and {tested['moment in time']:,}",
+    digits=3,
+)
+pairs = [
+    (a, b) for a in models for b in models if order.loc[a, "last item"] > order.loc[b, "last item"]
+]
+later_gap = [order.loc[a, "moment in time"] - order.loc[b, "moment in time"] for a, b in pairs]
+turned = [f"{a} and {b}" for (a, b), gap in zip(pairs, later_gap) if gap < 0]
 say(
-    f"Best with the last item held out: **{best['last item']}** ({tested['last item']:,} users); from one moment in time: "
-    f"**{best['moment in time']}** ({tested['moment in time']:,} users).",
     f"Pairs of models in another order: {'; '.join(turned) or 'none'}.",
-    "An impossible item is never the target, so it only wastes a place. What the model learned from later events is the larger worry.",
+    "An impossible item is never the target, so it only wastes a place. "
+    "What the model learned from later events is the larger worry.",
 )
 
 # %%
@@ -362,10 +421,10 @@ c, r = parts[1][1:]
 bleu = 100 * min(1, np.exp(1 - r / c)) * precision
 rouge2 = 2 * parts[2][0] / (parts[2][1] + parts[2][2])
 library = text_metrics([written], [reference])
-say(
-    f"By hand: BLEU **{bleu:.4f}**, ROUGE-2 **{rouge2:.4f}**. Library: {library['bleu']:.4f} (sacrebleu), {library['rouge2']:.4f}.",
-    f"Say how it was computed: `{library.signatures['bleu']}`",
-)
+both = {"BLEU": (bleu, library["bleu"]), "ROUGE-2": (rouge2, library["rouge2"])}
+both = pd.DataFrame(both, index=["by hand", "library"]).T.rename_axis("metric")
+table(both, caption="One text and its reference; the library uses sacrebleu")
+say(f"Say how it was computed: `{library.signatures['bleu']}`")
 
 # %% [markdown]
 # **Guess first:** what happens to BLEU if a space is put before the full stop? If the text has two words? If it is Chinese?
@@ -373,20 +432,33 @@ say(
 # %%
 from sacrebleu.metrics import BLEU
 
-apart, together = "The ending is good .", "The ending is good."
-short, longer, chinese = "good film", "a good film", "这是一部好电影"
+
+def corpus(text, reference, **options):
+    """Corpus BLEU of one text."""
+    return BLEU(**options).corpus_score([text], [[reference]]).score
+
+
+def sentence(text, reference):
+    """BLEU that leaves out the n-gram lengths which the text is too short for."""
+    return BLEU(effective_order=True).sentence_score(text, [reference]).score
+
+
+# %%
+spaced, plain_text, chinese = "The ending is good .", "The ending is good.", "这是一部好电影"
+space, short = "a space before the full stop", "“good film” for “a good film”"
 same = f"“{chinese}” for itself"
 traps = [
-    ("a space before the full stop", "tokeniser 13a", BLEU().corpus_score([apart], [[together]]).score),
-    ("a space before the full stop", "no tokeniser", BLEU(tokenize="none").corpus_score([apart], [[together]]).score),
-    ("“good film” for “a good film”", "corpus BLEU", BLEU().corpus_score([short], [[longer]]).score),
-    ("“good film” for “a good film”", "sentence BLEU", BLEU(effective_order=True).sentence_score(short, [longer]).score),
-    (same, "corpus BLEU, 13a", BLEU().corpus_score([chinese], [[chinese]]).score),
-    (same, "corpus BLEU, zh", BLEU(tokenize="zh").corpus_score([chinese], [[chinese]]).score),
+    (space, "tokeniser 13a", corpus(spaced, plain_text)),
+    (space, "no tokeniser", corpus(spaced, plain_text, tokenize="none")),
+    (short, "corpus BLEU", corpus("good film", "a good film")),
+    (short, "sentence BLEU", sentence("good film", "a good film")),
+    (same, "corpus BLEU, 13a", corpus(chinese, chinese)),
+    (same, "corpus BLEU, zh", corpus(chinese, chinese, tokenize="zh")),
     (same, "100 × ROUGE-1, this kit", 100 * rouge(chinese, chinese)[0]),
     (same, "100 × ROUGE-1, a-z and 0-9 only", 100.0 * bool(re.findall("[a-z0-9]", chinese))),
 ]
-table(pd.DataFrame(traps, columns=["text", "how", "score, 0 to 100"]).set_index("text"), caption="The same texts, other settings", digits=1)
+frame = pd.DataFrame(traps, columns=["text", "how", "score, 0 to 100"]).set_index("text")
+table(frame, caption="The same texts, other settings", digits=1)
 
 # %% [markdown]
 # The last line is what the common package `rouge-score` does: it keeps a to z and 0 to 9, so Chinese is 0 against itself, and the
@@ -398,8 +470,9 @@ table(pd.DataFrame(traps, columns=["text", "how", "score, 0 to 100"]).set_index(
 pairs = [("the plot is fine", "the plot is fine"), ("good acting", "very good acting here")]
 pairs += [("a slow film about a town", "a film about a slow town")]
 texts, wanted = map(list, zip(*pairs))
-single = [BLEU(effective_order=True).sentence_score(a, [b]).score for a, b in pairs]
-say(f"Corpus BLEU {text_metrics(texts, wanted)['bleu']:.1f}; mean of the three sentences {np.mean(single):.1f}. Both are correct.")
+mean = np.mean([sentence(text, reference) for text, reference in pairs])
+whole = text_metrics(texts, wanted)["bleu"]
+say(f"Corpus BLEU {whole:.1f}; mean of the three sentences {mean:.1f}. Both are correct.")
 
 # %%
 quiz("07_evaluation", "bleu")
@@ -414,29 +487,41 @@ quiz("07_evaluation", "bleu")
 # **Guess first:** which side will tuning help more, ranking or writing? And how many statements about the films will be true?
 
 # %%
-from tutorial_lib.language.explanations import explanation_cases
-from tutorial_lib.models.language_models import load_language_model
-from tutorial_lib.models.generation import write_texts
+from tutorial_lib.language import explanation_cases
+from tutorial_lib.models import load_language_model, write_texts
 from tutorial_lib.strategies import Budget, adapt
 
-told = ds if "features" in ds.reviews else load_dataset("world-movies")  # real data has no reviews
-talk = split if told is ds else leave_last_out(told)
+# Real data has no reviews.
+reviewed = ds if "features" in ds.reviews else load_dataset("world-movies")
+talk = split if reviewed is ds else leave_last_out(reviewed)
 USERS, LABELS = {"smoke": (4, 8), "quick": (20, 64), "full": (100, 64)}[PROFILE]
-budget = Budget(1e-3, shortest=2, longest=2, size=4) if PROFILE == "smoke" else Budget(1e-3, longest=50)
+budget = Budget(1e-3, longest=50)
+if PROFILE == "smoke":
+    budget = Budget(1e-3, shortest=2, longest=2, size=4)
 lm = load_language_model(LM)
 lm.require("causal", "seq2seq", what="ranking and writing")
 asked, some = explanation_cases(talk, USERS, seed=SEED)
-speakers = {LM: adapt(lm, talk, "zero-shot", labels=0), f"{LM}, P5": adapt(lm, talk, "p5", labels=LABELS, seed=SEED, budget=budget)}
+speakers = {
+    LM: adapt(lm, talk, "zero-shot", labels=0),
+    f"{LM}, P5": adapt(lm, talk, "p5", labels=LABELS, seed=SEED, budget=budget),
+}
 print(asked["prompt"].iloc[0])
 
 # %%
 parts = []
 for name, model in speakers.items():
     ranked = evaluate(model, some, k=10)["ndcg@10"]
-    parts.append(asked.assign(model=name, hypothesis=write_texts(model.lm, asked["prompt"].tolist())).join(ranked))
+    parts.append(
+        asked.assign(model=name, hypothesis=write_texts(model.lm, asked["prompt"].tolist())).join(
+            ranked
+        )
+    )
 live = pd.concat(parts).reset_index()
 first = live[live["user"] == live["user"].iloc[0]].set_index("model")
-say(f"**What the user wrote:** {first['reference'].iloc[0]}", *(f"**{name}:** {text}" for name, text in first["hypothesis"].items()))
+say(
+    f"**What the user wrote:** {first['reference'].iloc[0]}",
+    *(f"**{name}:** {text}" for name, text in first["hypothesis"].items()),
+)
 
 # %% [markdown]
 # Overlap with the reference is one thing. Ask also: does the text talk about the **feature** (FMR, FCR, DIV)? Does it **repeat** itself
@@ -446,39 +531,51 @@ say(f"**What the user wrote:** {first['reference'].iloc[0]}", *(f"**{name}:** {t
 # %%
 from tutorial_lib.evaluation import catalogue_facts, factual_frame, feature_metrics
 
-facts = catalogue_facts(told)
-features = sorted({feature for named in told.reviews["features"] for feature in named})
+facts = catalogue_facts(reviewed)
+features = sorted({feature for named in reviewed.reviews["features"] for feature in named})
 
 
 def language_row(texts, cases):
     """All language metrics of one model's texts."""
-    found, said = text_metrics(texts, cases["reference"].tolist()), factual_frame(texts, cases["item"].tolist(), facts)
-    named = feature_metrics(texts, features, cases["feature"].tolist())
-    true = {"statements": said["statements"].mean(), "true": said["true"].sum() / max(1, said["statements"].sum())}
-    return {**{k: found[k] for k in ("bleu", "rougeL", "distinct2", "unique_ratio")}, **named, **true}
+    found = text_metrics(texts, cases["reference"].tolist())
+    row = {name: found[name] for name in ("bleu", "rougeL", "distinct2", "unique_ratio")}
+    row |= feature_metrics(texts, features, cases["feature"].tolist())
+    said = factual_frame(texts, cases["item"].tolist(), facts)
+    row["statements"] = said["statements"].mean()
+    row["true"] = said["true"].sum() / max(1, said["statements"].sum())
+    return row
 
 
-rows = {name: language_row(part["hypothesis"].tolist(), part) for name, part in live.groupby("model", sort=False)}
+# %%
+rows = {}
+for name, part in live.groupby("model", sort=False):
+    rows[name] = language_row(part["hypothesis"].tolist(), part)
 rows["what users wrote"] = language_row(asked["reference"].tolist(), asked)
-language = pd.DataFrame(rows).T.rename_axis("texts")
-table(language, caption=f"{USERS} texts each. fmr names the feature; fcr features covered; div shared features (lower: varied)", digits=2)
+table(
+    pd.DataFrame(rows).T.rename_axis("texts"),
+    caption=f"{USERS} texts each. fmr names the feature; fcr features covered; "
+    "div shared features (lower: varied)",
+    digits=2,
+)
 
 # %% [markdown]
 # **Perplexity** asks the other way round: how surprised is the model by what users really wrote? It needs no generated text.
 
 # %%
 from tutorial_lib.evaluation import perplexity
-from tutorial_lib.models.decoding import log_likelihood
+from tutorial_lib.models import log_likelihood
 
 
 def surprise(model):
     """Perplexity of the users' own reviews, in tokens of this tokenizer."""
-    found = [log_likelihood(model.lm, [p], [text]) for p, text in zip(asked["prompt"], asked["reference"])]
+    cases = zip(asked["prompt"], asked["reference"])
+    found = [log_likelihood(model.lm, [prompt], [text]) for prompt, text in cases]
     return perplexity([f.log_probability[0, 0] for f in found], [int(f.tokens[0]) for f in found])
 
 
 surprised = {name: surprise(model) for name, model in speakers.items()}
-say("Perplexity of the users' reviews: " + "; ".join(f"{name} **{value:.1f}**" for name, value in surprised.items()) + ".")
+frame = pd.Series(surprised, name="perplexity").to_frame().rename_axis("model")
+table(frame, caption="Perplexity of the users' reviews", digits=1)
 
 # %% [markdown]
 # **The scorecard** puts both sides beside each other, with 95 % intervals from one bootstrap over users: the same users are drawn for all
@@ -491,54 +588,40 @@ from tutorial_lib.evaluation import scorecard
 SIDES = ("rougeL", "bleu", "factual_precision")
 
 
-def card_of(texts, language=SIDES):
-    """The scorecard of a table with one row a model and user."""
+def card_of(texts, facts, language=SIDES):
+    """The scorecard of a table with one row per model and user."""
     ranking, writing = {}, {}
     for name, part in texts.groupby("model", sort=False):
         users, said = part["user"].tolist(), part["hypothesis"].tolist()
         ranking[name] = part.set_index("user")[["ndcg@10"]]
         written = text_frame(said, part["reference"].tolist(), users)
-        writing[name] = pd.concat([written, factual_frame(said, part["item"].tolist(), facts_of_card, users)], axis=1)
+        true = factual_frame(said, part["item"].tolist(), facts, users)
+        writing[name] = pd.concat([written, true], axis=1)
     return scorecard(ranking, writing, "ndcg@10", language, seed=SEED)
 
 
-facts_of_card = facts
-card = card_of(live)
-table(card.wide(), caption=f"Live, {USERS} users: value [95 % interval]")
+table(card_of(live, facts).wide(), caption=f"Live, {USERS} users: value [95 % interval]")
 
 # %% [markdown]
 # A few users say little. **Recorded** in `data/results/explanations.csv`: more users, more models, every seed with its own users and its
 # own labelled users.
 
 # %%
-from tutorial_lib.data.shipped import shipped
+from tutorial_workshop.experiments import recorded_table
+from tutorial_workshop.figures import say_which_side_wins, show_pareto_picture
 
-recorded = pd.read_csv(shipped("results/explanations.csv"), keep_default_na=False)
+recorded = recorded_table("explanations.csv", keep_default_na=False)
 recorded["user"] += 100_000 * recorded["seed"]  # another draw of users and labels is another sample
-world = load_dataset("world-movies")
-facts_of_card = catalogue_facts(world)
-big = card_of(recorded)
-wide = big.table["value"].unstack().loc[big.both().index]
-show(
-    pareto_picture(big.both(), "ndcg@10", "rougeL"),
-    alt="Models by NDCG@10 and ROUGE-L: "
-    + "; ".join(f"{name} {row['ndcg@10']:.3f}, {row['rougeL']:.3f}" for name, row in wide.iterrows()) + ".",
-    caption=f"world-movies, {recorded['user'].nunique()} users, {recorded['seed'].nunique()} seeds. Whiskers: 95 %. Filled: front.",
-)  # fmt: skip
+recorded_facts = catalogue_facts(load_dataset("world-movies"))
+big = card_of(recorded, recorded_facts)
+show_pareto_picture(big, recorded["user"].nunique(), recorded["seed"].nunique())
 
 # %%
 table(big.wide(), caption="Recorded: value [95 % interval]")
 say(*big.sentences())
 
 # %%
-values = big.table["value"]
-closest, truest = (values.xs(side, level="metric").idxmax() for side in ("rougeL", "factual_precision"))
-lines = [f"{name}: ROUGE-L {values[name, 'rougeL']:.3f}, true {values[name, 'factual_precision']:.0%}" for name in (closest, truest)]
-by_facts = card_of(recorded, ("factual_precision", "rougeL"))
-say(
-    f"Closest to the users' words is **{lines[0]}**. Truest is **{lines[1]}**. What users wrote is true throughout.",
-    f"On the front by NDCG@10 and ROUGE-L: {'; '.join(big.front)}. By NDCG@10 and factual precision: **{'; '.join(by_facts.front)}**.",
-)
+say_which_side_wins(big, card_of(recorded, recorded_facts, ("factual_precision", "rougeL")))
 
 # %% [markdown]
 # A text can come closer to the reference by its turns of phrase alone ("I would choose it again"), while what it says about the film is
@@ -554,14 +637,19 @@ quiz("07_evaluation", "scorecard")
 # has its price: with m tests the smallest p must lie below .05 / m, so the detectable effect grows too.
 
 # %%
-from tutorial_lib.evaluation.estimates import p_text
+from tutorial_lib.evaluation import compare, holm_comparisons, p_text
 
 names = [(a, b) for i, a in enumerate(models) for b in list(models)[i + 1 :]]
 tests = {f"{a} − {b}": compare(ndcg["last item", a], ndcg["last item", b]) for a, b in names}
 pairs = holm_comparisons(tests).drop(columns="n").rename_axis("pair")
 pairs[["p", "p_holm"]] = pairs[["p", "p_holm"]].map(p_text)
 pairs = pairs.set_axis(["NDCG@10", "95 % low", "95 % high", "p", "p, Holm", "detectable"], axis=1)
-table(pairs, caption=f"{tested['last item']:,} users, paired; detectable: after Holm's adjustment for {len(tests)} tests", digits=4)
+table(
+    pairs,
+    caption=f"{tested['last item']:,} users, paired; "
+    f"detectable: after Holm's adjustment for {len(tests)} tests",
+    digits=4,
+)
 
 # %% [markdown]
 # **When few users have a hit.** Most users have an NDCG of 0, and an interval knows only the sample. One without a hit shows no spread at
@@ -572,15 +660,25 @@ table(pairs, caption=f"{tested['last item']:,} users, paired; detectable: after 
 # **Recorded** in `data/results/interval-coverage.csv`: samples drawn from known worlds, and how many intervals held the truth.
 
 # %%
-drawn = pd.read_csv(shipped("results/interval-coverage.csv")).set_index("cell")
-sparse = ["mean, 4%, hits, n 50", "pairs, 5% / 1%, hits, n 30", "groups, 4% / 4%, hits, n 50/900", "groups, 1% / 1%, hits, n 30/900"]
-held = drawn.loc[sparse, ["coverage_percentile", "coverage", "coverage_given", "given"]]
-held.columns = ["percentile bootstrap", "the kit's interval", "where it gives one", "samples with one"]
-table(held.rename_axis("cell"), caption=f"Share of {drawn['replications'].iloc[0]:,} samples whose 95 % interval holds the truth", digits=3)
-worst = drawn["coverage_percentile"].idxmin()
+drawn = recorded_table("interval-coverage.csv").set_index("cell")
+names = {
+    "coverage_percentile": "percentile bootstrap",
+    "coverage": "the kit's interval",
+    "coverage_given": "where it gives one",
+    "given": "samples with one",
+}
+sparse = ["mean, 4%, hits, n 50", "pairs, 5% / 1%, hits, n 30"]
+sparse += ["groups, 4% / 4%, hits, n 50/900", "groups, 1% / 1%, hits, n 30/900"]
+samples = drawn["replications"].iloc[0]
+table(
+    drawn.loc[sparse, list(names)].rename(columns=names).rename_axis("cell"),
+    caption=f"Share of {samples:,} samples whose 95 % interval holds the truth",
+    digits=3,
+)
+lowest = drawn[["coverage", "coverage_percentile"]].min()
 say(
-    f"Over all {len(drawn)} cells the kit's interval holds the truth in {drawn['coverage'].min():.1%} of samples or more, the percentile "
-    f"bootstrap in {drawn.loc[worst, 'coverage_percentile']:.1%} at worst ({worst}).",
+    f"Lowest share over all {len(drawn)} cells: the kit's interval {lowest['coverage']:.1%}, "
+    f"the percentile bootstrap {lowest['coverage_percentile']:.1%}.",
 )
 
 # %% [markdown]
@@ -603,12 +701,12 @@ say(
 
 # %%
 gap = ndcg["last item", "EASE"]["ndcg@10"] - ndcg["last item", "ItemKNN"]["ndcg@10"]
-sizes = [40, 200, 1000, 5000, 20000]
-visible = {n: 2.8 * gap.std() / np.sqrt(n) for n in sizes}
+sizes = pd.Index([40, 200, 1000, 5000, 20000], name="users")
+visible = pd.DataFrame({"detectable difference": 2.8 * gap.std() / np.sqrt(sizes)}, index=sizes)
+table(visible, caption=f"Between EASE and ItemKNN; measured: {gap.mean():.4f}")
 needed = (2.8 * gap.std() / abs(gap.mean())) ** 2
 say(
-    "Detectable difference between EASE and ItemKNN: " + "; ".join(f"{n:,} users {v:.4f}" for n, v in visible.items()) + ".",
-    f"Measured difference {gap.mean():.4f}. To be found in four of five repetitions it needs about **{needed:,.0f}** users, "
+    f"To be found in four of five repetitions that difference needs about **{needed:,.0f}** users, "
     f"and {len(gap):,} were tested.",
 )
 
@@ -618,6 +716,8 @@ say(
 # **Guess first:** 32 equal systems, 100 users. How much NDCG does the winner gain by luck? In percent of the true value?
 
 # %%
+from tutorial_workshop.figures import show_curse
+
 true = ndcg["last item", "EASE"]["ndcg@10"].to_numpy()
 systems, rng = [1, 2, 4, 8, 16, 32, 64], np.random.default_rng(SEED)
 REPEATS = 50 if PROFILE == "smoke" else 400
@@ -631,18 +731,15 @@ def best_of(m, n):
 
 
 gains = {f"{n:,} users": [best_of(m, n) for m in systems] for n in (100, 500, 2000)}
-show(
-    curse_curves(systems, gains),
-    alt="Gain of the best of m equal systems. " + "; ".join(f"{n}: " + ", ".join(f"{v:.3f}" for v in g) for n, g in gains.items()) + ".",
-    caption="Simulated: all systems have the users' values of EASE, drawn anew. The true gain is 0 everywhere.",
-)
+show_curse(systems, gains)
 
 # %%
 luck = gains["100 users"][systems.index(32)]
-formula = np.sqrt(2 * np.log(32)) * true.std() / 10
+bound = np.sqrt(2 * np.log(32)) * true.std() / np.sqrt(100)
+share = luck / true.mean()
 say(
-    f"Best of 32 on 100 users: **{luck:+.3f}**, {luck / true.mean():.0%} of the true {true.mean():.3f}. "
-    f"The bound √(2 ln m) × standard error gives {formula:.3f}.",
+    f"Best of 32 on 100 users: **{luck:+.3f}**, {share:.0%} of the true {true.mean():.3f}. "
+    f"The bound √(2 ln m) × standard error gives {bound:.3f}.",
 )
 
 # %% [markdown]
@@ -650,16 +747,22 @@ say(
 # does the same strategy do on the users of the other seeds?
 
 # %%
-runs = pd.read_csv(shipped("results/strategies.csv"))
+runs = recorded_table("strategies.csv")
 runs = runs[(runs["labels"] == 64) & (runs["strategy"] != "popularity")]
 means = runs.groupby(["seed", "strategy"])["ndcg@10"].mean().unstack()
+leads = means.sub(means.mean(axis=1), axis=0)  # against the seed's mean: some users are easier
 rows = []
-for seed, line in means.iterrows():
-    winner, rest = line.idxmax(), means.drop(index=seed)
-    here, there = line - line.mean(), rest.sub(rest.mean(axis=1), axis=0).mean()  # against the seed's mean: some users are easier
+for seed, here in leads.iterrows():
+    winner, there = here.idxmax(), leads.drop(index=seed).mean()
     rows.append((seed, winner, here[winner], there[winner]))
-won = pd.DataFrame(rows, columns=["seed", "best strategy", "lead where it won", "lead elsewhere"]).set_index("seed")
-table(won, caption=f"{means.shape[1]} strategies with 64 labels, NDCG@10 against the mean of all in the same seed", digits=3)
+columns = ["seed", "best strategy", "lead where it won", "lead elsewhere"]
+won = pd.DataFrame(rows, columns=columns).set_index("seed")
+table(
+    won,
+    caption=f"{means.shape[1]} strategies with 64 labels, NDCG@10 against the mean of all "
+    "in the same seed",
+    digits=3,
+)
 drop = (won["lead where it won"] - won["lead elsewhere"]).rename("drop").to_frame()
 fall = mean_interval(drop, "drop")
 interval = f"({fall.low:.3f} to {fall.high:.3f}, {len(drop)} seeds)"
@@ -673,21 +776,27 @@ quiz("07_evaluation", "curse")
 # Computed from the cells above. If a row says something else than you guessed, go back to its section.
 
 # %% tags=["recap"]
+from tutorial_workshop.figures import recap_table
+
 few = negatives[1]
 a, b = "TransitionKNN", "ItemKNN" if ds.truth is not None else "EASE"
 swap = {n: sampled[n][a]["hit@10"] - sampled[n][b]["hit@10"] for n in (few, most)}
-rows = [(f"hit@10, {a} − {b}, {n} negatives, exact", value, value, value) for n, value in swap.items()]
-rows += [(name, i.mean, i.low, i.high) for name, i in list(mapped.items())[:3]]
-rows += [(f"impossible, EASE, {s}", (i := lost[s][-1]).mean, i.low, i.high) for s in by_split]
+rows = [(f"hit@10, {a} − {b}, {n} negatives, exact", x, x, x) for n, x in swap.items()]
+intervals = dict(list(mapped.items())[:3])
+intervals |= {f"impossible, EASE, {name}": lost[name][-1] for name in by_split}
+intervals["winner's lead lost elsewhere"] = fall
+rows += [(name, i.mean, i.low, i.high) for name, i in intervals.items()]
 for name in big.both().index[:2]:
-    rows += [(f"{metric}, {name}, recorded", *big.table.loc[(name, metric), ["value", "low", "high"]]) for metric in ("ndcg@10", *SIDES)]
-rows += [("winner's lead lost elsewhere", fall.mean, fall.low, fall.high)]
-recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"]).set_index("quantity")
-table(recap, caption=f"{ds.name}; language: {told.name}", digits=3)
+    for metric in ("ndcg@10", *SIDES):
+        limits = big.table.loc[(name, metric), ["value", "low", "high"]]
+        rows.append((f"{metric}, {name}, recorded", *limits))
+recap_table(rows, caption=f"{ds.name}; language: {reviewed.name}", digits=3)
 
 # %%
 golden("07.sampled.few-negatives", swap[few], trivial=swap[most])
-golden("07.map.divided-by-hits", mapped["MAP@10 ÷ hits found"].mean, trivial=mapped["MAP@10 ÷ R"].mean)
+golden(
+    "07.map.divided-by-hits", mapped["MAP@10 ÷ hits found"].mean, trivial=mapped["MAP@10 ÷ R"].mean
+)
 golden("07.last.impossible", lost["last item"][-1].mean, trivial=lost["moment in time"][-1].mean)
 golden("07.curse.best-of-32", luck, trivial=gains["100 users"][0])
 golden("07.p5.perplexity", surprised[f"{LM}, P5"], trivial=surprised[LM])

@@ -16,9 +16,9 @@
 # > training and prompting take about three minutes in all. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: small simulations, for structure | quick: minutes | full: more users and seeds
+PROFILE = "quick"  # smoke: small simulations | quick: minutes | full: more users and seeds
 DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-100k"
-LM = "kit-gpt"  # or a Hub id or folder of a causal or encoder-decoder model; it is prompted in sections 4, 6 and 7
+LM = "kit-gpt"  # or a Hub id or folder of a causal or encoder-decoder model (sections 4, 6, 7)
 SEED = 0  # any whole number from 0; draws users, simulations and the secret world
 
 # %% [markdown]
@@ -37,31 +37,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit import MARGINS, audit, verdict_of
-from tutorial_lib.audit.core.evidence import collect
-from tutorial_lib.audit.inference.statistics import group_gap, studentised_permutation_p
-from tutorial_lib.audit.core.logged import LoggedLists
-from tutorial_lib.audit.harms.register import register_frame, stakeholders
-from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
-from tutorial_lib.data.shipped import shipped
-from tutorial_lib.evaluation import evaluate, mean_interval
-from tutorial_lib.models import EASE, Popularity, SequenceRecommender
-from tutorial_workshop.page import attempt, explore, golden, hint, quiz, show
-from tutorial_workshop.page.output import bars, points, say, table
+# %%
+from tutorial_lib.audit import register_frame, stakeholders
+from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
+from tutorial_workshop.page import quiz, say, table
 
-columns = ["harm", "what", "stakeholder", "severity", "likelihood", "risk", "weidinger", "milano", "route"]
-table(register_frame()[columns], caption="Harm register: severity and likelihood from 1 to 4, before any evidence")
+columns = ["harm", "what", "stakeholder", "severity", "likelihood", "risk"]
+table(
+    register_frame()[[*columns, "weidinger", "milano", "route"]],
+    caption="Harm register: severity and likelihood from 1 to 4, before any evidence",
+)
 
 # %%
-from tutorial_workshop.figures.stakeholder_map import stakeholder_map
+from tutorial_workshop.figures import show_stakeholder_map
 
-risks = stakeholders()
-show(
-    stakeholder_map(risks),
-    alt="Stakeholders by harm class; the number is the highest risk. "
-    + "; ".join(f"{who}: {', '.join(f'{harm} {risk}' for harm, risk in row.items() if risk)}" for who, row in risks.iterrows()) + ".",
-    caption="Risk = severity times likelihood, 1 to 16. H1 user quality, H2 exposure, H3 privacy, H4 truth, H5 manipulation, H6 long run.",
-)  # fmt: skip
+show_stakeholder_map(stakeholders())
 
 # %% [markdown]
 # There are **four routes** to evidence. *Adverse indications* are metrics: most of this notebook. *Interviews* ask those concerned (the
@@ -79,12 +69,16 @@ show(
 # to a share that users set themselves.
 
 # %%
+from tutorial_lib.audit import MARGINS, verdict_of
+
 margins = {"quality": 0.10, "exposure": 0.20, "popularity": 0.10, "similarity": 0.05}
-who = {name: "given" if name in margins else "default" for name in MARGINS}
-rows = [(name, margins.get(name, default), who[name], what) for name, (default, _, what) in MARGINS.items()]
+rows = []
+for name, (default, _, what) in MARGINS.items():
+    rows.append((name, margins.get(name, default), "you" if name in margins else "default", what))
+declared_margins = pd.DataFrame(rows, columns=["margin", "value", "set by", "bounds"])
 table(
-    pd.DataFrame(rows, columns=["margin", "value", "set by", "bounds"]).set_index("margin"),
-    caption="Change the first line, not the result",
+    declared_margins.set_index("margin"),
+    caption="Edit `margins` above, before you look",
     digits=2,
 )
 
@@ -124,13 +118,13 @@ verdict = attempt(verdict, exercise="08-verdict")
 hint("08-verdict")
 
 # %%
-cases = {"far beyond": (0.05, 0.09), "small and certain": (0.01, 0.02), "nothing seen, many users": (-0.01, 0.02)}
-cases |= {"nothing seen, few users": (-0.05, 0.06), "something seen, size unknown": (0.01, 0.09)}
-rows = [
-    (name, f"{low:+.2f} to {high:+.2f}", verdict(low, high, 0.03), verdict_of((low, high), np.nan, 0.03))
-    for name, (low, high) in cases.items()
-]
-table(pd.DataFrame(rows, columns=["case", "interval", "yours", "library"]).set_index("case"), caption="Margin 0.03")
+cases = {"far beyond": (0.05, 0.09), "small and certain": (0.01, 0.02)}
+cases |= {"nothing seen, many users": (-0.01, 0.02), "nothing seen, few users": (-0.05, 0.06)}
+cases |= {"something seen, size unknown": (0.01, 0.09)}
+compared = pd.DataFrame(cases, index=["low", "high"]).T.rename_axis("case")
+compared["your function"] = [verdict(*limits, 0.03) for limits in cases.values()]
+compared["library"] = [verdict_of(limits, np.nan, 0.03) for limits in cases.values()]
+table(compared, caption="Margin 0.03", digits=2)
 
 # %%
 quiz("08_ethics_audit", "verdicts")
@@ -146,6 +140,10 @@ quiz("08_ethics_audit", "verdicts")
 # above 0. Fairness toolkits print this interval, and prompt studies rank systems by such a range.
 
 # %%
+from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
+from tutorial_lib.evaluation import evaluate, mean_interval
+from tutorial_lib.models import EASE, Popularity, SequenceRecommender
+
 ds = load_dataset(DATASET)
 split, last = hold_out_k(ds, 5, valid_k=1), leave_last_out(ds)
 served = evaluate(EASE().fit(split), split, k=10)["ndcg@10"].to_numpy()
@@ -159,6 +157,13 @@ def null_world(values, groups, size):
     return rng.choice(values, (groups, size), replace=True)
 
 
+def alarms_table(shares, caption):
+    """Show the share of null worlds called unfair, by number and size of the groups."""
+    frame = pd.Series(shares).unstack().rename_axis("groups").add_prefix("of ")
+    table(frame, caption=caption, digits=2)
+
+
+# %%
 def range_is_proven(world, resamples=200):
     """Does the percentile interval of the range between groups lie above 0?"""
     drawn = rng.integers(0, world.shape[1], (resamples, *world.shape))
@@ -166,11 +171,11 @@ def range_is_proven(world, resamples=200):
     return np.quantile(np.ptp(means, axis=1), 0.025) > 0
 
 
-ranges = {(g, n): np.mean([range_is_proven(null_world(served, g, n)) for _ in range(WORLDS // 3)]) for g in (2, 7) for n in (30, 200)}
-table(
-    pd.Series({f"{g} groups of {n}": share for (g, n), share in ranges.items()}, name="false alarms").to_frame(),
-    caption="Range between groups with a bootstrap interval: share of null worlds called unfair", digits=2,
-)  # fmt: skip
+ranges = {}
+for g, n in ((2, 30), (2, 200), (7, 30), (7, 200)):
+    found = [range_is_proven(null_world(served, g, n)) for _ in range(WORLDS // 3)]
+    ranges[g, n] = np.mean(found)
+alarms_table(ranges, "Range between groups with a bootstrap interval: share called unfair")
 
 # %% [markdown]
 # A range is never below 0, and no resample of one is. So the interval *cannot* contain 0, in any world.
@@ -186,11 +191,10 @@ def four_fifths(world):
     return means.min() < 0.8 * means.max()
 
 
-fifths = {(g, n): np.mean([four_fifths(null_world(hits, g, n)) for _ in range(WORLDS)]) for g in (2, 7) for n in (30, 100, 500)}
-table(
-    pd.Series({f"{g} groups of {n}": share for (g, n), share in fifths.items()}, name="false alarms").to_frame(),
-    caption=f"Four-fifths rule on hit@10 (mean {hits.mean():.2f}): share of null worlds called unfair", digits=2,
-)  # fmt: skip
+fifths = {}
+for g, n in ((2, 30), (2, 100), (2, 500), (7, 30), (7, 100), (7, 500)):
+    fifths[g, n] = np.mean([four_fifths(null_world(hits, g, n)) for _ in range(WORLDS)])
+alarms_table(fifths, f"Four-fifths rule on hit@10 (mean {hits.mean():.2f}): share called unfair")
 
 # %% [markdown]
 # **Method 3, the plain permutation test.** Shuffle the labels, and see how often the difference of means is as large. That tests whether
@@ -199,6 +203,8 @@ table(
 # *studentised* test) mends it.
 
 # %%
+from tutorial_lib.audit import studentised_permutation_p
+
 SMALL, LARGE, SHUFFLES = 50, 200, 199
 
 
@@ -213,10 +219,14 @@ def plain_p(a, b):
 alarms = {"plain": [], "studentised": []}
 for _ in range(WORLDS):
     one_item = rng.choice(served, SMALL)  # as if judged by a single item: full scatter
-    five_items = rng.choice(served, (LARGE, 5)).mean(axis=1)  # the mean of five: same expectation, less scatter
+    five_items = rng.choice(served, (LARGE, 5)).mean(axis=1)  # same expectation, less scatter
     alarms["plain"].append(plain_p(one_item, five_items) < 0.05)
-    alarms["studentised"].append(studentised_permutation_p(one_item, five_items, rng=rng, permutations=SHUFFLES) < 0.05)
-false = {name: mean_interval(pd.DataFrame({"x": np.array(values, dtype=float)}), "x") for name, values in alarms.items()}
+    p = studentised_permutation_p(one_item, five_items, rng=rng, permutations=SHUFFLES)
+    alarms["studentised"].append(p < 0.05)
+false = {
+    name: mean_interval(pd.DataFrame({"x": np.array(values, dtype=float)}), "x")
+    for name, values in alarms.items()
+}
 
 # %%
 shares = {
@@ -224,7 +234,12 @@ shares = {
     "four-fifths, 7 groups of 100": fifths[7, 100],
     **{f"{n} permutation": i for n, i in false.items()},
 }
-bars(shares, quantity="false alarms in null worlds", caption="A sound method stays near .05 (dashed).", ceiling=(0.05, "promised"))
+bars(
+    shares,
+    quantity="false alarms in null worlds",
+    caption="A sound method stays near .05 (dashed).",
+    ceiling=(0.05, "promised"),
+)
 
 # %%
 quiz("08_ethics_audit", "null-worlds")
@@ -241,52 +256,71 @@ quiz("08_ethics_audit", "null-worlds")
 # The Transformer is trained here. The language model's lists for all users were recorded; below the first users are asked again, live.
 
 # %%
+from tutorial_workshop.experiments import recorded_table
+
 systems = {"Popularity": Popularity().fit(split)}
-size = {"smoke": {"width": 16, "epochs": 1}, "quick": {"width": 32, "epochs": 20}, "full": {}}[PROFILE]
+sizes = {"smoke": {"width": 16, "epochs": 1}, "quick": {"width": 32, "epochs": 20}, "full": {}}
+size = sizes[PROFILE]
 systems["Transformer"] = SequenceRecommender(**size).fit(split, seed=SEED, progress=False)
 slower = 1 if ds.truth is not None else 8  # real titles are slow to score: fewer users are asked
 asked = max(2, {"smoke": 3, "quick": 40, "full": 400}[PROFILE] // slower)
-recorded = pd.read_csv(shipped("results/audit-lists.csv.gz")) if (LM, DATASET) == ("kit-gpt", "world-movies") else None
+recorded = None
+if (LM, DATASET) == ("kit-gpt", "world-movies"):
+    recorded = recorded_table("audit-lists.csv.gz")
 
 # %%
-from tutorial_lib.language.attributes import ATTRIBUTES, NEUTRAL, PARAPHRASES, about
-from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.language import ATTRIBUTES, NEUTRAL, PARAPHRASES, about
+from tutorial_lib.models import load_language_model
 from tutorial_lib.strategies import adapt
 
 lm = load_language_model(LM)
 lm.require("causal", "seq2seq", what="prompting by likelihood")
 some = split.sample_targets(min(asked, sum(map(bool, map(len, split.test_target)))), seed=SEED)
 prompted = adapt(lm, split, "zero-shot", labels=0, template=about(NEUTRAL))
-live = collect(prompted, ds, some)
-logged = {int(user): items for user, items in zip(live.users, live.lists.tolist())}
-if recorded is not None:
-    neutral = recorded[recorded["who"] == NEUTRAL]
-    logs = {name: LoggedLists.from_frame(part, name=name) for name, part in neutral.groupby("system")}
-    same = [logs[LM].lists[user] == items for user, items in logged.items()]
-    say(f"{len(same)} users asked live: {np.mean(same):.0%} of the lists are those recorded, to the last item.")
-    systems |= logs
-else:
-    systems[LM] = LoggedLists(logged, name=LM)
 
 # %%
-from tutorial_lib.audit import declare
+from tutorial_lib.audit import LoggedLists, collect
+
+live = collect(prompted, ds, some)
+logged = {int(user): items for user, items in zip(live.users, live.lists.tolist())}
+systems[LM] = LoggedLists(logged, name=LM)
+if recorded is not None:
+    neutral = recorded[recorded["who"] == NEUTRAL]
+    for name, part in neutral.groupby("system"):
+        systems[name] = LoggedLists.from_frame(part, name=name)
+    same = [systems[LM].lists[user] == items for user, items in logged.items()]
+    say(f"{len(same)} users asked live: {np.mean(same):.0%} of the lists are exactly as recorded.")
+
+# %%
+from tutorial_lib.audit import audit, declare
 
 whole = split if PROFILE != "smoke" else split.sample_targets(300, seed=SEED)
 promise = declare(ds, whole, margins, seed=SEED)
-say(f"Declared on {promise.date}, SHA-256 `{promise.sha256[:16]}...`: {'; '.join(promise.family)}.", *promise.problems)
+say(
+    f"Declared on {promise.date}, SHA-256 `{promise.sha256[:16]}...`: {'; '.join(promise.family)}.",
+    *promise.problems,
+)
 
 # %%
 judged = {name: some if name == LM and recorded is None else whole for name in systems}
-reports = {name: audit(system, ds, judged[name], margins, seed=SEED) for name, system in systems.items()}
+reports = {
+    name: audit(system, ds, judged[name], margins, seed=SEED) for name, system in systems.items()
+}
 report = reports["Transformer"]
 same = report.declaration.sha256 == promise.sha256
-say(f"The audit carries {'the hash declared above' if same else 'another hash'}.", *report.problems or ["Nothing had to be left out."])
+hash_in_words = "the hash declared above" if same else "another hash"
+say(f"The audit carries {hash_in_words}.", *report.problems or ["Nothing had to be left out."])
 
 # %%
-family = pd.concat({name: r.to_frame() for name, r in reports.items()}, names=["system", "row"]).reset_index("system")
-declared = family[family["metric"].isin(report.family)]
-columns = ["metric", "system", "estimate", "low", "high", "ratio", "mde", "p_adjusted", "margin", "verdict"]
-table(declared[columns].sort_values(["metric", "system"]).set_index("metric"), caption="The declared family, all systems", digits=3)
+tables = {name: r.to_frame() for name, r in reports.items()}
+family = pd.concat(tables, names=["system", "row"]).reset_index("system")
+declared = family[family["metric"].isin(report.family)].sort_values(["metric", "system"])
+columns = ["system", "estimate", "low", "high", "ratio", "mde", "p_adjusted", "margin", "verdict"]
+table(
+    declared.set_index("metric")[columns],
+    caption="The declared family, all systems",
+    digits=3,
+)
 
 # %% [markdown]
 # Read a row from right to left: which verdict, by which margin, with which chance of seeing it, and only then the estimate. `mde` is the
@@ -294,39 +328,27 @@ table(declared[columns].sort_values(["metric", "system"]).set_index("metric"), c
 # the margin, the audit was too small to be sure of an answer. So a report opens with three sentences:
 
 # %%
-from tutorial_lib.audit.report.parts import opening
+from tutorial_lib.audit import opening
+from tutorial_workshop.figures import levels_table
 
 say(*opening(report))
-sides = [(f.metric, x.group, x.mean, x.low, x.high) for f in report.findings if f.metric in report.family for x in f.levels]
-table(
-    pd.DataFrame(sides, columns=["test", "side", "level", "95 % low", "95 % high"]).set_index("test"),
-    caption="Transformer: both sides of every declared difference", digits=3,
-)  # fmt: skip
+levels_table(report, caption="Transformer: both sides of every declared difference")
 
 # %% [markdown]
 # Move the margin, and watch what becomes of the verdicts. Then remember that this is what must *not* be done after looking.
 
 # %%
-from tutorial_workshop.figures.verdicts import VerdictView
+from tutorial_workshop.figures import VerdictView
 
-MEASURES = ("ndcg@10", "recall@10")
-levels = {m: {name: r.descriptives.set_index("measure")["value"][f"{m}, mean over users"] for name, r in reports.items()} for m in MEASURES}
-found = {name: {f.metric: f for f in r.findings} for name, r in reports.items()}
-
-
-def contrast(measure, pair):
-    """The finding of each system; one that was asked for too few users may lack it."""
-    return {name: some[f"{measure}: {pair}"] for name, some in found.items() if f"{measure}: {pair}" in some}
-
-
-pairs = [metric.split(": ", 1)[1] for metric in report.family if metric.startswith("ndcg@10: ")]
-view = VerdictView({m: {pair: contrast(m, pair) for pair in pairs} for m in MEASURES}, levels)
+MEASURES = ["ndcg@10", "recall@10"]
+view = VerdictView.of_reports(reports, MEASURES)
 explore(
     view.draw,
-    alt="Gap of one contrast between groups, with its 95 % interval, for each system, over the band of the chosen margin.",
+    alt="Gap of one contrast between groups, with its 95 % interval, for each system, "
+    "over the band of the chosen margin.",
     describe=view.describe,
     margin=[2, 5, 10, 15, 20, 30, 50],
-    measure=list(MEASURES),
+    measure=MEASURES,
     contrast=view.contrasts,
     start={"margin": 10},
 )
@@ -344,33 +366,31 @@ table(rows, caption="Everything that is material, the exploratory tests included
 # **Guess first:** which of the four does each system get? Good news, such as lists *less* popular than the profiles, is no comment.
 
 # %%
-from tutorial_lib.audit.core.opinion import RULES
+from tutorial_lib.audit import RULES
 
 rows = [(number, rule.when, rule.word) for number, rule in enumerate(RULES, 1)]
-table(pd.DataFrame(rows, columns=["rule", "if", "opinion"]).set_index("rule"), caption="The first rule that holds gives the opinion")
-words = {name: r.opinion for name, r in reports.items()}
-say(*(f"**{name}:** opinion **{opinion.word}**. {opinion.reasons[0]}" for name, opinion in words.items()))
+rules_table = pd.DataFrame(rows, columns=["rule", "if", "opinion"]).set_index("rule")
+table(rules_table, caption="The first rule that holds gives the opinion")
+for name, r in reports.items():
+    say(f"**{name}:** opinion **{r.opinion.word}**. {r.opinion.reasons[0]}")
 
 # %% [markdown]
 # Numbers without a null of their own stand in a second table: they describe, and get no verdict. Who is harmed by popularity? Not the film.
 # Ask its creator, whom nobody is shown, and the user who likes what few like.
 
 # %%
+found = {name: {f.metric: f for f in r.findings} for name, r in reports.items()}
 lifts = {name: found[name]["popularity lift of lists over profiles"].estimate for name in systems}
-told = "; ".join(f"{n} **{v:+.0%}**" if np.isfinite(v) else f"{n} not measured, too few users" for n, v in lifts.items())
-say(f"Lists against the same users' own histories, in mean popularity: {told}.")
-wide = pd.DataFrame({name: r.descriptives.set_index("measure")["value"] for name, r in reports.items()}).rename_axis("measure")
+lifts = pd.Series(lifts, name="lift; nan: too few users").to_frame().rename_axis("system")
+table(lifts, caption="Lists against the same users' own histories, in mean popularity", digits=2)
+described = {name: r.descriptives.set_index("measure")["value"] for name, r in reports.items()}
+wide = pd.DataFrame(described).rename_axis("measure")
 table(wide, caption="Described, not judged", digits=3)
 
 # %%
-from tutorial_lib.audit.core.finding import shown
+from tutorial_workshop.figures import say_group_sizes
 
-sizes = report.groups
-say(
-    f"Groups: {', '.join(f'{row.group} {shown(row.n)}' for row in sizes.head(6).itertuples())}, ... Too few for an interval: "
-    f"{(sizes['status'] == 'too few for an interval').sum()}; suppressed: {(sizes['status'] == 'suppressed').sum()}.",
-    "Small groups are listed, not dropped: an audit that leaves them out looks better than the system is.",
-)
+say_group_sizes(report)
 
 # %% [markdown]
 # ## 5. The protocol decides, too
@@ -379,23 +399,32 @@ say(
 # **Guess first:** hold out 20 % of each user's ratings, five at random, the last five, or the last one. Does the gap stay?
 
 # %%
-from tutorial_lib.audit.harms.protocols import PROTOCOLS, gap_by_protocol, gap_by_targets
+from tutorial_lib.audit import PROTOCOLS, gap_by_protocol, gap_by_targets
 
-gaps = pd.read_csv(shipped("results/audit-protocols.csv"))
+gaps = recorded_table("audit-protocols.csv")
 quality = gaps[(gaps["metric"] == "ndcg@10") & ~gaps["model"].str.contains("all")]
-names = quality["model"].unique().tolist()
-by_protocol = {p: [tuple(r) for r in quality[quality["protocol"] == p][["gap", "low", "high"]].to_numpy().tolist()] for p in PROTOCOLS}
+by_protocol = {}
+for protocol in PROTOCOLS:
+    rows = quality.loc[quality["protocol"] == protocol, ["gap", "low", "high"]]
+    by_protocol[protocol] = [tuple(row) for row in rows.to_numpy().tolist()]
+women, men = quality[["n_a", "n_b"]].iloc[0]
 points(
-    names, by_protocol, quantity="NDCG@10, women - men", zero="no gap",
-    caption=f"MovieLens-100K, recorded: {quality['n_a'].iloc[0]} women, {quality['n_b'].iloc[0]} men. Whiskers: 95 %.",
-)  # fmt: skip
+    quality["model"].unique().tolist(),
+    by_protocol,
+    quantity="NDCG@10, women - men",
+    zero="no gap",
+    caption=f"MovieLens-100K, recorded: {women} women, {men} men. Whiskers: 95 %.",
+)
 
 # %%
+columns = ["gap", "low", "high", "p", "mean"]
 ease = quality[quality["model"] == "EASE"].set_index("protocol")
-lift = gaps[(gaps["metric"] == "popularity lift") & (gaps["model"] == "EASE")].set_index("protocol")
-say(
-    *(f"EASE, {p}: {row.gap:+.3f} [{row.low:+.3f}, {row.high:+.3f}], p {row.p:.3f}, mean {row['mean']:.3f}" for p, row in ease.iterrows()),
-    "Popularity lift of EASE, women - men, last one: {:+.3f} [{:+.3f}, {:+.3f}].".format(*lift.loc["last 1", ["gap", "low", "high"]]),
+table(ease[columns], caption="EASE: NDCG@10, women - men", digits=3)
+lift = gaps[(gaps["metric"] == "popularity lift") & (gaps["model"] == "EASE")]
+table(
+    lift.set_index("protocol").loc[["last 1"], columns],
+    caption="Popularity lift of EASE, women - men",
+    digits=3,
 )
 
 # %% [markdown]
@@ -404,9 +433,12 @@ say(
 # notebook, live:
 
 # %%
-live_gaps = gap_by_protocol({"Popularity": Popularity, "EASE": EASE}, ds, "gender", seeds=range(1 if PROFILE == "smoke" else 2), seed=SEED)
-columns = ["protocol", "model", "gap", "low", "high", "p", "mean"]
-table(live_gaps[live_gaps["metric"] == "ndcg@10"][columns].set_index("protocol"), caption=f"{ds.name}, NDCG@10 by gender", digits=3)
+seeds = range(1 if PROFILE == "smoke" else 2)
+tried = {"Popularity": Popularity, "EASE": EASE}
+live_gaps = gap_by_protocol(tried, ds, "gender", seeds=seeds, seed=SEED)
+live_gaps = live_gaps[live_gaps["metric"] == "ndcg@10"].set_index("protocol")
+caption = f"{ds.name}, NDCG@10 by gender"
+table(live_gaps[["model", *columns]], caption=caption, digits=3)
 
 # %%
 quiz("08_ethics_audit", "protocol")
@@ -436,7 +468,7 @@ excess = attempt(excess, exercise="08-excess")
 hint("08-excess")
 
 # %%
-from tutorial_lib.audit.harms.counterfactual import counterfactual_findings, list_similarity, wording_table
+from tutorial_lib.audit import counterfactual_findings, list_similarity, wording_table
 
 few = max(2, {"smoke": 2, "quick": 12, "full": 60}[PROFILE] // slower)
 rewordings = PARAPHRASES if slower == 1 else PARAPHRASES[:2]
@@ -445,50 +477,61 @@ people = np.arange(min(few, len(live.users)))
 VALUES = [value for values in attributes.values() for value in values]
 
 
-def lists_when_told(who):
+def lists_for(who):
     """Lists of the first users, the prompt telling who asks."""
-    return adapt(lm, split, "zero-shot", labels=0, template=about(who)).recommend([live.histories[i] for i in people], 10)
+    model = adapt(lm, split, "zero-shot", labels=0, template=about(who))
+    return model.recommend([live.histories[i] for i in people], 10)
 
 
-told = {who: lists_when_told(who) for who in (NEUTRAL, *rewordings, *VALUES)}
-floor = np.column_stack([list_similarity(told[who], told[NEUTRAL]) for who in rewordings])
-beyond = {who: excess(list_similarity(told[who], told[NEUTRAL]), floor).mean() for who in VALUES}
-say(f"{len(people)} users, live. Change beyond the floor: " + "; ".join(f"{who} **{value:+.3f}**" for who, value in beyond.items()) + ".")
+lists = {who: lists_for(who) for who in (NEUTRAL, *rewordings, *VALUES)}
+
+# %%
+floor = np.column_stack([list_similarity(lists[who], lists[NEUTRAL]) for who in rewordings])
+beyond = {who: excess(list_similarity(lists[who], lists[NEUTRAL]), floor).mean() for who in VALUES}
+frame = pd.Series(beyond, name="change beyond the floor").to_frame().rename_axis("prompt")
+table(frame, caption=f"{len(people)} users, live", digits=3)
 
 # %% [markdown]
 # A dozen users only show that it runs. **Recorded**, for more users: how far each wording moves the lists. Similarity is PRAG, the share of
 # pairs in the list that keep their order; 0 means the same list.
 
 # %%
+users, wanted = live.users[people], [live.targets[i] for i in people]
 if recorded is not None:
-    words = {who: part.set_index("user")["items"] for who, part in recorded[recorded["system"] == LM].groupby("who")}
-    users = words[VALUES[0]].index
-    told = {who: np.array([list(map(int, words[who][user].split())) for user in users]) for who in (NEUTRAL, *rewordings, *VALUES)}
+    asked_by = recorded[recorded["system"] == LM].set_index(["who", "user"])["items"]
+    users = asked_by[VALUES[0]].index
+    for who in (NEUTRAL, *rewordings, *VALUES):
+        lists[who] = np.array([list(map(int, asked_by[who, user].split())) for user in users])
     place = {user: row for row, user in enumerate(split.users)}
     wanted = [split.test_target[place[user]] for user in users]
-else:
-    users, wanted = live.users[people], [live.targets[i] for i in people]
-moved = wording_table(told[NEUTRAL], {who: told[who] for who in VALUES}, [told[who] for who in rewordings])
-moved["wording"] = VALUES + list(rewordings)
+by_value = {who: lists[who] for who in VALUES}
+neutral_wordings = [lists[who] for who in rewordings]
+moved = wording_table(lists[NEUTRAL], by_value, neutral_wordings)
+half = 1.96 * moved["se"]
+limits = zip(moved["dissimilarity"], moved["dissimilarity"] - half, moved["dissimilarity"] + half)
 bars(
-    {row.wording: (row.dissimilarity, row.dissimilarity - 1.96 * row.se, row.dissimilarity + 1.96 * row.se) for row in moved.itertuples()},
-    quantity="1 - PRAG to the neutral list", caption=f"{len(users)} users. The first {len(VALUES)} name an attribute, the others do not.",
-)  # fmt: skip
+    dict(zip([*VALUES, *rewordings], limits)),
+    quantity="1 - PRAG to the neutral list",
+    caption=f"{len(users)} users. The first {len(VALUES)} name an attribute, the others do not.",
+)
 
 # %% [markdown]
 # Is a wording that moves the lists by a little more than the others *detected*? Try the test on the innocent: audit each paraphrase as if
 # it were an attribute, against the other paraphrases, with users as the sample.
 
 # %%
-from tutorial_lib.audit.inference.statistics import mean_shift
+from tutorial_lib.audit import mean_shift
 
-apart = {who: 1 - list_similarity(told[who], told[NEUTRAL]) for who in rewordings}
+apart = {who: 1 - list_similarity(lists[who], lists[NEUTRAL]) for who in rewordings}
 caught = []
 for who in rewordings:
     others = np.mean([apart[other] for other in rewordings if other != who], axis=0)
-    shift = mean_shift(apart[who] - others, rng=rng)
+    shift = mean_shift(apart[who] - others)
     caught += [who] if shift.low > 0 or shift.high < 0 else []
-say(f"Convicted by their users: **{len(caught)} of {len(rewordings)}** paraphrases, none of which says anything about anybody.")
+say(
+    f"Convicted by their users: **{len(caught)} of {len(rewordings)}** paraphrases, "
+    "none of which says anything about anybody."
+)
 
 # %% [markdown]
 # With enough users any wording differs from any other. So the **wordings are a sample, too**: the intervals below count how much
@@ -496,33 +539,27 @@ say(f"Convicted by their users: **{len(caught)} of {len(rewordings)}** paraphras
 
 
 # %%
-from tutorial_lib.audit.core.finding import findings_frame
+from tutorial_workshop.figures import show_findings
 
-
-def findings_table(findings, caption):
-    """Estimate, interval, margin and verdict of each."""
-    frame = findings_frame(findings).set_index("metric")
-    table(frame[["estimate", "low", "high", "margin", "verdict"]], caption=caption, digits=3)
-
-
-neutral_wordings, prompts = [told[p] for p in rewordings], []
+prompts = []
 for attribute, values in attributes.items():
-    by_value = {value: told[value] for value in values}
-    for finding in counterfactual_findings(told[NEUTRAL], by_value, neutral_wordings, wanted, margins=margins, seed=SEED):
-        prompts.append(replace(finding, metric=f"{attribute}, {finding.metric}"))
-findings_table(prompts, "Named against paraphrased")
+    named = {value: lists[value] for value in values}
+    found_here = counterfactual_findings(
+        lists[NEUTRAL], named, neutral_wordings, wanted, margins=margins, seed=SEED
+    )
+    prompts += [replace(f, metric=f"{attribute}, {f.metric}") for f in found_here]
+show_findings(prompts, "Named against paraphrased")
 
 # %%
-above = moved[moved["names_value"]]["dissimilarity"].mean() - moved[~moved["names_value"]]["dissimilarity"].mean()
-worse = [f for f in prompts if "ndcg@10" in f.metric and f.ci[1] < 0]
+by_kind = moved.groupby("names_value")["dissimilarity"].mean()
+worse = [f.metric for f in prompts if "ndcg@10" in f.metric and f.ci[1] < 0]
 say(
-    f"Naming an attribute moves the lists by {above:+.3f} more than rewording does, on average over wordings.",
-    f"NDCG@10 falls detectably under {len(worse)} of {len(VALUES)} values: {', '.join(f.metric for f in worse) or 'none'}.",
-    *(
-        ["This model has read no text about women or men: what it does here, it does with letters, not with a stereotype."]
-        if LM == "kit-gpt"
-        else []
-    ),
+    f"Naming an attribute moves the lists by {by_kind[True] - by_kind[False]:+.3f} more than "
+    "rewording does, on average over wordings.",
+    f"NDCG@10 falls detectably under {len(worse)} of {len(VALUES)} values: "
+    f"{', '.join(worse) or 'none'}.",
+    "The kit's models have read no text about women or men: what they do here, they do with "
+    "letters, not with a stereotype.",
 )
 
 # %% [markdown]
@@ -539,7 +576,7 @@ say(
 # user, how often can a *probe* tell a woman from a man (.50 is chance)? And is that more than your history tells anyway?
 
 # %%
-from tutorial_lib.audit.harms.privacy import attribute_leak, history_features, size_features
+from tutorial_lib.audit import attribute_leak, history_features, size_features
 
 model, leak = systems["Transformer"], margins.get("leak", MARGINS["leak"][0])
 seen = collect(model, ds, whole)
@@ -551,7 +588,7 @@ features = {
     "state": states,
 }
 leaks = attribute_leak(features, gender, leak, seed=SEED)
-findings_table(leaks, "How well a probe tells gender, by what it is shown: AUC above chance")
+show_findings(leaks, "How well a probe tells gender, by what it is shown: AUC above chance")
 
 # %% [markdown]
 # The last row is the system's own doing. What the history tells, anyone tells who has the history; a system that *stores* less tells less.
@@ -561,7 +598,7 @@ findings_table(leaks, "How well a probe tells gender, by what it is shown: AUC a
 # **fresh probe** that has met neither the filter nor the users it judges.
 
 # %%
-from tutorial_lib.audit.mitigation.learned import remove_attribute
+from tutorial_lib.audit import remove_attribute
 
 known = np.isin(gender, ["F", "M"])
 vectors = model.model.embedding.weight[: ds.n_items].detach().numpy()
@@ -570,10 +607,13 @@ for steps in (50, 800):
     cleared = remove_attribute(states[known], gender[known], vectors, steps=steps, seed=SEED)
     (fresh,) = attribute_leak({"filtered state": cleared.states}, gender[known], leak, seed=SEED)
     remedy[steps] = (cleared.adversary_auc, fresh.estimate + 0.5, cleared.scores_changed)
+rows = ["AUC of the adversary", "AUC of a fresh probe", "variance of the scores that it cost"]
+before = leaks[3].estimate + 0.5
 table(
-    pd.DataFrame(remedy, index=["AUC of the adversary", "AUC of a fresh probe", "variance of the scores that it cost"]),
-    caption=f"After so many steps of adversarial training. Before: fresh probe {leaks[3].estimate + 0.5:.3f}", digits=3,
-)  # fmt: skip
+    pd.DataFrame(remedy, index=rows),
+    caption=f"After so many steps of adversarial training. Before: fresh probe {before:.3f}",
+    digits=3,
+)
 
 # %%
 quiz("08_ethics_audit", "privacy")
@@ -584,20 +624,26 @@ quiz("08_ethics_audit", "privacy")
 # The canaries planted 0 times are the control.
 
 # %%
-from tutorial_lib.audit.harms.privacy import canary_ranks, memorisation, plant_canaries
+from tutorial_lib.audit import canary_ranks, memorisation, plant_canaries
 
 grown, canaries = plant_canaries(split, (0, 1, 4, 16), seed=SEED)
 remembering = SequenceRecommender(**size).fit(grown, seed=SEED, progress=False)
 left = ds.n_items - canaries[0].shape[1] + 1  # items that could come last
-memory = {often: memorisation(canary_ranks(remembering, some), left, planted=often, seed=SEED) for often, some in canaries.items()}
+memory = {
+    often: memorisation(canary_ranks(remembering, some), left, planted=often, seed=SEED)
+    for often, some in canaries.items()
+}
+most = np.log2(left) - 1.44
 bars(
-    {f"planted {often} times": (f.estimate, *f.ci) for often, f in memory.items()}, quantity="exposure beyond chance, bits",
-    caption=f"{len(canaries[0])} canaries each; a last item that always ranks first would have {np.log2(left) - 1.44:.1f} bits.",
-)  # fmt: skip
+    {f"planted {often} times": (f.estimate, *f.ci) for often, f in memory.items()},
+    quantity="exposure beyond chance, bits",
+    caption=f"{len(canaries[0])} canaries each; a last item that always ranks first would have "
+    f"{most:.1f} bits.",
+)
 
 # %% [markdown]
 # What one person did once is hardly told; what is repeated is. So duplicates in the data are a privacy risk, and removing them is the
-# cheapest remedy; *DP-SGD* (`private_training` in the library) is the dear one.
+# cheapest remedy; *DP-SGD*, training with clipped and noised gradients, is the expensive one.
 
 # %% [markdown]
 # **Truth.** A language model that writes titles can write some that do not exist. That is seen only *before* its text is matched to the
@@ -605,15 +651,16 @@ bars(
 # the catalogue while it writes, is the remedy of notebook 04.
 
 # %%
-from tutorial_lib.audit.harms.truth import generated_titles_findings
+from tutorial_lib.audit import generated_titles_findings
 
 invented = []
 for way, held in (("free", False), ("constrained", True)):
-    texts = [prompted.write(history, beams=10, constrained=held).texts for history in live.histories]
-    finding = generated_titles_findings(texts, prompted.words.titles, margins, seed=SEED)[0]
+    beams = [prompted.write(history, beams=10, constrained=held) for history in live.histories]
+    texts = [beam.texts for beam in beams]
+    finding = generated_titles_findings(texts, prompted.words.titles, margins)[0]
     invented.append(replace(finding, metric=f"{way}: {finding.metric}"))
     say(f"{way.capitalize()}, the first user's first three: {', '.join(texts[0][:3])}.")
-findings_table(invented, f"{LM}, ten titles for each of {len(live.users)} users")
+show_findings(invented, f"{LM}, ten titles for each of {len(live.users)} users")
 
 # %% [markdown]
 # None seen is not none: with so few users, the interval of the constrained model still reaches far. Ask more users, or prove it: here the
@@ -624,16 +671,18 @@ findings_table(invented, f"{LM}, ten titles for each of {len(live.users)} users"
 # earns nothing. A made-up model that remembers one title in ten shows that the test can see.
 
 # %%
-from tutorial_lib.audit.harms.truth import contamination
-from tutorial_lib.models.generation import write_texts
+from tutorial_lib.audit import contamination
+from tutorial_lib.models import write_texts
 
 numbers = rng.permutation(ds.n_items)[:200]
-ids, titles = ds.items["item_id"].iloc[numbers].tolist(), [prompted.words.titles[item] for item in numbers]
+ids = ds.items["item_id"].iloc[numbers].tolist()
+titles = [prompted.words.titles[item] for item in numbers]
 
 
 def answers(ids):
     """What the language model writes when it is asked for titles by id."""
-    return write_texts(lm, [f"The title of the {prompted.words.noun} with the id {one} is" for one in ids], longest=12)
+    prompts = [f"The title of the {prompted.words.noun} with the id {one} is" for one in ids]
+    return write_texts(lm, prompts, longest=12)
 
 
 def remembers(ids):
@@ -641,9 +690,11 @@ def remembers(ids):
     return [titles[row] if row % 10 == 0 else titles[0] for row in range(len(ids))]
 
 
-recovered = [contamination(ask, ids, titles, margins, seed=SEED)[0] for ask in (answers, remembers)]
-names = (LM, "remembers one in ten")
-findings_table([replace(f, metric=f"{name}: {f.metric}") for name, f in zip(names, recovered)], f"{len(ids)} items of {ds.name}")
+recovered = []
+for name, ask in {LM: answers, "remembers one in ten": remembers}.items():
+    finding = contamination(ask, ids, titles, margins)[0]
+    recovered.append(replace(finding, metric=f"{name}: {finding.metric}"))
+show_findings(recovered, f"{len(ids)} items of {ds.name}")
 
 # %% [markdown]
 # On MovieLens-1M, GPT and Llama models recovered a part of the titles this way (Di Palma et al. 2025), so a MovieLens score of theirs is no
@@ -654,7 +705,7 @@ findings_table([replace(f, metric=f"{name}: {f.metric}") for name, f in zip(name
 # model with the better NDCG the safer one?
 
 # %%
-from tutorial_lib.audit.harms.manipulation import attack_findings, matched_controls, shilled
+from tutorial_lib.audit import attack_findings, matched_controls, shilled
 from tutorial_lib.models import ItemKNN
 
 counts = np.bincount(np.concatenate(split.train), minlength=ds.n_items)
@@ -665,17 +716,30 @@ attacks = {}
 for kind in (ItemKNN, EASE):
     before = collect(kind().fit(split), ds, whole)
     for fakes in FAKES:
-        after = kind().fit(shilled(split, attacked, fakes, kind="bandwagon", seed=SEED)).recommend(before.histories, 10)
-        attacks[kind.__name__, fakes] = attack_findings(before.lists, after, attacked, controls, before.targets, margins=margins, seed=SEED)
-lifted_by = {name: [(f[0].estimate, *f[0].ci) for (n, _), f in attacks.items() if n == name] for name in ("ItemKNN", "EASE")}
+        poisoned = shilled(split, attacked, fakes, kind="bandwagon", seed=SEED)
+        after = kind().fit(poisoned).recommend(before.histories, 10)
+        attacks[kind.__name__, fakes] = attack_findings(
+            before.lists, after, attacked, controls, before.targets, margins=margins
+        )
+
+# %%
+lifted_by = {"ItemKNN": [], "EASE": []}
+for (name, _), (rise, *_) in attacks.items():
+    lifted_by[name].append((rise.estimate, *rise.ci))
 points(
-    [f"{fakes} profiles" for fakes in FAKES], lifted_by, quantity="rise in the share of users shown the film", zero="as its controls",
+    [f"{fakes} profiles" for fakes in FAKES],
+    lifted_by,
+    quantity="rise in the share of users shown the film",
+    zero="as its controls",
     caption=f"{ds.name}, {ds.n_users:,} true users; the film had {counts[attacked]} interactions.",
-)  # fmt: skip
+)
 
 # %%
 price = attacks["EASE", FAKES[-1]]
-say(f"EASE, {FAKES[-1]} profiles. The last two lines: what everybody else pays.", *(str(f) for f in price))
+say(
+    f"EASE, {FAKES[-1]} profiles. The last two lines: what everybody else pays.",
+    *(str(f) for f in price),
+)
 
 # %% [markdown]
 # **Power.** Who decides what you see, you or the system? The Digital Services Act asks for the *main parameters* of a recommender (Art. 27)
@@ -683,27 +747,41 @@ say(f"EASE, {FAKES[-1]} profiles. The last two lines: what everybody else pays."
 # with what everybody would be shown.
 
 # %%
-from tutorial_lib.audit.harms.transparency import main_parameters, non_profiling_cost
+from tutorial_lib.audit import main_parameters, non_profiling_cost
 
-table(main_parameters(model, seen, seed=SEED), caption="Transformer: hide one input, and see how the list and its NDCG@10 change", digits=3)
+table(
+    main_parameters(model, seen, seed=SEED),
+    caption="Transformer: hide one input, and see how the list and its NDCG@10 change",
+    digits=3,
+)
 plain = collect(systems["Popularity"], ds, whole)
 limit = margins["quality"] * seen.metrics["ndcg@10"].mean()
-option = non_profiling_cost(seen, plain, limit, attribute="gender", seed=SEED)
-findings_table(option, "Popularity in place of the Transformer: NDCG@10 lost by those who refuse to be profiled")
+option = non_profiling_cost(seen, plain, limit, attribute="gender")
+show_findings(
+    option,
+    "Popularity in place of the Transformer: NDCG@10 lost by those who refuse to be profiled",
+)
 
 # %% [markdown]
 # The dearer it is to refuse, the less an option is one. And the **environment** pays for every list. Energy is told as a band: most of it
 # are constants of processor, memory and grid that nobody here can check.
 
 # %%
-from tutorial_lib.audit.harms.footprint import measure_footprint
+from tutorial_lib.audit import measure_footprint
 
-served_now = {"Popularity": (systems["Popularity"], seen.histories), "Transformer": (model, seen.histories), LM: (prompted, live.histories)}
+served_now = {
+    "Popularity": (systems["Popularity"], seen.histories),
+    "Transformer": (model, seen.histories),
+    LM: (prompted, live.histories),
+}
 energy = {}
 for name, (system, rows) in served_now.items():
-    energy[name] = measure_footprint(partial(system.recommend, rows, 10), recommendations=len(rows))
-say(*(f"**{name}:** {band.per_thousand()[0]:.1g} to {band.per_thousand()[1]:.1g} gCO2e per 1,000 lists." for name, band in energy.items()))
-say(f"How the last one was measured: {energy[LM].mode}.")
+    band = measure_footprint(partial(system.recommend, rows, 10), recommendations=len(rows))
+    low, high = band.per_thousand()
+    energy[name] = (f"{low:.1g}", f"{high:.1g}", band.mode)
+columns = ["gCO2e per 1,000 lists, from", "to", "how it was measured"]
+frame = pd.DataFrame(energy, index=columns).T.rename_axis("system")
+table(frame, caption="Energy of serving, as a band")
 
 # %% [markdown]
 # ## 8. What happens in the long run?
@@ -714,19 +792,23 @@ say(f"How the last one was measured: {energy[LM].mode}.")
 # **Guess first:** after ten rounds, does the catalogue that anybody is shown grow or shrink? How much random exploration stops it?
 
 # %%
-from tutorial_lib.audit.core.finding import checked_margins
-from tutorial_lib.audit.harms.longrun import longrun_findings, simulate
-from tutorial_workshop.figures.feedback import FeedbackView
+from tutorial_lib.audit import checked_margins, longrun_findings, simulate
+from tutorial_workshop.figures import FeedbackView
 
-town = ds if ds.truth is not None else load_dataset("world-movies")  # the true taste must be known
-town = town.subset_users(np.arange({"smoke": 60, "quick": 300, "full": 1000}[PROFILE]))
+world = ds if ds.truth is not None else load_dataset("world-movies")  # true tastes must be known
+world = world.subset_users(np.arange({"smoke": 60, "quick": 300, "full": 1000}[PROFILE]))
 EXPLORE = [0, 5, 10, 20, 40]  # percent of the places
-loop = {"rounds": 3 if PROFILE == "smoke" else 10, "explore": [e / 100 for e in EXPLORE], "consume": False, "group": "gender"}
-frame = simulate(ItemKNN, town, seeds=range(SEED, SEED + 5), **loop)
+loop = {"rounds": 3 if PROFILE == "smoke" else 10, "group": "gender"}
+explored = [share / 100 for share in EXPLORE]
+seeds = range(SEED, SEED + 5)
+frame = simulate(ItemKNN, world, seeds=seeds, explore=explored, consume=False, **loop)
 loops = FeedbackView(frame)
+
+# %%
 explore(
     loops.draw,
-    alt="One measure of all lists over the rounds: retrained with and without exploration, trained once, and random lists.",
+    alt="One measure of all lists over the rounds: retrained with and without exploration, "
+    "trained once, and random lists.",
     describe=loops.describe,
     explored=EXPLORE,
     measure=["coverage", "gini", "similarity", "served", "popularity", "breadth", "drift"],
@@ -736,7 +818,9 @@ explore(
 # %%
 longrun = longrun_findings(frame, checked_margins(None)[0])
 coverage = [f for f in longrun if f.metric.startswith("coverage")]
-findings_table(coverage, "Change over the rounds, beyond that of random lists; five seeds, t interval")
+show_findings(
+    coverage, "Change over the rounds, beyond that of random lists; five seeds, t interval"
+)
 
 # %% [markdown]
 # *Served* is the price: random places are mostly bad places. And a **trap**. Let chosen items leave the lists, and everybody's lists become
@@ -745,10 +829,11 @@ findings_table(coverage, "Change over the rounds, beyond that of random lists; f
 # %%
 removal = {}
 for name, consume in (("shown again", False), ("removed once chosen", True)):
-    part = simulate(Popularity, town, seeds=[SEED], **{**loop, "explore": [0.0], "consume": consume})
-    part = part[(part["metric"] == "similarity") & (part["arm"] == "frozen")].set_index("round")["value"]
-    removal[name] = part
-say(*(f"Popularity, trained once, items {name}: similarity {part.iloc[0]:.2f} â†’ {part.iloc[-1]:.2f}." for name, part in removal.items()))
+    rounds = simulate(Popularity, world, seeds=[SEED], explore=[0.0], consume=consume, **loop)
+    once = rounds[(rounds["metric"] == "similarity") & (rounds["arm"] == "frozen")]
+    removal[name] = once.set_index("round")["value"].iloc[[0, -1]].tolist()
+frame = pd.DataFrame(removal, index=["first round", "last round"]).T.rename_axis("chosen items are")
+table(frame, caption="Popularity, trained once: similarity of the lists", digits=2)
 
 # %% [markdown]
 # ## 9. Mitigate, and measure again
@@ -758,11 +843,8 @@ say(*(f"Popularity, trained once, items {name}: similarity {part.iloc[0]:.2f} â†
 # **Guess first:** how much tail can you buy for a loss of 2 % in NDCG?
 
 # %%
-from tutorial_lib.audit.core.categories import row_means
-from tutorial_lib.audit.harms.exposure import tail_items
-from tutorial_lib.audit.mitigation.frontier import before_after, frontier
-from tutorial_lib.audit.mitigation.reranking import Calibrated, PopularityPenalty, Reranked, XQuAD
-from tutorial_workshop.figures.audit import draw_frontier
+from tutorial_lib.audit import Calibrated, PopularityPenalty, Reranked, XQuAD
+from tutorial_lib.audit import before_after, frontier, row_means, tail_items
 
 base = EASE().fit(split)
 looked = collect(base, ds, split)
@@ -773,36 +855,39 @@ rules = {
     "calibrated": lambda strength: Calibrated(shares, strength),
     "xQuAD, tail": lambda strength: XQuAD(tail, strength),
 }
-strengths = {"smoke": [0.3], "quick": [0.1, 0.3, 0.5, 0.9], "full": [0.1, 0.2, 0.3, 0.5, 0.7, 0.9]}[PROFILE]
+strengths = {"smoke": [0.3], "quick": [0.1, 0.3, 0.5, 0.9]}
+strengths = strengths.get(PROFILE, [0.1, 0.2, 0.3, 0.5, 0.7, 0.9])
 scale = {"popularity penalty": 0.6}  # it falls off a cliff beyond
 knobs = [(name, round(x * scale.get(name, 1), 2)) for name in rules for x in strengths]
 mitigated = {(name, x): collect(Reranked(base, rules[name](x)), ds, split) for name, x in knobs}
 
 # %%
-plain = mean_interval(looked.metrics, "ndcg@10")
+from tutorial_workshop.figures import show_frontier
+
 rows = []
-for (name, strength), seen in {("EASE alone", 0.0): looked, **mitigated}.items():
-    frame = pd.DataFrame({"ndcg@10": seen.metrics["ndcg@10"], "tail": row_means(seen.lists, tail.astype(float))})
-    ndcg, tails = mean_interval(frame, "ndcg@10"), mean_interval(frame, "tail")
-    rows.append((name, strength, ndcg.mean, ndcg.low, ndcg.high, tails.mean, tails.low, tails.high))
-columns = ["method", "strength", "ndcg@10", "ndcg@10_low", "ndcg@10_high", "tail", "tail_low", "tail_high"]
-front = frontier(pd.DataFrame(rows, columns=columns), "ndcg@10", "tail", better="high")
-show(
-    draw_frontier(front, "ndcg@10", "tail", harm_label="share of tail items in lists", quality_label="NDCG@10"),
-    alt="NDCG@10 against the share of tail items: "
-    + "; ".join(f"{r.method} {r.strength:g}: {r[3]:.3f}, {r.tail:.3f}" for r in front.itertuples()) + ".",
-    caption=f"{ds.name}, {len(looked.users):,} users. Filled: on the front, no other point is better on both.",
-)  # fmt: skip
+for (name, strength), lists_of in {("EASE alone", 0.0): looked, **mitigated}.items():
+    frame = lists_of.metrics[["ndcg@10"]].reset_index(drop=True)
+    frame["tail"] = row_means(lists_of.lists, tail.astype(float))
+    row = {"method": name, "strength": strength}
+    for measure in ("ndcg@10", "tail"):
+        i = mean_interval(frame, measure)
+        row |= {measure: i.mean, f"{measure}_low": i.low, f"{measure}_high": i.high}
+    rows.append(row)
+front = frontier(pd.DataFrame(rows), "ndcg@10", "tail", better="high")
+show_frontier(front, ds.name, len(looked.users))
 
 # %%
-cheap = front[(front["ndcg@10"] >= 0.98 * plain.mean) & (front["method"] != "EASE alone")].sort_values("tail")
-best = cheap.iloc[-1] if len(cheap) else None
+alone = front[front["method"] == "EASE alone"].iloc[0]
+cheap = front[(front["ndcg@10"] >= 0.98 * alone["ndcg@10"]) & (front["method"] != "EASE alone")]
+best = pd.concat([alone.to_frame().T, cheap.sort_values("tail").tail(1)]).set_index("method")
+table(
+    best[["strength", "ndcg@10", "tail"]].astype(float),
+    caption=f"Most tail within 2 % of the NDCG@10 of EASE alone, {alone['ndcg@10']:.3f}",
+    digits=3,
+)
+own_tail = np.nanmean(row_means(looked.histories, tail.astype(float)))
 say(
-    f"EASE alone: NDCG@10 {plain.mean:.3f}, tail {front['tail'].iloc[0]:.3f} of the lists; in the users' own histories it is "
-    f"{np.nanmean(row_means(looked.histories, tail.astype(float))):.3f}.",
-    f"Within 2 % of that NDCG, most tail: **{best['method']}** at {best['strength']:g}, {best['tail']:.3f}."
-    if best is not None
-    else "Nothing stays within 2 %.",
+    f"Share of tail items: in EASE's lists {alone['tail']:.3f}, in users' histories {own_tail:.3f}."
 )
 
 # %% [markdown]
@@ -812,12 +897,17 @@ say(
 # %%
 strongest = max(strengths)
 narrowness = pd.Series(looked.concentration.mean(axis=1), index=looked.users)
-groups = pd.Series(np.where(narrowness > narrowness.median(), "narrow", "broad"), index=looked.users, name="taste")
+taste = np.where(narrowness > narrowness.median(), "narrow", "broad")
+groups = pd.Series(taste, index=looked.users, name="taste")
 effect = before_after(looked.metrics, mitigated["calibrated", strongest].metrics, groups, seed=SEED)
 table(
-    effect.groups.set_index("group"), caption=f"Calibrated, strength {strongest:g}: NDCG@10 of the same users, before and after", digits=3
+    effect.groups.set_index("group"),
+    caption=f"Calibrated, strength {strongest:g}: NDCG@10 of the same users, before and after",
+    digits=3,
 )
-flag = "**levelling down**: the gap shrinks, nobody gained, somebody lost" if effect.levelling_down else "no levelling down"
+flag = "no levelling down"
+if effect.levelling_down:
+    flag = "**levelling down**: the gap shrinks, nobody gained, somebody lost"
 say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
 
 # %% [markdown]
@@ -825,41 +915,32 @@ say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
 # same system without it, with one strength, chosen beforehand. **Guess first:** which remedy costs most quality, and which costs none?
 
 # %%
-remedies = pd.read_csv(shipped("results/audit-mitigations.csv")).set_index("mitigation")
-rows = remedies[["system", "harm", "before", "after", "quality"]].assign(
-    **{"from": remedies["quality_before"], "to": remedies["quality_after"]},
-    change=[f"{r.quality_low:+.3f} to {r.quality_high:+.3f}" for r in remedies.itertuples()],
-)
-table(rows, caption="What each remedy changes, and its price: quality from, to, and the 95 % interval of its paired change", digits=3)
-paid, lower = remedies["quality_high"] < 0, remedies["high"] < 0
-past = remedies.index[(remedies["before"] > 0) & (remedies["after"] < 0)]
-say(
-    f"**{lower.sum()} of {len(remedies)}** lower their harm beyond chance. Of these, quality fell detectably under "
-    f"{'; '.join(remedies.index[lower & paid])}.",
-    f"No loss was seen under {'; '.join(remedies.index[lower & ~paid])}. That is not no loss: read the interval.",
-    *(f"{name} went past 0: too much of a remedy is another bias." for name in past),
-)
+from tutorial_workshop.figures import remedies_table
+
+remedies_table(recorded_table("audit-mitigations.csv").set_index("mitigation"))
 
 # %%
 quiz("08_ethics_audit", "mitigation")
 
 # %% [markdown]
 # ## 10. A secret world
-# Who audits the auditor? In a **town of glass** everything is known: tastes, merits, and what was planted in the recommender. There the
-# audit of this notebook was itself tested, in hundreds of towns: do its intervals hold the truth, and does it keep silent where nothing is?
+# Who audits the auditor? In a **synthetic world** everything is known: tastes, merits, and what was injected into the recommender. There the
+# audit of this notebook was itself tested, in hundreds of worlds: do its intervals hold the truth, and does it stay silent where nothing is?
 
 # %%
-checked = pd.read_csv(shipped("results/audit-validation.csv"))
-shown = checked[~checked["check"].str.startswith(" ") & checked["at_least"].notna()]
-bars_of = [f"{row.at_least:g} to {row.at_most:g}" for row in shown.itertuples()]
+checked = recorded_table("audit-validation.csv")
+top = checked[~checked["check"].str.startswith(" ") & checked["at_least"].notna()]
+columns = ["value", "low", "high", "at_least", "at_most", "result"]
 table(
-    shown.assign(bar=bars_of)[["check", "value", "low", "high", "bar", "result"]].set_index("check"),
-    caption=f"Recorded: {checked['replications'].iloc[0]} replications of each; repeat it by tutorial audit --validate", digits=3,
-)  # fmt: skip
+    top.set_index("check")[columns],
+    caption=f"Recorded: {checked['replications'].iloc[0]} replications of each; "
+    "repeat it by tutorial audit --validate",
+    digits=3,
+)
 
 # %% [markdown]
-# **Exercise 08-auditor.** Your turn. In some towns users of one group are served worse, in some a group of providers is shown less than it
-# is chosen, in some nothing is wrong. Write an auditor that says which. It is tried on towns of each kind.
+# **Exercise 08-auditor.** Your turn. In some worlds users of one group are served worse, in some a group of providers is shown less than it
+# is chosen, in some nothing is wrong. Write an auditor that says which. It is tried on worlds of each kind.
 
 
 # %%
@@ -886,8 +967,13 @@ from tutorial_workshop.proof.secret_worlds import secret_world
 
 secret = secret_world(SEED)
 accused = investigate(secret.recommender, secret.dataset, secret.split)
-size = f", by {accused['low']:+.3f} to {accused['high']:+.3f} ({accused['metric']})" if accused["harmed"] != "nobody" else ""
-say(f"A town that neither of you has seen. Your auditor says: **{accused['harmed']}**{size}.", f"The truth: {secret.told()}")
+gap = ""
+if accused["harmed"] != "nobody":
+    gap = f", by {accused['low']:+.3f} to {accused['high']:+.3f} ({accused['metric']})"
+say(
+    f"A world that neither of you has seen. Your auditor says: **{accused['harmed']}**{gap}.",
+    f"The truth: {secret.explanation()}",
+)
 
 # %% [markdown]
 # ## 11. The same audit for a job board
@@ -913,8 +999,10 @@ quiz("08_ethics_audit", "job-board")
 # gap is the protocol's doing, groups too small to judge, versions and checksums.
 
 # %%
-own = [f for f in leaks if f.metric != leaks[2].metric]  # what the history tells is the data's doing, not the system's
-by_targets = gap_by_targets(seen, "gender", model="Transformer")  # the same lists, judged by one, some and all targets
+# What the history tells is the data's doing, not the system's:
+own = [f for f in leaks if f.metric != leaks[2].metric]
+# The same lists, judged by one, some and all targets:
+by_targets = gap_by_targets(seen, "gender", model="Transformer")
 full = {
     "Transformer": report.with_protocols(by_targets).add([*own, *memory.values(), *option]),
     LM: reports[LM].add([*prompts, *invented, recovered[0]]),
@@ -922,25 +1010,31 @@ full = {
 folder = Path(tempfile.mkdtemp(prefix="audit-"))  # name a folder of your own to keep the reports
 for name, one in full.items():
     files = one.save(folder / name)
-    say(f"Opinion on {name}: **{one.opinion.word}**.", *one.opinion.reasons[:3], f"Written: {', '.join(str(f) for f in files)}.")
+    say(f"Opinion on {name}: **{one.opinion.word}**.", *one.opinion.reasons[:3])
+    print("Written:", *files)
 
 # %% [markdown]
 # ## Recap
 # Computed from the cells above. If a row says something else than you guessed, go back to its section.
 
 # %% tags=["recap"]
+from tutorial_workshop.figures import recap_table
+
 gap = next(f for f in report.findings if f.metric == report.family[0])
 lifted = found["Popularity"]["popularity lift of lists over profiles"]
 loss = next(f for f in effect.findings if "all users" in f.metric)
 shrunk = next(f for f in longrun if f.metric.startswith("coverage: retrained - random"))
-rows = [(f"{name} of {len(alarms['plain'])} null worlds", i.mean, i.low, i.high) for name, i in false.items()]
-rows += [("gap of the Transformer, " + gap.metric, gap.estimate, *gap.ci), ("Popularity, lift", lifted.estimate, *lifted.ci)]
-rows += [("EASE on MovieLens-100K, women - men, " + p, *ease.loc[p, ["gap", "low", "high"]]) for p in ease.index[:3]]
-rows += [(f.metric, f.estimate, *f.ci) for f in (*prompts[:1], leaks[3], memory[16], invented[0], price[0], option[0], loss)] + [
-    ("loop, coverage beyond random", shrunk.estimate, *shrunk.ci)
-]
-recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high"]).set_index("quantity")
-table(recap, caption=f"{ds.name}, {LM}, seed {SEED}", digits=3)
+rows = []
+for name, i in false.items():
+    rows.append((f"{name} of {len(alarms['plain'])} null worlds", i.mean, i.low, i.high))
+for protocol in ease.index[:3]:
+    limits = ease.loc[protocol, ["gap", "low", "high"]]
+    rows.append((f"EASE on MovieLens-100K, women - men, {protocol}", *limits))
+named = {f"gap of the Transformer, {gap.metric}": gap, "Popularity, lift": lifted}
+listed = (*prompts[:1], leaks[3], memory[16], invented[0], price[0], option[0], loss)
+named |= {f.metric: f for f in listed} | {"loop, coverage beyond random": shrunk}
+rows += [(name, f.estimate, *f.ci) for name, f in named.items()]
+recap_table(rows, caption=f"{ds.name}, {LM}, seed {SEED}", digits=3)
 
 # %%
 golden("08.null.plain-permutation", false["plain"].mean, trivial=0.05)

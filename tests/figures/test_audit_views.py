@@ -120,4 +120,7 @@ def test_secrets_are_kept_by_seed_and_all_kinds_occur():
         and world_with_harm("providers", 1).truth < 0
         and world_with_harm("nobody", 1).truth == 0
     )
-    assert "Nothing" in world_with_harm("nobody", 1).explanation() and "group B" in world_with_harm("users", 1).explanation()
+    assert (
+        "Nothing" in world_with_harm("nobody", 1).explanation()
+        and "group B" in world_with_harm("users", 1).explanation()
+    )

@@ -19,26 +19,20 @@ from tutorial_lib.strategies import CELLS, STRATEGIES
 from tutorial_workshop.experiments import BASELINES
 from tutorial_workshop.experiments.results import COLUMNS
 from tutorial_workshop.figures.costs import cheapest_best, cost_map, cost_panels, describe_cost
-from tutorial_workshop.figures.decision_guide import (
-    contrasts,
-    crossing,
-    gains,
-    guide,
-    sides,
-    verdict,
-)
+from tutorial_workshop.figures.decision_guide import guide
 from tutorial_workshop.figures.grid import (
     COSTS,
     FAMILIES,
     at_labels,
+    curves_in_words,
     family,
+    grid_means,
     learning_curves,
     over_users,
     select,
     spread,
-    summary,
-    told,
 )
+from tutorial_workshop.figures.paired_tests import family_tests, gains, verdict
 from tutorial_workshop.page.display import png_bytes
 
 METRIC = "ndcg@10"
@@ -118,13 +112,13 @@ def test_select_keeps_one_experiment():
         and set(found["task"]) == {"next"}
         and set(found["dataset"]) == {"d"}
     )
-    assert select(frame, "d", "m", "like").empty and summary(select(frame, "x", "m")).empty
+    assert select(frame, "d", "m", "like").empty and grid_means(select(frame, "x", "m")).empty
 
 
 def test_summary_by_hand():
     """Interval over seeds, not over users; costs are those of a cell, whatever its number of users."""
     frame = recorded()
-    row = summary(frame).set_index(["strategy", "labels"]).loc[("full", 64)]
+    row = grid_means(frame).set_index(["strategy", "labels"]).loc[("full", 64)]
     means = (
         frame[(frame["strategy"] == "full") & (frame["labels"] == 64)]
         .groupby("seed")[METRIC]
@@ -138,8 +132,8 @@ def test_summary_by_hand():
         and row["ms a user"] == pytest.approx(400)
         and row["flops"] == 64e9
     )
-    assert summary(frame)["mean"].is_monotonic_decreasing
-    assert np.isnan(summary(frame).set_index("strategy").loc["ease", "flops"]).all()
+    assert grid_means(frame)["mean"].is_monotonic_decreasing
+    assert np.isnan(grid_means(frame).set_index("strategy").loc["ease", "flops"]).all()
 
 
 def test_a_live_run_has_intervals_over_users():
@@ -154,7 +148,7 @@ def test_a_live_run_has_intervals_over_users():
 
 
 def test_at_labels_never_takes_more_than_you_have():
-    means = summary(recorded())
+    means = grid_means(recorded())
     assert {*at_labels(means, 63)["labels"]} == {0, 8} and {*at_labels(means, 64)["labels"]} == {
         0,
         64,
@@ -166,7 +160,7 @@ def test_the_front_is_what_nothing_beats():
     """Cheaper and better than every other one on it; the known truth is not for sale, and what
     nobody counted is not free.
     """
-    means = at_labels(summary(recorded()), 64)
+    means = at_labels(grid_means(recorded()), 64)
     assert cheapest_best(means, "ms a user")["strategy"].tolist() == ["ease", "full"]
     assert cheapest_best(means, "trainable")["strategy"].tolist() == ["zero-shot", "ease", "full"]
     assert cheapest_best(means, "flops")["strategy"].tolist() == ["zero-shot", "full"]
@@ -186,7 +180,7 @@ def test_spread_keeps_order_and_distance(places):
 
 def test_curves_stand_in_the_panel_of_their_family():
     """Means where the table has them; names at the ends; a live point is a star."""
-    means = summary(recorded())
+    means = grid_means(recorded())
     mark = (
         means[means["strategy"] == "lora"]
         .head(1)
@@ -218,7 +212,7 @@ def test_curves_stand_in_the_panel_of_their_family():
 def test_curves_draw_what_there_is(rows):
     """Fewer budgets, one seed or nothing recorded must not break the notebook."""
     frame = recorded(seeds=1)
-    figure = learning_curves(summary(frame[frame["strategy"].isin(sorted(LEVELS)[rows])]))
+    figure = learning_curves(grid_means(frame[frame["strategy"].isin(sorted(LEVELS)[rows])]))
     empty = [
         ax.get_title()
         for ax in figure.axes
@@ -230,14 +224,14 @@ def test_curves_draw_what_there_is(rows):
 
 def test_a_whisker_does_not_flatten_the_curves():
     """Two seeds can have an interval from -1 to 2; the curves are what is looked at."""
-    means = summary(recorded())
+    means = grid_means(recorded())
     limits = learning_curves(means.assign(high=9.0), floor=0.1).axes[0].get_ylim()
     assert limits == pytest.approx((0.1, 0.1 + 1.62 * (means["mean"].max() - 0.1)))
 
 
 def test_told_names_every_number():
-    means = summary(recorded())
-    text = told(means)
+    means = grid_means(recorded())
+    text = curves_in_words(means)
     assert all(f"{row.mean:.3f}" in text and row.strategy in text for row in means.itertuples())
 
 
@@ -246,7 +240,7 @@ def test_cost_map_over_its_grid(cost):
     """Every setting of the widget draws, the budget changes the picture, and so does the strategy
     picked.
     """
-    means = summary(recorded())
+    means = grid_means(recorded())
     pictures = {
         (labels, name): png_bytes(cost_map(at_labels(means, labels), cost, name), dpi=40)
         for labels in (8, 64)
@@ -259,7 +253,7 @@ def test_cost_map_over_its_grid(cost):
 
 def test_the_widget_says_what_it_shows():
     """In words, for the strategy picked, at every budget; also where it was not run."""
-    means = summary(recorded())
+    means = grid_means(recorded())
     text = describe_cost(means, 64, "ms a user", "full")
     assert (
         "full" in text
@@ -276,7 +270,7 @@ def test_cost_map_places_points():
     """At its cost and mean; what costs nothing stands at a tick "0"; the truth and unknown costs
     are not drawn.
     """
-    means = at_labels(summary(recorded()), 64)
+    means = at_labels(grid_means(recorded()), 64)
     figure = cost_map(means, "flops")
     ax = figure.axes[0]
     assert {text.get_text() for text in ax.texts} == {"zero-shot", "full", "lora", "soft-prompt"}
@@ -310,7 +304,7 @@ def test_verdicts(low, high, p, expected):
 
 def test_contrasts_pair_users_of_a_seed_and_adjust_over_the_family():
     frame = recorded()
-    table = contrasts(
+    table = family_tests(
         frame, [("soft-prompt", "full"), ("zero-shot", "full"), ("p5", "full")], [8, 64], 0.02
     )
     assert table[["strategy", "labels"]].apply(tuple, axis=1).tolist() == [
@@ -338,12 +332,14 @@ def test_contrasts_pair_users_of_a_seed_and_adjust_over_the_family():
         and table.iloc[1]["verdict"] == "worse"
     )
     assert table["p adjusted"].tolist() == pytest.approx(holm([test.p for test in tests]))
-    assert contrasts(frame, [("p5", "full")], [8], 0.02).empty
+    assert family_tests(frame, [("p5", "full")], [8], 0.02).empty
 
 
 def test_gains_show_the_verdict_in_their_markers():
     """Shape and fill tell what colour alone would not."""
-    table = contrasts(recorded(), [("soft-prompt", "full"), ("zero-shot", "full")], [8, 64], 0.02)
+    table = family_tests(
+        recorded(), [("soft-prompt", "full"), ("zero-shot", "full")], [8, 64], 0.02
+    )
     figure = gains(table.assign(verdict=["better", "worse", "equivalent", "inconclusive"]), 0.02)
     marks = [
         (c[0].get_marker(), c[0].get_markerfacecolor() == "white")
@@ -354,17 +350,6 @@ def test_gains_show_the_verdict_in_their_markers():
     assert [ax.get_title() for ax in figure.axes] == ["soft-prompt", "zero-shot"]
     drawn = [c[0].get_ydata()[0] for ax in figure.axes for c in ax.containers]
     assert drawn == pytest.approx(table["gain"].tolist())
-
-
-def test_crossing_needs_a_change_of_sign():
-    table = contrasts(recorded(), [("soft-prompt", "full"), ("soft-prompt", "lora")], [8, 64], 0.02)
-    assert (
-        crossing(table[table["against"] == "full"].iloc[::-1]) == (8, 64)
-        and crossing(table[table["against"] == "lora"]) is None
-    )
-    assert sides(table[table["against"] == "full"]) == "leads up to 8 labels and trails from 64 on"
-    assert sides(table[table["against"] == "lora"]) == "leads at every budget"
-    assert sides(table[table["against"] == "lora"].assign(gain=-1)) == "trails at every budget"
 
 
 def test_the_guide_takes_the_cheapest_of_the_ties():

@@ -2,24 +2,16 @@
 side, resumable, in one table.
 """
 
-from tutorial_workshop.experiments.cells import (
-    BASELINES,
-    Cell,
-    cells_of,
-    default_strategies,
-    run_cell,
-)
-from tutorial_workshop.experiments.grid import run_grid
-from tutorial_workshop.experiments.results import Results, load_results, to_frame
+from tutorial_lib.exports import lazy_exports
 
-__all__ = [
-    "BASELINES",
-    "Cell",
-    "Results",
-    "cells_of",
-    "default_strategies",
-    "load_results",
-    "run_cell",
-    "run_grid",
-    "to_frame",
-]
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "cells": (
+            *("BASELINES", "Cell", "cells_of", "default_strategies", "labelled_only"),
+            *("language_model", "run_cell", "split_of"),
+        ),
+        "grid": ("run_grid",),
+        "results": ("Results", "load_results", "recorded_table", "to_frame"),
+    },
+)

@@ -195,6 +195,15 @@ def load_results(path: str | Path = "grid.csv.gz") -> pd.DataFrame:
     return frame.assign(lm=frame["lm"].fillna(""))
 
 
+def recorded_table(name: str, **options) -> pd.DataFrame:
+    """A table of the kit's ``data/results/``; ``options`` are those of ``pandas.read_csv``.
+
+    >>> recorded_table("sequence-curves.csv").columns[:2].tolist()
+    ['dataset', 'model']
+    """
+    return pd.read_csv(shipped(f"results/{name}"), **options)
+
+
 def _numbers_of(result: dict) -> Iterator[tuple[str, object]]:
     """Column and value of every number in a cell's file."""
     values = {"user": result["users"], **result["values"]}

@@ -1,1 +1,47 @@
-"""The drawings of the notebooks."""
+"""The drawings and tables of the notebooks, each module those of one lesson."""
+
+from tutorial_lib.exports import lazy_exports
+
+__getattr__, __dir__, __all__ = lazy_exports(
+    __name__,
+    {
+        "audit": (
+            *("show_findings", "levels_table", "remedies_table", "say_group_sizes"),
+            *("show_frontier",),
+        ),
+        "basics": (
+            *("depth_curves", "describe_playground", "metric_curves", "metric_playground"),
+            *("two_panels", "user_lists"),
+        ),
+        "costs": ("cost_map", "cost_table", "describe_cost", "show_cost_panels"),
+        "decision_guide": ("advice_table", "guide", "how_sure"),
+        "evaluation": (
+            *("SampledCurves", "say_which_side_wins", "show_curse", "show_pareto_picture"),
+        ),
+        "feedback": ("FeedbackView",),
+        "grid": (
+            *("COSTS", "at_labels", "grid_means", "over_users", "select"),
+            *("show_learning_curves",),
+        ),
+        "language_models": (
+            *("HeadRuns", "PromptEditor", "paired_table", "seed_means", "show_label_curves"),
+        ),
+        "live_curve": ("LiveCurve",),
+        "objectives": (
+            *("attention_pictures", "describe_masking", "masking_picture"),
+            *("show_learning_panels", "show_reliability", "show_share_of_ceiling"),
+        ),
+        "paired_tests": (
+            *("family_tests", "order_in_words", "say_what_could_be_seen", "say_which_were_run"),
+            *("show_gains", "table_of_tests"),
+        ),
+        "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
+        "searches": (
+            *("over_seeds", "say_calls_needed", "say_goal", "search_traces"),
+            *("show_advantage_by_vocabulary", "show_switches", "show_traces"),
+        ),
+        "stakeholder_map": ("show_stakeholder_map",),
+        "verdicts": ("VerdictView",),
+        "words": ("difference_in_words", "recap_table"),
+    },
+)

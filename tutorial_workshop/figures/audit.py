@@ -1,14 +1,13 @@
-"""Figures of an audit: findings as a forest plot, quality against harm over a knob, and curves of a
-feedback loop.
-"""
+"""Notebook 08: findings as tables, quality against harm over a knob, and what remedies cost."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.audit import findings_frame, shown
 from tutorial_lib.errors import InputError
-from tutorial_workshop.figures.verdicts import LOOKS
+from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import (
     LINE_STYLES,
     MARKERS,
@@ -18,74 +17,6 @@ from tutorial_workshop.page.plots import (
 )
 
 COLOURS = list(OKABE_ITO.values())
-MOST_ROWS = 40
-REACH = (
-    4.0  # margins shown on either side of 0; what lies beyond is drawn at the edge, with an arrow
-)
-
-
-def draw_findings(frame: pd.DataFrame, title: str = ""):
-    """A forest plot: one line a finding, estimate and 95 % interval in units of its own margin, so
-    that all share an axis.
-
-    frame: of `findings_frame` or ``AuditReport.to_frame()``. Grey band: within the margin. Verdict
-        by colour, marker and in words. Findings
-    without an interval are hollow; estimates beyond four margins stand at the edge. Raises
-    InputError for no findings or more than 40.
-    """
-    import matplotlib.pyplot as plt
-
-    if not 1 <= len(frame) <= MOST_ROWS:
-        raise InputError(
-            f"draw_findings: {len(frame)} findings; expected 1..{MOST_ROWS}, as in"
-            " frame[frame['harm'] == 'H1']"
-        )
-    fig, ax = plt.subplots(figsize=(8.6, 1.3 + 0.34 * len(frame)), layout="constrained")
-    ax.axvspan(-1, 1, color="#DDDDDD", alpha=0.6, zorder=0)
-    ax.axvline(0, color="black", linewidth=1, linestyle="-")
-    for place, row in enumerate(frame.itertuples()):
-        value, low, high = (np.array([row.estimate, row.low, row.high]) / row.margin).tolist()
-        colour, marker = LOOKS[row.verdict]
-        if np.isfinite([low, high]).all():
-            ax.plot(
-                np.clip([low, high], -REACH, REACH),
-                [place, place],
-                color=colour,
-                linewidth=2.2,
-                linestyle="-",
-            )
-        if np.isfinite(value):
-            shape = marker if abs(value) <= REACH else "<" if value < 0 else ">"
-            fill = colour if np.isfinite(low) else "white"
-            ax.plot(
-                np.clip(value, -REACH, REACH),
-                place,
-                marker=shape,
-                markersize=8,
-                color=colour,
-                markerfacecolor=fill,
-                linestyle="none",
-            )
-        ax.annotate(
-            row.verdict,
-            (1.01, place),
-            xycoords=("axes fraction", "data"),
-            va="center",
-            fontsize=8,
-            color="black",
-        )
-    ax.set_yticks(range(len(frame)), list(frame["metric"]), fontsize=8.5)
-    ax.set_ylim(len(frame) - 0.4, -0.6)
-    ax.set_xlim(-REACH * 1.04, REACH * 1.04)
-    ax.grid(axis="y", visible=False)
-    label_axes(
-        ax,
-        "estimate with 95 % interval",
-        "",
-        x_unit="margins of the finding; band: within the margin",
-        title=title,
-    )
-    return literal_dollars(fig)
 
 
 def draw_frontier(
@@ -173,58 +104,84 @@ def _bars(frame: pd.DataFrame, column: str) -> np.ndarray | None:
     return np.maximum(np.stack([end.to_numpy(float) for end in ends]), 0)
 
 
-def draw_feedback(frame: pd.DataFrame, labels: dict[str, str] | None = None):
-    """Curves of a simulated loop: one panel a metric, one line an arm (mean over seeds), the band
-    from the lowest to the highest seed.
+def show_frontier(front: pd.DataFrame, name: str, users: int) -> None:
+    """Show NDCG@10 against the share of tail items, every point in words.
 
-    frame: tidy, columns round, arm, seed, metric, value, of `longrun.simulate`. labels: metric ->
-        what to write at its axis.
-    Raises InputError for a frame without rows, or more than eight arms.
+    Args:
+        front: of `audit.frontier`, with columns ndcg@10 and tail. name: of the data set.
+        users: behind each point.
     """
-    import matplotlib.pyplot as plt
+    told = "; ".join(
+        f"{row['method']} {row['strength']:g}: {row['ndcg@10']:.3f}, {row['tail']:.3f}"
+        for row in front.to_dict("records")
+    )
+    show(
+        draw_frontier(
+            front,
+            "ndcg@10",
+            "tail",
+            harm_label="share of tail items in lists",
+            quality_label="NDCG@10",
+        ),
+        alt=f"NDCG@10 against the share of tail items: {told}.",
+        caption=f"{name}, {users:,} users. Filled: on the front, no other point is better on both.",
+    )
 
-    metrics, arms = (list(dict.fromkeys(frame[column])) for column in ("metric", "arm"))
-    if not metrics or len(arms) > len(MARKERS):
-        raise InputError(
-            f"draw_feedback: {len(metrics)} metrics and {len(arms)} arms; expected rows, and at"
-            f" most {len(MARKERS)} arms"
-        )
-    columns = 2 if len(metrics) in (2, 4) else min(3, len(metrics))
-    rows = -(-len(metrics) // columns)
-    fig, axes = plt.subplots(
-        rows, columns, figsize=(3.4 * columns, 2.7 * rows), squeeze=False, layout="constrained"
-    )
-    for ax, metric in zip(axes.flat, metrics, strict=False):
-        for arm, colour, style, marker in zip(arms, COLOURS, LINE_STYLES, MARKERS, strict=False):
-            some = (
-                frame[(frame["metric"] == metric) & (frame["arm"] == arm)]
-                .groupby("round")["value"]
-                .agg(["mean", "min", "max"])
-            )
-            ax.fill_between(
-                some.index, some["min"], some["max"], color=colour, alpha=0.18, linewidth=0
-            )
-            ax.plot(
-                some.index,
-                some["mean"],
-                color=colour,
-                linestyle=style,
-                marker=marker,
-                markersize=4,
-                linewidth=1.6,
-            )
-        label_axes(ax, "round", (labels or {}).get(metric, metric))
-    for ax in axes.flat[len(metrics) :]:
-        ax.set_axis_off()
-    looks = zip(arms, COLOURS, LINE_STYLES, MARKERS, strict=False)
-    handles = [
-        plt.Line2D([], [], color=c, linestyle=s, marker=m, label=arm) for arm, c, s, m in looks
+
+def show_findings(findings, caption: str) -> None:
+    """Show estimate, interval, margin and verdict of each finding."""
+    frame = findings_frame(findings).set_index("metric")
+    table(frame[["estimate", "low", "high", "margin", "verdict"]], caption=caption, digits=3)
+
+
+def levels_table(report, caption: str) -> None:
+    """Show both sides of every difference that was declared."""
+    rows = [
+        (finding.metric, side.group, side.mean, side.low, side.high)
+        for finding in report.findings
+        if finding.metric in report.family
+        for side in finding.levels
     ]
-    fig.legend(
-        handles=handles,
-        loc="outside lower center",
-        ncol=min(4, len(handles)),
-        frameon=False,
-        fontsize=9,
+    columns = ["test", "side", "level", "95 % low", "95 % high"]
+    table(pd.DataFrame(rows, columns=columns).set_index("test"), caption=caption, digits=3)
+
+
+def say_group_sizes(report) -> None:
+    """Say how large the groups are, and how many are too small to judge."""
+    sizes = report.groups
+    first = ", ".join(f"{row.group} {shown(row.n)}" for row in sizes.head(6).itertuples())
+    few, hidden = (
+        (sizes["status"] == status).sum() for status in ("too few for an interval", "suppressed")
     )
-    return literal_dollars(fig)
+    say(
+        f"Groups: {first}, ... Too few for an interval: {few}; suppressed: {hidden}.",
+        "Small groups are listed, not dropped: an audit that leaves them out looks better than the"
+        " system is.",
+    )
+
+
+def remedies_table(remedies: pd.DataFrame) -> None:
+    """Show what each remedy changes, what it costs, and which of them went too far.
+
+    Args:
+        remedies: ``data/results/audit-mitigations.csv``, one row per remedy.
+    """
+    change = [f"{r.quality_low:+.3f} to {r.quality_high:+.3f}" for r in remedies.itertuples()]
+    quality = {"quality_before": "from", "quality_after": "to"}
+    columns = ["system", "harm", "before", "after", "quality", *quality]
+    frame = remedies[columns].rename(columns=quality)
+    table(
+        frame.assign(change=change),
+        caption="What each remedy changes, and its price: quality from, to, and the 95 % interval"
+        " of its paired change",
+        digits=3,
+    )
+    paid, lower = remedies["quality_high"] < 0, remedies["high"] < 0
+    past = remedies.index[(remedies["before"] > 0) & (remedies["after"] < 0)]
+    say(
+        f"**{lower.sum()} of {len(remedies)}** lower their harm beyond chance. Of these, quality"
+        f" fell detectably under {'; '.join(remedies.index[lower & paid])}.",
+        f"No loss was seen under {'; '.join(remedies.index[lower & ~paid])}. That is not no loss:"
+        " read the interval.",
+        *(f"{name} went past 0: too much of a remedy is another bias." for name in past),
+    )

@@ -14,10 +14,11 @@ from tutorial_workshop.figures.grid import (
     FAMILIES,
     NOT_CHOSEN,
     at_labels,
+    cost_in_words,
     halo,
-    plain,
     spread,
 )
+from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes
 
 LOOKS = {
@@ -108,7 +109,7 @@ def cost_map(
 
 def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) -> str:
     """What `cost_map` shows for a budget, a cost and the strategy picked, in one or two sentences.
-    means: of `summary`.
+    means: of `grid_means`.
     """
     rows = at_labels(means, labels)
     front = ", ".join(cheapest_best(rows, cost)["strategy"])
@@ -119,7 +120,7 @@ def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) ->
             f" {front}."
         )
     row = found.iloc[0]
-    price = "not counted" if pd.isna(row[cost]) else plain(row[cost])
+    price = "not counted" if pd.isna(row[cost]) else cost_in_words(row[cost])
     interval = f"{row['low']:.3f} to {row['high']:.3f}"
     if row["low"] == row["high"]:
         interval = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}, so no interval"
@@ -177,6 +178,39 @@ def cost_panels(means: pd.DataFrame, quantity: str = "test NDCG@10"):
     fig.supylabel(quantity, fontsize=11)
     family_legend(fig, means["family"].unique())
     return fig
+
+
+def show_cost_panels(means: pd.DataFrame, labels: int) -> None:
+    """Show `cost_panels` with the Pareto fronts in words."""
+    fronts = "; ".join(
+        f"{text}: {', '.join(cheapest_best(means, cost)['strategy'])}"
+        for cost, text in COSTS.items()
+    )
+    show(
+        cost_panels(means),
+        alt="Test NDCG@10 against numbers trained, seconds, FLOPs and milliseconds per user, at"
+        f" {labels} labels. Pareto fronts: {fronts}.",
+        caption=f"{labels} labelled users, means over seeds. Left of the dotted line: no cost."
+        " FLOPs were counted for the language model only.",
+    )
+
+
+def cost_table(means: pd.DataFrame, labels: int) -> None:
+    """Show every strategy's accuracy and costs, and full fine-tuning in multiples of a soft prompt."""
+    full, soft = (means.set_index("strategy").loc[name] for name in ("full", "soft-prompt"))
+    say(
+        f"Full fine-tuning over soft prompt: numbers stored × {full['trainable'] / soft['trainable']:,.0f},"
+        f" seconds of tuning × {full['seconds'] / soft['seconds']:.1f}, FLOPs ×"
+        f" {full['flops'] / soft['flops']:.1f}, time to score a user ×"
+        f" {full['ms a user'] / soft['ms a user']:.1f}.",
+        "Seconds are those of a shared machine with several jobs: compare orders of magnitude, not"
+        " percent.",
+    )
+    frame = means.set_index("strategy")[["mean", "low", "high"]].rename(columns={"mean": "NDCG@10"})
+    for cost in ("trainable", "seconds", "flops", "ms a user"):
+        values = means[cost]
+        frame[COSTS[cost]] = ["-" if pd.isna(value) else cost_in_words(value) for value in values]
+    table(frame, caption=f"{labels} labelled users", digits=3)
 
 
 def _names(ax, named: pd.DataFrame, place: pd.Series, top: float, picked: str) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tutorial_workshop.page.output import say, show
 from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
 
 COLOURS = [colour for name, colour in OKABE_ITO.items() if name != "yellow"]
@@ -164,3 +165,58 @@ def curse_curves(systems: Sequence[int], gains: Mapping[str, Sequence[float]]):
     label_axes(ax, "equal systems tried", "reported gain of the best", y_unit="NDCG@10")
     fig.legend(loc="outside right upper", frameon=False)
     return fig
+
+
+def show_pareto_picture(card, users: int, seeds: int) -> None:
+    """Show accuracy against language of the recorded models, with their values in words.
+
+    Args:
+        card: `Scorecard` with NDCG@10 and ROUGE-L.
+    """
+    both = card.both()
+    values = card.table["value"].unstack().loc[both.index]
+    told = "; ".join(
+        f"{name} {row['ndcg@10']:.3f}, {row['rougeL']:.3f}" for name, row in values.iterrows()
+    )
+    show(
+        pareto_picture(both, "ndcg@10", "rougeL"),
+        alt=f"Models by NDCG@10 and ROUGE-L: {told}.",
+        caption=f"world-movies, {users} users, {seeds} seeds. Whiskers: 95 %. Filled: front.",
+    )
+
+
+def say_which_side_wins(card, by_facts) -> None:
+    """Say which model is closest to the references, which is truest, and what the front makes of it.
+
+    Args:
+        card: `Scorecard` whose front is by NDCG@10 and ROUGE-L.
+        by_facts: the same with factual precision in place of ROUGE-L.
+    """
+    values = card.table["value"]
+    closest, truest = (
+        values.xs(side, level="metric").idxmax() for side in ("rougeL", "factual_precision")
+    )
+    lines = [
+        f"{name}: ROUGE-L {values[name, 'rougeL']:.3f}, true {values[name, 'factual_precision']:.0%}"
+        for name in (closest, truest)
+    ]
+    say(
+        f"Closest to the users' words is **{lines[0]}**. Truest is **{lines[1]}**. What users wrote"
+        " is true throughout.",
+        f"On the front by NDCG@10 and ROUGE-L: {'; '.join(card.front)}. By NDCG@10 and factual"
+        f" precision: **{'; '.join(by_facts.front)}**.",
+    )
+
+
+def show_curse(systems: Sequence[int], gains: Mapping[str, Sequence[float]]) -> None:
+    """Show `curse_curves` with all values in words."""
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{value:.3f}" for value in values)
+        for name, values in gains.items()
+    )
+    show(
+        curse_curves(systems, gains),
+        alt=f"Gain of the best of m equal systems. {told}.",
+        caption="Simulated: all systems have the users' values of EASE, drawn anew. The true gain"
+        " is 0 everywhere.",
+    )

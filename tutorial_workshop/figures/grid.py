@@ -12,10 +12,11 @@ import pandas as pd
 from tutorial_lib.errors import unknown_name
 from tutorial_workshop.experiments import BASELINES
 from tutorial_workshop.figures.language_models import seed_means
+from tutorial_workshop.page.output import show
 from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO
 
 FAMILIES = ("no language model", "fine-tune the backbone", "fine-tune an extra part", "prompt")
-COSTS = {  # column of `summary` -> what it counts
+COSTS = {  # column of `grid_means` -> what it counts
     "trainable": "numbers trained",
     "stored_bytes": "bytes stored per task",
     "seconds": "seconds to tune",
@@ -52,7 +53,7 @@ def select(recorded: pd.DataFrame, dataset: str, lm: str, task: str = "next") ->
     ]
 
 
-def summary(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
+def grid_means(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
     """One row per strategy and number of labels, best first: mean with its 95 % t interval over
     seeds, and the mean cost of a cell.
 
@@ -78,10 +79,10 @@ def summary(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
     )
 
 
-def plain(number: float) -> str:
+def cost_in_words(number: float) -> str:
     """A cost for readers: whole numbers from 10 on, two digits below, billions in words.
 
-    >>> plain(1184896), plain(0.1534), plain(0), plain(3.2e10)
+    >>> cost_in_words(1184896), cost_in_words(0.1534), cost_in_words(0), cost_in_words(3.2e10)
     ('1,184,896', '0.15', '0', '32 billion')
     """
     if number >= 1e9:
@@ -90,10 +91,10 @@ def plain(number: float) -> str:
 
 
 def over_users(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
-    """`summary` with 95 % intervals over users in place of seeds: for a live run of one seed."""
+    """`grid_means` with 95 % intervals over users in place of seeds: for a live run of one seed."""
     from tutorial_lib.evaluation import mean_interval
 
-    means = summary(rows, metric)
+    means = grid_means(rows, metric)
     for at, row in means.iterrows():
         some = rows[
             (rows["strategy"] == row["strategy"]) & (rows["labels"] == row["labels"])
@@ -104,7 +105,7 @@ def over_users(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
 
 
 def at_labels(means: pd.DataFrame, labels: int) -> pd.DataFrame:
-    """What can be had with so many labels: the rows of `summary` with the most labels that do not
+    """What can be had with so many labels: the rows of `grid_means` with the most labels that do not
     exceed them, and those without any.
 
     >>> at_labels(pd.DataFrame({"strategy": ["a", "a", "b"], "labels": [8, 64, 0]}), 30)["labels"].tolist()
@@ -112,10 +113,6 @@ def at_labels(means: pd.DataFrame, labels: int) -> pd.DataFrame:
     """
     counts = [count for count in means["labels"].unique() if 0 < count <= labels]
     return means[means["labels"].isin([0, max(counts, default=0)])]
-
-
-# --- curves
-# ------------------------------------------------------------------------------------------------------------------------------
 
 
 def spread(places: Sequence[float], gap: float) -> np.ndarray:
@@ -151,7 +148,7 @@ def learning_curves(
     """One panel per family: its strategies over label budgets in colour, all others in grey, the
     untuned ones as dotted lines.
 
-    means: of `summary`. marks: further rows of the same columns, drawn as stars with their
+    means: of `grid_means`. marks: further rows of the same columns, drawn as stars with their
         intervals (a live run, your own strategy).
     floor: where the axis of accuracy starts.
     """
@@ -266,7 +263,7 @@ def halo() -> list:
     return [withStroke(linewidth=3, foreground="white")]
 
 
-def told(means: pd.DataFrame) -> str:
+def curves_in_words(means: pd.DataFrame) -> str:
     """Curves or points in words, best first."""
     parts = []
     for name in means.sort_values("mean", ascending=False)["strategy"].unique():
@@ -279,3 +276,22 @@ def told(means: pd.DataFrame) -> str:
             )
         )
     return "; ".join(parts)
+
+
+def show_learning_curves(
+    means: pd.DataFrame,
+    what: str,
+    caption: str,
+    *,
+    marks: pd.DataFrame | None = None,
+    quantity: str = "test NDCG@10",
+    floor: float = 0.0,
+) -> None:
+    """Show `learning_curves` with its numbers in words: those of ``marks``, if there are any.
+
+    Args:
+        what: what is drawn, the beginning of the alt text.
+        caption: how to read it.
+    """
+    told = curves_in_words(means if marks is None else marks)
+    show(learning_curves(means, marks, quantity, floor), alt=f"{what}: {told}.", caption=caption)

@@ -92,7 +92,7 @@ def show_label_curves(
     )
 
 
-def paired(
+def paired_by_label(
     recorded: pd.DataFrame, strategy: str, baseline: str, labels: int, metric: str = "ndcg@10"
 ):
     """`compare_seeds` of a strategy and a baseline at the same number of labels, over the users and
@@ -128,7 +128,7 @@ def paired_table(
     rows, p = [], []
     for base, labels, name in itertools.product(bases, counts, strategies):
         run = ((recorded["strategy"] == name) & (recorded["labels"] == labels)).any()
-        c = paired(recorded, name, base, labels) if run else None
+        c = paired_by_label(recorded, name, base, labels) if run else None
         if c is not None:
             rows.append((name, base, int(labels), c.difference, *c.ci, c.pairs))
             p.append(c.p)

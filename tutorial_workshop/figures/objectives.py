@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from tutorial_workshop.page.output import say, show
 from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
 
 LETTERS = "ABCDEFGHIJKL"  # the twelve items of the masking playground
@@ -228,6 +229,61 @@ def reliability(belief: Mapping[str, tuple[np.ndarray, np.ndarray]]):
     label_axes(ax, "believed probability", "true probability")
     ax.legend(frameon=False, loc="upper left")
     return fig
+
+
+def show_reliability(belief: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    """Show `reliability` with its numbers in words."""
+    told = "; ".join(
+        f"{name}: " + ", ".join(f"{a:.2f} true {b:.2f}" for a, b in reliability_bins(*sides))
+        for name, sides in belief.items()
+    )
+    show(
+        reliability(belief),
+        alt="True over believed probability of the ten items of every list, in groups of equal"
+        f" size. Believed, true: {told}.",
+        caption="On the diagonal a model is calibrated; below it, it believes too much. Each"
+        " marker: an eighth of the recommended items.",
+    )
+
+
+def show_learning_panels(
+    histories: Mapping[str, Sequence], lines: Mapping[str, float], caption: str
+) -> None:
+    """Show `learning_panels` with the last point of every curve in words."""
+    ends = "; ".join(
+        f"{name}: epoch {rows[-1][0]}, {rows[-1][1]:.0f} s, {rows[-1][2]:.3f}"
+        for name, rows in histories.items()
+    )
+    constant = ", ".join(f"{name} {value:.3f}" for name, value in lines.items()) or "none"
+    show(
+        learning_panels(histories, lines),
+        alt=f"Validation NDCG@10 over epochs and over seconds. Last points: {ends}. Lines:"
+        f" {constant}.",
+        caption=caption,
+    )
+
+
+def show_share_of_ceiling(shares) -> None:
+    """Show `share_of_ceiling`, and what the largest world adds to the smallest.
+
+    Args:
+        shares: frame, users x model, with "causal", "causal + chain", "EASE" and "chain".
+    """
+    names = ["causal + chain", "causal", "EASE", "chain"]
+    told = "; ".join(f"{name}: {shares[name].round(2).tolist()}" for name in names)
+    show(
+        share_of_ceiling(shares.index.tolist(), {n: shares[n].round(3).tolist() for n in names}),
+        alt=f"Share of the ceiling's NDCG@10 over the number of users: {told}.",
+        caption="The Transformer's share grows with the data; the chain adds what the Transformer"
+        " learns slowly: single steps.",
+    )
+    first, last = (shares.loc[users] for users in (shares.index.min(), shares.index.max()))
+    say(
+        f"At {first.name:,} users the causal model reaches {first['causal']:.0%} of the ceiling, at"
+        f" {last.name:,} users {last['causal']:.0%}; with the chain {first['causal + chain']:.0%}"
+        f" and {last['causal + chain']:.0%}.",
+        f"EASE, which ignores order, goes from {first['EASE']:.0%} to {last['EASE']:.0%}.",
+    )
 
 
 def share_of_ceiling(users: Sequence[int], shares: Mapping[str, Sequence[float]]):

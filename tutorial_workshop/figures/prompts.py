@@ -1,5 +1,5 @@
-"""Figures of notebook 05: scores against true losses, searches over calls, a cheap measure against
-the full one.
+"""Notebook 05: figures of words and of cheap measures - scores against true losses, a surrogate against
+the full metric.
 """
 
 from __future__ import annotations
@@ -9,98 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
-
-
-def over_seeds(values: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, low, high): 95 % t interval over seeds; no interval for one seed."""
-    from scipy.stats import t
-
-    values = np.asarray(values, dtype=float)
-    half = (
-        t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-        if len(values) > 1
-        else 0.0
-    )
-    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
-
-
-def search_traces(recorded: pd.DataFrame, words: str = "all") -> dict[str, list[pd.Series]]:
-    """method -> for each seed the validation loss over calls; recorded:
-    ``data/results/automatic-prompts.csv``.
-    """
-    some = recorded[
-        (recorded["part"] == "traces")
-        & (recorded["metric"] == "validation loss")
-        & (recorded["words"] == words)
-    ]
-    return {
-        method: [one.set_index("calls")["value"] for _, one in rows.groupby("seed")]
-        for method, rows in some.groupby("setting", sort=True)
-    }
-
-
-def calls_to_reach(trace: pd.Series, loss: float) -> float:
-    """Calls after which a search is at or below a loss; infinity if it never is."""
-    there = trace.index[trace.to_numpy() <= loss]
-    return float(there[0]) if len(there) else float("inf")
-
-
-def loss_after(trace: pd.Series, calls: float) -> float:
-    """The loss in force at the end of the round in which so many calls were used up."""
-    return float(trace[trace.index >= calls].iloc[0])
-
-
-def mean_trace(traces: Sequence[pd.Series], calls: Sequence[float]) -> np.ndarray:
-    """[len(calls), 3]: mean, low and high over seeds of the loss in force after so many calls; NaN
-    before all have begun.
-    """
-    rows = [
-        [
-            trace[trace.index <= c].iloc[-1] if (trace.index <= c).any() else np.nan
-            for trace in traces
-        ]
-        for c in calls
-    ]
-    return np.array([over_seeds(row) for row in rows])
-
-
-def trace_curves(
-    traces: Mapping[str, Sequence[pd.Series]], live: Mapping[str, pd.Series], bare: float
-):
-    """Validation loss over calls: bands over seeds, live runs as thin lines with markers, the loss
-    without words as a level.
-    """
-    import matplotlib.pyplot as plt
-
-    fig, panels = plt.subplots(1, 2, figsize=(8.4, 3.6), layout="constrained")
-    for place, (name, seeds) in enumerate(traces.items()):
-        colour, style = list(OKABE_ITO.values())[place], LINE_STYLES[place]
-        calls = np.linspace(0, min(trace.index.max() for trace in seeds), 60)
-        mean, low, high = mean_trace(seeds, calls).T
-        panels[0].plot(calls, mean, color=colour, linestyle=style, label=name)
-        panels[0].fill_between(calls, low, high, color=colour, alpha=0.18, linewidth=0)
-        one = live[name]
-        panels[1].step(
-            one.index,
-            one.to_numpy(),
-            where="post",
-            color=colour,
-            linestyle=style,
-            marker=MARKERS[place],
-            markersize=4,
-        )
-    panels[0].axhline(bare, color="#555555", linestyle=":", linewidth=1.2, label="no words")
-    label_axes(
-        panels[0],
-        "calls",
-        "validation loss",
-        y_unit="nats a token",
-        title="recorded, mean and 95 % over seeds",
-    )
-    label_axes(panels[1], "calls", "", title="yours")
-    fig.legend(loc="outside lower center", ncols=3, frameon=False)
-    return fig
+from tutorial_workshop.page.output import show, table
+from tutorial_workshop.page.plots import MARKERS, OKABE_ITO, label_axes
 
 
 class ScorePlot:
@@ -244,3 +154,40 @@ def measure_scatter(table: pd.DataFrame, cheap: Sequence[str], full: str):
         label_axes(ax, name, full if ax is np.atleast_1d(panels)[0] else "")
     fig.legend(loc="outside lower center", ncols=3, frameon=False)
     return fig
+
+
+def show_measure_scatter(
+    by_prompt: pd.DataFrame, agreement: Mapping[str, Mapping[str, tuple]], users: int
+) -> None:
+    """Show `measure_scatter` of "loss" and "short answers" with their correlations in words.
+
+    Args:
+        by_prompt: one row per prompt, columns loss, short answers, ndcg@10, kind.
+        agreement: kind of prompt -> measure -> `order_agreement`.
+        users: behind each mean.
+    """
+    told = "; ".join(
+        f"{kind}: " + ", ".join(f"{measure} {rho:.2f}" for measure, (rho, *_) in some.items())
+        for kind, some in agreement.items()
+    )
+    show(
+        measure_scatter(by_prompt, ["loss", "short answers"], "ndcg@10"),
+        alt=f"NDCG@10 of {len(by_prompt)} prompts against two surrogates. Spearman of minus the"
+        f" surrogate with NDCG@10: {told}.",
+        caption=f"{len(by_prompt)} prompts, {users} validation users; short answers: 1 − NDCG@5.",
+    )
+
+
+def agreement_table(
+    agreement: Mapping[str, Mapping[str, tuple]], cost: Mapping[str, float]
+) -> None:
+    """Show how far each cheap measure orders prompts as NDCG@10 does, and its share of the cost."""
+    rows = [
+        (kind, measure, *values, cost[measure] / cost["ndcg@10"])
+        for kind, some in agreement.items()
+        for measure, values in some.items()
+    ]
+    names = ["prompts", "surrogate", "Spearman with NDCG@10", "95 % low", "95 % high"]
+    frame = pd.DataFrame(rows, columns=[*names, "share of its time"]).set_index("prompts")
+    caption = "Does a better surrogate mean a better NDCG@10? 1: the same order; users resampled"
+    table(frame, caption=caption, digits=2)

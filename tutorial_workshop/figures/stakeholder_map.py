@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import pandas as pd
 
+from tutorial_workshop.page.output import show
+
 LARGEST = 16  # severity 4 x likelihood 4
 
 
-def stakeholder_map(risks: pd.DataFrame):
+def draw_stakeholder_map(risks: pd.DataFrame):
     """A grid of stakeholders and harm classes; size and number of a dot tell the risk. risks: of
     `audit.register.stakeholders`.
     """
@@ -39,3 +41,17 @@ def stakeholder_map(risks: pd.DataFrame):
     ax.set_xlabel("harm class")
     ax.set_ylabel("stakeholder")
     return fig
+
+
+def show_stakeholder_map(risks: pd.DataFrame) -> None:
+    """Show the map, every risk in words."""
+    told = "; ".join(
+        f"{who}: {', '.join(f'{harm} {risk}' for harm, risk in row.items() if risk)}"
+        for who, row in risks.iterrows()
+    )
+    show(
+        draw_stakeholder_map(risks),
+        alt=f"Stakeholders by harm class; the number is the highest risk. {told}.",
+        caption="Risk = severity times likelihood, 1 to 16. H1 user quality, H2 exposure, H3"
+        " privacy, H4 truth, H5 manipulation, H6 long run.",
+    )

@@ -4,7 +4,7 @@ verdict that follows.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isnan
 
@@ -50,6 +50,32 @@ class VerdictView:
 
     findings: Mapping[str, Mapping[str, Mapping[str, Finding]]]
     levels: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def of_reports(cls, reports: Mapping[str, object], measures: Sequence[str]) -> VerdictView:
+        """The declared contrasts of several systems' reports; a system that was asked for too few
+        users may lack one.
+        """
+        findings, levels = {}, {}
+        found = {name: {f.metric: f for f in report.findings} for name, report in reports.items()}
+        family = next(iter(reports.values())).family
+        contrasts = [name.split(": ", 1)[1] for name in family if name.startswith(measures[0])]
+        for measure in measures:
+            findings[measure] = {
+                contrast: {
+                    name: some[f"{measure}: {contrast}"]
+                    for name, some in found.items()
+                    if f"{measure}: {contrast}" in some
+                }
+                for contrast in contrasts
+            }
+            levels[measure] = {
+                name: report.descriptives.set_index("measure")["value"][
+                    f"{measure}, mean over users"
+                ]
+                for name, report in reports.items()
+            }
+        return cls(findings, levels)
 
     @property
     def measures(self) -> list[str]:

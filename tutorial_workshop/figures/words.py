@@ -1,0 +1,37 @@
+"""Results in words: a difference with its interval, and the table at the end of every notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from tutorial_workshop.page.output import table
+
+
+def difference_in_words(comparison, digits: int = 3) -> str:
+    """A `Comparison` with its interval, as part of a sentence.
+
+    >>> from types import SimpleNamespace
+    >>> difference_in_words(SimpleNamespace(difference=0.02, ci=(-0.01, 0.05)), digits=2)
+    '+0.02, 95 % interval -0.01 to +0.05'
+    """
+    low, high = comparison.ci
+    value = f"{comparison.difference:+.{digits}f}"
+    return f"{value}, 95 % interval {low:+.{digits}f} to {high:+.{digits}f}"
+
+
+def recap_table(
+    rows: Sequence[tuple], *, caption: str, last: str = "seeds", digits: int = 4
+) -> None:
+    """Show the recap: one row per quantity, its value and its 95 % interval.
+
+    Args:
+        rows: (quantity, value, low, high), with or without the number of ``last``.
+        caption: the data, and what the intervals are over.
+        last: what the fifth column counts.
+        digits: decimals.
+    """
+    import pandas as pd
+
+    columns = ["quantity", "value", "95 % low", "95 % high", last][: len(rows[0])]
+    frame = pd.DataFrame(rows, columns=columns).set_index("quantity")
+    table(frame, caption=caption, digits=digits)
