@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_audit_core import N_ITEMS, Fixed, town
+from audit_town import N_ITEMS, Fixed, town
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.core.declaration import declare

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from test_audit_core import N_ITEMS, N_USERS, Fixed, finding, town
+from audit_town import N_ITEMS, N_USERS, Fixed, finding, town
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.core.evidence import collect

@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from test_audit_core import N_ITEMS, Fixed, finding, town
+from audit_town import N_ITEMS, Fixed, finding, town
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.core.evidence import UserMetric, collect

@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from audit_town import N_ITEMS, Fixed, town
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_audit_core import N_ITEMS, Fixed, town
 
 from tutorial_lib.audit import LoggedLists, audit
 from tutorial_lib.audit.core.finding import INCONCLUSIVE, MATERIAL, VERDICTS, make_finding
@@ -284,7 +284,7 @@ MAKERS = {
 }
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(
     odd_data(),
     st.sampled_from(list(MAKERS)),

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
-from test_audit_core import N_ITEMS, Fixed, town
+from audit_town import N_ITEMS, Fixed, town
 
 from tutorial_lib.audit import audit
 from tutorial_lib.data import random_hold_out
