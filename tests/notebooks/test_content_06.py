@@ -13,7 +13,8 @@ from test_content_00_01 import cells
 
 from tutorial_lib.strategies import CELLS, STRATEGIES
 from tutorial_workshop.experiments import BASELINES, load_results
-from tutorial_workshop.figures.grid import at_labels, select, summary
+from tutorial_workshop.figures.grid import at_labels, grid_means, select
+from tutorial_workshop.figures.paired_tests import order_in_words
 from tutorial_workshop.page.questions import FOLDER, load_questions
 
 NAME = "06_prompt_vs_finetune"
@@ -118,19 +119,15 @@ def test_the_widget_can_be_moved_everywhere(grid):
     """Every budget and strategy that the controls offer has a point, or a sentence that says why
     not.
     """
-    means = summary(grid)
+    means = grid_means(grid)
     assert len({*means["labels"]} - {0}) >= 2
     assert {"soft-prompt", "full"} <= set(at_labels(means, 64)["strategy"])
 
 
 def order_of(gains, verdicts):
-    """The notebook's own sentence about these gains and verdicts."""
-    (cell,) = [c.source for c in cells(NAME) if "def order_of(" in c.source]
-    space: dict = {}
-    exec(cell.split("\n\n\nsay(")[0], space)
-    return space["order_of"](
-        pd.DataFrame({"labels": range(len(gains)), "gain": gains, "verdict": verdicts})
-    )
+    """The sentence about these gains and verdicts."""
+    rows = {"labels": range(len(gains)), "gain": gains, "verdict": verdicts}
+    return order_in_words(pd.DataFrame(rows))
 
 
 def test_an_order_is_read_from_verdicts_not_from_signs():
@@ -149,16 +146,17 @@ def test_counting_beats_the_head_on_movielens():
     something else.
     """
     rows = select(load_results(), "ml-100k", "minilm", "like")
-    level = summary(rows, "auc").set_index(["strategy", "labels"])["mean"]
+    level = grid_means(rows, "auc").set_index(["strategy", "labels"])["mean"]
     counts = level["head"].index
     assert len(counts) >= 5 and all(level["popularity", n] > level["head", n] for n in counts)
-    assert 'contrasts(real_rows[task], [("head", "popularity")]' in TEXT
+    assert 'family_tests(real_rows[task], [("head", "popularity")]' in TEXT
 
 
 def test_every_declared_test_was_run_or_is_named(grid):
     """25 declared and 24 run, in silence, is a choice that nobody sees."""
     assert (
-        TEXT.count("not_run(FAMILY_1, first)") == 1 and TEXT.count("not_run(FAMILY_2, second)") == 1
+        TEXT.count("say_which_were_run(FAMILY_1, COUNTS, first)") == 1
+        and TEXT.count("say_which_were_run(FAMILY_2, COUNTS, second)") == 1
     )
 
 
@@ -166,7 +164,7 @@ def test_few_seeds_have_no_interval(grid):
     """A t interval of two seeds reached from -.138 to .252, and one of a single seed from .067 to
     .067.
     """
-    means = summary(grid)
+    means = grid_means(grid)
     few = means[means["seeds"] < 3]
     assert len(few) and (few["low"] == few["mean"]).all() and (few["high"] == few["mean"]).all()
     from tutorial_workshop.figures.costs import describe_cost
