@@ -449,6 +449,33 @@ def test_two_notebooks_at_a_time(here, notebooks, tmp_path):
     assert refused.returncode == 2 and "take --jobs" in refused.stderr
 
 
+def test_as_many_at_a_time_as_cores_and_memory_allow(monkeypatch):
+    """Three notebooks of 1.5 GB in 4 GB of memory would swap, and so would a fourth on two cores."""
+    from types import SimpleNamespace
+
+    from tutorial_workshop.cli import run
+
+    monkeypatch.setattr(run, "total_memory_gb", lambda: 8.0)
+    free = {"available": 4e9}
+    monkeypatch.setattr(run.psutil, "virtual_memory", lambda: SimpleNamespace(**free))
+    monkeypatch.setattr(run, "cores", lambda: 8)
+    assert [run._jobs(None, notebooks) for notebooks in (1, 9)] == [1, 2]
+    free["available"] = 0.5e9
+    assert run._jobs(None, 9) == 1 and run._jobs(4, 9) == 4
+    free["available"] = 64e9
+    monkeypatch.setattr(run, "cores", lambda: 2)
+    assert run._jobs(None, 9) == 2
+
+
+def test_the_longest_notebooks_begin(tmp_path):
+    """A long one that begins last runs alone at the end. Those without a record come last."""
+    from tutorial_workshop.cli.run import _longest_first
+
+    names = ["00_start_here", "mine", "03_pretrain_finetune", "02_objectives_am_mlm"]
+    named = {name: tmp_path / f"{name}.ipynb" for name in names}
+    assert _longest_first(named) == [names[2], names[3], names[0], names[1]]
+
+
 def test_a_reader_that_goes_away_does_not_stop_the_run(here, notebooks):
     command = (
         f"{sys.executable} -m tutorial_lib run 00 00_quick --out out --notebooks-folder {notebooks}"
