@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,11 @@ def render(template: Path, **values: object) -> str:
         values: name in the template -> value.
     """
     return _environment(template.parent).get_template(template.name).render(values)
+
+
+def pairs_table(caption: str, rows: Iterable[tuple[str, object]]) -> str:
+    """A table of names and what they are, for a notebook."""
+    return render(SHARED / "pairs.html.j2", caption=caption, rows=rows)
 
 
 def escape_markdown(text: object) -> str:

@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,6 +20,7 @@ from tutorial_lib.data.checks import (
     checked_interactions,
 )
 from tutorial_lib.errors import InputError, check_seed, is_whole
+from tutorial_lib.templating import pairs_table
 
 if TYPE_CHECKING:
     from tutorial_lib.data.world_truth import Truth
@@ -65,12 +65,7 @@ class DatasetCard:
         return "\n".join([f"{self.title} ({self.name})", *lines])
 
     def _repr_html_(self) -> str:
-        left = 'style="text-align: left; vertical-align: top"'
-        rows = "".join(
-            f'<tr><th {left} scope="row">{escape(key)}</th><td {left}>{escape(value)}</td></tr>'
-            for key, value in self._rows()
-        )
-        return f"<table><caption>{escape(self.title)} ({escape(self.name)})</caption>{rows}</table>"
+        return pairs_table(f"{self.title} ({self.name})", self._rows())
 
 
 @dataclass(frozen=True)

@@ -13,12 +13,13 @@ Coverage is recorded in ``data/results/interval-coverage.csv``.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from html import escape
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
+
+from tutorial_lib.templating import pairs_table
 
 LEVEL = 0.05
 SKEWED = 0.1  # skewness of a mean from which t misses on one side in more than 3.5 % of samples
@@ -118,12 +119,7 @@ class Comparison:
         return "\n".join([f"{self.metric}: a - b", *lines])
 
     def _repr_html_(self) -> str:
-        left = "style='text-align: left'"
-        rows = "".join(
-            f"<tr><th {left} scope='row'>{escape(name)}</th><td {left}>{escape(text)}</td></tr>"
-            for name, text in self._rows().items()
-        )
-        return f"<table><caption>{escape(self.metric)}: a - b</caption>{rows}</table>"
+        return pairs_table(f"{self.metric}: a - b", self._rows().items())
 
 
 def p_text(p: float) -> str:
