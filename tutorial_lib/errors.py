@@ -9,7 +9,7 @@ from typing import Any, TypeGuard
 
 
 class InputError(ValueError):
-    """Bad input, told in one line: what was wrong, what was expected, how to mend it.
+    """Bad input, described in one line: what was wrong, what was expected, how to mend it.
 
     The command line prints the line and exits with status 2; in a notebook it is an ordinary
     ``ValueError``.

@@ -1,4 +1,4 @@
-"""How a planted world comes about: its catalogue, its people, and what they choose, step by step.
+"""How a planted world is drawn: its catalogue, its people, and what they choose, step by step.
 
 Memory is linear in items + interactions: links are sparse, and choices are drawn from one
 cumulative distribution per taste type, redrawn where the item was seen already, so that there is

@@ -24,7 +24,7 @@ def read_zipped(path: Path, member: str) -> bytes:
     """The bytes of one member of a zip, at most `MOST_BYTES`.
 
     Raises:
-        InputError: it is missing or stands there twice, is locked by a password, is packed by
+        InputError: it is missing or there twice, is locked by a password, is packed by
             another method than deflate, damaged, or larger than `MOST_BYTES`, whatever the zip
             says.
     """

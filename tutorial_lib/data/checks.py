@@ -108,7 +108,7 @@ def checked_codes(where: str, column: pd.Series, size: int) -> np.ndarray:
 def _ratings(where: str, column: pd.Series) -> np.ndarray:
     """The column as float64, NaN where there is no rating."""
     expected = f"a finite number, or NaN where there is none; {RATINGS.format(column.name)}"
-    values = _numbers(where, column, expected).astype(np.float64, copy=False)
+    values = _numbers(where, column, expected)
     _refuse(where, column, np.isinf(values), "is not finite", expected)
     return values
 
@@ -131,13 +131,13 @@ def _seconds(where: str, column: pd.Series, user: np.ndarray) -> np.ndarray:
     else:
         exact = _numbers(where, column, mend)
         _refuse(where, column, ~np.isfinite(exact), "is not finite", mend)
-        if exact.dtype.kind == "f" and column.dtype.itemsize < 8:
+        if types.is_float_dtype(column.dtype) and column.dtype.itemsize < 8:
             narrow = "64 bits: float32 holds today's seconds only to the minute"
             _refuse(where, column, exact >= EXACT, "is rounded", narrow)
-        seconds = np.floor(exact) if exact.dtype.kind == "f" else exact
+        seconds = np.floor(exact)
         fraction = exact - seconds
-    since = f"a time from 1970 on (0..{LATEST:,} seconds); where times are relative, subtract the "
-    _refuse(where, column, seconds < 0, "is negative", since + "least")
+    early = f"a time from 1970 on, 0..{LATEST:,} seconds; subtract the least from relative times"
+    _refuse(where, column, seconds < 0, "is negative", early)
     large = f"at most {LATEST:,}; are these milli-, micro- or nanoseconds? divide to get seconds"
     _refuse(where, column, seconds >= LATEST, "is too large for seconds", large)
     if fraction.any() and not _same_order(exact, seconds, user):
@@ -155,25 +155,22 @@ def _same_order(exact: np.ndarray, seconds: np.ndarray, user: np.ndarray) -> boo
 
 
 def _numbers(where: str, column: pd.Series, expected: str) -> np.ndarray:
-    """The column as an int64, uint64 or float64 array (missing: NaN); only numbers are taken."""
+    """The column as float64, NaN where a value is missing; only numbers are taken.
+
+    Codes and seconds are far below 2^53, up to which float64 holds every whole number.
+    """
     if not len(column):
-        return np.empty(0, dtype=np.int64)
+        return np.empty(0)
     if column.dtype == object:
         missing = column.isna().to_numpy(dtype=bool)
         real = np.array([is_number(value) for value in column])
         _refuse(where, column, ~(real | missing), "is no number", expected)
-        try:
-            column = column.astype(np.float64 if missing.any() else np.int64)
-        except (ValueError, TypeError, OverflowError):
-            column = column.map(_as_float).astype(np.float64)
-        return column.to_numpy()
+        return np.array([_as_float(value) for value in column])
     plain = types.is_numeric_dtype(column.dtype) and not types.is_bool_dtype(column.dtype)
     if not plain or types.is_complex_dtype(column.dtype):
         everywhere = np.ones(len(column), dtype=bool)
         _refuse(where, column, everywhere, f"is {column.dtype}, no number", expected)
-    if column.isna().any() or types.is_float_dtype(column.dtype):
-        return column.to_numpy(dtype=np.float64, na_value=np.nan)
-    return column.to_numpy(dtype=np.uint64 if column.max() > 2**63 - 1 else np.int64)
+    return column.to_numpy(dtype=np.float64, na_value=np.nan)
 
 
 def _as_float(value) -> float:
@@ -192,7 +189,7 @@ def _numbered(frame: pd.DataFrame) -> bool:
 
 
 def _refuse(where: str, column: pd.Series, bad, why: str, expected: str) -> None:
-    """InputError that names the first row of ``bad`` (one bool a row); nothing if there is none."""
+    """InputError that names the first row of ``bad`` (one bool per row); nothing if there is none."""
     bad = np.asarray(bad)
     if bad.any():
         row = int(np.argmax(bad))

@@ -35,7 +35,7 @@ def flatten(histories: Histories, what: str = "history") -> tuple[np.ndarray, np
 
     Raises:
         InputError: a row is not a sequence of whole numbers (a text, a mask, missing values or
-            fractions), or a dictionary or a table stands in place of the rows.
+            fractions), or the rows come as a dictionary or a table.
     """
     if isinstance(histories, (str, bytes, Mapping)) or hasattr(histories, "columns"):
         raise _no_rows(what, histories)

@@ -20,7 +20,7 @@ def take_lock(path: Path, make: bool = True) -> io.IOBase | None:
 
     Returns:
         The open file, or None while another process holds it. Where the file system has no locks,
-        nobody can be told dead: the file with ``make``, an error without.
+        a dead holder looks like a living one: the file with ``make``, an error without.
 
     Raises:
         OSError: the file cannot be opened or locked.

@@ -158,3 +158,10 @@ def assemble(
         notes=(f"planted: {options}",),
     )
     return Dataset(name=f"world-{domain}", card=card, truth=truth, **tables)
+
+
+def __getattr__(name: str) -> Any:
+    """Names that moved out of this module; to be removed after release 0.2."""
+    if name == "make_world":
+        raise ImportError("make_world has moved: import tutorial_recipes.worlds instead")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
