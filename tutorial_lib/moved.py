@@ -18,10 +18,23 @@ _MOVED = {
     "tutorial_lib.checkpoints": "tutorial_lib.training.checkpoints",
     "tutorial_lib.batching": "tutorial_lib.objectives.batch",
     "tutorial_lib.training.batching": "tutorial_lib.objectives.batch",
+    "tutorial_lib.models.beams": "tutorial_lib.models.generation",
+    "tutorial_lib.models.writing": "tutorial_lib.models.generation",
+    "tutorial_lib.models.instructed": "tutorial_lib.models.instruction_following",
+    "tutorial_lib.models.next_number": "tutorial_lib.models.baselines",
+    "tutorial_lib.models.loaded": "tutorial_lib.models.model_checks",
+    "tutorial_lib.language.item_ids": "tutorial_lib.language.id_schemes",
+    "tutorial_lib.language.instructions": "tutorial_lib.language.instruct",
+    "tutorial_lib.strategies.liking": "tutorial_lib.strategies.like_prediction",
     "tutorial_lib.models.pretraining": "tutorial_recipes.pretraining",
     "tutorial_lib.language.corpus": "tutorial_recipes.corpus",
     "tutorial_lib.audit.glassbox": "tutorial_workshop.proof.glassbox",
     "tutorial_lib.audit.validation": "tutorial_workshop.proof.validation",
+    "tutorial_lib.audit.auditing": "tutorial_lib.audit",
+    "tutorial_lib.audit.categories": "tutorial_lib.audit.core.lists",
+    "tutorial_lib.audit.harmful": "tutorial_lib.audit.core.margins",
+    "tutorial_lib.audit.levels": "tutorial_lib.audit.inference.statistics",
+    "tutorial_lib.audit.sizes": "tutorial_lib.audit.core.groups",
 }
 _AUDIT = Path(__file__).with_name("audit")
 

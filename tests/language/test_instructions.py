@@ -111,11 +111,12 @@ def test_the_grid_is_complete_and_what_is_held_out_is_new_only_as_a_whole():
             assert any(all(combination[part] == other[part] for part in pair) for other in seen), (
                 combination
             )
+    # each part is tested
     assert {part for combination in HELD_OUT for part in combination} == {
         *PREFERENCES,
         *INTENTIONS,
         *FORMS,
-    }  # each part is tested
+    }
 
 
 def test_every_part_has_wordings_to_learn_from_and_one_apart():
@@ -125,9 +126,10 @@ def test_every_part_has_wordings_to_learn_from_and_one_apart():
     for table, names in zip(TABLES, (PREFERENCES, INTENTIONS, FORMS)):
         assert {*table, "none"} == {*names, "none"}
     for row in rows:
+        # all wordings tell the same
         assert len({frozenset(re.findall(r"\{(?!noun|plural)\w+\}", text)) for text in row}) == 1, (
             row
-        )  # all wordings tell the same
+        )
 
 
 def test_a_source_says_its_combination_and_none_that_is_held_out(world, pairs, asked):
@@ -174,9 +176,8 @@ def test_options_stand_in_the_source_and_the_answer_to_a_matching_does_not(world
 
 def test_a_pointwise_question_is_about_the_target_or_a_stranger(world, pairs):
     titles = verbaliser(world).titles
-    asked = instructions(
-        world, *pairs, combinations=[("explicit", "specific", "pointwise")]
-    )  # no history is written out
+    # no history is written out
+    asked = instructions(world, *pairs, combinations=[("explicit", "specific", "pointwise")])
     for one, history, target in zip(asked, *pairs):
         [item] = [item for item, title in enumerate(titles) if title in one.source]
         assert (
@@ -215,9 +216,10 @@ def test_without_an_intention_the_source_does_not_depend_on_the_target(world, pa
         return out
 
     assert blanked("none", targets) == blanked("none", others)
+    # what an intention tells
     assert (
         sum(a != b for a, b in zip(blanked("specific", targets), blanked("specific", others))) > 200
-    )  # what an intention tells
+    )
 
 
 def test_intention_and_preference_are_true(world):
@@ -230,9 +232,8 @@ def test_intention_and_preference_are_true(world):
         for one in instructions(world, [history] * 60, [target] * 60, combinations=combinations)
     ]
     hints = {f"something {moods[7]}.", *(f"something with {kind} in it." for kind in kinds[7])}
-    assert {
-        hint for hint in hints for source in sources if hint in source
-    } == hints  # each attribute is drawn
+    # each attribute is drawn
+    assert {hint for hint in hints for source in sources if hint in source} == hints
     counts = [kind for item in history for kind in kinds[item]], [moods[item] for item in history]
     kind, mood = re.search(r"(\w+) and (\w+) movies", sources[0]).groups()
     assert counts[0].count(kind) == max(map(counts[0].count, counts[0])) and counts[1].count(

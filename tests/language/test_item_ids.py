@@ -70,9 +70,8 @@ def test_every_item_has_one_id_of_its_own(scheme, seed):
         and ids.texts == again.texts
         and ids.scheme == scheme
     )
-    words = ids.verbaliser(
-        noun="game", plural="games", limit=2
-    )  # refuses titles with a separator in them
+    # refuses titles with a separator in them
+    words = ids.verbaliser(noun="game", plural="games", limit=2)
     assert (words.noun, words.plural, words.history([3, 1, 2])) == (
         "game",
         "games",
@@ -97,9 +96,8 @@ def test_only_the_leak_prone_scheme_looks_at_what_is_held_out(scheme):
     dataset = random_dataset(3, n_users=30, n_items=120, length=9, distinct_times=True)
     events, rng = dataset.interactions.copy(), np.random.default_rng(0)
     rows = dataset.sorted_rows().reshape(30, 9)[:, -2:].ravel()
-    events.loc[rows, "item"] = rng.permutation(
-        events.loc[rows, "item"].to_numpy()
-    )  # other held-out items at the same times
+    # other held-out items at the same times
+    events.loc[rows, "item"] = rng.permutation(events.loc[rows, "item"].to_numpy())
     split, other = leave_last_out(dataset), leave_last_out(replace(dataset, interactions=events))
     assert all(map(np.array_equal, split.train, other.train)) and not all(
         map(np.array_equal, split.test_target, other.test_target)
@@ -147,9 +145,8 @@ def worlds_apart(groups=4, size=40, users=50, length=14):
     """
     rng, rows = np.random.default_rng(0), []
     for user in range(groups * users):
-        items = (
-            rng.permutation(size)[:length] * groups + user % groups
-        )  # group of an item: its code modulo `groups`
+        # group of an item: its code modulo `groups`
+        items = rng.permutation(size)[:length] * groups + user % groups
         rows += [(user, item, step) for step, item in enumerate(items)]
     n = groups * size
     return leave_last_out(
@@ -196,9 +193,8 @@ def test_collaborative_leaves_hold_one_theme_in_a_world():
     leaf = np.array([hash(path[:-1]) for path in paths])
     pair = np.triu(np.ones((600, 600), dtype=bool), 1)
     alike = theme[:, None] == theme
-    assert (
-        alike[pair & (leaf[:, None] == leaf)].mean() > 12 * alike[pair].mean()
-    )  # 0.84 and 0.06; 0.68 if the eigenvectors are not rotated
+    # 0.84 and 0.06; 0.68 if the eigenvectors are not rotated
+    assert alike[pair & (leaf[:, None] == leaf)].mean() > 12 * alike[pair].mean()
 
 
 def test_no_cluster_is_a_badly_linked_item(sparse_split):
@@ -246,13 +242,8 @@ def test_next_number_counts_on_from_the_largest():
     stands below, nearest first.
     """
     model = NextNumber().fit(by_hand())
-    assert model.recommend([[1, 5, 4]], k=5)[0].tolist() == [
-        3,
-        2,
-        0,
-        6,
-        7,
-    ]  # leak-prone without being asked
+    # leak-prone without being asked
+    assert model.recommend([[1, 5, 4]], k=5)[0].tolist() == [3, 2, 0, 6, 7]
     number = model.ids.numbers
     order = np.argsort(-model.score([[5, 1], [], [7]]), axis=1)
     assert number[order].tolist() == [
@@ -270,14 +261,12 @@ def test_next_number_obeys_the_contract_of_a_recommender():
         NextNumber().recommend([[0]])
     fitted = NextNumber("random").fit(split, seed=4, progress=False)
     assert isinstance(fitted, Recommender) and isinstance(fitted.ids, ItemIds)
-    assert np.array_equal(
-        fitted.ids.numbers, item_ids(split, "random", seed=4).numbers
-    )  # the seed arrives
+    # the seed arrives
+    assert np.array_equal(fitted.ids.numbers, item_ids(split, "random", seed=4).numbers)
     histories = [*split.test_history[:5], np.empty(0, dtype=np.int64)]
     scores = fitted.score(histories)
-    assert scores.shape == (6, 30) and all(
-        len(set(row)) == 30 for row in scores.tolist()
-    )  # no ties
+    # no ties
+    assert scores.shape == (6, 30) and all(len(set(row)) == 30 for row in scores.tolist())
     assert np.array_equal(fitted.score(histories[2:3]), scores[2:3])
     with pytest.raises(
         InputError, match="history 1 holds item 99, unknown to this catalogue of 30 items"
@@ -296,14 +285,10 @@ def test_the_rule_finds_the_answers_under_leak_prone_ids_only(sparse_split):
     leak = frames["leak-prone"]
     for scheme in HONEST:
         assert leak["ndcg@10"].mean() > 20 * frames[scheme]["ndcg@10"].mean(), scheme
-        assert frames[scheme]["hit@10"].mean() < 0.02, (
-            scheme
-        )  # a chance of 10 in 3,000, and room for luck
-    for model in (
-        Popularity(),
-        TransitionKNN(),
-        Random(),
-    ):  # a rule that has learnt nothing is far ahead of all that have
+        # a chance of 10 in 3,000, and room for luck
+        assert frames[scheme]["hit@10"].mean() < 0.02, scheme
+    # a rule that has learnt nothing is far ahead of all that have
+    for model in (Popularity(), TransitionKNN(), Random()):
         assert (
             compare(leak, evaluate(model.fit(sparse_split), sparse_split, k=10), "ndcg@10").ci[0]
             > 0.3
@@ -361,9 +346,8 @@ def test_public_item_ids_of_amazon_games_leak():
     assert min(ndcg["leak-prone"], ndcg["as-given"]) > 8 * max(
         ndcg["training-first"], ndcg["random"]
     )
-    early = (
-        frames["leak-prone"].index < len(split.users) / 10
-    )  # who comes first in the file is walked first, and meets most items first
+    # who comes first in the file is walked first, and meets most items first
+    early = frames["leak-prone"].index < len(split.users) / 10
     assert (
         frames["leak-prone"]["hit@10"][early].mean()
         > 0.1

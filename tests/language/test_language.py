@@ -28,15 +28,8 @@ from tutorial_lib.language.prompts import FAMILIES, GAPS, Template, as_words, te
 from tutorial_lib.language.verbalise import NOUNS, Verbaliser, verbaliser
 
 DOCUMENTS = 5000
-ABOUT_PEOPLE = {
-    "sequential",
-    "like",
-    "rating",
-    "direct",
-    "profile",
-    "explanation",
-    "summary",
-}  # families that tell what somebody did
+# families that tell what somebody did
+ABOUT_PEOPLE = {"sequential", "like", "rating", "direct", "profile", "explanation", "summary"}
 
 
 def one_line(error) -> str:
@@ -107,9 +100,8 @@ def test_a_dataset_of_anything_else_has_items():
         data.users,
         data.card,
     )
-    assert (
-        verbaliser(named).noun == "movie" and verbaliser(named).titles[0] == "One, two"
-    )  # the separator is taken out of titles
+    # the separator is taken out of titles
+    assert verbaliser(named).noun == "movie" and verbaliser(named).titles[0] == "One, two"
     assert verbaliser(named, separator=" | ").history([0, 1]) == "One; two | B"
 
 
@@ -257,10 +249,11 @@ def test_seen_and_held_out_templates_are_apart(family):
     assert len(set(sources)) == len(sources)
     assert {one.target for one in (*seen, *held_out)} == {seen[0].target}
     for one in (*seen, *held_out):
+        # asked with the same facts
         assert one.gaps <= set(GAPS) and seen[0].gaps - {"plural", "noun"} == one.gaps - {
             "plural",
             "noun",
-        }  # asked with the same facts
+        }
 
 
 def test_no_question_gives_its_answer_away():
@@ -514,13 +507,13 @@ def test_special_tokens_have_their_places():
         tokenizer.mask_token_id,
     ) == (0, 1, 2, 3)
     assert (tokenizer.cls_token_id, tokenizer.sep_token_id) == (1, 2)
-    assert (
-        tokenizer("a<mask>b</s>", add_special_tokens=False)["input_ids"].count(3) == 1
-    )  # written literally, it is the token
+    # written literally, it is the token
+    assert tokenizer("a<mask>b</s>", add_special_tokens=False)["input_ids"].count(3) == 1
+    # none is added unasked
     assert (
         tokenizer("some words")["input_ids"]
         == tokenizer("some words", add_special_tokens=False)["input_ids"]
-    )  # none is added unasked
+    )
     for text in ("< pad>", "<pad", "pad", "<PAD>", "&lt;s&gt;", "<extra_id_16>", "<s >"):
         assert min(tokenizer(text)["input_ids"]) >= len(SPECIAL), text
 
@@ -528,9 +521,8 @@ def test_special_tokens_have_their_places():
 def test_the_size_of_the_vocabulary_is_that_asked_for():
     assert len(tiny_lms.tokenizer()) == 600
     few = train_tokenizer(["ab ab ab"], size=600)
-    assert (
-        len(SPECIAL) + 256 <= len(few) < 300 and few.decode(few("ab ¿?")["input_ids"]) == "ab ¿?"
-    )  # there is no more to merge
+    # there is no more to merge
+    assert len(SPECIAL) + 256 <= len(few) < 300 and few.decode(few("ab ¿?")["input_ids"]) == "ab ¿?"
 
 
 def test_merges_are_learned_from_the_text():

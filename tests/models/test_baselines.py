@@ -80,9 +80,8 @@ def test_transition_knn_by_hand():
     model = TransitionKNN(
         last=2, decay=0.5, window=1, reverse=0.0, source_power=0.0, target_power=0.0
     ).fit(leave_last_out(ds))
-    assert np.allclose(
-        model.score([[0, 1]])[0], [0, 0.5, 1 + 0.5, 0, 0], atol=1e-6
-    )  # newest: 1 -> 2; then item 0 at half weight
+    # newest: 1 -> 2; then item 0 at half weight
+    assert np.allclose(model.score([[0, 1]])[0], [0, 0.5, 1 + 0.5, 0, 0], atol=1e-6)
     assert np.allclose(model.score([[1, 0]])[0], [0, 1, 1 + 0.5, 0, 0], atol=1e-6)  # order matters
     backward = TransitionKNN(
         last=1, window=1, reverse=0.25, source_power=0.0, target_power=0.0
@@ -160,9 +159,8 @@ def test_transition_knn_decays_with_distance_and_divides_by_popularity():
     split = leave_last_out(ds)
     plain = {"last": 1, "window": 2, "reverse": 0.0}
     model = TransitionKNN(**plain, window_decay=0.25, source_power=0.0, target_power=0.0).fit(split)
-    assert np.allclose(
-        model.score([[0]])[0], [0, 1, 0.25 + 1, 0, 0], atol=1e-6
-    )  # 2 stands two steps after 0 once, and one step once
+    # 2 stands two steps after 0 once, and one step once
+    assert np.allclose(model.score([[0]])[0], [0, 1, 0.25 + 1, 0, 0], atol=1e-6)
     model = TransitionKNN(**plain, window_decay=1.0, source_power=1.0, target_power=0.0).fit(split)
     assert np.allclose(model.score([[0]])[0], [0, 1 / 2, 2 / 2, 0, 0], atol=1e-6)
     model = TransitionKNN(**plain, window_decay=1.0, source_power=0.0, target_power=0.5).fit(split)

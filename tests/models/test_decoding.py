@@ -106,9 +106,8 @@ def test_likelihood_is_the_chain_rule_by_hand(name):
         assert exact(
             [table(name)[row, c] for c in chosen], [by_hand(lm, prompt, titles[c]) for c in chosen]
         )
-    assert (
-        np.ptp(table(name), axis=0).min() > 20 * EXACT * np.abs(table(name)).min()
-    )  # a prompt forgotten would be seen
+    # a prompt forgotten would be seen
+    assert np.ptp(table(name), axis=0).min() > 20 * EXACT * np.abs(table(name)).min()
 
 
 @writing
@@ -528,9 +527,8 @@ def test_longest_is_kept_to():
     )
     single = {lm.tokenizer.decode([token]).strip() for token in range(len(lm.tokenizer))}
     assert set(beam.texts) <= single
-    assert (
-        len(beam_search(lm, tiny_lms.prompts()[0], titles, beams=40, longest=1).items) == 3
-    )  # titles of one token
+    # titles of one token
+    assert len(beam_search(lm, tiny_lms.prompts()[0], titles, beams=40, longest=1).items) == 3
 
 
 def reciting(titles, steps: int = 60):

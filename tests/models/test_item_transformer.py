@@ -178,9 +178,8 @@ def test_a_query_does_not_depend_on_its_neighbours(objective):
     assert torch.allclose(asked(histories, columns=4), together, atol=1e-5)
     for row, history in enumerate(histories):
         assert torch.allclose(asked([history])[0], together[row], atol=1e-5)
-    assert (together[:, None] - together[None]).abs().amax(dim=2).fill_diagonal_(
-        1.0
-    ).min() > 1e-3  # each history another state
+    # each history another state
+    assert (together[:, None] - together[None]).abs().amax(dim=2).fill_diagonal_(1.0).min() > 1e-3
 
 
 @pytest.mark.parametrize(
@@ -311,13 +310,11 @@ def test_dropout_drops_its_share_and_keeps_the_mean(p, seed):
     assert float(out.detach().mean()) == pytest.approx(1.0, abs=5 * sd / (1 - p))
     assert out[~dropped].detach().std() < 1e-6  # all that stay are scaled alike
     neighbours = (dropped[1:] & dropped[:-1]).float().mean()
-    assert float(neighbours) == pytest.approx(
-        p * p, abs=p / 200 + 10 * sd
-    )  # one number says nothing about the next
+    # one number says nothing about the next
+    assert float(neighbours) == pytest.approx(p * p, abs=p / 200 + 10 * sd)
     (gradient,) = torch.autograd.grad(out.sum(), x)
-    assert torch.equal(
-        gradient, out.detach()
-    )  # x is 1: what was dropped learns nothing, the rest is scaled
+    # x is 1: what was dropped learns nothing, the rest is scaled
+    assert torch.equal(gradient, out.detach())
 
 
 def test_dropout_is_new_each_time_and_follows_from_the_seed():

@@ -136,9 +136,8 @@ def test_require_names_what_to_take_instead(name, kinds, said):
     with pytest.raises(InputError) as error:
         tiny_lms.lm(name).require(*kinds, what="a trie")
     assert said in str(error.value) and len(str(error.value).splitlines()) == 1
-    tiny_lms.lm(name).require(
-        *kinds, tiny_lms.KINDS[name], what="a trie"
-    )  # and what fits is let through
+    # and what fits is let through
+    tiny_lms.lm(name).require(*kinds, tiny_lms.KINDS[name], what="a trie")
 
 
 def test_require_names_an_encoder():
@@ -177,9 +176,8 @@ def test_a_long_prompt_keeps_its_newest_tokens_and_leaves_room(name, room):
     found = lm.prompt_ids(text, room)
     kept = found[len(lm.start_ids) :]
     assert found[: len(lm.start_ids)] == lm.start_ids and kept == tokens(text)[-len(kept) :]
-    assert (
-        len(found) + room + 1 == lm.longest < len(tokens(text))
-    )  # one more for the token that closes a text
+    # one more for the token that closes a text
+    assert len(found) + room + 1 == lm.longest < len(tokens(text))
 
 
 def test_vectors_in_front_take_the_place_of_the_start_token():

@@ -253,9 +253,8 @@ def test_code_that_comes_with_a_model_is_never_run(model_type, where, tmp_path, 
         refused(folder, "needs code of its own|no model that transformers can read")
     else:
         try:
-            assert (
-                load_language_model(str(folder)).kind == "causal"
-            )  # transformers' own class, not the folder's
+            # transformers' own class, not the folder's
+            assert load_language_model(str(folder)).kind == "causal"
         except InputError as error:
             assert "needs code of its own" in str(error)
     assert not (tmp_path / "ran").exists()

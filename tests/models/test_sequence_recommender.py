@@ -151,9 +151,8 @@ def test_of_a_long_history_the_newest_items_are_read(name, models):
     model, long = models[name], list(range(25))
     assert np.allclose(model.score([long]), model.score([long[-LENGTH:]]), atol=1e-6)
     assert not np.allclose(model.score([long]), model.score([long[-LENGTH + 1 :]]), atol=1e-6)
-    assert not np.allclose(
-        model.score([long]), model.score([long[:-2] + long[:-3:-1]]), atol=1e-6
-    )  # their order counts
+    # their order counts
+    assert not np.allclose(model.score([long]), model.score([long[:-2] + long[:-3:-1]]), atol=1e-6)
 
 
 def test_scoring_changes_nothing(model, split):
@@ -188,9 +187,8 @@ def test_validation_chooses_the_weights(split):
 
     model = small(epochs=5, learning_rate=0.05).fit(split, progress=False)
     told = [epoch.ndcg for epoch in model.history]
-    assert (
-        len(set(told)) > 1 and max(told) > told[-1]
-    )  # or this test would not tell the best from the last
+    # or this test would not tell the best from the last
+    assert len(set(told)) > 1 and max(told) > told[-1]
     assert evaluate(model, split, k=10, on="valid")["ndcg@10"].mean() == pytest.approx(
         max(told), abs=1e-12
     )
@@ -203,9 +201,8 @@ def test_a_split_without_validation_is_trained_for_all_epochs(split):
         (2, None),
         (3, None),
     ]
-    assert (
-        model.history[0].predictions > small().fit(split, progress=False).history[0].predictions
-    )  # the targets have joined
+    # the targets have joined
+    assert model.history[0].predictions > small().fit(split, progress=False).history[0].predictions
 
 
 def test_scores_start_from_popularity(split):

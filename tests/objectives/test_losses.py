@@ -43,11 +43,8 @@ def value(loss, odds, label, context=None, seed=0):
 @pytest.mark.parametrize(
     "exclude_seen, context, expected",
     [
-        (
-            False,
-            [2, PAD],
-            8 / 2,
-        ),  # odds 1 + 2 + 5 against 2; special tokens never count, whatever they score
+        # odds 1 + 2 + 5 against 2; special tokens never count, whatever they score
+        (False, [2, PAD], 8 / 2),
         (True, [PAD, PAD], 8 / 2),
         (True, [2, PAD], 3 / 2),
         (True, [2, 0], 2 / 2),
@@ -82,9 +79,8 @@ def explicit_softmax(hidden, items, bias, labels, n_items, contexts):
     )
 
 
-@pytest.mark.parametrize(
-    "at_once, blocks", [(1, 7), (30, 4), (10**6, 1)]
-)  # blocks of 1, 2 and all 7 predictions
+# blocks of 1, 2 and all 7 predictions
+@pytest.mark.parametrize("at_once, blocks", [(1, 7), (30, 4), (10**6, 1)])
 @pytest.mark.parametrize("exclude_seen", [False, True])
 def test_softmax_gradient_is_that_of_the_formula(monkeypatch, at_once, blocks, exclude_seen):
     """Loss and all three gradients are written by hand, in blocks: each must be what autograd finds
@@ -192,9 +188,8 @@ def test_negatives_are_uniform_over_all_items_but_the_label(label):
     odds[label] = math.exp(12.0)
     n = 40_000
     expected = sum(math.log1p(odd) for item, odd in enumerate(odds) if item != label) / 5
-    assert value(BinaryCrossEntropy(n), odds, label) / n == pytest.approx(
-        expected, abs=0.02
-    )  # 5 sd: 0.017
+    # 5 sd: 0.017
+    assert value(BinaryCrossEntropy(n), odds, label) / n == pytest.approx(expected, abs=0.02)
 
 
 def test_each_prediction_draws_its_own_negatives():

@@ -359,9 +359,8 @@ def test_every_sequence_has_a_target_and_the_share_is_that_asked_for(objective):
         objective.ratio * (1 - getattr(objective, "last", 0.0))
         + getattr(objective, "last", 0.0) / 40
     )
-    assert float(targets[2:].float().mean()) / 40 == pytest.approx(
-        expected, abs=0.03
-    )  # 8,000 positions; `last` differs by row
+    # 8,000 positions; `last` differs by row
+    assert float(targets[2:].float().mean()) / 40 == pytest.approx(expected, abs=0.03)
 
 
 def test_the_mean_size_of_a_block_is_that_asked_for():
@@ -381,9 +380,8 @@ def test_masked_with_bert_replacement():
     )
     shown = batch.tokens[batch.rows, batch.steps]
     masked, same = (shown == 1001).float().mean(), (shown == batch.labels).float().mean()
-    assert masked == pytest.approx(0.8, abs=0.025) and same == pytest.approx(
-        0.1, abs=0.02
-    )  # 5 sd of 5,000 draws
+    # 5 sd of 5,000 draws
+    assert masked == pytest.approx(0.8, abs=0.025) and same == pytest.approx(0.1, abs=0.02)
     assert (shown[(shown != 1001) & (shown != batch.labels)] < 1000).all()
     back = batch.tokens.clone()
     back[batch.rows, batch.steps] = batch.labels
@@ -659,9 +657,8 @@ def test_shares_hold_every_prediction_once(objective, parts):
 
     shares = [whole.share(part, parts) for part in range(parts)]
     assert sorted(line for share in shares for line in told(share)) == sorted(told(whole))
-    assert all(
-        len(share.tokens) for share in shares
-    )  # a process without a sequence still runs the model
+    # a process without a sequence still runs the model
+    assert all(len(share.tokens) for share in shares)
     assert max(len(share.tokens) for share in shares) == -(-5 // parts)
 
 

@@ -238,9 +238,8 @@ def test_seq2seq_source_and_target_cover_the_text(rows, tokenizer):
     asked, bare = (
         np.array([ways[kind, way] for way in ("answer", "rest", "spans")]) for kind in (True, False)
     )
-    assert (
-        np.abs(asked / asked.sum() - [0.5, 0.35, 0.15]).max() < 0.07
-    )  # 1,000 rows: 4 standard errors
+    # 1,000 rows: 4 standard errors
+    assert np.abs(asked / asked.sum() - [0.5, 0.35, 0.15]).max() < 0.07
     assert bare[0] == 0 and abs(bare[2] / bare.sum() - 0.6) < 0.15
 
 
@@ -268,9 +267,8 @@ def test_batches_hold_every_document_once(name, documents, rows, tokenizer, monk
     lengths = [[len(source) + len(target) for source, target in batch] for batch in seen]
     padded = sum(len(batch) * max(batch) for batch in lengths)
     assert sum(map(sum, lengths)) > 0.9 * padded  # little is spent on padding
-    assert (
-        np.corrcoef(range(30), [max(batch) for batch in lengths[:30]])[0, 1] < 0.5
-    )  # and the order is no order of lengths
+    # and the order is no order of lengths
+    assert np.corrcoef(range(30), [max(batch) for batch in lengths[:30]])[0, 1] < 0.5
     assert 0.7 * 2048 < np.median([len(batch) * (max(batch) + 2) for batch in lengths]) <= 2048
     assert max(len(batch) * (max(batch) + 2) for batch in lengths) < 1.5 * 2048
 

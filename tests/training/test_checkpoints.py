@@ -51,9 +51,8 @@ def test_no_flipped_bit_changes_what_is_loaded(tmp_path):
         changed[place // 8] ^= 1 << (place % 8)
         path.write_bytes(changed)
         try:
-            assert (
-                checksum(Checkpoint(path, OF).load()) == wanted
-            )  # the bit stood in a gap that nobody reads
+            # the bit stood in a gap that nobody reads
+            assert checksum(Checkpoint(path, OF).load()) == wanted
         except InputError as error:
             assert "\n" not in str(error)
             told += 1
@@ -99,9 +98,8 @@ def test_checksum_sees_kind_shape_order_and_value():
         {"a": True},
     ]
     assert len({checksum(state) for state in [base, *others]}) == len(others) + 1
-    assert checksum({"a": torch.zeros(3, 2).T}) == checksum(
-        base
-    )  # how the bytes lie in memory does not matter
+    # how the bytes lie in memory does not matter
+    assert checksum({"a": torch.zeros(3, 2).T}) == checksum(base)
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):

@@ -166,14 +166,12 @@ def test_batches_differ_between_epochs_and_waste_little_on_padding():
         for seed in (1, 1, 2)
     )
     assert first == again and first != other
-    assert set(map(frozenset, first)) != set(
-        map(frozenset, other)
-    )  # other neighbours, not the same batches in another order
+    # other neighbours, not the same batches in another order
+    assert set(map(frozenset, first)) != set(map(frozenset, other))
     widths = [max(sizes[piece] for piece in group) for group in first]
     assert sum(len(group) * width for group, width in zip(first, widths)) < 1.15 * sizes.sum()
-    assert widths != sorted(widths) and widths != sorted(
-        widths, reverse=True
-    )  # long and short mixed over the epoch
+    # long and short mixed over the epoch
+    assert widths != sorted(widths) and widths != sorted(widths, reverse=True)
 
 
 def test_padded():
@@ -402,9 +400,8 @@ def validated(values, **changes):
 
 
 def test_training_stops_when_validation_stays_worse_and_keeps_the_best_weights():
-    model, history, seen = validated(
-        [0.1, 0.3, 0.3, 0.2], epochs=9, patience=2
-    )  # an equal value is no better one
+    # an equal value is no better one
+    model, history, seen = validated([0.1, 0.3, 0.3, 0.2], epochs=9, patience=2)
     assert [epoch.ndcg for epoch in history] == [0.1, 0.3, 0.3, 0.2]
     assert same(weights(model), seen[1]) and not same(seen[1], seen[2]) and not model.training
 

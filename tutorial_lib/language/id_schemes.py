@@ -87,7 +87,8 @@ def item_ids(split, scheme: str = "training-first", *, seed: int = 0) -> ItemIds
     """
     if scheme not in SCHEMES:
         raise unknown_name("scheme of item_ids", scheme, SCHEMES)
-    n_items, random = split.dataset.n_items, np.random.default_rng(seed)
+    n_items = split.dataset.n_items
+    random = np.random.default_rng(seed)
     if scheme == "collaborative":
         paths = _cluster_paths(split, random)
         numbers = _numbered(sorted(range(n_items), key=paths.__getitem__))

@@ -256,7 +256,8 @@ def _instruction(
         if name != "none":
             parts.append(wording(WORDINGS[part][name]))
     hinted, at = rng.random(2)
-    words, form = catalogue.words, combination[2]
+    words = catalogue.words
+    form = combination[2]
     history = [item for item in history if catalogue.same[item] != catalogue.same[target]]
     shown = catalogue.others([*history, target], SHOWN[form] - 1, rng)
     place = int(at * SHOWN[form])

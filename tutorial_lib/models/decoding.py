@@ -193,7 +193,8 @@ def _rows(trie: Trie, size: int) -> list[list[int]]:
     while stack:
         node = stack.pop()
         below = [child for child in reversed(trie.children(node).values()) if trie.children(child)]
-        path, above = [], node
+        path = []
+        above = node
         while above and above not in held:
             path.append(above)
             above = int(trie.parent[above])
@@ -205,7 +206,8 @@ def _rows(trie: Trie, size: int) -> list[list[int]]:
             held.update(path)
             if len(row) >= size:
                 rows.append(row)
-                row, held = [], set()
+                row = []
+                held = set()
         stack += below
     return rows + ([row] if row else [])
 

@@ -163,7 +163,8 @@ def _search(
 ) -> list[tuple[list[int], float]]:
     """(tokens, log-probability) of finished hypotheses, at least ``beams`` of them if there are."""
     first, cache, more = begin(lm, prompt, room=longest)  # as in `log_likelihood`
-    logits, cache = first[None], expanded(cache, 1)
+    logits = first[None]
+    cache = expanded(cache, 1)
     unfinished: list[tuple[list[int], float]] = [([], 0.0)]
     finished: list[tuple[list[int], float]] = []
     for step in range(longest + 1):

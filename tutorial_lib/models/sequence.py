@@ -176,7 +176,8 @@ def _refuse_too_large(n_items: int, width: int, layers: int, expansion: int) -> 
     import psutil
 
     numbers = (n_items + len(SPECIAL)) * width + layers * (4 + 2 * expansion) * width**2
-    needed, there = 16 * numbers, psutil.virtual_memory().total
+    needed = 16 * numbers
+    there = psutil.virtual_memory().total
     if needed > there:
         raise InputError(
             f"ItemTransformer(width={width}, layers={layers}, expansion={expansion}): training"
