@@ -180,6 +180,12 @@ def test_amazon_games(load):
     assert any("positions" in note for note in dataset.card.notes)
 
 
+def test_a_user_without_items_has_no_interactions(load):
+    lines = GAMES["Games-6k.test.inter"] + b"9\t\t\n"
+    dataset = load("amazon-games", {"Games-6k.test.inter": lines})
+    assert dataset.n_users == 3 and [len(s) for s in dataset.sequences()] == [3, 2, 0]
+
+
 def test_mind_small(load):
     dataset = load("mind-small")
     # U9's first impression is on the third line, at 23:59:59 on 12 November: three clicks before it

@@ -54,7 +54,7 @@ def _events(reader: TableReader, rows: pd.DataFrame, item_ids: pd.Series) -> pd.
     """
     tokens = (rows["history"] + " " + rows["last"]).str.split()
     sizes = tokens.map(len).to_numpy()
-    flat = tokens.explode()
+    flat = tokens[sizes > 0].explode()  # of an empty list, explode makes a missing value
     codes = pd.Index(item_ids.astype(str)).get_indexer(flat)
     unknown = flat[codes < 0]
     bad = {}
