@@ -88,8 +88,9 @@ def n_cells(evidence: Evidence, pair: tuple[str, str]) -> int:
 def _joint(evidence: Evidence, attributes: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
     """The cell of every user, [n] str, and whether both of its groups are known, [n] bool."""
     first, second = (evidence.labels(attribute) for attribute in attributes)
-    cell = np.array([cell_name(a, b) for a, b in zip(first, second, strict=True)])
-    return cell, (first != MISSING) & (second != MISSING)
+    codes, pairs = pd.factorize(pd.MultiIndex.from_arrays([first, second]))
+    names = np.array([cell_name(a, b) for a, b in pairs])
+    return names[codes], (first != MISSING) & (second != MISSING)
 
 
 def cells(evidence: Evidence, attributes: Sequence[str]) -> pd.DataFrame:
