@@ -154,7 +154,7 @@ def refused(done: subprocess.CompletedProcess, here: Path, *words: str) -> None:
         (["audit", "Random", "--margin", "exposure=0.0_1"], ["--margin", "above 0"]),
         (["train", "--dropout", "0.٢"], ["--dropout", "number from 0"]),
         (["fetch", "a" * 260], ["unknown dataset '" + "a" * 56 + "...: Known"]),
-        (["fetch", b"\xff"], ["argument 2", "no text"]),
+        (["fetch", b"\xff"], ["argument 2", "not text"]),
         (
             ["compare", "popularity", "ease", "--metric", "ndgc@10", "--dataset", "world-news"],
             ["unknown metric", "ndcg@10"],

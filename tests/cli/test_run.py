@@ -62,8 +62,12 @@ def test_a_run_under_nohup_outlives_its_terminal(here, notebooks):
     command = [sys.executable, "-m", "tutorial_lib", "run", "01_waits", "--out", "out"]
     run = subprocess.Popen(
         ["nohup", *command, "--notebooks-folder", str(notebooks)],
-        cwd=here, env=environment(here.parent), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        cwd=here,
+        env=environment(here.parent),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     waits(here)
     run.send_signal(signal.SIGHUP)
     time.sleep(1)
@@ -211,7 +215,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_one_beside_it_is_not(her
 
 @pytest.mark.parametrize("after", range(7))
 def test_a_kill_while_the_earlier_run_is_set_aside_loses_nothing(tmp_path, monkeypatch, after):
-    """Between any two renames, the folder is there, and the next run finds the earlier one whole."""
+    """Between any two renames, the folder is there, and the next run finds the earlier one."""
     from tutorial_workshop.cli import run_folder
 
     files = {name: name.encode() for name in ("00_quick.html", "00_quick.ipynb", *COMMON)}
@@ -450,7 +454,7 @@ def test_two_notebooks_at_a_time(here, notebooks, tmp_path):
 
 
 def test_as_many_at_a_time_as_cores_and_memory_allow(monkeypatch):
-    """Three notebooks of 1.5 GB in 4 GB of memory would swap, and so would a fourth on two cores."""
+    """Three notebooks of 1.5 GB in 4 GB of memory would swap; three on two cores would wait."""
     from types import SimpleNamespace
 
     from tutorial_workshop.cli import run

@@ -38,7 +38,7 @@ def losses(printed: str) -> list[float]:
 
 
 def test_train_saves_a_model_that_gives_the_printed_numbers(tmp_path, capsys):
-    """The folder must hold what was trained, and no checkpoint that a later run would go on from."""
+    """The folder must hold what was trained, and no checkpoint for a later run to go on from."""
     out = tmp_path / "model"
     assert main([*SMALL, "--epochs", "2", "--objective", "masked", "--out", str(out)]) == 0
     printed = capsys.readouterr().out

@@ -44,14 +44,9 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     """
 
     def parse(text: str) -> int:
-        digits = text.removeprefix("-")
-        # int() takes "1_000" and spaces, and str.isdigit() a superscript that int() does not take
-        if not (
-            digits.isascii()
-            and digits.isdecimal()
-            and len(digits) < 20
-            and low <= int(text) <= high
-        ):
+        # int() alone takes "1_000", spaces and digits of other scripts
+        digits = re.fullmatch("-?[0-9]{1,19}", text)
+        if not digits or not low <= int(text) <= high:
             raise argparse.ArgumentTypeError(
                 f"{shortened(text)!r} is not a whole number from {low:,} to {high:,}"
             )
@@ -114,21 +109,17 @@ def folder(text: str) -> Path:
             raise argparse.ArgumentTypeError(
                 f"the name {shortened(part)!r} has more than {_LONGEST_NAME} bytes"
             )
-    return (
-        Path(text).expanduser()
-        if text.startswith("~") and os.path.expanduser(text) != text
-        else Path(text)
-    )
+    return Path(os.path.expanduser(text))
 
 
 def check_text(arguments: Sequence[str]) -> None:
-    """InputError for an argument that is empty, has no value, or that is no text: with a NUL byte,
+    """InputError for an argument that is empty, has no value, or that is not text: with a NUL byte,
     or broken.
     """
     for place, argument in enumerate(arguments, 1):
         if "\0" in argument or any("\ud800" <= letter <= "\udfff" for letter in argument):
             raise InputError(
-                f"argument {place}, {shortened(ascii(argument))}, is no text: type it anew"
+                f"argument {place}, {shortened(ascii(argument))}, is not text: type it again"
             )
         if not argument.strip():  # it would count as not given
             before = shortened(arguments[place - 2]) if place > 1 else "tutorial"

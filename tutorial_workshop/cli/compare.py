@@ -80,14 +80,14 @@ def compare_models(
     label = {name: f"{name} (ceiling)" if name == "Oracle" else name for name in chosen}
     rows = [[label[first], mean_interval(frames[first], metric), "", "", "", ""]]
     for name in others:
-        found = adjusted.loc[name]
+        test = adjusted.loc[name]
         row = [
             label[name],
             mean_interval(frames[name], metric),
             _difference(tests[name]),
-            p_text(found["p"]),
-            p_text(found["p_holm"]),
-            f"{found['detectable']:.4f}",
+            p_text(test["p"]),
+            p_text(test["p_holm"]),
+            f"{test['detectable']:.4f}",
         ]
         rows.append(row)
     interval = f"{metric}, 95 % interval"
@@ -101,9 +101,9 @@ def compare_models(
     )
 
 
-def _difference(found: Comparison) -> str:
-    low, high = found.ci
+def _difference(test: Comparison) -> str:
+    low, high = test.ci
     interval = f"[{low:+.4f}, {high:+.4f}]"
     if low != low:  # nan is not itself
-        interval = f"no interval: {found.note}"
-    return f"{found.difference:+.4f} {interval}"
+        interval = f"no interval: {test.note}"
+    return f"{test.difference:+.4f} {interval}"

@@ -181,17 +181,17 @@ def kernel_environment(extra: dict[str, str], own: Path) -> dict[str, str]:
         own: folder for IPython's and matplotlib's files where the home folder cannot be written.
     """
     ensure_home()
-    found = THREADS | {**os.environ, **extra}
-    for name in filter(found.get, PLACES):
-        found[name] = os.path.abspath(os.path.expanduser(found[name]))
-    for name in filter(found.get, SEARCH_PATHS):
-        found[name] = os.pathsep.join(map(os.path.abspath, found[name].split(os.pathsep)))
+    variables = THREADS | {**os.environ, **extra}
+    for name in filter(variables.get, PLACES):
+        variables[name] = os.path.abspath(os.path.expanduser(variables[name]))
+    for name in filter(variables.get, SEARCH_PATHS):
+        variables[name] = os.pathsep.join(map(os.path.abspath, variables[name].split(os.pathsep)))
     with contextlib.suppress(RuntimeError, OSError, InputError):  # the same cache here and there
-        found.setdefault("TUTORIAL_CACHE", os.path.abspath(cache_folder()))
+        variables.setdefault("TUTORIAL_CACHE", os.path.abspath(cache_folder()))
     if not os.access(os.path.expanduser("~"), os.W_OK):
-        found.setdefault("IPYTHONDIR", str(own / "ipython"))
-        found.setdefault("MPLCONFIGDIR", str(own / "matplotlib"))
-    return found
+        variables.setdefault("IPYTHONDIR", str(own / "ipython"))
+        variables.setdefault("MPLCONFIGDIR", str(own / "matplotlib"))
+    return variables
 
 
 class _OwnKernel(AsyncKernelManager):

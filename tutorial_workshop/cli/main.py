@@ -42,23 +42,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             return 0
         status = args.action(args)
         if sys.stdout:
-            sys.stdout.flush()  # a full disk behind a redirection is told now
+            sys.stdout.flush()  # a full disk behind a redirection is reported now
         return status
     except SystemExit as end:  # --help and --version
         return int(end.code or 0)
     except InputError as error:
         return complain(str(error), 2)
     except KeyboardInterrupt as error:
-        told = str(error) or "interrupted: nothing half-written was left behind"
-        return complain(told, 128 + (stopped[0] if stopped else signal.SIGINT))
+        line = str(error) or "interrupted: nothing half-written was left behind"
+        return complain(line, 128 + (stopped[0] if stopped else signal.SIGINT))
     except BrokenPipeError:  # the reader, such as head, has seen enough
         forget_stdout()
         return 0
     except ModuleNotFoundError as error:
         package = (error.name or "").split(".")[0]
         package = INSTALLED_AS.get(package, package)
-        told = f"package {package} is missing: pip install {package}, or make lab in a clone"
-        return complain(told, 2)
+        line = f"package {package} is missing: pip install {package}, or make lab in a clone"
+        return complain(line, 2)
     except OSError as error:
         place = error.filename or ("standard output" if stdout_fails() else "")
         return complain(f"{error.strerror or error}: {place}".rstrip(": "), 2)
@@ -136,7 +136,7 @@ def _place(name: str) -> str:
 
     try:
         source = find(name)
-    except InputError as error:  # a damaged copy is told, and the table goes on
+    except InputError as error:  # a damaged copy is reported, and the table goes on
         return str(error)
     return str(source.path) if source else f"not here: tutorial fetch {name}"
 
@@ -150,7 +150,7 @@ def _fetch(args: Namespace) -> int:
         print(f"{args.name} ships with the kit")
     else:
         print(f"{args.name} is in {fetch(args.name)}")
-    print(load_dataset(args.name).card)  # read once, so that a damaged file is told now
+    print(load_dataset(args.name).card)  # read once, so that a damaged file is reported now
     return 0
 
 
@@ -188,7 +188,8 @@ def _fits(width: int, layers: int) -> None:
     """
     from tutorial_workshop.page.environment import total_memory_gb
 
-    needed, memory = 12 * width**2 * layers * 16 / 1e9, total_memory_gb()
+    needed = 12 * width**2 * layers * 16 / 1e9
+    memory = total_memory_gb()
     if memory is not None and needed > memory:
         raise InputError(
             f"--width {width} and {layers} layers need {needed:.0f} GB or more, and there are"

@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     if args.dataset and not args.dataset.startswith("world-"):
         from tutorial_lib.data import load_dataset
 
-        load_dataset(args.dataset)  # a missing file or a broken line is said now
+        load_dataset(args.dataset)  # a missing file or a broken line is reported now
     # what fails in the watcher of a kernel after its notebook has failed is in that one's line
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
     out = args.out or _default_folder(args, notebooks)

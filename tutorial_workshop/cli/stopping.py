@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from types import FrameType
 
 PATIENCE = 10  # seconds that tidying up may take before a second signal ends it
 
@@ -19,24 +20,22 @@ def stop_on_signals() -> list[int]:
         A list that then holds the number of the signal.
     """
     stopped: list[int] = []
+    since: list[float] = []
     wanted = [signal.SIGINT, signal.SIGTERM]
     if (
         hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) != signal.SIG_IGN
     ):  # else nohup
         wanted.append(signal.SIGHUP)
 
-    def stop(number: int, frame) -> None:
-        if (
-            stopped
-        ):  # a second Ctrl-C must not break off the tidying up that the first one began ...
-            if time.monotonic() - start[0] > PATIENCE:  # ... unless that hangs
-                os._exit(128 + number)
-            return
-        stopped.append(number)
-        start.append(time.monotonic())
-        raise KeyboardInterrupt
+    def stop(number: int, frame: FrameType | None) -> None:
+        if not stopped:
+            stopped.append(number)
+            since.append(time.monotonic())
+            raise KeyboardInterrupt
+        # a second one must not break off the tidying up that the first one began, unless it hangs
+        if time.monotonic() - since[0] > PATIENCE:
+            os._exit(128 + number)
 
-    start: list[float] = []
     if threading.current_thread() is threading.main_thread():
         for name in wanted:
             signal.signal(name, stop)

@@ -141,17 +141,17 @@ def _against_chance(now: _Hits) -> tuple[list[str], bool]:
     hits, _, expected, error = now
     if error == 0:
         return [], False
-    found = (
+    seen = (
         f"{hits:,} targets are in the lists, and lists drawn at random would hold {expected:,.0f}"
     )
     if hits < expected - ERRORS * error:
         why = "was the log made after the targets were consumed, so that they were no longer shown?"
-        return [f"log: {found}; {why}"], True
+        return [f"log: {seen}; {why}"], True
     at_random = hits < expected + 2 * error or hits < 1.2 * expected
     # a few users hit as little by chance, whatever they are shown
     if at_random and hits + 3 * np.sqrt(max(hits, 1)) < TWICE * expected:
         wrong = "are these the ids of this data set?"
-        return [f"log: quality is at random's level: {found}; {wrong}"], False
+        return [f"log: quality is at random's level: {seen}; {wrong}"], False
     return [], False
 
 
@@ -177,11 +177,11 @@ def _other_readings(dataset: Dataset, users: np.ndarray, log: _Log, ids: bool) -
         return _Log(lists, histories, [log.targets[row] for row in rows], log.n_items).hits()
 
     places = range(len(by_users))
-    found = {by: read(*by) for by in product(places, places)}
-    now = found.pop((0, 0))
+    readings = {by: read(*by) for by in product(places, places)}
+    now = readings.pop((0, 0))
     if not now.places:  # nothing but consumed items, which cannot be hits
         return []
-    for by, hits in sorted(found.items(), key=lambda pair: -pair[1].rate):
+    for by, hits in sorted(readings.items(), key=lambda pair: -pair[1].rate):
         enough = hits.hits >= FEWEST_HITS and hits.hits > hits.expected + ERRORS * hits.error
         if not enough or not hits.beats(now, BETTER):
             continue

@@ -37,7 +37,7 @@ def read_log(path: str | Path) -> pd.DataFrame:
     """Every column of a csv file (also .gz) as text; an empty field is "".
 
     Raises:
-        InputError: the file is no such table: damaged, not UTF-8, unequal rows, no header.
+        InputError: the file is not such a table: damaged, not UTF-8, unequal rows, no header.
     """
     path = Path(path)
     rows = csv.reader(StringIO(_text(path), newline=None), strict=True)
@@ -58,8 +58,8 @@ def _columns(rows: Any, header: list[str], path: Path) -> list[list[str]]:
     same: dict[str, str] = {}  # ids are repeated thousands of times: one text each is kept
     for row in rows:
         if row and len(row) != len(header):
-            found = f"{len(row)} fields under a header of {len(header)}"
-            raise InputError(f"{path}, line {rows.line_num}: {found}; {EXPECTED}")
+            fields = f"{len(row)} fields under a header of {len(header)}"
+            raise InputError(f"{path}, line {rows.line_num}: {fields}; {EXPECTED}")
         cells += [same.setdefault(text, text) for text in row]
     return [cells[place :: len(header)] for place in range(len(header))]
 
@@ -103,9 +103,9 @@ def columns_of(frame: pd.DataFrame) -> tuple[str, str]:
             raise InputError(f"logged lists: columns {' and '.join(same[:2])}; keep one of them")
     expected = USER_COLUMN[items[0]] if items else "items"
     if not items or not users:
-        found = ", ".join(map(repr, names[:8]))
+        present = ", ".join(map(repr, names[:8]))
         raise InputError(
-            f"logged lists lack the column {expected!r}: logged lists have the columns {found};"
+            f"logged lists lack the column {expected!r}: logged lists have the columns {present};"
             f" {EXPECTED}"
         )
     if users[0] != expected:

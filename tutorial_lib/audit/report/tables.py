@@ -196,7 +196,7 @@ def treatment_table(report: AuditReport) -> pd.DataFrame:
 
 
 def groups_table(report: AuditReport) -> pd.DataFrame:
-    """Every group; beside a suppressed one the others are told to the nearest ten."""
+    """Every group; beside a suppressed one, sizes are rounded to the nearest ten."""
     groups = report.groups
     hidden = (groups["status"] == "suppressed").groupby(groups["attribute"]).transform("any")
     sizes = [shown(n, rounded=near) for n, near in zip(groups["n"], hidden, strict=True)]
