@@ -310,7 +310,7 @@ def write() -> None:
         f"{__doc__.split('Protocol: ')[1].split('Every')[0]}{CALLS} {note}\n\n{markdown_table(ml)}"
     )
     write_section("sequence-ml-100k", "Item Transformers on MovieLens-100K", command, body)
-    ship_defaults()
+    write_defaults()
     body = (
         "Share: of the exact Bayes ceiling's NDCG@10 on the same users."
         f" {note}\n\n{markdown_table(worlds)}"
@@ -320,14 +320,9 @@ def write() -> None:
     )
 
 
-def ship_defaults() -> None:
-    """The section on calls without arguments, and data/results/sequence-defaults.csv."""
+def write_defaults() -> None:
+    """The section on calls without arguments."""
     rows = pd.DataFrame(json.loads((RUNS / "defaults.json").read_text())).dropna(axis=1)
-    content = rows.to_csv(index=False, float_format="%.6f").encode()
-    ship(
-        {"results/sequence-defaults.csv": content},
-        "python benchmarks/sequence_models.py defaults --write",
-    )
     table = rows[["call", "seed", "epochs", "hit@10", "ndcg@10", "seconds"]].round(
         {"hit@10": 4, "ndcg@10": 4, "seconds": 0}
     )
@@ -356,7 +351,7 @@ def main() -> None:
     elif given.part == "defaults":
         defaults(given.seeds or 1)
     if given.write:
-        ship_defaults() if given.part == "defaults" else write()
+        write_defaults() if given.part == "defaults" else write()
 
 
 if __name__ == "__main__":

@@ -137,8 +137,8 @@ def check_modules(paths: Iterable[Path]) -> list[str]:
     if len(found) <= MOST_MODULES_IN_ALL:
         return []
     return [
-        f"the notebooks import from {len(found)} modules, at most {MOST_MODULES_IN_ALL}; import from"
-        " packages, as in from tutorial_lib.models import EASE"
+        f"the notebooks import from {len(found)} modules, at most {MOST_MODULES_IN_ALL};"
+        " import from packages, as in from tutorial_lib.models import EASE"
     ]
 
 

@@ -9,10 +9,11 @@
 # > - *make* a first recommendation and *compare* it with what the user chose next (exercise 00-hit)
 # > - *use* hints, exercises and questions as they are meant (exercise 00-hit, question 2)
 # >
-# > **You need:** a little Python; no machine learning yet. **Time:** 8 minutes to follow, 15 with the exercise.
+# > **You need:** a little Python; no machine learning yet. **Time:** 8 minutes to follow, 15 with
+# > the exercise.
 # > **Hardware:** any laptop with 2 GB of memory. No GPU, and no network after the installation.
 # >
-# > A term that you do not know? It stands in the [glossary](../GLOSSARY.md).
+# > A term that you do not know? Look it up in the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke | quick | full: all the same in this notebook
@@ -22,8 +23,9 @@ SEED = 0  # any whole number from 0; picks the first user shown
 
 # %% [markdown]
 # ## 1. The map
-# Data flows one way through this kit. Each notebook is a walk along a part of the way. Everything that can recommend, from a
-# counter to a prompted language model, becomes a `Recommender`. So it is compared and audited by the same code.
+# Data flows one way through this kit. Each notebook is a walk along a part of the way. Everything
+# that can recommend, from a counter to a prompted language model, becomes a `Recommender`. So it is
+# compared and audited by the same code.
 
 # %%
 import time
@@ -44,9 +46,10 @@ drawing(
 
 # %% [markdown]
 # ## 2. Pick a data set
-# The first three are **planted worlds**: made by a program, with nothing taken from real people or works. They ship with the kit.
-# Because we planted them, we know the best prediction that any model can make. The others are real, and are fetched on first use.
-# To change the data set, change `DATASET` above and run all cells again.
+# The first three are **planted worlds**: made by a program, with nothing taken from real people or
+# works. They ship with the kit. Because we planted them, we know the best prediction that any model
+# can make. The others are real, and are fetched on first use. To change the data set, change
+# `DATASET` above and run all cells again.
 
 # %%
 from tutorial_lib.data import leave_last_out, list_datasets, load_dataset
@@ -61,8 +64,8 @@ if ds.truth is None:
 ds.card
 
 # %% [markdown]
-# The card says where the data come from, what you may do with them, how many there are, and what was changed while loading.
-# Read it before any number that was computed on the data.
+# The card says where the data come from, what you may do with them, how many there are, and what
+# was changed while loading. Read it before any number that was computed on the data.
 
 # %%
 from tutorial_workshop.page import attempt, explore, hint, quiz, whose
@@ -76,7 +79,8 @@ quiz("00_start_here", "card")
 # - `Popularity` recommends what most users took. It does not look at the history.
 # - `TransitionKNN` recommends what other users took close to the newest items of this history.
 #
-# **Guess first:** for one user picked at random, will the hidden item stand among the first five of either list?
+# **Guess first:** for one user picked at random, will the hidden item stand among the first five of
+# either list?
 
 # %%
 from tutorial_lib.models import Popularity, TransitionKNN
@@ -139,7 +143,8 @@ explore(
 )
 
 # %% [markdown]
-# **Guess first:** out of 100 users, for how many does each model place the hidden item among its first ten?
+# **Guess first:** out of 100 users, for how many does each model place the hidden item among its
+# first ten?
 
 # %%
 from tutorial_lib.evaluation import compare, evaluate, mean_interval
@@ -167,14 +172,15 @@ say(
 )
 
 # %% [markdown]
-# Both numbers are far from 1. Is that bad? You cannot tell without knowing the best possible value. In a planted world we know it:
-# notebook 01 draws that ceiling.
+# Both numbers are far from 1. Is that bad? You cannot tell without knowing the best possible value.
+# In a planted world we know it: notebook 01 draws that ceiling.
 
 # %% [markdown]
 # ## 4. How exercises work
-# Fill in the `...` of a function and run the cell with `attempt`. It tries your function on small cases and says what it found.
-# If the function is empty or wrong, the kit goes on with its own version, so you can always read on.
-# Below each exercise are three hints, then the solution, all folded.
+# Fill in the `...` of a function and run the cell with `attempt`. It tries your function on small
+# cases and says what it found. If the function is empty or wrong, the kit uses its own version
+# instead, so you can always continue. Below each exercise are three hints, then the solution, all
+# folded.
 #
 # **Exercise 00-hit.** Write the metric of the figure above for one user.
 
@@ -193,8 +199,9 @@ hit_at_k = attempt(hit_at_k, exercise="00-hit")
 hint("00-hit")
 
 # %% [markdown]
-# **Does it agree with the library?** Average the metric over 300 users, and compare with `evaluate`. If your function is not right yet,
-# the reference stands in for it, and the line below says so.
+# **Does it agree with the library?** Average the metric over 300 users, and compare with
+# `evaluate`. If your function is not right yet, the reference stands in for it, and the line below
+# says so.
 
 # %%
 model, rows = models["TransitionKNN"], tested[:300]
@@ -208,7 +215,8 @@ say(f"hit@10 over {len(rows)} users: {who} {by_hand:.4f}, the library {library:.
 
 # %% [markdown]
 # ## 5. How questions work
-# Choose an answer and press *Check*. Every answer has its own explanation: read those of the answers that you did not choose, too.
+# Choose an answer and press *Check*. Every answer has its own explanation: read those of the
+# answers that you did not choose, too.
 
 # %%
 quiz("00_start_here", "one-user")
@@ -246,9 +254,12 @@ golden("00.transition.hit@10", hits["TransitionKNN"].mean, trivial=hits["Popular
 
 # %% [markdown]
 # ## Pitfalls
-# - **Reading one user's list as a result.** You see a story, not a rate. Count over users, and give the interval.
-# - **Comparing without the popularity row.** A model that knows nothing about you is the first bar of every figure.
-# - **Forgetting the card.** A number without the data set, its version and what was left out cannot be repeated.
+# - **Reading one user's list as a result.** You see a story, not a rate. Count over users, and give
+#   the interval.
+# - **Comparing without the popularity row.** A model that knows nothing about you is the first bar
+#   of every figure.
+# - **Forgetting the card.** A number without the data set, its version and what was left out cannot
+#   be repeated.
 #
 # ## Stuck?
 # - A cell shows an error after you changed something: *Run > Restart kernel and run all cells*.
@@ -257,10 +268,12 @@ golden("00.transition.hit@10", hits["TransitionKNN"].mean, trivial=hits["Popular
 
 # %% [markdown] tags=["references"]
 # ## References
-# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling paradigm adaptations in recommender
-#   systems. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
-# - Zhang, Liu, Deldjoo, Zheng, Gulla 2024. Understanding language modeling paradigm adaptations in recommender systems (tutorial).
-#   [arXiv 2404.03788](https://arxiv.org/abs/2404.03788)
-# - Ludewig, Jannach 2018. Evaluation of session-based recommendation algorithms. [arXiv 1803.09587](https://arxiv.org/abs/1803.09587)
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling
+#   paradigm adaptations in recommender systems. TACL 11. [arXiv
+#   2302.03735](https://arxiv.org/abs/2302.03735)
+# - Zhang, Liu, Deldjoo, Zheng, Gulla 2024. Understanding language modeling paradigm adaptations in
+#   recommender systems (tutorial). [arXiv 2404.03788](https://arxiv.org/abs/2404.03788)
+# - Ludewig, Jannach 2018. Evaluation of session-based recommendation algorithms. [arXiv
+#   1803.09587](https://arxiv.org/abs/1803.09587)
 #
 # **What next:** [01 Recommendation as language](01_recommendation_as_language.ipynb).

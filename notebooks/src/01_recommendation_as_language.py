@@ -4,14 +4,19 @@
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
-# > - *write* a history as item tokens and as a sentence, and *say* what each cannot express (exercise 01-sentence, question 1)
-# > - *name* the five stages of a language-model recommender, and which of them each paradigm trains (question 2)
-# > - *build* a first-order transition model, and *compare* baselines with the best possible value (exercise 01-transitions)
+# > - *write* a history as item tokens and as a sentence, and *say* what each cannot express
+# >   (exercise 01-sentence, question 1)
+# > - *name* the five stages of a language-model recommender, and which of them each paradigm trains
+# >   (question 2)
+# > - *build* a first-order transition model, and *compare* baselines with the best possible value
+# >   (exercise 01-transitions)
 # > - *compute* NDCG by hand (exercise 01-ndcg, question 3)
 # > - *find* the fault in a sampled, tied or leaking evaluation (questions 4, 5 and 6)
 # >
-# > **You need:** notebook 00, and numpy arrays. **Time:** 35 minutes to follow, 60 with the exercises.
-# > **Hardware:** any laptop with 2 GB of memory. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
+# > **You need:** notebook 00, and numpy arrays. **Time:** 35 minutes to follow, 60 with the
+# > exercises.
+# > **Hardware:** any laptop with 2 GB of memory. No GPU. **Terms:** see the
+# > [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: 300 users, 2 seeds | quick: all users, 5 seeds | full: 20 seeds
@@ -21,8 +26,9 @@ SEED = 0  # any whole number from 0; draws sampled negatives, shuffles and the u
 
 # %% [markdown]
 # ## 1. Four types of data
-# Language-model recommenders are trained on four types of data (Liu et al. 2023): **sequential** (who took what, when),
-# **textual** (titles, descriptions, reviews), **graph** (facts about items) and **multi-modal** (pictures, sound).
+# Language-model recommenders are trained on four types of data (Liu et al. 2023): **sequential**
+# (who took what, when), **textual** (titles, descriptions, reviews), **graph** (facts about items)
+# and **multi-modal** (pictures, sound).
 #
 # **Guess first:** which of the four will you find in this data set?
 
@@ -67,13 +73,15 @@ say("**Multi-modal:** none here, no pictures and no sound. The survey finds such
 
 # %% [markdown]
 # ## 2. A history is a sentence
-# A language model predicts the next token of a text. A recommender predicts the next item of a history. So a history can be read
-# as a sentence, in two ways:
+# A language model predicts the next token of a text. A recommender predicts the next item of a
+# history. So a history can be read as a sentence, in two ways:
 #
-# - **item tokens**: each item is one word of its own, such as `<item_17>`. The vocabulary is the catalogue.
+# - **item tokens**: each item is one word of its own, such as `<item_17>`. The vocabulary is the
+#   catalogue.
 # - **titles**: each item is the words of its title. The vocabulary is that of the language.
 #
-# **Exercise 01-sentence.** Write a history as text: the newest titles, oldest first, with ` | ` between them.
+# **Exercise 01-sentence.** Write a history as text: the newest titles, oldest first, with ` | `
+# between them.
 
 
 # %%
@@ -106,7 +114,8 @@ say(
 )
 
 # %% [markdown]
-# **Guess first:** which vocabulary is larger, the items or the words of their titles? And which way makes the longer sentence?
+# **Guess first:** which vocabulary is larger, the items or the words of their titles? And which way
+# makes the longer sentence?
 
 # %%
 words = [re.findall(r"\w+", title.lower()) for title in titles]
@@ -132,7 +141,8 @@ say(
 say(f"The vocabulary holds {len(vocabulary) / ds.n_items:.1f} words per item.")
 
 # %% [markdown]
-# What can each way express? Two tests: an item that was not there during training, and two items with the same title.
+# What can each way express? Two tests: an item that was not there during training, and two items
+# with the same title.
 
 
 # %%
@@ -156,10 +166,12 @@ quiz("01_recommendation_as_language", "item-tokens")
 
 # %% [markdown]
 # ## 3. One architecture, three paradigms
-# Whatever the system is called, it has the same five stages. The paradigms differ in one thing: **which parameters move, and when**.
+# Whatever the system is called, it has the same five stages. The paradigms differ in one thing:
+# **which parameters move, and when**.
 #
 # - **Pre-train**: learn everything once from histories, then recommend.
-# - **Pre-train and fine-tune**: learn on much data, then move all, some or a few extra parameters for the task.
+# - **Pre-train and fine-tune**: learn on much data, then move all, some or a few extra parameters
+#   for the task.
 # - **Pre-train, prompt and predict**: keep the model, and change what it reads.
 
 # %%
@@ -176,8 +188,8 @@ quiz("01_recommendation_as_language", "what-moves")
 
 # %% [markdown]
 # ## 4. Baselines, and the ceiling
-# Before any neural network: how far does counting get you? The simplest model that uses **order** counts which item came right
-# after which. In the language of texts it is a bigram model.
+# Before any neural network: how far does counting get you? The simplest model that uses **order**
+# counts which item came right after which. In the language of texts it is a bigram model.
 #
 # **Exercise 01-transitions.** Count the transitions.
 
@@ -200,8 +212,9 @@ count_transitions = attempt(count_transitions, exercise="01-transitions")
 hint("01-transitions")
 
 # %% [markdown]
-# The library's `TransitionKNN` looks at more: up to ten recent items, and steps of up to twenty, weighted by distance. With all of
-# that switched off, it must hold exactly the counts of your function (or of the reference, while yours is not right yet).
+# The library's `TransitionKNN` looks at more: up to ten recent items, and steps of up to twenty,
+# weighted by distance. With all of that switched off, it must hold exactly the counts of your
+# function (or of the reference, while yours is not right yet).
 
 # %%
 from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, Random, TransitionKNN
@@ -217,11 +230,12 @@ say(
 )
 
 # %% [markdown]
-# **Guess first:** put these in order by NDCG@10, a metric between 0 and 1 that you will build in section 5. `Random` shuffles the
-# catalogue. `Popularity` knows no history. `chain` is your bigram model. `TransitionKNN` looks further back. `ItemKNN` and `EASE`
-# know which items share users, but nothing about order (EASE is a linear model of it: an item's score is a weighted sum over the
-# items of the history). In a planted world, `Oracle` is the exact probability of the next item given the history, so no model can
-# do better on average: it is the **ceiling**.
+# **Guess first:** put these in order by NDCG@10, a metric between 0 and 1 that you will build in
+# section 5. `Random` shuffles the catalogue. `Popularity` knows no history. `chain` is your bigram
+# model. `TransitionKNN` looks further back. `ItemKNN` and `EASE` know which items share users, but
+# nothing about order (EASE is a linear model of it: an item's score is a weighted sum over the
+# items of the history). In a planted world, `Oracle` is the exact probability of the next item
+# given the history, so no model can do better on average: it is the **ceiling**.
 
 # %%
 from tutorial_lib.evaluation import compare, evaluate, holm, mean_interval
@@ -251,10 +265,12 @@ bars(
 )
 
 # %% [markdown]
-# The intervals of two bars may overlap although one model is better for nearly every user. So compare **paired**: user by user.
+# The intervals of two bars may overlap although one model is better for nearly every user. So
+# compare **paired**: user by user.
 #
-# Several tests at once find a difference by luck more often than one. So their p-values are raised for the number of tests, here by
-# **Holm's** method. A difference counts as shown where the adjusted p is below one in twenty; the intervals are those of single tests.
+# Several tests at once find a difference by luck more often than one. So their p-values are raised
+# for the number of tests, here by **Holm's** method. A difference counts as shown where the
+# adjusted p is below one in twenty; the intervals are those of single tests.
 
 
 # %%
@@ -276,7 +292,8 @@ if "Oracle" in results:
 #
 # - **Reciprocal rank**: one over the rank of the first hit.
 # - **Recall@k**: the hits among the first k, divided by the number of liked items.
-# - **NDCG@k**: each hit earns $1 / \log_2(\text{rank} + 1)$. The sum is DCG. Divided by the DCG of the best possible list, it is NDCG.
+# - **NDCG@k**: each hit earns $1 / \log_2(\text{rank} + 1)$. The sum is DCG. Divided by the DCG of
+#   the best possible list, it is NDCG.
 #
 # **Guess first:** what are the three numbers for k = 5?
 
@@ -299,8 +316,9 @@ both["the same"] = np.isclose(both["by hand"], both["library"])
 table(both, caption="Three metrics of one list")
 
 # %% [markdown]
-# **Exercise 01-ndcg.** Now as a function, for any list. Three traps: the list may be shorter than k, more items may be liked than fit
-# into it, and an item may be recommended twice (it earns once, and its repeats still take up their places).
+# **Exercise 01-ndcg.** Now as a function, for any list. Three traps: the list may be shorter than
+# k, more items may be liked than fit into it, and an item may be recommended twice (it earns once,
+# and its repeats still take up their places).
 
 
 # %%
@@ -334,8 +352,8 @@ say(
 )
 
 # %% [markdown]
-# **Playground.** One item is liked. Move the hit down the list, and move the cut-off. Before you do: from rank 1 to rank 2, which
-# metric loses most? And from rank 9 to rank 10?
+# **Playground.** One item is liked. Move the hit down the list, and move the cut-off. Before you
+# do: from rank 1 to rank 2, which metric loses most? And from rank 9 to rank 10?
 
 # %%
 from tutorial_workshop.figures import describe_playground, metric_curves, metric_playground
@@ -363,12 +381,14 @@ quiz("01_recommendation_as_language", "which-metric")
 
 # %% [markdown]
 # ## 6. Full or sampled ranking: a rank flip
-# Ranking the whole catalogue was once expensive. So many papers rank the target among 100 **sampled** items only. That looks like
-# a cheaper version of the same number. It is not (Krichene & Rendle 2020).
+# Ranking the whole catalogue was once expensive. So many papers rank the target among 100
+# **sampled** items only. That looks like a cheaper version of the same number. It is not (Krichene
+# & Rendle 2020).
 #
-# To see why, we build a model in the style of large systems. A **short list** of 20 items is ranked with care, here by EASE and
-# TransitionKNN together. Everything else is left in order of popularity: nobody sees rank 500. We built it to make the effect
-# plain, and then look for the effect among the ready-made models.
+# To see why, we build a model in the style of large systems. A **short list** of 20 items is ranked
+# with care, here by EASE and TransitionKNN together. Everything else is left in order of
+# popularity: nobody sees rank 500. We built it to make the effect plain, and then look for the
+# effect among the ready-made models.
 
 # %%
 from scipy.stats import zscore
@@ -397,8 +417,8 @@ models["ShortList"] = ShortList().fit(split)
 results["ShortList"] = evaluate(models["ShortList"], split, k=(5, 10))
 
 # %% [markdown]
-# **Guess first:** the short list puts its best guesses on top and does not care about the rest. Will it look better or worse when
-# each target competes with only 100 random items?
+# **Guess first:** the short list puts its best guesses on top and does not care about the rest.
+# Will it look better or worse when each target competes with only 100 random items?
 
 # %%
 from tutorial_lib.evaluation import SampledMetricsWarning, evaluate_sampled
@@ -462,8 +482,9 @@ say(
 )
 
 # %% [markdown]
-# Why? Against 100 of N items, a place among the first ten means about a place among the first N / 10 of the whole catalogue. So the
-# sampled metric reads the ranking at another depth. Draw hit@k for **every** k, and the flip explains itself.
+# Why? Against 100 of N items, a place among the first ten means about a place among the first N /
+# 10 of the whole catalogue. So the sampled metric reads the ranking at another depth. Draw hit@k
+# for **every** k, and the flip explains itself.
 
 # %%
 from tutorial_workshop.figures import depth_curves
@@ -486,10 +507,11 @@ quiz("01_recommendation_as_language", "sampled")
 
 # %% [markdown]
 # ## 7. Trap: ties
-# **Equal scores.** A model that has learned nothing gives every item the same score. What is its hit@10? The answer depends on one
-# line of the metric: who wins a tie.
+# **Equal scores.** A model that has learned nothing gives every item the same score. What is its
+# hit@10? The answer depends on one line of the metric: who wins a tie.
 #
-# **Guess first:** give the number for a constant scorer, if ties are broken for the target, against it, by item number, or at random.
+# **Guess first:** give the number for a constant scorer, if ties are broken for the target, against
+# it, by item number, or at random.
 
 
 # %%
@@ -518,9 +540,10 @@ say(
 )
 
 # %% [markdown]
-# **Equal times.** The last item of a user is the target. But which one is last, if two carry the same second? Then the order of the
-# file decides, or a sort by item number that nobody thought about. In a planted world all times differ. So we first make its
-# clock coarse, until nearly half of the targets are tied, as they are in MovieLens-100K.
+# **Equal times.** The last item of a user is the target. But which one is last, if two carry the
+# same second? Then the order of the file decides, or a sort by item number that nobody thought
+# about. In a planted world all times differ. So we first make its clock coarse, until nearly half
+# of the targets are tied, as they are in MovieLens-100K.
 
 
 # %%
@@ -588,20 +611,22 @@ for name, intervals in tied.items():
 say(*lines)
 
 # %% [markdown]
-# In the worlds, item numbers mean nothing, so a sort by number is only one more shuffle. In MovieLens-100K they do mean something:
-# run this notebook with `DATASET = "ml-100k"` and look at the last two rows. A safe rule: keep the order of the file, or shuffle
-# with a seed and repeat. Never sort by item number.
+# In the worlds, item numbers mean nothing, so a sort by number is only one more shuffle. In
+# MovieLens-100K they do mean something: run this notebook with `DATASET = "ml-100k"` and look at
+# the last two rows. A safe rule: keep the order of the file, or shuffle with a seed and repeat.
+# Never sort by item number.
 
 # %%
 quiz("01_recommendation_as_language", "ties")
 
 # %% [markdown]
 # ## 8. Trap: leakage
-# Three ways to hold out: a **random** item of each user, the **last** item of each user, or everything after one **moment in time**.
-# In real use, a model knows nothing that happens after the moment of the recommendation.
+# Three ways to hold out: a **random** item of each user, the **last** item of each user, or
+# everything after one **moment in time**. In real use, a model knows nothing that happens after the
+# moment of the recommendation.
 #
-# **Guess first:** for how many test items does the training part hold later events of the same user? And what share of all training
-# events lies in the test item's future?
+# **Guess first:** for how many test items does the training part hold later events of the same
+# user? And what share of all training events lies in the test item's future?
 
 # %%
 log = ds.interactions.iloc[ds.sorted_rows()]  # by user, then by time
@@ -638,8 +663,8 @@ points(
 )
 
 # %% [markdown]
-# What does a model make of that? First, hit@10 when a random item is held out. Second, recommendations that were **impossible**:
-# items that nobody had met at the moment of the target.
+# What does a model make of that? First, hit@10 when a random item is held out. Second,
+# recommendations that were **impossible**: items that nobody had met at the moment of the target.
 
 
 # %%
@@ -716,7 +741,8 @@ quiz("01_recommendation_as_language", "leakage")
 
 # %% [markdown]
 # ## Recap
-# Computed from the cells above. If a row says something else than you guessed, go back to its section.
+# Computed from the cells above. If a row says something else than you guessed, go back to its
+# section.
 
 # %% tags=["recap"]
 chosen = ["Popularity", "chain", "TransitionKNN", best]
@@ -753,27 +779,37 @@ golden("01.last.future-share", leaks["last item"][0], trivial=leaks["moment in t
 
 # %% [markdown]
 # ## Pitfalls
-# - **No baseline row.** A counter that takes a blink to fit is the first thing a large model must beat.
-# - **A number without its protocol.** hit@10 may be full or sampled, with seen items or without, with any tie rule. Print it all.
-# - **Bars without intervals, and intervals that are not paired.** Compare user by user, and read the smallest difference you could see.
-# - **Many tests, no adjustment.** With twenty comparisons, expect one that looks real by luck. Adjust for their number (Holm).
-# - **"The last item."** Ask how ties in time were broken, and who else's future was in the training part.
-# - **A ceiling of 1.** People are not predictable. Where the ceiling is unknown, a low number does not mean a bad model.
+# - **No baseline row.** A counter that takes a blink to fit is the first thing a large model must
+#   beat.
+# - **A number without its protocol.** hit@10 may be full or sampled, with seen items or without,
+#   with any tie rule. Print it all.
+# - **Bars without intervals, and intervals that are not paired.** Compare user by user, and read
+#   the smallest difference you could see.
+# - **Many tests, no adjustment.** With twenty comparisons, expect one that looks real by luck.
+#   Adjust for their number (Holm).
+# - **"The last item."** Ask how ties in time were broken, and who else's future was in the training
+#   part.
+# - **A ceiling of 1.** People are not predictable. Where the ceiling is unknown, a low number does
+#   not mean a bad model.
 
 # %% [markdown] tags=["references"]
 # ## References
-# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling paradigm adaptations in recommender
-#   systems. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
-# - Zhang, Liu, Deldjoo, Zheng, Gulla 2024. Understanding language modeling paradigm adaptations in recommender systems (tutorial).
-#   [arXiv 2404.03788](https://arxiv.org/abs/2404.03788)
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling
+#   paradigm adaptations in recommender systems. TACL 11. [arXiv
+#   2302.03735](https://arxiv.org/abs/2302.03735)
+# - Zhang, Liu, Deldjoo, Zheng, Gulla 2024. Understanding language modeling paradigm adaptations in
+#   recommender systems (tutorial). [arXiv 2404.03788](https://arxiv.org/abs/2404.03788)
 # - Järvelin, Kekäläinen 2002. Cumulated gain-based evaluation of IR techniques. ACM TOIS 20(4).
 #   [doi 10.1145/582415.582418](https://doi.org/10.1145/582415.582418)
 # - Krichene, Rendle 2020. On sampled metrics for item recommendation. KDD.
 #   [doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
-# - Ji, Sun, Zhang, Li 2023. A critical study on data leakage in recommender system offline evaluation.
-#   [arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
-# - Steck 2019. Embarrassingly shallow autoencoders for sparse data. [arXiv 1905.03375](https://arxiv.org/abs/1905.03375)
-# - Kang, McAuley 2018. Self-attentive sequential recommendation. [arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
+# - Ji, Sun, Zhang, Li 2023. A critical study on data leakage in recommender system offline
+#   evaluation. [arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
+# - Steck 2019. Embarrassingly shallow autoencoders for sparse data. [arXiv
+#   1905.03375](https://arxiv.org/abs/1905.03375)
+# - Kang, McAuley 2018. Self-attentive sequential recommendation. [arXiv
+#   1808.09781](https://arxiv.org/abs/1808.09781)
 #
-# **What next:** [notebook 02](02_objectives_am_mlm.ipynb) puts a small Transformer in the place of the counters, and asks what it learns by
-# guessing the next item, and what by guessing a hidden one.
+# **What next:** [notebook 02](02_objectives_am_mlm.ipynb) puts a small Transformer in the place of
+# the counters, and asks what it learns by guessing the next item, and what by guessing a hidden
+# one.

@@ -4,15 +4,19 @@
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
-# > - *compute* the auto-regressive loss by hand, and *explain* what goes wrong with one index too few (question 1)
+# > - *compute* the auto-regressive loss by hand, and *explain* what goes wrong with one index too
+# >   few (question 1)
 # > - *write* a causal mask, and *test* a model for leaks (exercise 02-causal-mask, question 2)
-# > - *write* the collator of masked modelling (what makes inputs and labels of a history), and *count* its targets (exercise
-# >   02-mask-items, question 3)
-# > - *compare* two objectives at equal steps and at equal seconds, and *separate* loss from architecture (question 4)
-# > - *measure* whether order matters in a data set, and how far a model is from the best possible one (question 5)
+# > - *write* the collator of masked modelling (what makes inputs and labels of a history), and
+# >   *count* its targets (exercise 02-mask-items, question 3)
+# > - *compare* two objectives at equal steps and at equal seconds, and *separate* loss from
+# >   architecture (question 4)
+# > - *measure* whether order matters in a data set, and how far a model is from the best possible
+# >   one (question 5)
 # >
-# > **You need:** notebook 01 (NDCG, baselines, ceiling), cross-entropy, and what a Transformer is. **Time:** 40 minutes to follow, 70 with
-# > the exercises. **Hardware:** two CPU cores and 2 GB of memory; training takes about three minutes in all. No GPU.
+# > **You need:** notebook 01 (NDCG, baselines, ceiling), cross-entropy, and what a Transformer is.
+# > **Time:** 40 minutes to follow, 70 with the exercises. **Hardware:** two CPU cores and 2 GB of
+# > memory; training takes about three minutes in all. No GPU.
 # > **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
@@ -23,14 +27,16 @@ SEED = 0  # any whole number from 0; initial weights, order of batches, masks
 
 # %% [markdown]
 # ## 1. The auto-regressive loss by hand
-# Auto-regressive modelling (AM) reads a history from left to right and guesses each item from all items before it:
+# Auto-regressive modelling (AM) reads a history from left to right and guesses each item from all
+# items before it:
 #
 # $$\mathcal{L}_{AM} = -\sum_{t=1}^{T} \log p(x_t \mid X_{<t})$$
 #
-# Take the history A B C D. Suppose a model gives the four items that really came the probabilities below.
+# Take the history A B C D. Suppose a model gives the four items that really came the probabilities
+# below.
 #
-# **Guess first:** what is the loss, in nats (the unit when log is the natural logarithm)? And what would a model get that knows nothing,
-# with a catalogue of four?
+# **Guess first:** what is the loss, in nats (the unit when log is the natural logarithm)? And what
+# would a model get that knows nothing, with a catalogue of four?
 
 # %%
 import random
@@ -55,8 +61,9 @@ say(f"Loss {by_hand:.3f} nats in all, {by_hand / 4:.3f} per guess.")
 say(f"Knowing nothing: log 4 = {np.log(4):.3f} per guess.")
 
 # %% [markdown]
-# Now with a real model. `ItemTransformer` is a small Transformer over item tokens. An **objective** says what it reads and what it must
-# predict: a `Batch`. AM puts a start token in front, so that the first item has something to be guessed from.
+# Now with a real model. `ItemTransformer` is a small Transformer over item tokens. An **objective**
+# says what it reads and what it must predict: a `Batch`. AM puts a start token in front, so that
+# the first item has something to be guessed from.
 
 # %%
 from tutorial_lib.models import ItemTransformer
@@ -92,14 +99,17 @@ say(
 )
 
 # %% [markdown]
-# One detail: nobody takes an item twice here, and the ranking leaves seen items out. So by default the library's softmax leaves them out
-# too (`exclude_seen=True`): no effort is spent on learning what cannot happen.
+# One detail: nobody takes an item twice here, and the ranking leaves seen items out. So by default
+# the library's softmax leaves them out too (`exclude_seen=True`): no effort is spent on learning
+# what cannot happen.
 #
 # ## 2. One index too few
-# The survey prints equation (1) with $X_{<t-1}$ in place of $X_{<t}$ (Liu et al. 2023). It looks like a detail. It is not: the item just
-# before the target is then hidden, and the product over t is no probability of the history any more.
+# The survey prints equation (1) with $X_{<t-1}$ in place of $X_{<t}$ (Liu et al. 2023). It looks
+# like a detail. It is not: the item just before the target is then hidden, and the product over t
+# is not a probability of the history.
 #
-# You can see it where the truth is known. A chain of six states moves to its successor with probability 0.9, else to another state.
+# You can see it where the truth is known. A chain of six states moves to its successor with
+# probability 0.9, else to another state.
 #
 # **Guess first:** by how much does the best reachable loss rise, if the newest state is hidden?
 
@@ -158,8 +168,8 @@ quiz("02_objectives_am_mlm", "index")
 
 # %% [markdown]
 # ## 3. Who sees whom
-# What a token may look at is an **attention mask**. It is the only difference between a causal and a bidirectional Transformer: the
-# weights have the same shapes.
+# What a token may look at is an **attention mask**. It is the only difference between a causal and
+# a bidirectional Transformer: the weights have the same shapes.
 #
 # **Exercise 02-causal-mask.** Write the mask of a causal model.
 
@@ -178,7 +188,8 @@ causal_mask = attempt(causal_mask, exercise="02-causal-mask")
 hint("02-causal-mask")
 
 # %% [markdown]
-# Four objectives, four pictures. Read a row: the token on the left sees the hatched columns; after the arrow stands what it must predict.
+# Four objectives, four pictures. Read a row: the token on the left sees the hatched columns; after
+# the arrow stands what it must predict.
 
 # %%
 from tutorial_workshop.figures import attention_pictures
@@ -201,15 +212,18 @@ say(f"The causal mask of {who} and the first picture are {'the same' if same els
 
 # %% [markdown]
 # - **AM**: each item from those before it. Every position is a target.
-# - **MLM**, masked language modelling: some items are hidden, and both sides help to guess them. Only hidden positions are targets.
-# - **PAM**, partially auto-regressive: hidden items are guessed block by block; earlier blocks help the later ones (UniLMv2). With
-#   blocks of one, from left to right, over all positions, it is AM.
-# - **Gap filling** (GRec): hidden items from left to right, with the future in view, but never the gap that is being filled.
+# - **MLM**, masked language modelling: some items are hidden, and both sides help to guess them.
+#   Only hidden positions are targets.
+# - **PAM**, partially auto-regressive: hidden items are guessed block by block; earlier blocks help
+#   the later ones (UniLMv2). With blocks of one, from left to right, over all positions, it is AM.
+# - **Gap filling** (GRec): hidden items from left to right, with the future in view, but never the
+#   gap that is being filled.
 #
 # ## 4. Test for leaks
 # A model that sees its answer gets a wonderful loss and recommends nonsense. Two tests find it.
 #
-# **Test 1, causal.** Change the item at place t + 1. Everything computed up to place t must stay the same **to the last bit**.
+# **Test 1, causal.** Change the item at place t + 1. Everything computed up to place t must stay
+# the same **to the last bit**.
 
 # %%
 changed = history.clone()
@@ -233,7 +247,8 @@ table(
 )
 
 # %% [markdown]
-# **Test 2, masked.** Change the label of a hidden place. What the model reads, and so every score, must stay the same.
+# **Test 2, masked.** Change the label of a hidden place. What the model reads, and so every score,
+# must stay the same.
 
 # %%
 cloze = Masked(ratio=0.3, last=0)
@@ -249,9 +264,11 @@ say(
 )
 
 # %% [markdown]
-# **What a leak looks like from outside.** Train AM on the chain without its mask: each token then sees the next one, which is its target.
+# **What a leak looks like from outside.** Train AM on the chain without its mask: each token then
+# sees the next one, which is its target.
 #
-# **Guess first:** what happens to the training loss? And what can such a model still learn about the future?
+# **Guess first:** what happens to the training loss? And what can such a model still learn about
+# the future?
 
 
 # %%
@@ -340,9 +357,10 @@ print(
 )
 
 # %% [markdown]
-# **Playground.** Move the ratio. With a high one the model has many targets and little to go by, with a low one the other way round. "Cut,
-# last hidden" is what a recommender will be asked: the history ends, and what comes next? BERT4Rec mixes such samples in. Before you
-# move: how many targets has AM here?
+# **Playground.** Move the ratio. With a high one the model has many targets and little to go by,
+# with a low one the other way round. "Cut, last hidden" is what a recommender will be asked: the
+# history ends, and what comes next? BERT4Rec mixes such samples in. Before you move: how many
+# targets has AM here?
 
 # %%
 from tutorial_workshop.figures import describe_masking, masking_picture
@@ -416,8 +434,8 @@ say(
 )
 
 # %% [markdown]
-# That was a short run. Below, long runs on MovieLens-100K as they were **recorded** (`data/results/sequence-curves.csv`; the command stands
-# in `benchmarks/RESULTS.md`).
+# That was a short run. Below, long runs on MovieLens-100K as they were **recorded**
+# (`data/results/sequence-curves.csv`; the command stands in `benchmarks/RESULTS.md`).
 
 # %%
 from tutorial_workshop.experiments import recorded_table
@@ -435,9 +453,10 @@ show_learning_panels(
 
 # %% [markdown]
 # ## 7. Loss or architecture?
-# SASRec (causal) was published with a binary loss (BCE, binary cross-entropy: is this the next item, yes or no?) and one negative item
-# per prediction, BERT4Rec (bidirectional) with a softmax over the whole catalogue, and BERT4Rec won. Two things differed at once. Train
-# all four combinations.
+# SASRec (causal) was published with a binary loss (BCE, binary cross-entropy: is this the next
+# item, yes or no?) and one negative item per prediction, BERT4Rec (bidirectional) with a softmax
+# over the whole catalogue, and BERT4Rec won. Two things differed at once. Train all four
+# combinations.
 #
 # **Guess first:** which moves NDCG more, the mask or the loss?
 
@@ -485,9 +504,10 @@ say(
 )
 
 # %% [markdown]
-# What remains of that after long runs? Below, **recorded** runs on MovieLens-100K; of each run the weights with the best validation NDCG
-# were kept (`data/results/sequence.csv`). Even these differ in more than the mask: in objective, passes and dropout. So they compare two
-# recipes, not two masks.
+# What remains of that after long runs? Below, **recorded** runs on MovieLens-100K; of each run the
+# weights with the best validation NDCG were kept (`data/results/sequence.csv`). Even these differ
+# in more than the mask: in objective, passes and dropout. So they compare two recipes, not two
+# masks.
 
 # %%
 sequence = recorded_table("sequence.csv")
@@ -508,11 +528,13 @@ table(
 )
 
 # %% [markdown]
-# Klenitskiy and Vasilev 2023 found on long runs that with the same full softmax the causal model is ahead; Petrov and Macdonald 2023
-# (gSASRec), that a causal model with more negatives and a corrected loss passes BERT4Rec. There is a second effect of few negatives:
-# **overconfidence**. A model that meets few of the wrong items believes too much in each. gBCE corrects that by one number, t: at t = 0
-# it is plain BCE, at t = 1 the probabilities should be calibrated. In a planted world you can hold the belief against the truth: here one
-# where most of the steps follow a link. Is the gBCE model any good as a recommender? Read its NDCG beside the two probabilities: a model
+# Klenitskiy and Vasilev 2023 found on long runs that with the same full softmax the causal model is
+# ahead; Petrov and Macdonald 2023 (gSASRec), that a causal model with more negatives and a
+# corrected loss passes BERT4Rec. There is a second effect of few negatives: **overconfidence**. A
+# model that meets few of the wrong items believes too much in each. gBCE corrects that by one
+# number, t: at t = 0 it is plain BCE, at t = 1 the probabilities should be calibrated. In a planted
+# world you can hold the belief against the truth: here one where most of the steps follow a link.
+# Is the gBCE model any good as a recommender? Read its NDCG beside the two probabilities: a model
 # that has learned nothing believes little, and so looks calibrated.
 
 # %%
@@ -580,9 +602,10 @@ quiz("02_objectives_am_mlm", "two-by-two")
 
 # %% [markdown]
 # ## 8. Does order matter?
-# The survey warns that sequential dependency "may not always hold strictly" in recommendation. That can be measured: train once on
-# histories as they are, once on histories that were **shuffled**, and compare. In a planted world we know the answer: `order` is the
-# probability that a step follows a link of the last item.
+# The survey warns that sequential dependency "may not always hold strictly" in recommendation. That
+# can be measured: train once on histories as they are, once on histories that were **shuffled**,
+# and compare. In a planted world we know the answer: `order` is the probability that a step follows
+# a link of the last item.
 #
 # **Guess first:** at which order does shuffling begin to hurt?
 
@@ -637,9 +660,10 @@ for (name, (gain, ordered, mixed)), p in zip(effects.items(), adjusted):
 say(*lines, f"(p is adjusted over these {len(effects)} tests by Holm's method.)")
 
 # %% [markdown]
-# **A question about the whole history.** RESETBERT4Rec adds *rearrange sequence prediction* (RSP): "has this history been rearranged?" The
-# survey calls it similar to permuted language modelling; but it is a yes/no classifier of a sequence, and predicts no item. It can only be
-# learned where order means something.
+# **A question about the whole history.** RESETBERT4Rec adds *rearrange sequence prediction* (RSP):
+# "has this history been rearranged?" The survey calls it similar to permuted language modelling;
+# but it is a yes/no classifier of a sequence, and predicts no item. It can only be learned where
+# order means something.
 
 
 # %%
@@ -691,10 +715,12 @@ bars(
 )
 
 # %% [markdown]
-# Is the gap to the ceiling a matter of the model, or of the data? Below, **recorded** runs on worlds of the same process with more and more
-# users (`data/results/sequence.csv`). "chain" counts which item came right after which; "causal + chain" mixes its probabilities with
-# those of the Transformer, with a weight chosen on validation. These Transformers trained longer than yours, on histories whose segments
-# were put in a different order in each pass (`Autoregressive(segments=6)`), which keeps them from memorising whole histories.
+# Is the gap to the ceiling a matter of the model, or of the data? Below, **recorded** runs on
+# worlds of the same process with more and more users (`data/results/sequence.csv`). "chain" counts
+# which item came right after which; "causal + chain" mixes its probabilities with those of the
+# Transformer, with a weight chosen on validation. These Transformers trained longer than yours, on
+# histories whose segments were put in a different order in each pass
+# (`Autoregressive(segments=6)`), which keeps them from memorising whole histories.
 
 # %%
 from tutorial_workshop.figures import show_share_of_ceiling
@@ -744,29 +770,42 @@ golden("02.rsp.accuracy", accuracy["ordered chain"].mean, trivial=0.5)
 
 # %% [markdown]
 # ## Pitfalls
-# - **Comparing objectives at equal epochs only.** An epoch of AM holds several times the predictions of an epoch of MLM. Show seconds too.
-# - **Two changes at once.** A new architecture with a new loss says nothing about either. Cross them.
-# - **A loss that is too good.** Look for a leak before you celebrate: change an item, and see what moves.
-# - **"Sequential" by name.** Shuffle the histories once. If nothing changes, the model ignores order.
-# - **"Calibrated" without skill.** A model that believes little in anything is calibrated and useless. Show NDCG beside the belief.
-# - **A short run of a slow learner.** BERT4Rec was often reported underfitted (Petrov and Macdonald 2022). Show the curve, not the end.
+# - **Comparing objectives at equal epochs only.** An epoch of AM holds several times the
+#   predictions of an epoch of MLM. Show seconds too.
+# - **Two changes at once.** A new architecture with a new loss says nothing about either. Cross
+#   them.
+# - **A loss that is too good.** Look for a leak before you celebrate: change an item, and see what
+#   moves.
+# - **"Sequential" by name.** Shuffle the histories once. If nothing changes, the model ignores
+#   order.
+# - **"Calibrated" without skill.** A model that believes little in anything is calibrated and
+#   useless. Show NDCG beside the belief.
+# - **A short run of a slow learner.** BERT4Rec was often reported underfitted (Petrov and Macdonald
+#   2022). Show the curve, not the end.
 
 # %% [markdown] tags=["references"]
 # ## References
-# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling paradigm adaptations in recommender
-#   systems. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
-# - Kang, McAuley 2018. Self-attentive sequential recommendation (SASRec). [arXiv 1808.09781](https://arxiv.org/abs/1808.09781)
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling
+#   paradigm adaptations in recommender systems. TACL 11. [arXiv
+#   2302.03735](https://arxiv.org/abs/2302.03735)
+# - Kang, McAuley 2018. Self-attentive sequential recommendation (SASRec). [arXiv
+#   1808.09781](https://arxiv.org/abs/1808.09781)
 # - Sun et al. 2019. BERT4Rec. [arXiv 1904.06690](https://arxiv.org/abs/1904.06690)
-# - Petrov, Macdonald 2022. A systematic review and replicability study of BERT4Rec. [arXiv 2207.07483](https://arxiv.org/abs/2207.07483)
+# - Petrov, Macdonald 2022. A systematic review and replicability study of BERT4Rec. [arXiv
+#   2207.07483](https://arxiv.org/abs/2207.07483)
 # - Petrov, Macdonald 2023. gSASRec: reducing overconfidence in sequential recommendation.
 #   [arXiv 2308.07192](https://arxiv.org/abs/2308.07192)
 # - Klenitskiy, Vasilev 2023. Turning dross into gold loss: is BERT4Rec really better than SASRec?
 #   [arXiv 2309.07602](https://arxiv.org/abs/2309.07602)
-# - Yuan et al. 2020. Future data helps training (GRec). [arXiv 1906.04473](https://arxiv.org/abs/1906.04473)
-# - Bao et al. 2020. UniLMv2: pseudo-masked language models. [arXiv 2002.12804](https://arxiv.org/abs/2002.12804)
+# - Yuan et al. 2020. Future data helps training (GRec). [arXiv
+#   1906.04473](https://arxiv.org/abs/1906.04473)
+# - Bao et al. 2020. UniLMv2: pseudo-masked language models. [arXiv
+#   2002.12804](https://arxiv.org/abs/2002.12804)
 # - Yang et al. 2019. XLNet. [arXiv 1906.08237](https://arxiv.org/abs/1906.08237)
-# - Zhao 2022. RESETBERT4Rec: a pre-training model integrating time and user historical behavior for sequential recommendation. SIGIR.
-#   [doi 10.1145/3477495.3532054](https://doi.org/10.1145/3477495.3532054)
+# - Zhao 2022. RESETBERT4Rec: a pre-training model integrating time and user historical behavior for
+#   sequential recommendation. SIGIR. [doi
+#   10.1145/3477495.3532054](https://doi.org/10.1145/3477495.3532054)
 #
-# **What next:** notebook [03](03_pretrain_finetune.ipynb) pre-trains on text and on interactions, and asks which parameters must move for a
-# new task. Before that: write an objective of your own (a class with `corrupt` and `query`), and put it in the 2x2.
+# **What next:** notebook [03](03_pretrain_finetune.ipynb) pre-trains on text and on interactions,
+# and asks which parameters must move for a new task. Before that: write an objective of your own (a
+# class with `corrupt` and `query`), and put it in the 2x2.

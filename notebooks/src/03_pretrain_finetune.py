@@ -1,17 +1,21 @@
 # %% [markdown] tags=["title"]
 # # 03 · Pre-train, then fine-tune
-# **Which weights of a pre-trained model must move for a new task, and how many labels does it take?**
+# **Which weights of a pre-trained model must move for a new task, and how many labels does it
+# take?**
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
 # > - *explain* what a model knows before it has seen one label, and *measure* it (section 1)
-# > - *name* the eight cells of the survey's table, and *prove* what each of them moves (exercise 03-freeze, questions 1 and 2)
-# > - *choose* between all weights, the top, a head, and adapters, given the number of labels (question 3)
+# > - *name* the eight cells of the survey's table, and *prove* what each of them moves (exercise
+# >   03-freeze, questions 1 and 2)
+# > - *choose* between all weights, the top, a head, and adapters, given the number of labels
+# >   (question 3)
 # > - *write* an adapter, and *insert* it into a frozen model (exercise 03-adapter, question 5)
 # > - *measure* what fine-tuning forgets, and what a patched model keeps (question 4)
 # >
-# > **You need:** notebooks 01 and 02. **Time:** 45 minutes to follow, 80 with the exercises. **Hardware:** two CPU cores and 2 GB of
-# > memory; tuning takes about two minutes in all. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
+# > **You need:** notebooks 01 and 02. **Time:** 45 minutes to follow, 80 with the exercises.
+# > **Hardware:** two CPU cores and 2 GB of memory; tuning takes about two minutes in all. No GPU.
+# > **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: a few steps | quick: 24 test users | full: 400 test users
@@ -21,12 +25,13 @@ SEED = 0  # any whole number from 0; draws labelled users, test users and initia
 
 # %% [markdown]
 # ## 1. What the model knows before any label
-# The kit's small language models have read made-up text about three worlds: the catalogues of movies, products and news, and what made-up
-# people did with **products and news**. What people did with movies, they have never seen. That is the task ahead.
+# The kit's small language models have read made-up text about three worlds: the catalogues of
+# movies, products and news, and what made-up people did with **products and news**. What people did
+# with movies, they have never seen. That is the task ahead.
 #
-# **Guess first:** a vocabulary has about three thousand tokens. At each token of a text that it has not read, how many tokens would a
-# pre-trained model have to choose from evenly to be as unsure as it is? (That number is its **perplexity**.) And the same network with
-# random weights?
+# **Guess first:** a vocabulary has about three thousand tokens. At each token of a text that it has
+# not read, how many tokens would a pre-trained model have to choose from evenly to be as unsure as
+# it is? (That number is its **perplexity**.) And the same network with random weights?
 
 # %%
 import hashlib
@@ -78,8 +83,9 @@ if lm.kind != "encoder":
     table(heard, caption="Perplexity of answers on texts that were never read", digits=1)
 
 # %% [markdown]
-# Does that help to recommend? Take the model **as it is**: write a history as titles in a row, and rank all items by how likely their title
-# comes next. No label has been used, and no movie history has ever been read.
+# Does that help to recommend? Take the model **as it is**: write a history as titles in a row, and
+# rank all items by how likely their title comes next. No label has been used, and no movie history
+# has ever been read.
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset
@@ -115,8 +121,9 @@ bars(
 
 # %% [markdown]
 # ## 2. Eight ways to adapt, one table
-# The survey sorts training strategies by **what moves**: the pre-trained weights (*backbone*), vectors in front of the text (*prompt*), or
-# something new behind or between frozen layers (*head*). The strategies of this kit are one function each; `adapt` calls them.
+# The survey sorts training strategies by **what moves**: the pre-trained weights (*backbone*),
+# vectors in front of the text (*prompt*), or something new behind or between frozen layers
+# (*head*). The strategies of this kit are one function each; `adapt` calls them.
 #
 # **Guess first:** for each row below, which of the three groups moves?
 
@@ -153,9 +160,11 @@ say(
 )
 
 # %% [markdown]
-# **One name, two steps.** The strategy `p5` is the *training* of P5: multi-task tuning. The prompts are fixed, the weights move, so its row
-# is that of fixed-prompt tuning. The survey lists the *finished* P5 under tuning-free prompting: once it is trained, nothing moves for a
-# new prompt. That is the row `zero-shot`, asked of a model tuned by `p5`. A name alone does not tell what moves; ask at which step.
+# **One name, two steps.** The strategy `p5` is the *training* of P5: multi-task tuning. The prompts
+# are fixed, the weights move, so its row is that of fixed-prompt tuning. The survey lists the
+# *finished* P5 under tuning-free prompting: once it is trained, nothing moves for a new prompt.
+# That is the row `zero-shot`, asked of a model tuned by `p5`. A name alone does not tell what
+# moves; ask at which step.
 
 # %%
 quiz("03_pretrain_finetune", "cells")
@@ -187,8 +196,9 @@ hint("03-freeze")
 
 # %% [markdown]
 # ## 3. Fine-tune five ways
-# Now in earnest: the histories of 64 **labelled users**, and five answers to "what moves": everything, the last layer, a new head, one
-# number per item (how many labelled users have it), low-rank changes. From-scratch is the control: the same network, random weights.
+# Now in earnest: the histories of 64 **labelled users**, and five answers to "what moves":
+# everything, the last layer, a new head, one number per item (how many labelled users have it),
+# low-rank changes. From-scratch is the control: the same network, random weights.
 #
 # **Guess first:** which of the six is best with 64 labelled users?
 
@@ -236,9 +246,11 @@ gain = compare(frames["full"], frames["from-scratch"])
 say(f"Full fine-tuning − from scratch, paired: {difference_in_words(gain)}.")
 
 # %% [markdown]
-# With this few test users the whiskers are wide. Below, **recorded** runs over several seeds, with other labelled and other test users in
-# each (`data/results/strategies.csv`, made by `python benchmarks/strategies.py --write`; at 256 labels there are fewer seeds). The tuned
-# models are asked with bare titles, without a word of instruction, as the survey defines fine-tuning; `item-bias` keeps a prompt.
+# With this few test users the whiskers are wide. Below, **recorded** runs over several seeds, with
+# other labelled and other test users in each (`data/results/strategies.csv`, made by `python
+# benchmarks/strategies.py --write`; at 256 labels there are fewer seeds). The tuned models are
+# asked with bare titles, without a word of instruction, as the survey defines fine-tuning;
+# `item-bias` keeps a prompt.
 #
 # **Guess first:** from which number of labelled users on does pre-training no longer pay?
 
@@ -259,9 +271,10 @@ at = recorded[recorded["strategy"] == "full"].groupby("labels")["seed"].nunique(
 show_label_curves(curves, levels, at)
 
 # %% [markdown]
-# Two questions hide in this picture. Against **from-scratch**: does *pre-training* help, at the same labels? Against the **untuned** model
-# (`pre-train-only`): does *tuning* help, or does the model know as much without any label? Each table is one family of tests, and its
-# p-values are raised for their number (Holm's method).
+# Two questions hide in this picture. Against **from-scratch**: does *pre-training* help, at the
+# same labels? Against the **untuned** model (`pre-train-only`): does *tuning* help, or does the
+# model know as much without any label? Each table is one family of tests, and its p-values are
+# raised for their number (Holm's method).
 #
 # **Guess first:** which of the two gains is the larger one?
 
@@ -286,8 +299,8 @@ quiz("03_pretrain_finetune", "few-labels")
 
 # %% [markdown]
 # ## 4. Frozen, and how to prove it
-# "Frozen" is a claim about bits. A checksum over all pre-trained weights proves it, or shows that something slipped through: a norm that
-# was left out, a bias, running statistics.
+# "Frozen" is a claim about bits. A checksum over all pre-trained weights proves it, or shows that
+# something slipped through: a norm that was left out, a bias, running statistics.
 
 
 # %%
@@ -316,7 +329,8 @@ quiz("03_pretrain_finetune", "frozen")
 
 # %% [markdown]
 # ## 5. Insert an adapter
-# An adapter is a small network behind a frozen layer: down to a few numbers, a curve, up again, added to what came in.
+# An adapter is a small network behind a frozen layer: down to a few numbers, a curve, up again,
+# added to what came in.
 #
 # **Exercise 03-adapter.** Write its forward pass.
 
@@ -335,7 +349,8 @@ adapter = attempt(adapter, exercise="03-adapter")
 hint("03-adapter")
 
 # %% [markdown]
-# Now put it behind every layer of the language model, with `up` = 0, by a forward hook, and compare scores.
+# Now put it behind every layer of the language model, with `up` = 0, by a forward hook, and compare
+# scores.
 
 # %%
 from tutorial_lib.strategies import layer_stacks
@@ -372,10 +387,12 @@ quiz("03_pretrain_finetune", "patches")
 
 # %% [markdown]
 # ## 6. What fine-tuning forgets
-# The model knew products and news. Does it still, after movies? Measure the loss on source texts before and after: the difference is what
-# was **forgotten**. With adapters or LoRA you can take the new part off, and nothing is lost; with the new part on, something may be.
+# The model knew products and news. Does it still, after movies? Measure the loss on source texts
+# before and after: the difference is what was **forgotten**. With adapters or LoRA you can take the
+# new part off, and nothing is lost; with the new part on, something may be.
 #
-# **Guess first:** who forgets more, the model that moved every weight a little, or the one with LoRA on?
+# **Guess first:** who forgets more, the model that moved every weight a little, or the one with
+# LoRA on?
 
 # %%
 if lm.kind != "encoder":
@@ -398,8 +415,8 @@ quiz("03_pretrain_finetune", "forgetting")
 
 # %% [markdown]
 # ## 7. The learning rate, live
-# A frozen trunk computes its vectors once, so a head can be tuned in a second: move the rate, and the run is done anew. Left of the best
-# rate a run is slow, right of it it jumps.
+# A frozen trunk computes its vectors once, so a head can be tuned in a second: move the rate, and
+# the run is done anew. Left of the best rate a run is slow, right of it it jumps.
 
 # %%
 from tutorial_workshop.figures import HeadRuns, LiveCurve
@@ -417,7 +434,7 @@ explore(
 )
 
 # %% [markdown]
-# And a whole model, while it learns: the curve below grows as the run goes on.
+# And a whole model, while it learns: the curve below grows during the run.
 
 # %%
 live = LiveCurve("full fine-tuning", epochs=1)
@@ -426,9 +443,10 @@ model = adapt(lm, split, "full", labels=LABELS, seed=SEED + 1, budget=short, on_
 
 # %% [markdown]
 # ## 8. Pre-train on interactions: PeterRec
-# Text is one bridge between domains. People are another: half of the users of `world-products` also appear in `world-movies`. PeterRec
-# (Yuan et al. 2020) pre-trains on what a person did in one domain, freezes the network, inserts **patches**, and predicts what the same
-# person chooses in a domain with other items altogether.
+# Text is one bridge between domains. People are another: half of the users of `world-products` also
+# appear in `world-movies`. PeterRec (Yuan et al. 2020) pre-trains on what a person did in one
+# domain, freezes the network, inserts **patches**, and predicts what the same person chooses in a
+# domain with other items altogether.
 
 # %%
 from tutorial_lib.models import SequenceRecommender
@@ -504,21 +522,29 @@ golden("03.patches.share", kept_share)
 # %% [markdown]
 # ## Pitfalls
 # - **No control.** Without from-scratch at the same labels, "pre-training helps" is a belief.
-# - **Frozen by intention.** Check bits, not flags: `requires_grad=False` does not stop running statistics or a shared embedding.
-# - **One learning rate for all.** Strategies with few parameters need a higher one. Choose each on validation, never on test.
-# - **Parameter counts as cost.** LoRA moves few numbers, but its backward pass goes through the whole network: look at seconds and FLOPs.
-# - **A domain the model has read.** `world-products` and `world-news` were in the pre-training text. A good score there is no transfer.
+# - **Frozen by intention.** Check bits, not flags: `requires_grad=False` does not stop running
+#   statistics or a shared embedding.
+# - **One learning rate for all.** Strategies with few parameters need a higher one. Choose each on
+#   validation, never on test.
+# - **Parameter counts as cost.** LoRA moves few numbers, but its backward pass goes through the
+#   whole network: look at seconds and FLOPs.
+# - **A domain the model has read.** `world-products` and `world-news` were in the pre-training
+#   text. A good score there does not show transfer.
 
 # %% [markdown] tags=["references"]
 # ## References
-# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling paradigm adaptations in recommender
-#   systems. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
-# - Yuan, He, Karatzoglou, Zhang 2020. Parameter-efficient transfer from sequential behaviors for user modeling and recommendation
-#   (PeterRec). [arXiv 2001.04253](https://arxiv.org/abs/2001.04253)
-# - Houlsby et al. 2019. Parameter-efficient transfer learning for NLP. [arXiv 1902.00751](https://arxiv.org/abs/1902.00751)
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation: a survey of language modelling
+#   paradigm adaptations in recommender systems. TACL 11. [arXiv
+#   2302.03735](https://arxiv.org/abs/2302.03735)
+# - Yuan, He, Karatzoglou, Zhang 2020. Parameter-efficient transfer from sequential behaviors for
+#   user modeling and recommendation (PeterRec). [arXiv
+#   2001.04253](https://arxiv.org/abs/2001.04253)
+# - Houlsby et al. 2019. Parameter-efficient transfer learning for NLP. [arXiv
+#   1902.00751](https://arxiv.org/abs/1902.00751)
 # - Hu et al. 2021. LoRA. [arXiv 2106.09685](https://arxiv.org/abs/2106.09685)
 # - Sileo, Vossen, Raymaekers 2022. Zero-shot recommendation as language modeling.
 #   [arXiv 2112.04184](https://arxiv.org/abs/2112.04184)
 #
-# **What next:** notebook [04](04_prompting.ipynb) leaves the weights alone and changes the prompt. Until then: run this notebook with
-# `DATASET = "world-news"`, a domain whose people the model has read about, and see how far the ceiling is away then.
+# **What next:** notebook [04](04_prompting.ipynb) leaves the weights alone and changes the prompt.
+# Until then: run this notebook with `DATASET = "world-news"`, a domain whose people the model has
+# read about, and see how far the ceiling is away then.

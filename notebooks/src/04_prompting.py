@@ -1,17 +1,22 @@
 # %% [markdown] tags=["title"]
 # # 04 · Prompting
-# **How far does a model get without new weights, when does a prompt help, and when does it only seem to help?**
+# **How far does a model get without new weights, when does a prompt help, and when does it only
+# seem to help?**
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
-# > - *write* a verbaliser, and *rank* a catalogue by likelihood, without any training (exercise 04-verbalise, question 2)
-# > - *report* a prompt's result as a spread over wordings, orders and positions, not as one number (question 1)
+# > - *write* a verbaliser, and *rank* a catalogue by likelihood, without any training (exercise
+# >   04-verbalise, question 2)
+# > - *report* a prompt's result as a spread over wordings, orders and positions, not as one number
+# >   (question 1)
 # > - *compare* hard prompts, soft prompts and prefixes at equal labels (question 3)
 # > - *test* a multi-task model on wordings and on combinations that it never saw (question 4)
-# > - *write* the trie that keeps a model inside the catalogue, and *spot* IDs that tell the answer (exercise 04-trie, questions 5, 6)
+# > - *write* the trie that keeps a model inside the catalogue, and *spot* IDs that tell the answer
+# >   (exercise 04-trie, questions 5, 6)
 # >
-# > **You need:** notebook 03. **Time:** 45 minutes to follow, 80 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > scoring and tuning take about three minutes in all. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
+# > **You need:** notebook 03. **Time:** 45 minutes to follow, 80 with the exercises. **Hardware:**
+# > two CPU cores and 2 GB of memory; scoring and tuning take about three minutes in all. No GPU.
+# > **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: a few users and steps | quick: 12 test users | full: 400 test users
@@ -21,7 +26,8 @@ SEED = 0  # any whole number from 0; draws test users, labelled users and orders
 
 # %% [markdown]
 # ## 1. From a history to a prompt
-# A language model reads text. So the history has to become text first: that is what a **verbaliser** does.
+# A language model reads text. So the history has to become text first: that is what a
+# **verbaliser** does.
 #
 # **Exercise 04-verbalise.** Write one.
 
@@ -72,11 +78,13 @@ same = "the same" if verbaliser(ds, limit=4).history(history) == text else "diff
 say(f"Text of {whose(verbalise, '04-verbalise')}: “{text}”. The library's, limit 4: {same}.")
 
 # %% [markdown]
-# A **template** puts words around it. The score of an item is the log-probability that the model gives to its title after the prompt:
+# A **template** puts words around it. The score of an item is the log-probability that the model
+# gives to its title after the prompt:
 #
 # $$\text{score}(i \mid h) = \sum_{t} \log p(w_t \mid \text{prompt}(h), w_{<t})$$
 #
-# The sum runs over the tokens w of item i's title. Nothing is trained. The survey calls it *tuning-free prompting*.
+# The sum runs over the tokens w of item i's title. Nothing is trained. The survey calls it
+# *tuning-free prompting*.
 
 # %%
 from tutorial_lib.models import log_likelihood, naive_log_likelihood
@@ -98,8 +106,9 @@ likeliest = pd.DataFrame(rows, columns=["title", "log p", "tokens"]).set_index("
 table(likeliest, caption="Likeliest titles after this prompt", digits=2)
 
 # %% [markdown]
-# **Why it is affordable.** All titles share the prompt, and many share their first words. The library reads the prompt once, keeps its keys
-# and values, and reads each common beginning once. The long way reads prompt and title anew for every pair.
+# **Why it is affordable.** All titles share the prompt, and many share their first words. The
+# library reads the prompt once, keeps its keys and values, and reads each common beginning once.
+# The long way reads prompt and title anew for every pair.
 
 # %%
 start = time.perf_counter()
@@ -107,7 +116,7 @@ quickly = log_likelihood(lm, [prompt], words.titles).log_probability
 middle = time.perf_counter()
 if lm.kind == "masked":
     say(
-        "A masked model fills in all tokens of a title at once: there is no long way to compare with."
+        "A masked model fills in all tokens of a title at once: there is no slow way to compare with."
     )
 else:
     slowly = naive_log_likelihood(lm, [prompt], words.titles)
@@ -118,7 +127,8 @@ else:
 
 # %% [markdown]
 # ## 2. One number, or a spread?
-# Papers often report one prompt. Ask the same model the same thing in twelve wordings, eight of which it has met in pre-training.
+# Papers often report one prompt. Ask the same model the same thing in twelve wordings, eight of
+# which it has met in pre-training.
 #
 # **Guess first:** by what factor does NDCG@10 change between the best and the worst wording?
 
@@ -171,8 +181,9 @@ say(
 quiz("04_prompting", "wording")
 
 # %% [markdown]
-# **Prompt editor.** Write your own template; keep the gap `{history}`. The list is one validation user's, the NDCG is over a handful of
-# them, so that you do not tune on the test. Leave the box (or press Tab) to see what comes of it.
+# **Prompt editor.** Write your own template; keep the gap `{history}`. The list is one validation
+# user's, the NDCG is over a handful of them, so that you do not tune on the test. Leave the box (or
+# press Tab) to see what comes of it.
 
 # %%
 from tutorial_workshop.figures import PromptEditor
@@ -199,12 +210,13 @@ explore(
 
 # %% [markdown]
 # ## 3. What else moves the answer
-# **Where a title ends.** The score above sums over the tokens of a title, and stops. So it is the probability that the answer *begins* with
-# these words, not that it *is* this title, and a fragment is always at least as likely as the title that it begins. The remedy is to score
-# one token more: the **closing token**, with which the model says that its answer is complete.
+# **Where a title ends.** The score above sums over the tokens of a title, and stops. So it is the
+# probability that the answer *begins* with these words, not that it *is* this title, and a fragment
+# is always at least as likely as the title that it begins. The remedy is to score one token more:
+# the **closing token**, with which the model says that its answer is complete.
 #
-# **Guess first:** take the last word away from some titles. How often does the fragment rank above its own title, without the closing
-# token, and with it?
+# **Guess first:** take the last word away from some titles. How often does the fragment rank above
+# its own title, without the closing token, and with it?
 
 # %%
 # A masked model fills a fixed number of places: it closes nothing.
@@ -224,13 +236,14 @@ else:
     say("A masked model is told how many tokens the title has: it cannot be asked for its end.")
 
 # %% [markdown]
-# In a catalogue it matters as soon as one title is the beginning of another one, as a film and its sequel: without a closing token the
-# sequel can never win. The library's `score` leaves the token out, since no title of these worlds begins another one; check yours before
-# you do the same.
+# In a catalogue it matters as soon as one title is the beginning of another one, as a film and its
+# sequel: without a closing token the sequel can never win. The library's `score` leaves the token
+# out, since no title of these worlds begins another one; check yours before you do the same.
 #
-# **Length and habit.** A sum of log-probabilities favours short titles. Dividing by the number of tokens favours long ones. And some titles
-# are likely whatever the history says. A title's **base rate** is its mean score after random histories, and takes no labels to measure.
-# `adapt` takes three tenths of it off (*calibration*), which was chosen on validation users.
+# **Length and habit.** A sum of log-probabilities favours short titles. Dividing by the number of
+# tokens favours long ones. And some titles are likely whatever the history says. A title's **base
+# rate** is its mean score after random histories, and takes no labels to measure. `adapt` takes
+# three tenths of it off (*calibration*), which was chosen on validation users.
 
 # %%
 random_histories = np.random.default_rng(SEED).integers(ds.n_items, size=(8, 12))
@@ -271,8 +284,8 @@ say(f"Titles here that begin another title: {begins}.")
 quiz("04_prompting", "length")
 
 # %% [markdown]
-# **Order.** The truth of this world says that the last item matters most. Does the model read order, or a bag of titles? And in a list of
-# candidates: does it prefer a place?
+# **Order.** The truth of this world says that the last item matters most. Does the model read
+# order, or a bag of titles? And in a list of candidates: does it prefer a place?
 
 # %%
 rng, hist = np.random.default_rng(SEED), tested.test_history
@@ -346,9 +359,9 @@ say(
 
 # %% [markdown]
 # ## 5. From hard to soft prompts
-# A hard prompt is made of words. A **soft prompt** is made of vectors, which move by gradient while the model stays frozen. A **prefix**
-# does that in every layer. Both start here as the words of the hard prompt. `prompt-and-lm` (PEPLER) tunes the prompt first, then
-# everything.
+# A hard prompt is made of words. A **soft prompt** is made of vectors, which move by gradient while
+# the model stays frozen. A **prefix** does that in every layer. Both start here as the words of the
+# hard prompt. `prompt-and-lm` (PEPLER) tunes the prompt first, then everything.
 #
 # **Guess first:** with 64 labelled users, what beats tuning the whole model?
 
@@ -377,8 +390,9 @@ table(
 )
 
 # %% [markdown]
-# **Recorded** over several seeds (`data/results/strategies.csv`), with full fine-tuning and from-scratch beside them. Full fine-tuning is
-# asked without words, as the survey defines it; `prompt-and-lm` has both the words and all the weights.
+# **Recorded** over several seeds (`data/results/strategies.csv`), with full fine-tuning and
+# from-scratch beside them. Full fine-tuning is asked without words, as the survey defines it;
+# `prompt-and-lm` has both the words and all the weights.
 
 # %%
 from tutorial_workshop.experiments import recorded_table
@@ -421,8 +435,9 @@ quiz("04_prompting", "soft")
 
 # %% [markdown]
 # ## 6. One model, many tasks: P5
-# P5 tunes one model on several tasks in many wordings, and keeps the prompts fixed. It is asked in wordings that it saw, and in others that
-# were **held out**. Here: what comes next, like or not, how many stars, and which of four.
+# P5 tunes one model on several tasks in many wordings, and keeps the prompts fixed. It is asked in
+# wordings that it saw, and in others that were **held out**. Here: what comes next, like or not,
+# how many stars, and which of four.
 
 # %%
 P5_LABELS = 8 if PROFILE == "smoke" else 64
@@ -476,7 +491,8 @@ table(
 )
 
 # %% [markdown]
-# P5 also **writes**: an explanation is text after a prompt. Notebook 07 measures such text; here, read what tuning changed.
+# P5 also **writes**: an explanation is text after a prompt. Notebook 07 measures such text; here,
+# read what tuning changed.
 
 # %%
 from tutorial_lib.models import write_text
@@ -493,8 +509,8 @@ if lm.kind != "masked":
 quiz("04_prompting", "held-out")
 
 # %% [markdown]
-# **Instructions (InstructRec)** go further: an instruction is put together from a *preference*, an *intention* and a *form*. Some
-# combinations are never trained on, though each of their parts is.
+# **Instructions (InstructRec)** go further: an instruction is put together from a *preference*, an
+# *intention* and a *form*. Some combinations are never trained on, though each of their parts is.
 
 # %%
 from tutorial_lib.language import HELD_OUT, instructions, seen_combinations
@@ -528,7 +544,8 @@ points(
 
 # %% [markdown]
 # ## 7. Letting the model write
-# So far every item was scored. A model can also **write** a title. Then it may write one that does not exist.
+# So far every item was scored. A model can also **write** a title. Then it may write one that does
+# not exist.
 #
 # **Exercise 04-trie.** Write the tree that allows titles of the catalogue only.
 
@@ -596,10 +613,12 @@ quiz("04_prompting", "invalid")
 
 # %% [markdown]
 # ## 8. IDs that tell the answer
-# P5 writes items as numbers: `item_7391`. Who numbers the items, and in which order? P5's published code walks along each user's
-# **whole** sequence, test item included. In a sparse catalogue the next number is then often the answer.
+# P5 writes items as numbers: `item_7391`. Who numbers the items, and in which order? P5's published
+# code walks along each user's **whole** sequence, test item included. In a sparse catalogue the
+# next number is then often the answer.
 #
-# **Guess first:** how does the rule "largest number in the history, plus one" compare with counting transitions, a real baseline?
+# **Guess first:** how does the rule "largest number in the history, plus one" compare with counting
+# transitions, a real baseline?
 
 # %%
 from tutorial_lib.models import NextNumber, TransitionKNN
@@ -621,8 +640,8 @@ bars(
 )
 
 # %% [markdown]
-# And the model? Tune the same language model on IDs in place of titles, once with leak-prone and once with training-first numbers. The rule
-# stands beside it.
+# And the model? Tune the same language model on IDs in place of titles, once with leak-prone and
+# once with training-first numbers. The rule stands beside it.
 
 # %%
 from tutorial_lib.language import item_ids
@@ -687,29 +706,40 @@ if lm.kind != "masked":
 
 # %% [markdown]
 # ## Pitfalls
-# - **One prompt, one number.** Report a spread over wordings, and say which were chosen on validation.
-# - **Likelihood is not preference.** Short, common titles are likely for everybody. Compare scores that correct for it.
-# - **A sum that stops early.** Without its closing token, a title scores as the beginning of anything. A prefix then always wins.
-# - **Dropping what cannot be parsed.** Count invalid answers as misses, or use a trie, and say which.
-# - **"Unseen prompt" in a multi-task model** tests the wording, not the task. Hold out combinations too.
-# - **IDs made with the test in view.** Number items from the training part only, and run the max + 1 rule beside every ID-based model.
+# - **One prompt, one number.** Report a spread over wordings, and say which were chosen on
+#   validation.
+# - **Likelihood is not preference.** Short, common titles are likely for everybody. Compare scores
+#   that correct for it.
+# - **A sum that stops early.** Without its closing token, a title scores as the beginning of
+#   anything. A prefix then always wins.
+# - **Dropping what cannot be parsed.** Count invalid answers as misses, or use a trie, and say
+#   which.
+# - **"Unseen prompt" in a multi-task model** tests the wording, not the task. Hold out combinations
+#   too.
+# - **IDs made with the test in view.** Number items from the training part only, and run the max +
+#   1 rule beside every ID-based model.
 
 # %% [markdown] tags=["references"]
 # ## References
-# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation. TACL 11. [arXiv
+#   2302.03735](https://arxiv.org/abs/2302.03735)
 # - Sileo, Vossen, Raymaekers 2022. Zero-shot recommendation as language modeling.
 #   [arXiv 2112.04184](https://arxiv.org/abs/2112.04184)
-# - Geng et al. 2022. Recommendation as language processing (P5). [arXiv 2203.13366](https://arxiv.org/abs/2203.13366)
+# - Geng et al. 2022. Recommendation as language processing (P5). [arXiv
+#   2203.13366](https://arxiv.org/abs/2203.13366)
 # - Hua, Xu, Ge, Zhang 2023. How to index item IDs for recommendation foundation models.
 #   [arXiv 2305.06569](https://arxiv.org/abs/2305.06569)
-# - Zhang et al. 2023. Recommendation as instruction following (InstructRec). [arXiv 2305.07001](https://arxiv.org/abs/2305.07001)
+# - Zhang et al. 2023. Recommendation as instruction following (InstructRec). [arXiv
+#   2305.07001](https://arxiv.org/abs/2305.07001)
 # - Li, Zhang, Chen 2022. Personalized prompt learning for explainable recommendation (PEPLER).
 #   [arXiv 2202.07371](https://arxiv.org/abs/2202.07371)
 # - Lester, Al-Rfou, Constant 2021. The power of scale for parameter-efficient prompt tuning.
 #   [arXiv 2104.08691](https://arxiv.org/abs/2104.08691)
-# - Brown et al. 2020. Language models are few-shot learners. [arXiv 2005.14165](https://arxiv.org/abs/2005.14165)
-# - Sclar et al. 2023. Quantifying language models' sensitivity to spurious features in prompt design.
-#   [arXiv 2310.11324](https://arxiv.org/abs/2310.11324)
+# - Brown et al. 2020. Language models are few-shot learners. [arXiv
+#   2005.14165](https://arxiv.org/abs/2005.14165)
+# - Sclar et al. 2023. Quantifying language models' sensitivity to spurious features in prompt
+#   design. [arXiv 2310.11324](https://arxiv.org/abs/2310.11324)
 #
-# **What next:** notebook 05 lets a search write the prompt (PAP-REC). Before you go on: find a wording in the editor that beats all
-# twelve on validation, then look once at the test, and see how much of the gain is left.
+# **What next:** notebook 05 lets a search write the prompt (PAP-REC). Before you go on: find a
+# wording in the editor that beats all twelve on validation, then look once at the test, and see how
+# much of the gain is left.

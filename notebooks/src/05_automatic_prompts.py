@@ -4,13 +4,16 @@
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
-# > - *write* the first-order score of a word, and *check* it against the true loss (exercise 05-scores, question 1)
-# > - *run* a search for prompt words, and *compare* it with random search at equal calls (exercise 05-accept, question 2)
+# > - *write* the first-order score of a word, and *check* it against the true loss (exercise
+# >   05-scores, question 1)
+# > - *run* a search for prompt words, and *compare* it with random search at equal calls (exercise
+# >   05-accept, question 2)
 # > - *tell* a personal word from luck, with held-out events and a shuffled control (question 3)
 # > - *choose* a cheap measure to search by, from how it orders prompts (question 4)
 # >
-# > **You need:** notebook 04. **Time:** 35 minutes to follow, 60 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > the live searches take about two minutes. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
+# > **You need:** notebook 04. **Time:** 35 minutes to follow, 60 with the exercises. **Hardware:**
+# > two CPU cores and 2 GB of memory; the live searches take about two minutes. No GPU. **Terms:**
+# > see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: a handful of words and calls | quick: short searches | full: as recorded
@@ -20,13 +23,14 @@ SEED = 0  # any whole number from 0; draws users, first words and candidates
 
 # %% [markdown]
 # ## 1. What a gradient says about a word
-# **AutoPrompt** looks for words that make a frozen model better at a task. They are appended to the history, and end like a title:
+# **AutoPrompt** looks for words that make a frozen model better at a task. They are appended to the
+# history, and end like a title:
 #
-# `Dark Comet; Sunny Reef; [word 1] [word 2] [word 3];` → the model goes on with the next title.
+# `Dark Comet; Sunny Reef; [word 1] [word 2] [word 3];` → the model continues with the next title.
 #
-# Each place for a word is a **slot**. Trying every word in every slot takes one forward pass each. The idea: take the gradient of the loss
-# at the *embedding* in one slot. It says in which direction the loss falls. A word whose embedding lies that way is worth a try
-# (**HotFlip**):
+# Each place for a word is a **slot**. Trying every word in every slot takes one forward pass each.
+# The idea: take the gradient of the loss at the *embedding* in one slot. It says in which direction
+# the loss falls. A word whose embedding lies that way is worth a try (**HotFlip**):
 #
 # $$L(w) - L(\text{now}) \approx \langle \nabla L, E_w - E_{\text{now}} \rangle$$
 #
@@ -59,8 +63,9 @@ first_order = attempt(first_order, exercise="05-scores")
 hint("05-scores")
 
 # %% [markdown]
-# Now the examples: we use the **labelled users'** training histories. Their last events are kept for choosing between words
-# (*validation*), the earlier ones give gradients. Test items are not touched until the end.
+# Now the examples: we use the **labelled users'** training histories. Their last events are kept
+# for choosing between words (*validation*), the earlier ones give gradients. Test items are not
+# touched until the end.
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset
@@ -88,7 +93,7 @@ for row in labelled_users(split, LABELS, SEED):
 learn, judge = Examples(lm, words, train), Examples(lm, words, valid)
 vocabulary = word_tokens(lm)
 some = words_of(lm, vocabulary[:: len(vocabulary) // 8])
-say(f"{len(vocabulary):,} words may stand in a prompt: {some} ...")
+say(f"{len(vocabulary):,} words may appear in a prompt: {some} ...")
 
 # %% [markdown]
 # **Guess first:** in one slot, how well does the order by score agree with the order by true loss?
@@ -120,9 +125,10 @@ say(
 )
 
 # %% [markdown]
-# A gradient is true for a *small* step, and one word is a long way from the next. You may take it elsewhere: at the **mean** of all
-# words, at words **scattered** over the examples, or **halfway** between the two. And long embeddings win a dot product by their length
-# alone; **norm control** divides it out. Change both, and how many words are tried, and watch the picture.
+# A gradient is true for a *small* step, and one word is a long way from the next. You may take it
+# elsewhere: at the **mean** of all words, at words **scattered** over the examples, or **halfway**
+# between the two. And long embeddings win a dot product by their length alone; **norm control**
+# divides it out. Change both, and how many words are tried, and watch the picture.
 
 # %%
 from tutorial_lib.strategies import EXPANSIONS
@@ -141,7 +147,8 @@ explore(
 )
 
 # %% [markdown]
-# **Recorded** for five prompts, slots and sets of users, 240 words each, the gradient taken on other examples than the true loss.
+# **Recorded** for five prompts, slots and sets of users, 240 words each, the gradient taken on
+# other examples than the true loss.
 
 # %%
 from tutorial_workshop.experiments import recorded_table
@@ -183,8 +190,8 @@ quiz("05_automatic_prompts", "gradient")
 
 # %% [markdown]
 # ## 2. A search, and its fair opponent
-# The search repeats: pick a slot, take the highest scores, measure these words on the validation events, and keep the best one *if* it
-# lowers the loss.
+# The search repeats: pick a slot, take the highest scores, measure these words on the validation
+# events, and keep the best one *if* it lowers the loss.
 #
 # **Exercise 05-accept.** Write the last step.
 
@@ -204,8 +211,8 @@ best_flip = attempt(best_flip, exercise="05-accept")
 hint("05-accept")
 
 # %% [markdown]
-# The two functions (yours, or the references in their place) are a search already. Here is one round of it, in a prompt of three random
-# words.
+# The two functions (yours, or the references in their place) are a search already. Here is one
+# round of it, in a prompt of three random words.
 
 # %%
 now = judge.losses([prompt]).mean()
@@ -220,8 +227,9 @@ table(
 )
 
 # %% [markdown]
-# **Random search** is the same loop with words drawn at random. It needs no gradients, so at equal cost it tries more words. Cost is
-# counted in **calls**: one prompt read with one example. A gradient counts three for each example, for the way back.
+# **Random search** is the same loop with words drawn at random. It needs no gradients, so at equal
+# cost it tries more words. Cost is counted in **calls**: one prompt read with one example. A
+# gradient counts three for each example, for the way back.
 #
 # **Guess first:** after the same number of calls, who is ahead?
 
@@ -244,7 +252,8 @@ table(
 )
 
 # %% [markdown]
-# Every candidate is in the log, accepted or not. Without it nobody can tell how many draws the winner was chosen from.
+# Every candidate is in the log, accepted or not. Without it nobody can tell how many draws the
+# winner was chosen from.
 
 # %%
 log = found["gradient"].frame().set_index("round")
@@ -274,17 +283,21 @@ quiz("05_automatic_prompts", "calls")
 
 # %% [markdown]
 # ## 3. One word for each user
-# **PAP-REC** (Li et al. 2024) searches a recommender's prompt in this way: a frozen P5 model, words for all users and a word for each
-# user, chosen in turn by a cheap measure (section 5). Its authors report that such prompts beat manual ones and several recommendation
-# models, without new parameters or training, on three tasks: the next item, one item out of a list, and explanations. This notebook does
-# not repeat that experiment: it has one of the tasks, a smaller model, and takes the method's parts one by one. The whole method is the
-# strategy `pap-rec`: `adapt(lm, split, "pap-rec", labels=64)`.
+# **PAP-REC** (Li et al. 2024) searches a recommender's prompt in this way: a frozen P5 model, words
+# for all users and a word for each user, chosen in turn by a cheap measure (section 5). Its authors
+# report that such prompts beat manual ones and several recommendation models, without new
+# parameters or training, on three tasks: the next item, one item out of a list, and explanations.
+# This notebook does not repeat that experiment: it has one of the tasks, a smaller model, and takes
+# the method's parts one by one. The whole method is the strategy `pap-rec`: `adapt(lm, split,
+# "pap-rec", labels=64)`.
 #
-# Its personal word is the last word of the prompt, chosen by the gradient on that user's events. The public code chooses it on **one**
-# event of the user. The lowest of many noisy numbers is low by luck alone: the **winner's curse**.
+# Its personal word is the last word of the prompt, chosen by the gradient on that user's events.
+# The public code chooses it on **one** event of the user. The lowest of many noisy numbers is low
+# by luck alone: the **winner's curse**.
 #
-# Three numbers separate luck from taste: the gain on the events that chose the word, the gain on the user's test item, and the gain
-# there when each user gets the word of a *different* user (**shuffled control**).
+# Three numbers separate luck from taste: the gain on the events that chose the word, the gain on
+# the user's test item, and the gain there when each user gets the word of a *different* user
+# (**shuffled control**).
 #
 # **Guess first:** what share of the gain is left on the test item?
 
@@ -359,8 +372,9 @@ quiz("05_automatic_prompts", "curse")
 
 # %% [markdown]
 # ## 4. The switches
-# The public code of PAP-REC differs from the method in ways that you can switch on one by one. *Re-sampled* means: the wrong items, among
-# which the right one must be found, are drawn anew at every look. Then two prompts are compared on different questions.
+# The public code of PAP-REC differs from the method in ways that you can switch on one by one.
+# *Re-sampled* means: the wrong items, among which the right one must be found, are drawn anew at
+# every look. Then two prompts are compared on different questions.
 #
 # **Guess first:** what happens to a prompt that was accepted, when it is measured once more?
 
@@ -371,13 +385,15 @@ show_switches(recorded[recorded["part"] == "switches"])
 
 # %% [markdown]
 # ## 5. A cheap measure to search by
-# A search looks at hundreds of prompts, and NDCG@10 over the whole catalogue is expensive. So one searches by a **surrogate**: the loss of
-# the next title, or PAP-REC's five short answers, written freely and compared token by token. A surrogate is good if it *orders prompts*
-# as the full metric does.
+# A search looks at hundreds of prompts, and NDCG@10 over the whole catalogue is expensive. So one
+# searches by a **surrogate**: the loss of the next title, or PAP-REC's five short answers, written
+# freely and compared token by token. A surrogate is good if it *orders prompts* as the full metric
+# does.
 #
 # Two kinds of prompt were measured: manual wordings, and three random words behind a bare history.
 #
-# **Guess first:** all prompts together may show a clear relation although there is none within either kind. How?
+# **Guess first:** all prompts together may show a clear relation although there is none within
+# either kind. How?
 
 # %%
 from tutorial_workshop.figures import agreement_table, order_agreement, show_measure_scatter
@@ -411,19 +427,22 @@ say(
 )
 
 # %% [markdown]
-# **Simpson's paradox.** A correlation over all prompts mixes two questions: how do the two *kinds* differ, and how do prompts of *one* kind
-# differ? The first can be large while nothing is known about the second, and a search needs the second: it compares prompts of its own
-# kind. So read the rows of single kinds. It also warns of choosing *between* kinds by loss: the loss counts every token of the right
-# title, also what all titles share, and a ranking asks only which title is ahead of which.
+# **Simpson's paradox.** A correlation over all prompts mixes two questions: how do the two *kinds*
+# differ, and how do prompts of *one* kind differ? The first can be large while nothing is known
+# about the second, and a search needs the second: it compares prompts of its own kind. So read the
+# rows of single kinds. It also warns of choosing *between* kinds by loss: the loss counts every
+# token of the right title, also what all titles share, and a ranking asks only which title is ahead
+# of which.
 
 # %%
 quiz("05_automatic_prompts", "surrogate")
 
 # %% [markdown]
 # ## 6. Was it worth it?
-# Manual prompts, found prompts and a soft prompt (notebook 04), on test users that no search has seen. Searches and soft prompt had the
-# same number of calls. For the manual prompts that number is not 0 either: the best one is chosen on validation, by the metric that is
-# asked for here, NDCG@10. (By loss another one would be chosen; section 5 says why that is no fair opponent.)
+# Manual prompts, found prompts and a soft prompt (notebook 04), on test users that no search has
+# seen. Searches and soft prompt had the same number of calls. For the manual prompts that number is
+# not 0 either: the best one is chosen on validation, by the metric that is asked for here, NDCG@10.
+# (By loss another one would be chosen; section 5 says why that would be unfair.)
 
 # %%
 tested = recorded[recorded["part"] == "prompts"]
@@ -539,23 +558,29 @@ golden(
 
 # %% [markdown]
 # ## Pitfalls
-# - **Calls not counted.** A gradient costs three passes an example. Give random search the same calls before you praise the gradient.
-# - **The best of many on few events.** Keep events aside, and say how many candidates the winner was chosen from.
-# - **A personal word that works for everybody.** Give each user the word of a different one, and see what is lost.
+# - **Calls not counted.** A gradient costs three passes an example. Give random search the same
+#   calls before you praise the gradient.
+# - **The best of many on few events.** Keep events aside, and say how many candidates the winner
+#   was chosen from.
+# - **A personal word that works for everybody.** Give each user the word of a different one, and
+#   see what is lost.
 # - **One correlation over two kinds.** Look within each kind before you explain it.
-# - **Words that are no words.** A token from inside a word becomes another token when the prompt is written as text. Check the way back.
-# - **A validation set that moves.** Draw negatives once. If they change at every look, the search keeps what was lucky.
+# - **Words that are no words.** A token from inside a word becomes another token when the prompt is
+#   written as text. Check the way back.
+# - **A validation set that moves.** Draw negatives once. If they change at every look, the search
+#   keeps what was lucky.
 
 # %% [markdown] tags=["references"]
 # ## References
-# - Shin et al. 2020. AutoPrompt: eliciting knowledge from language models with automatically generated prompts.
-#   [arXiv 2010.15980](https://arxiv.org/abs/2010.15980)
+# - Shin et al. 2020. AutoPrompt: eliciting knowledge from language models with automatically
+#   generated prompts. [arXiv 2010.15980](https://arxiv.org/abs/2010.15980)
 # - Ebrahimi, Rao, Lowd, Dou 2018. HotFlip: white-box adversarial examples for text classification.
 #   [arXiv 1712.06751](https://arxiv.org/abs/1712.06751)
-# - Li, Ji, Ge, Hua, Zhang 2024. PAP-REC: personalized automatic prompt for recommendation language model.
-#   [arXiv 2402.00284](https://arxiv.org/abs/2402.00284)
+# - Li, Ji, Ge, Hua, Zhang 2024. PAP-REC: personalized automatic prompt for recommendation language
+#   model. [arXiv 2402.00284](https://arxiv.org/abs/2402.00284)
 # - Lester, Al-Rfou, Constant 2021. The power of scale for parameter-efficient prompt tuning.
 #   [arXiv 2104.08691](https://arxiv.org/abs/2104.08691)
 #
-# **What next:** notebook 06 asks whether prompting or fine-tuning is better for your labels. Until then: give the search two more slots,
-# and see whether the loss on validation or the NDCG on the test moves first.
+# **What next:** notebook 06 asks whether prompting or fine-tuning is better for your labels. Until
+# then: give the search two more slots, and see whether the loss on validation or the NDCG on the
+# test moves first.

@@ -1,6 +1,7 @@
 # %% [markdown] tags=["title"]
 # # 06 · Prompt or fine-tune? A controlled experiment
-# **Same model, same labels, same test users: does a prompt rank better than fine-tuning, from how many labels on, and at what price?**
+# **Same model, same labels, same test users: does a prompt rank better than fine-tuning, from how
+# many labels on, and at what price?**
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
@@ -8,11 +9,13 @@
 # > - *read* learning curves with intervals, and *find* where two of them cross (section 3)
 # > - *run* and *resume* a slice of a grid, and *check* it against recorded results (section 4)
 # > - *weigh* accuracy against numbers stored, seconds and latency (question 3)
-# > - *tell* better, equivalent and inconclusive apart (questions 2, 4), and *say* what a test could have seen (question 5)
+# > - *tell* better, equivalent and inconclusive apart (questions 2, 4), and *say* what a test could
+# >   have seen (question 5)
 # > - *add* a strategy of your own to the comparison, by its rules (exercise 06-strategy)
 # >
-# > **You need:** notebooks 03 and 04. **Time:** 40 minutes to follow, 75 with the exercise. **Hardware:** two CPU cores and 2 GB of
-# > memory; the live part takes about a minute. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
+# > **You need:** notebooks 03 and 04. **Time:** 40 minutes to follow, 75 with the exercise.
+# > **Hardware:** two CPU cores and 2 GB of memory; the live part takes about a minute. No GPU.
+# > **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: 2 cells, 6 users | quick: 3 cells, 20 users | full: 9 cells, 60 users
@@ -58,8 +61,9 @@ quiz("06_prompt_vs_finetune", "before")
 
 # %% [markdown]
 # ## 2. What was run
-# Every cell of the grid is a strategy, a number of labelled users and a seed. All strategies of a seed see the same labelled users and are
-# asked about the same test users. What needs no labels has one cell per seed.
+# Every cell of the grid is a strategy, a number of labelled users and a seed. All strategies of a
+# seed see the same labelled users and are asked about the same test users. What needs no labels has
+# one cell per seed.
 
 # %%
 from tutorial_workshop.experiments import load_results
@@ -94,14 +98,16 @@ table(
 )
 
 # %% [markdown]
-# Read three of them with care. `full` is asked *without* words, titles in a row. `p5` moves the same weights and is asked *with* words, but
-# it also learns six families of tasks at once, at a rate and for a number of steps of its own. So their difference is that of two recipes,
-# and does not say what the words do. `soft-prompt` has words and frozen weights, and a budget of its own as well: it differs from `full`
-# in all three.
+# Read three of them with care. `full` is asked *without* words, titles in a row. `p5` moves the
+# same weights and is asked *with* words, but it also learns six families of tasks at once, at a
+# rate and for a number of steps of its own. So their difference is that of two recipes, and does
+# not say what the words do. `soft-prompt` has words and frozen weights, and a budget of its own as
+# well: it differs from `full` in all three.
 
 # %% [markdown]
 # ## 3. Learning curves
-# Baselines without any language model stand on the same axes. They get the same labelled users as everybody else.
+# Baselines without any language model stand on the same axes. They get the same labelled users as
+# everybody else.
 
 # %%
 from tutorial_workshop.figures import show_learning_curves
@@ -134,9 +140,11 @@ say(
 
 # %% [markdown]
 # ## 4. Run a slice yourself
-# A recorded curve is only as good as the run behind it. So run a few cells of it now: 16 labelled users, your seed.
+# A recorded curve is only as good as the run behind it. So run a few cells of it now: 16 labelled
+# users, your seed.
 #
-# **Guess first:** the run is broken off after its first cell and started again. How many cells does it repeat?
+# **Guess first:** the run is broken off after its first cell and started again. How many cells does
+# it repeat?
 
 # %%
 from tutorial_workshop.experiments import cells_of, language_model, run_cell, run_grid, split_of
@@ -197,10 +205,11 @@ else:
 
 # %% [markdown]
 # ## 5. What does it cost?
-# Four costs, at one budget. A point on the **Pareto front** (filled, on the grey line) is beaten by nothing that costs as much or less.
-# Bytes stored per task are four times the numbers trained.
+# Four costs, at one budget. A point on the **Pareto front** (filled, on the grey line) is beaten by
+# nothing that costs as much or less. Bytes stored per task are four times the numbers trained.
 #
-# **Guess first:** a soft prompt trains a thousandth of the numbers. Is it a thousand times faster to tune?
+# **Guess first:** a soft prompt trains a thousandth of the numbers. Is it a thousand times faster
+# to tune?
 
 # %%
 from tutorial_workshop.figures import COSTS, at_labels, cost_table, show_cost_panels
@@ -255,8 +264,9 @@ say_what_could_be_seen(first, MARGIN)
 quiz("06_prompt_vs_finetune", "verdict")
 
 # %% [markdown]
-# **Where do the curves cross?** Two curves cross where one side is shown to lead at few labels, and the other one at many. The sign of a
-# mean alone does not show that: near 0 it changes by luck. So go by the verdicts; the signs stand beside them.
+# **Where do the curves cross?** Two curves cross where one side is shown to lead at few labels, and
+# the other one at many. The sign of a mean alone does not show that: near 0 it changes by luck. So
+# go by the verdicts; the signs stand beside them.
 
 
 # %%
@@ -280,10 +290,12 @@ quiz("06_prompt_vs_finetune", "pairs")
 
 # %% [markdown]
 # ## 7. A strategy of your own
-# Anything that obeys the rules may join: it sees the training histories of the labelled users, and nothing else of the data.
+# Anything that obeys the rules may join: it sees the training histories of the labelled users, and
+# nothing else of the data.
 #
-# **Exercise 06-strategy.** Write one. `labelled_only(split, labels, seed)` gives what you may see, `adapt(...)` a language model, and
-# `WeightedSum([a, b], [1.0, 1.0])` adds up what two recommenders say.
+# **Exercise 06-strategy.** Write one. `labelled_only(split, labels, seed)` gives what you may see,
+# `adapt(...)` a language model, and `WeightedSum([a, b], [1.0, 1.0])` adds up what two recommenders
+# say.
 
 
 # %%
@@ -342,13 +354,15 @@ table(
 
 # %% [markdown]
 # ## 8. A decision guide
-# With your labels, latency and memory: which one? The guide takes what fits, finds the best of it, keeps its *ties* (what is not shown to
-# be worse), and takes the cheapest of those. No rule names a strategy: all comes out of the table. The milliseconds were measured on a
-# machine that had other work as well: read a latency limit as an order of magnitude.
+# With your labels, latency and memory: which one? The guide takes what fits, finds the best of it,
+# keeps its *ties* (what is not shown to be worse), and takes the cheapest of those. No rule names a
+# strategy: all comes out of the table. The milliseconds were measured on a machine that had other
+# work as well: read a latency limit as an order of magnitude.
 #
-# A tie is a lack of proof, and the fewer users a test has, the more ties it finds. To rely on a cheap strategy you need the opposite: proof
-# that it cannot lose more than the margin. That is **non-inferiority**: the whole interval of its difference from the best lies above
-# −margin. So each piece of advice below is asked that question too.
+# A tie is a lack of proof, and the fewer users a test has, the more ties it finds. To rely on a
+# cheap strategy you need the opposite: proof that it cannot lose more than the margin. That is
+# **non-inferiority**: the whole interval of its difference from the best lies above −margin. So
+# each piece of advice below is asked that question too.
 
 # %%
 from tutorial_workshop.figures import advice_table, guide, how_sure
@@ -387,13 +401,14 @@ table(
 )
 
 # %% [markdown]
-# Where the table says "a tie, not proven", the data do not rule out a loss that matters. Then take the best of what fits, or test on more
-# users, before you take the cheap one.
+# Where the table says "a tie, not proven", the data do not rule out a loss that matters. Then take
+# the best of what fits, or test on more users, before you take the cheap one.
 
 # %% [markdown]
 # ## 9. What changes on real data
-# MovieLens-100K, and MiniLM, a sentence encoder that has read much of the web. It gives texts no likelihood, so there is no prompt to
-# tune. Two tasks: the **next item**, one target per user; and **like or dislike**, the AUC over the last ten ratings of a user.
+# MovieLens-100K, and MiniLM, a sentence encoder that has read much of the web. It gives texts no
+# likelihood, so there is no prompt to tune. Two tasks: the **next item**, one target per user; and
+# **like or dislike**, the AUC over the last ten ratings of a user.
 #
 # **Guess first:** which of the two tells strategies apart?
 
@@ -435,8 +450,9 @@ say(
 )
 
 # %% [markdown]
-# Before you compare strategies with each other: is a head on MiniLM ahead of *counting*? `popularity` scores an item by how many of
-# the same labelled users have it (for likes: by the share of them who liked it).
+# Before you compare strategies with each other: is a head on MiniLM ahead of *counting*?
+# `popularity` scores an item by how many of the same labelled users have it (for likes: by the
+# share of them who liked it).
 
 # %%
 for task, known in real_means.items():
@@ -489,24 +505,35 @@ golden("06.recorded.detectable", first["detectable"].median())
 
 # %% [markdown]
 # ## Pitfalls
-# - **The winner is chosen and judged on the same users.** Then its lead is too large. Declare the comparison, or judge on fresh users.
-# - **"Not significant" read as "equal".** Say what difference the test could have seen, and what the interval still allows.
-# - **Prompt against fine-tuning, with other words on each side.** Then two things differ. Put in a strategy that differs in one of them.
-# - **Few numbers trained taken for little work.** The frozen model is still run, forwards and backwards.
-# - **No plain baseline on the plot.** Count what the same labelled users have, before a language model gets the credit.
-# - **One world.** These curves belong to a model of a million parameters and a made-up catalogue. The method carries over; the numbers
-#   do not.
+# - **The winner is chosen and judged on the same users.** Then its lead is too large. Declare the
+#   comparison, or judge on fresh users.
+# - **"Not significant" read as "equal".** Say what difference the test could have seen, and what
+#   the interval still allows.
+# - **Prompt against fine-tuning, with other words on each side.** Then two things differ. Put in a
+#   strategy that differs in one of them.
+# - **Few numbers trained taken for little work.** The frozen model is still run, forwards and
+#   backwards.
+# - **No plain baseline on the plot.** Count what the same labelled users have, before a language
+#   model gets the credit.
+# - **One world.** These curves belong to a model of a million parameters and a made-up catalogue.
+#   The method carries over; the numbers do not.
 
 # %% [markdown] tags=["references"]
 # ## References
-# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation. TACL 11. [arXiv 2302.03735](https://arxiv.org/abs/2302.03735)
+# - Liu, Zhang, Gulla 2023. Pre-train, prompt and recommendation. TACL 11. [arXiv
+#   2302.03735](https://arxiv.org/abs/2302.03735)
 # - Lester, Al-Rfou, Constant 2021. The power of scale for parameter-efficient prompt tuning.
 #   [arXiv 2104.08691](https://arxiv.org/abs/2104.08691)
-# - Le Scao, Rush 2021. How many data points is a prompt worth? [arXiv 2103.08493](https://arxiv.org/abs/2103.08493)
+# - Le Scao, Rush 2021. How many data points is a prompt worth? [arXiv
+#   2103.08493](https://arxiv.org/abs/2103.08493)
 # - Bao et al. 2023. TALLRec. [arXiv 2305.00447](https://arxiv.org/abs/2305.00447)
-# - Ferrari Dacrema, Cremonesi, Jannach 2019. Are we really making much progress? [arXiv 1907.06902](https://arxiv.org/abs/1907.06902)
-# - Holm 1979. A simple sequentially rejective multiple test procedure. Scandinavian Journal of Statistics 6.
-# - Lakens 2017. Equivalence tests. [doi 10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
+# - Ferrari Dacrema, Cremonesi, Jannach 2019. Are we really making much progress? [arXiv
+#   1907.06902](https://arxiv.org/abs/1907.06902)
+# - Holm 1979. A simple sequentially rejective multiple test procedure. Scandinavian Journal of
+#   Statistics 6.
+# - Lakens 2017. Equivalence tests. [doi
+#   10.1177/1948550617697177](https://doi.org/10.1177/1948550617697177)
 #
-# **What next:** notebook 07 looks at the metrics themselves. Until then: write your own declaration for one question of your work, with its
-# margin, and ask a colleague whether the margin would change a decision.
+# **What next:** notebook 07 looks at the metrics themselves. Until then: write your own declaration
+# for one question of your work, with its margin, and ask a colleague whether the margin would
+# change a decision.

@@ -4,15 +4,20 @@
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
-# > - *compute* what a sampled metric gives on average, and *find* the number of negatives at which two models change places (question 1)
-# > - *mend* three evaluation snippets that flatter a model (exercises 07-rank, 07-recall, 07-distinct, question 2)
+# > - *compute* what a sampled metric gives on average, and *find* the number of negatives at which
+# >   two models change places (question 1)
+# > - *mend* three evaluation snippets that flatter a model (exercises 07-rank, 07-recall,
+# >   07-distinct, question 2)
 # > - *count* recommendations that were impossible at the time, under two splits (question 3)
 # > - *work out* BLEU and ROUGE by hand, and *name* where they mislead (question 4)
-# > - *read* a scorecard of accuracy and language, and *say* what cannot be concluded from it (question 5)
-# > - *estimate* the smallest difference that a test can see, and what the best of many tries gains by luck (question 6)
+# > - *read* a scorecard of accuracy and language, and *say* what cannot be concluded from it
+# >   (question 5)
+# > - *estimate* the smallest difference that a test can see, and what the best of many tries gains
+# >   by luck (question 6)
 # >
-# > **You need:** notebooks 01 and 04. **Time:** 45 minutes, 75 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > tuning and ranking in section 6 take about two minutes. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
+# > **You need:** notebooks 01 and 04. **Time:** 45 minutes, 75 with the exercises. **Hardware:**
+# > two CPU cores and 2 GB of memory; tuning and ranking in section 6 take about two minutes. No
+# > GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: 4 users who explain, for structure | quick: 20 of them | full: 100
@@ -22,8 +27,9 @@ SEED = 0  # any whole number from 0; draws users, labelled users and simulations
 
 # %% [markdown]
 # ## 1. Sampled metrics: at how many negatives do two models change places?
-# Notebook 01 showed that ranking each target among 100 **sampled** items can turn an order of models around. It is in print, too. These
-# are hit@10 on two data sets, from the S³-Rec project, which first published the sampled numbers and later the full ones:
+# Notebook 01 showed that ranking each target among 100 **sampled** items can turn an order of
+# models around. It is in print, too. These are hit@10 on two data sets, from the S³-Rec project,
+# which first published the sampled numbers and later the full ones:
 
 # %%
 import re
@@ -46,15 +52,18 @@ table(
 )
 
 # %% [markdown]
-# You need no sampling to know what sampling gives **on average**. Say that a items of c stand above the target, and m of the c are drawn.
-# The number x of drawn items above it follows the *hypergeometric* distribution, and the target then stands at place x + 1:
+# You need no sampling to know what sampling gives **on average**. Say that a items of c stand above
+# the target, and m of the c are drawn. The number x of drawn items above it follows the
+# *hypergeometric* distribution, and the target then stands at place x + 1:
 #
 # $$P(x) = \frac{\binom{a}{x}\binom{c-a}{m-x}}{\binom{c}{m}} \qquad \text{hit@}k = \sum_{x<k} P(x) \qquad
 # \text{NDCG@}k = \sum_{x<k} \frac{P(x)}{\log_2(x+2)}$$
 #
-# So one ranking of the whole catalogue gives the sampled metric at **every** number of negatives, without noise.
+# So one ranking of the whole catalogue gives the sampled metric at **every** number of negatives,
+# without noise.
 #
-# **Guess first:** three ready-made models, from 15 negatives up to the whole catalogue. Do any two change places?
+# **Guess first:** three ready-made models, from 15 negatives up to the whole catalogue. Do any two
+# change places?
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset, temporal_split
@@ -118,16 +127,17 @@ lines += [f"**{metric}:** no two models change places." for metric in METRICS if
 say(*lines)
 
 # %% [markdown]
-# Move the slider to 100 and beyond. The order at 100 may be right here, and wrong on the next data set: nothing in a sampled number tells
-# you on which side of the crossing it was taken. Count the crossings by metric: NDCG and MRR, which stress the top, against hit@10.
+# Move the slider to 100 and beyond. The order at 100 may be right here, and wrong on the next data
+# set: nothing in a sampled number tells you on which side of the crossing it was taken. Count the
+# crossings by metric: NDCG and MRR, which stress the top, against hit@10.
 
 # %%
 quiz("07_evaluation", "sampled")
 
 # %% [markdown]
 # ## 2. One list, one name, many numbers
-# Libraries agree on the names of the metrics, and not on the formulas. Here are conventions in use, each in a line. Every case is one
-# user: R relevant items, and the places of the hits in the list.
+# Libraries agree on the names of the metrics, and not on the formulas. Here are conventions in use,
+# each in a line. Every case is one user: R relevant items, and the places of the hits in the list.
 #
 # **Guess first:** a hit at place 3, one relevant item. How many values can NDCG@10 have?
 
@@ -178,8 +188,9 @@ table(
 )
 
 # %% [markdown]
-# Does it matter on a real list? With one target a user most conventions agree. Hold out everything after a **moment in time**, and users
-# have many targets. The lists of one model, EASE, under five conventions:
+# Does it matter on a real list? With one target a user most conventions agree. Hold out everything
+# after a **moment in time**, and users have many targets. The lists of one model, EASE, under five
+# conventions:
 
 # %%
 from tutorial_lib.evaluation import evaluate, mean_interval
@@ -214,8 +225,8 @@ say(f"Users left out for want of targets: {left_out:,}. Print such a count besid
 quiz("07_evaluation", "libraries")
 
 # %% [markdown]
-# **Ties by rounding.** Notebook 01 tied all scores at once. Ties also come by rounding: scores kept in half precision, or rounded for a
-# log file. Nothing else about the model changes.
+# **Ties by rounding.** Notebook 01 tied all scores at once. Ties also come by rounding: scores kept
+# in half precision, or rounded for a log file. Nothing else about the model changes.
 
 # %%
 from tutorial_lib.evaluation import evaluate_scores
@@ -237,8 +248,8 @@ points(
 
 # %% [markdown]
 # ## 3. Exercise: find the bug
-# Three snippets from evaluation code. Each runs, and each makes some model look better than it is. Try them on a case where you know the
-# answer, then mend them.
+# Three snippets from evaluation code. Each runs, and each makes some model look better than it is.
+# Try them on a case where you know the answer, then mend them.
 #
 # **Exercise 07-rank.** What rank does this give to a target of a model that knows nothing?
 
@@ -272,7 +283,8 @@ rank_of = attempt(rank_of, exercise="07-rank")
 hint("07-rank")
 
 # %% [markdown]
-# **Exercise 07-recall.** `lists` maps users to recommended items, `relevant` to the items that they really took.
+# **Exercise 07-recall.** `lists` maps users to recommended items, `relevant` to the items that they
+# really took.
 
 
 # %%
@@ -305,7 +317,8 @@ mean_recall = attempt(mean_recall, exercise="07-recall")
 hint("07-recall")
 
 # %% [markdown]
-# **Exercise 07-distinct.** *distinct-1* asks how varied the words of a model are: different words by all words.
+# **Exercise 07-distinct.** *distinct-1* asks how varied the words of a model are: different words
+# by all words.
 
 
 # %%
@@ -345,9 +358,11 @@ table(found.rename_axis("case"), caption="Mended and as found", digits=2)
 
 # %% [markdown]
 # ## 4. Which split, and what was possible at the time?
-# Leave-last-out takes everybody's last item, whenever that was. Train on the rest, and the model has seen the future of most test events.
+# Leave-last-out takes everybody's last item, whenever that was. Train on the rest, and the model
+# has seen the future of most test events.
 #
-# **Guess first:** does the split change which model wins? And how many recommendations were of items that nobody had met yet?
+# **Guess first:** does the split change which model wins? And how many recommendations were of
+# items that nobody had met yet?
 
 # %%
 from tutorial_lib.evaluation import impossible_share
@@ -393,10 +408,12 @@ quiz("07_evaluation", "temporal")
 
 # %% [markdown]
 # ## 5. Text: BLEU and ROUGE by hand
-# A model that explains its recommendations writes text. The usual numbers compare it with what the user really wrote, the *reference*.
+# A model that explains its recommendations writes text. The usual numbers compare it with what the
+# user really wrote, the *reference*.
 #
-# **BLEU** counts n-grams of 1 to 4 tokens that the reference has too, each at most as often as there. It takes the geometric mean of the
-# four precisions, and shrinks it by a *brevity penalty* if the text is shorter (c tokens) than the reference (r tokens):
+# **BLEU** counts n-grams of 1 to 4 tokens that the reference has too, each at most as often as
+# there. It takes the geometric mean of the four precisions, and shrinks it by a *brevity penalty*
+# if the text is shorter (c tokens) than the reference (r tokens):
 #
 # $$\text{BLEU} = \min\left(1, e^{1 - r/c}\right) \left(p_1 p_2 p_3 p_4\right)^{1/4}$$
 #
@@ -427,7 +444,8 @@ table(both, caption="One text and its reference; the library uses sacrebleu")
 say(f"Say how it was computed: `{library.signatures['bleu']}`")
 
 # %% [markdown]
-# **Guess first:** what happens to BLEU if a space is put before the full stop? If the text has two words? If it is Chinese?
+# **Guess first:** what happens to BLEU if a space is put before the full stop? If the text has two
+# words? If it is Chinese?
 
 # %%
 from sacrebleu.metrics import BLEU
@@ -461,10 +479,12 @@ frame = pd.DataFrame(traps, columns=["text", "how", "score, 0 to 100"]).set_inde
 table(frame, caption="The same texts, other settings", digits=1)
 
 # %% [markdown]
-# The last line is what the common package `rouge-score` does: it keeps a to z and 0 to 9, so Chinese is 0 against itself, and the
-# Norwegian *rømme* counts as *r* and *mme*. The kit's ROUGE gives the same numbers on ASCII text, and takes letters of all scripts.
+# The last line is what the common package `rouge-score` does: it keeps a to z and 0 to 9, so
+# Chinese is 0 against itself, and the Norwegian *rømme* counts as *r* and *mme*. The kit's ROUGE
+# gives the same numbers on ASCII text, and takes letters of all scripts.
 #
-# A subtler trap: **the average of sentences is not the corpus**. BLEU adds up the counts of all texts first.
+# A subtler trap: **the average of sentences is not the corpus**. BLEU adds up the counts of all
+# texts first.
 
 # %%
 pairs = [("the plot is fine", "the plot is fine"), ("good acting", "very good acting here")]
@@ -479,12 +499,15 @@ quiz("07_evaluation", "bleu")
 
 # %% [markdown]
 # ## 6. Both sides on one card
-# Now a model that does both. For each test user who reviewed the test item, the model ranks the catalogue, and then explains the item. It
-# is told the user's stars and the feature that the user wrote about. The user's own review is the reference.
+# Now a model that does both. For each test user who reviewed the test item, the model ranks the
+# catalogue, and then explains the item. It is given the user's stars and the feature that the user
+# wrote about. The user's own review is the reference.
 #
-# Two versions of one language model: as it was pre-trained, and after `p5`, tuned on several tasks of 64 labelled users.
+# Two versions of one language model: as it was pre-trained, and after `p5`, tuned on several tasks
+# of 64 labelled users.
 #
-# **Guess first:** which side will tuning help more, ranking or writing? And how many statements about the films will be true?
+# **Guess first:** which side will tuning help more, ranking or writing? And how many statements
+# about the films will be true?
 
 # %%
 from tutorial_lib.language import explanation_cases
@@ -524,9 +547,10 @@ say(
 )
 
 # %% [markdown]
-# Overlap with the reference is one thing. Ask also: does the text talk about the **feature** (FMR, FCR, DIV)? Does it **repeat** itself
-# (distinct, unique)? And is what it says about the film **true** in the catalogue (*factual precision*)? In a planted world this can be
-# checked: a review says "something so *witty* about *friendly rivals*", and the catalogue knows mood and theme.
+# Overlap with the reference is one thing. Ask also: does the text talk about the **feature** (FMR,
+# FCR, DIV)? Does it **repeat** itself (distinct, unique)? And is what it says about the film
+# **true** in the catalogue (*factual precision*)? In a planted world this can be checked: a review
+# says "something so *witty* about *friendly rivals*", and the catalogue knows mood and theme.
 
 # %%
 from tutorial_lib.evaluation import catalogue_facts, factual_frame, feature_metrics
@@ -559,7 +583,8 @@ table(
 )
 
 # %% [markdown]
-# **Perplexity** asks the other way round: how surprised is the model by what users really wrote? It needs no generated text.
+# **Perplexity** asks the other way round: how surprised is the model by what users really wrote? It
+# needs no generated text.
 
 # %%
 from tutorial_lib.evaluation import perplexity
@@ -578,9 +603,10 @@ frame = pd.Series(surprised, name="perplexity").to_frame().rename_axis("model")
 table(frame, caption="Perplexity of the users' reviews", digits=1)
 
 # %% [markdown]
-# **The scorecard** puts both sides beside each other, with 95 % intervals from one bootstrap over users: the same users are drawn for all
-# models and for both sides. It does not add the two sides up, since nobody knows what a point of ROUGE is worth in NDCG. It shows which
-# models no other beats on both (the **Pareto front**), and says what cannot be concluded.
+# **The scorecard** puts both sides beside each other, with 95 % intervals from one bootstrap over
+# users: the same users are drawn for all models and for both sides. It does not add the two sides
+# up, since nobody knows what a point of ROUGE is worth in NDCG. It shows which models no other
+# beats on both (the **Pareto front**), and says what cannot be concluded.
 
 # %%
 from tutorial_lib.evaluation import scorecard
@@ -603,8 +629,8 @@ def card_of(texts, facts, language=SIDES):
 table(card_of(live, facts).wide(), caption=f"Live, {USERS} users: value [95 % interval]")
 
 # %% [markdown]
-# A few users say little. **Recorded** in `data/results/explanations.csv`: more users, more models, every seed with its own users and its
-# own labelled users.
+# A few users say little. **Recorded** in `data/results/explanations.csv`: more users, more models,
+# every seed with its own users and its own labelled users.
 
 # %%
 from tutorial_workshop.experiments import recorded_table
@@ -624,17 +650,19 @@ say(*big.sentences())
 say_which_side_wins(big, card_of(recorded, recorded_facts, ("factual_precision", "rougeL")))
 
 # %% [markdown]
-# A text can come closer to the reference by its turns of phrase alone ("I would choose it again"), while what it says about the film is
-# made up. Overlap does not see that, and perplexity does not either. So put a check of facts beside it, wherever something can be checked.
+# A text can come closer to the reference by its turns of phrase alone ("I would choose it again"),
+# while what it says about the film is made up. Overlap does not see that, and perplexity does not
+# either. So put a check of facts beside it, wherever something can be checked.
 
 # %%
 quiz("07_evaluation", "scorecard")
 
 # %% [markdown]
 # ## 7. Significance, the smallest visible difference, and the winner's curse
-# **What could this test have seen?** With n users, a difference must be about 2.8 standard errors to be found in 80 % of repetitions (at
-# the 5 % level). That is the *minimum detectable effect*. Compare pairs of models, and adjust p for the number of pairs. The adjustment
-# has its price: with m tests the smallest p must lie below .05 / m, so the detectable effect grows too.
+# **What could this test have seen?** With n users, a difference must be about 2.8 standard errors
+# to be found in 80 % of repetitions (at the 5 % level). That is the *minimum detectable effect*.
+# Compare pairs of models, and adjust p for the number of pairs. The adjustment has its price: with
+# m tests the smallest p must lie below .05 / m, so the detectable effect grows too.
 
 # %%
 from tutorial_lib.evaluation import compare, holm_comparisons, p_text
@@ -652,12 +680,14 @@ table(
 )
 
 # %% [markdown]
-# **When few users have a hit.** Most users have an NDCG of 0, and an interval knows only the sample. One without a hit shows no spread at
-# all, so every resample of it is 0 as well.
+# **When few users have a hit.** Most users have an NDCG of 0, and an interval knows only the
+# sample. One without a hit shows no spread at all, so every resample of it is 0 as well.
 #
-# **Guess first:** 50 users, a true hit rate of 4 %. In how many of 100 samples does a 95 % percentile bootstrap hold the true rate?
+# **Guess first:** 50 users, a true hit rate of 4 %. In how many of 100 samples does a 95 %
+# percentile bootstrap hold the true rate?
 #
-# **Recorded** in `data/results/interval-coverage.csv`: samples drawn from known worlds, and how many intervals held the truth.
+# **Recorded** in `data/results/interval-coverage.csv`: samples drawn from known worlds, and how
+# many intervals held the truth.
 
 # %%
 drawn = recorded_table("interval-coverage.csv").set_index("cell")
@@ -682,22 +712,27 @@ say(
 )
 
 # %% [markdown]
-# The kit adds a few pseudo-observations at the ends of the range before it takes a t interval (Agresti & Coull 1998 for one mean,
-# Bonett & Price 2012 for pairs, Agresti & Caffo 2000 for groups). Among many users they weigh nothing; among few they stand for what was
-# not seen.
+# The kit adds a few pseudo-observations at the ends of the range before it takes a t interval
+# (Agresti & Coull 1998 for one mean, Bonett & Price 2012 for pairs, Agresti & Caffo 2000 for
+# groups). Among many users they weigh nothing; among few they stand for what was not seen.
 #
 # What a careful reader asks of an interval on sparse data:
 #
-# - **How many users are not 0?** With a handful, the interval is wide and its p coarse, and no method can change that.
-# - **Is there an interval at all?** If nobody has a hit, or no user differs, the kit gives none and says "too few non-zero users". A width
-#   of 0 would be a claim that nobody can back.
-# - **Do interval and p come from one test?** Here they do. Flipping the signs of differences, a common test, assumes that they lie
-#   symmetrically about their mean; with skewed differences it finds too much.
-# - **Not significant is not equal.** Two systems are *equivalent* only if the whole interval lies within a margin that was argued for
-#   beforehand. A 95 % interval makes that two one-sided tests at 2.5 % each.
-# - **The worst-off tenth** (conditional value at risk) is 0 for every system that leaves a tenth of its users without a hit, so it tells
-#   none of them apart. Report the share of users with 0 instead.
-# - **Several seeds** are not more users. All users of a seed share its model. Test over users and over seeds (`compare_seeds`).
+# - **How many users are not 0?** With a handful, the interval is wide and its p coarse, and no
+#   method can change that.
+# - **Is there an interval at all?** If nobody has a hit, or no user differs, the kit gives none and
+#   says "too few non-zero users". A width of 0 would be a claim that nobody can back.
+# - **Do interval and p come from one test?** Here they do. Flipping the signs of differences, a
+#   common test, assumes that they lie symmetrically about their mean; with skewed differences it
+#   finds too much.
+# - **Not significant is not equal.** Two systems are *equivalent* only if the whole interval lies
+#   within a margin that was argued for beforehand. A 95 % interval makes that two one-sided tests
+#   at 2.5 % each.
+# - **The worst-off tenth** (conditional value at risk) is 0 for every system that leaves a tenth of
+#   its users without a hit, so it tells none of them apart. Report the share of users with 0
+#   instead.
+# - **Several seeds** are not more users. All users of a seed share its model. Test over users and
+#   over seeds (`compare_seeds`).
 
 # %%
 gap = ndcg["last item", "EASE"]["ndcg@10"] - ndcg["last item", "ItemKNN"]["ndcg@10"]
@@ -711,9 +746,11 @@ say(
 )
 
 # %% [markdown]
-# **The winner's curse.** Try m systems, report the best. If all m are equally good, the best one still looks better than they are.
+# **The winner's curse.** Try m systems, report the best. If all m are equally good, the best one
+# still looks better than they are.
 #
-# **Guess first:** 32 equal systems, 100 users. How much NDCG does the winner gain by luck? In percent of the true value?
+# **Guess first:** 32 equal systems, 100 users. How much NDCG does the winner gain by luck? In
+# percent of the true value?
 
 # %%
 from tutorial_workshop.figures import show_curse
@@ -743,8 +780,8 @@ say(
 )
 
 # %% [markdown]
-# **Measured.** The recorded strategies of notebooks 03 and 04: in each seed, take the strategy that was best on that seed's 40 users. How
-# does the same strategy do on the users of the other seeds?
+# **Measured.** The recorded strategies of notebooks 03 and 04: in each seed, take the strategy that
+# was best on that seed's 40 users. How does the same strategy do on the users of the other seeds?
 
 # %%
 runs = recorded_table("strategies.csv")
@@ -773,7 +810,8 @@ quiz("07_evaluation", "curse")
 
 # %% [markdown]
 # ## Recap
-# Computed from the cells above. If a row says something else than you guessed, go back to its section.
+# Computed from the cells above. If a row says something else than you guessed, go back to its
+# section.
 
 # %% tags=["recap"]
 from tutorial_workshop.figures import recap_table
@@ -803,10 +841,14 @@ golden("07.p5.perplexity", surprised[f"{LM}, P5"], trivial=surprised[LM])
 
 # %% [markdown]
 # ## Pitfalls
-# - **A sampled number beside a full one.** They are different metrics, and the order of models can differ.
-# - **A metric by its name alone.** Give the formula, the cut-off, the tie rule, the number of users averaged, and who was left out.
-# - **BLEU without its signature, or of short texts.** Below four tokens corpus BLEU has nothing to count.
-# - **High overlap, false statements.** A text can sound like a review and be about another film. Check what can be checked.
+# - **A sampled number beside a full one.** They are different metrics, and the order of models can
+#   differ.
+# - **A metric by its name alone.** Give the formula, the cut-off, the tie rule, the number of users
+#   averaged, and who was left out.
+# - **BLEU without its signature, or of short texts.** Below four tokens corpus BLEU has nothing to
+#   count.
+# - **High overlap, false statements.** A text can sound like a review and be about another film.
+#   Check what can be checked.
 # - **One sum of accuracy and language.** It hides the price that somebody has set. Show both sides.
 # - **The best of many, on the users that chose it.** Report the winner on fresh users.
 
@@ -814,24 +856,33 @@ golden("07.p5.perplexity", surprised[f"{LM}, P5"], trivial=surprised[LM])
 # ## References
 # - Krichene, Rendle 2020. On sampled metrics for item recommendation. KDD.
 #   [doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
-# - Zhou et al. 2020. S³-Rec: self-supervised learning for sequential recommendation. CIKM. [arXiv 2008.07873](https://arxiv.org/abs/2008.07873)
-# - Tamm, Damdinov, Vasilev 2021. Quality metrics in recommender systems: do we calculate metrics consistently? RecSys.
-#   [arXiv 2206.12858](https://arxiv.org/abs/2206.12858)
-# - Ji, Sun, Zhang, Li 2023. A critical study on data leakage in recommender system offline evaluation.
-#   [arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
+# - Zhou et al. 2020. S³-Rec: self-supervised learning for sequential recommendation. CIKM. [arXiv
+#   2008.07873](https://arxiv.org/abs/2008.07873)
+# - Tamm, Damdinov, Vasilev 2021. Quality metrics in recommender systems: do we calculate metrics
+#   consistently? RecSys. [arXiv 2206.12858](https://arxiv.org/abs/2206.12858)
+# - Ji, Sun, Zhang, Li 2023. A critical study on data leakage in recommender system offline
+#   evaluation. [arXiv 2010.11060](https://arxiv.org/abs/2010.11060)
 # - Papineni et al. 2002. BLEU: a method for automatic evaluation of machine translation. ACL.
 #   [doi 10.3115/1073083.1073135](https://doi.org/10.3115/1073083.1073135)
-# - Post 2018. A call for clarity in reporting BLEU scores. WMT. [arXiv 1804.08771](https://arxiv.org/abs/1804.08771)
-# - Lin 2004. ROUGE: a package for automatic evaluation of summaries. [ACL W04-1013](https://aclanthology.org/W04-1013/)
+# - Post 2018. A call for clarity in reporting BLEU scores. WMT. [arXiv
+#   1804.08771](https://arxiv.org/abs/1804.08771)
+# - Lin 2004. ROUGE: a package for automatic evaluation of summaries. [ACL
+#   W04-1013](https://aclanthology.org/W04-1013/)
 # - Li, Zhang, Chen 2020. Generate neural template explanations for recommendation (NETE). CIKM.
 #   [doi 10.1145/3340531.3411992](https://doi.org/10.1145/3340531.3411992)
-# - Li, Zhang, Chen 2023. Personalized prompt learning for explainable recommendation (PEPLER). [arXiv 2202.07371](https://arxiv.org/abs/2202.07371)
-# - Agresti, Coull 1998. Approximate is better than "exact" for interval estimation of binomial proportions. The American Statistician.
-#   [doi 10.1080/00031305.1998.10480550](https://doi.org/10.1080/00031305.1998.10480550)
-# - Agresti, Caffo 2000. Simple and effective confidence intervals for proportions and differences of proportions result from adding two
-#   successes and two failures. The American Statistician. [doi 10.1080/00031305.2000.10474560](https://doi.org/10.1080/00031305.2000.10474560)
-# - Bonett, Price 2012. Adjusted Wald confidence interval for a difference of binomial proportions based on paired data. Journal of
-#   Educational and Behavioral Statistics. [doi 10.3102/1076998611411915](https://doi.org/10.3102/1076998611411915)
-# - Koehn 2004. Statistical significance tests for machine translation evaluation. [ACL W04-3250](https://aclanthology.org/W04-3250/)
+# - Li, Zhang, Chen 2023. Personalized prompt learning for explainable recommendation (PEPLER).
+#   [arXiv 2202.07371](https://arxiv.org/abs/2202.07371)
+# - Agresti, Coull 1998. Approximate is better than "exact" for interval estimation of binomial
+#   proportions. The American Statistician. [doi
+#   10.1080/00031305.1998.10480550](https://doi.org/10.1080/00031305.1998.10480550)
+# - Agresti, Caffo 2000. Simple and effective confidence intervals for proportions and differences
+#   of proportions result from adding two successes and two failures. The American Statistician.
+#   [doi 10.1080/00031305.2000.10474560](https://doi.org/10.1080/00031305.2000.10474560)
+# - Bonett, Price 2012. Adjusted Wald confidence interval for a difference of binomial proportions
+#   based on paired data. Journal of Educational and Behavioral Statistics. [doi
+#   10.3102/1076998611411915](https://doi.org/10.3102/1076998611411915)
+# - Koehn 2004. Statistical significance tests for machine translation evaluation. [ACL
+#   W04-3250](https://aclanthology.org/W04-3250/)
 #
-# **What next:** look back at a number that you reported lately, and ask of it the six questions above.
+# **What next:** look back at a number that you reported lately, and ask of it the six questions
+# above.

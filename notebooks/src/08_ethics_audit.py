@@ -4,16 +4,21 @@
 
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
-# > - *map* stakeholders and harms, and *declare* margins before you look (exercise 08-verdict, question 1)
+# > - *map* stakeholders and harms, and *declare* margins before you look (exercise 08-verdict,
+# >   question 1)
 # > - *show* that three usual methods raise false alarms where nothing is wrong (question 2)
-# > - *audit* a popularity counter, an item Transformer and a prompted language model by one call, and *read* verdicts (question 3)
-# > - *separate* what an attribute in a prompt changes from what any rewording changes (exercise 08-excess)
+# > - *audit* a popularity counter, an item Transformer and a prompted language model by one call,
+# >   and *read* verdicts (question 3)
+# > - *separate* what an attribute in a prompt changes from what any rewording changes (exercise
+# >   08-excess)
 # > - *measure* privacy, memory, invention and manipulation, each beside its control (question 4)
 # > - *mend* a system, *re-measure* it, and *say* who paid (question 5)
-# > - *find* what was planted in a secret world, and keep silent where nothing was (exercise 08-auditor)
+# > - *find* what was planted in a secret world, and keep silent where nothing was (exercise
+# >   08-auditor)
 # >
-# > **You need:** notebooks 01 and 04. **Time:** 75 minutes, 110 with the exercises. **Hardware:** two CPU cores and 2 GB of memory;
-# > training and prompting take about three minutes in all. No GPU. **Terms:** see the [glossary](../GLOSSARY.md).
+# > **You need:** notebooks 01 and 04. **Time:** 75 minutes, 110 with the exercises. **Hardware:**
+# > two CPU cores and 2 GB of memory; training and prompting take about three minutes in all. No
+# > GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
 PROFILE = "quick"  # smoke: small simulations | quick: minutes | full: more users and seeds
@@ -23,10 +28,11 @@ SEED = 0  # any whole number from 0; draws users, simulations and the secret wor
 
 # %% [markdown]
 # ## 1. Who, and how?
-# The source tutorial of this kit asks for an audit of *six types of potential harms*, and looks beyond the users: at content
-# creators, system designers and the environment. The register below adds providers, platforms and society. The tutorial's own list
-# of six could not be retrieved, so each row carries two published codings: the six risk areas of Weidinger et al. 2021 for
-# language models, and the six concerns of Milano, Taddeo and Floridi 2020 for recommenders.
+# The source tutorial of this kit asks for an audit of *six types of potential harms*, and looks
+# beyond the users: at content creators, system designers and the environment. The register below
+# adds providers, platforms and society. The tutorial's own list of six could not be retrieved, so
+# each row carries two published codings: the six risk areas of Weidinger et al. 2021 for language
+# models, and the six concerns of Milano, Taddeo and Floridi 2020 for recommenders.
 
 # %%
 import tempfile
@@ -54,19 +60,21 @@ from tutorial_workshop.figures import show_stakeholder_map
 show_stakeholder_map(stakeholders())
 
 # %% [markdown]
-# There are **four routes** to evidence. *Adverse indications* are metrics: most of this notebook. *Interviews* ask those concerned (the
-# library has a guide and a coding sheet). *External knowledge bases* check what a system says against a catalogue. And harm that builds up
-# is *simulated*: section 8. A metric never replaces asking the people it is about.
+# There are **four routes** to evidence. *Adverse indications* are metrics: most of this notebook.
+# *Interviews* ask those concerned (the library has a guide and a coding sheet). *External knowledge
+# bases* check what a system says against a catalogue. And harm that builds up is *simulated*:
+# section 8. A metric never replaces asking the people it is about.
 
 # %% [markdown]
 # ## 2. Declare margins before you look
-# Any two groups differ by something, if you measure enough users. So the first question is not *whether* they differ, but **how much would
-# matter**. That number is the *margin*. It is a choice of policy, somebody has to argue for it, and it must be made before anyone has seen
-# a result: afterwards it would only tell which result was wanted.
+# Any two groups differ by something, if you measure enough users. So the first question is not
+# *whether* they differ, but **how much would matter**. That number is the *margin*. It is a choice
+# of policy, somebody has to argue for it, and it must be made before anyone has seen a result:
+# afterwards it would only tell which result was wanted.
 #
-# The margin for *exposure* is a share of what a group deserves. With an absolute margin of .03, a publisher with 2 % of the demand
-# could be shown to nobody, and pass. A fifth less (or more) than users choose is the four-fifths idea of hiring law, applied
-# to a share that users set themselves.
+# The margin for *exposure* is a share of what a group deserves. With an absolute margin of .03, a
+# publisher with 2 % of the demand could be shown to nobody, and pass. A fifth less (or more) than
+# users choose is the four-fifths idea of hiring law, applied to a share that users set themselves.
 
 # %%
 from tutorial_lib.audit import MARGINS, verdict_of
@@ -83,8 +91,8 @@ table(
 )
 
 # %% [markdown]
-# An estimate, its 95 % interval and the margin allow one of four verdicts. None of them is called *fair*: an audit can fail to find harm,
-# it cannot certify its absence.
+# An estimate, its 95 % interval and the margin allow one of four verdicts. None of them is called
+# *fair*: an audit can fail to find harm, it cannot certify its absence.
 #
 # | verdict | a difference was detected | the whole interval lies |
 # |---|---|---|
@@ -93,8 +101,9 @@ table(
 # | EQUIVALENT | no | within the margin |
 # | INCONCLUSIVE | either | partly within, partly beyond, or none of the other three holds |
 #
-# EQUIVALENT with a 95 % interval is a test at .025 on either side. Two more things make a finding of the library INCONCLUSIVE: many
-# tests were made, and the *adjusted* p is not below .05; or users whose group is unknown could take the result across the margin.
+# EQUIVALENT with a 95 % interval is a test at .025 on either side. Two more things make a finding
+# of the library INCONCLUSIVE: many tests were made, and the *adjusted* p is not below .05; or users
+# whose group is unknown could take the result across the margin.
 #
 # **Exercise 08-verdict.** Write the rule for one test. *Detected* means: the interval leaves out 0.
 
@@ -131,13 +140,15 @@ quiz("08_ethics_audit", "verdicts")
 
 # %% [markdown]
 # ## 3. Three usual methods that accuse the innocent
-# A **null world** has no gap, by construction: take the real NDCG of every user, and deal the group labels at random. Whatever a method
-# finds there is a false alarm. A sound method raises one in 20 times.
+# A **null world** has no gap, by construction: take the real NDCG of every user, and deal the group
+# labels at random. Whatever a method finds there is a false alarm. A sound method raises one in 20
+# times.
 #
 # **Guess first:** how often does each of three methods in common use raise the alarm?
 #
-# **Method 1, the range.** Take the gap between the best and the worst group, bootstrap it, and call it proven if its 95 % interval lies
-# above 0. Fairness toolkits print this interval, and prompt studies rank systems by such a range.
+# **Method 1, the range.** Take the gap between the best and the worst group, bootstrap it, and call
+# it proven if its 95 % interval lies above 0. Fairness toolkits print this interval, and prompt
+# studies rank systems by such a range.
 
 # %%
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
@@ -178,10 +189,12 @@ for g, n in ((2, 30), (2, 200), (7, 30), (7, 200)):
 alarms_table(ranges, "Range between groups with a bootstrap interval: share called unfair")
 
 # %% [markdown]
-# A range is never below 0, and no resample of one is. So the interval *cannot* contain 0, in any world.
+# A range is never below 0, and no resample of one is. So the interval *cannot* contain 0, in any
+# world.
 #
-# **Method 2, the four-fifths rule.** Alarm if the worst group gets less than 80 % of the best, a rule of thumb from hiring law. Here on
-# hit@10, each user having one held-out item, as prompted models are mostly evaluated.
+# **Method 2, the four-fifths rule.** Alarm if the worst group gets less than 80 % of the best, a
+# rule of thumb from hiring law. Here on hit@10, each user having one held-out item, as prompted
+# models are mostly evaluated.
 
 
 # %%
@@ -197,10 +210,11 @@ for g, n in ((2, 30), (2, 100), (2, 500), (7, 30), (7, 100), (7, 500)):
 alarms_table(fifths, f"Four-fifths rule on hit@10 (mean {hits.mean():.2f}): share called unfair")
 
 # %% [markdown]
-# **Method 3, the plain permutation test.** Shuffle the labels, and see how often the difference of means is as large. That tests whether
-# the groups are *alike in everything*. If they only have equal means, but one group scatters more, it fails. Such groups are common: users
-# with one held-out item scatter far more than users with five. Dividing the difference by its standard error in every shuffle (the
-# *studentised* test) mends it.
+# **Method 3, the plain permutation test.** Shuffle the labels, and see how often the difference of
+# means is as large. That tests whether the groups are *alike in everything*. If they only have
+# equal means, but one group scatters more, it fails. Such groups are common: users with one
+# held-out item scatter far more than users with five. Dividing the difference by its standard error
+# in every shuffle (the *studentised* test) mends it.
 
 # %%
 from tutorial_lib.audit import studentised_permutation_p
@@ -246,14 +260,17 @@ quiz("08_ethics_audit", "null-worlds")
 
 # %% [markdown]
 # ## 4. One audit, three systems
-# The audit asks each system for lists, and needs nothing else: a popularity counter, a Transformer on items, and a prompted language model
-# meet the same call. It uses a user as the unit, signs every gap (first name minus second, in alphabetical order), corrects for the
-# number of tests (Holm), and prints what it could not test. Five held-out items a user give it power.
+# The audit asks each system for lists, and needs nothing else: a popularity counter, a Transformer
+# on items, and a prompted language model meet the same call. It uses a user as the unit, signs
+# every gap (first name minus second, in alphabetical order), corrects for the number of tests
+# (Holm), and prints what it could not test. Five held-out items a user give it power.
 #
-# What will be tested is **declared** from data, split and margins alone, and hashed, before any system is asked for a list. Whoever
-# publishes the hash first can show later that nothing was chosen afterwards.
+# What will be tested is **declared** from data, split and margins alone, and hashed, before any
+# system is asked for a list. Whoever publishes the hash first can show later that nothing was
+# chosen afterwards.
 #
-# The Transformer is trained here. The language model's lists for all users were recorded; below the first users are asked again, live.
+# The Transformer is trained here. The language model's lists for all users were recorded; below the
+# first users are asked again, live.
 
 # %%
 from tutorial_workshop.experiments import recorded_table
@@ -323,9 +340,10 @@ table(
 )
 
 # %% [markdown]
-# Read a row from right to left: which verdict, by which margin, with which chance of seeing it, and only then the estimate. `mde` is the
-# gap that would be found in 80 % of repetitions, *after* Holm: with eight tests about a quarter larger than with one. If it is larger than
-# the margin, the audit was too small to be sure of an answer. So a report opens with three sentences:
+# Read a row from right to left: which verdict, by which margin, with which chance of seeing it, and
+# only then the estimate. `mde` is the gap that would be found in 80 % of repetitions, *after* Holm:
+# with eight tests about a quarter larger than with one. If it is larger than the margin, the audit
+# was too small to be sure of an answer. So a report opens with three sentences:
 
 # %%
 from tutorial_lib.audit import opening
@@ -335,7 +353,8 @@ say(*opening(report))
 levels_table(report, caption="Transformer: both sides of every declared difference")
 
 # %% [markdown]
-# Move the margin, and watch what becomes of the verdicts. Then remember that this is what must *not* be done after looking.
+# Move the margin, and watch what becomes of the verdicts. Then remember that this is what must
+# *not* be done after looking.
 
 # %%
 from tutorial_workshop.figures import VerdictView
@@ -359,11 +378,13 @@ rows = material[["metric", "system", "estimate", "low", "high", "margin"]].set_i
 table(rows, caption="Everything that is material, the exploratory tests included", digits=3)
 
 # %% [markdown]
-# **From findings to an opinion.** The Digital Services Act knows three: positive, positive with comments, negative. A fourth is as
-# important: *no opinion*, which auditors of accounts call a disclaimer. An audit that could measure nothing, or decide less than half
-# of what it declared, has found no harm either, and must not look like one that found everything in order.
+# **From findings to an opinion.** The Digital Services Act knows three: positive, positive with
+# comments, negative. A fourth is as important: *no opinion*, which auditors of accounts call a
+# disclaimer. An audit that could measure nothing, or decide less than half of what it declared, has
+# found no harm either, and must not look like one that found everything in order.
 #
-# **Guess first:** which of the four does each system get? Good news, such as lists *less* popular than the profiles, is no comment.
+# **Guess first:** which of the four does each system get? Good news, such as lists *less* popular
+# than the profiles, is no comment.
 
 # %%
 from tutorial_lib.audit import RULES
@@ -375,8 +396,9 @@ for name, r in reports.items():
     say(f"**{name}:** opinion **{r.opinion.word}**. {r.opinion.reasons[0]}")
 
 # %% [markdown]
-# Numbers without a null of their own stand in a second table: they describe, and get no verdict. Who is harmed by popularity? Not the film.
-# Ask its creator, whom nobody is shown, and the user who likes what few like.
+# Numbers without a null of their own are in a second table: they describe, and get no verdict. Who
+# is harmed by popularity? Not the film. Creators whose films nobody is shown, and users who like
+# what few like.
 
 # %%
 found = {name: {f.metric: f for f in r.findings} for name, r in reports.items()}
@@ -394,9 +416,11 @@ say_group_sizes(report)
 
 # %% [markdown]
 # ## 5. The protocol decides, too
-# MovieLens-100K is the data set on which gender gaps of recommenders are reported most. Women there have shorter histories than men.
+# MovieLens-100K is the data set on which gender gaps of recommenders are reported most. Women there
+# have shorter histories than men.
 #
-# **Guess first:** hold out 20 % of each user's ratings, five at random, the last five, or the last one. Does the gap stay?
+# **Guess first:** hold out 20 % of each user's ratings, five at random, the last five, or the last
+# one. Does the gap stay?
 
 # %%
 from tutorial_lib.audit import PROTOCOLS, gap_by_protocol, gap_by_targets
@@ -428,9 +452,9 @@ table(
 )
 
 # %% [markdown]
-# With a *share* held out, long histories give more targets, and NDCG@10 rises with their number. That alone makes most of the gap. With
-# the same number for everybody it shrinks, and changes its sign from model to model. The same four protocols on the data set of this
-# notebook, live:
+# With a *share* held out, long histories give more targets, and NDCG@10 rises with their number.
+# That alone makes most of the gap. With the same number for everybody it shrinks, and changes its
+# sign from model to model. The same four protocols on the data set of this notebook, live:
 
 # %%
 seeds = range(1 if PROFILE == "smoke" else 2)
@@ -445,8 +469,9 @@ quiz("08_ethics_audit", "protocol")
 
 # %% [markdown]
 # ## 6. Name an attribute in the prompt
-# A prompted model can be told who asks: *A woman enjoyed these movies, ...* in place of *Someone enjoyed ...*. If the list changes, is that
-# discrimination? First ask what *Somebody*, *A person* or *One user* in the same place change. That is the **paraphrase floor**.
+# A prompted model can be told who asks: *A woman enjoyed these movies, ...* in place of *Someone
+# enjoyed ...*. If the list changes, is that discrimination? First ask what *Somebody*, *A person*
+# or *One user* in the same place change. That is the **paraphrase floor**.
 #
 # **Exercise 08-excess.** What does the attribute change beyond the floor?
 
@@ -492,8 +517,9 @@ frame = pd.Series(beyond, name="change beyond the floor").to_frame().rename_axis
 table(frame, caption=f"{len(people)} users, live", digits=3)
 
 # %% [markdown]
-# A dozen users only show that it runs. **Recorded**, for more users: how far each wording moves the lists. Similarity is PRAG, the share of
-# pairs in the list that keep their order; 0 means the same list.
+# A dozen users only show that it runs. **Recorded**, for more users: how far each wording moves the
+# lists. Similarity is PRAG, the share of pairs in the list that keep their order; 0 means the same
+# list.
 
 # %%
 users, wanted = live.users[people], [live.targets[i] for i in people]
@@ -516,8 +542,9 @@ bars(
 )
 
 # %% [markdown]
-# Is a wording that moves the lists by a little more than the others *detected*? Try the test on the innocent: audit each paraphrase as if
-# it were an attribute, against the other paraphrases, with users as the sample.
+# Is a wording that moves the lists by a little more than the others *detected*? Try the test on the
+# innocent: audit each paraphrase as if it were an attribute, against the other paraphrases, with
+# users as the sample.
 
 # %%
 from tutorial_lib.audit import mean_shift
@@ -534,8 +561,9 @@ say(
 )
 
 # %% [markdown]
-# With enough users any wording differs from any other. So the **wordings are a sample, too**: the intervals below count how much
-# paraphrases differ among themselves. They are wider; more paraphrases, and several wordings of each attribute, narrow them.
+# With enough users any wording differs from any other. So the **wordings are a sample, too**: the
+# intervals below count how much paraphrases differ among themselves. They are wider; more
+# paraphrases, and several wordings of each attribute, narrow them.
 
 
 # %%
@@ -563,17 +591,19 @@ say(
 )
 
 # %% [markdown]
-# Three questions, in this order: does the list change more than under a rewording? Is the changed list **worse** for those users? Does it
-# change **towards a stereotype**? Only the first is about the prompt, and studies that stop there report noise as bias. Note what the
-# paraphrases leave open, too: they differ among themselves, and an attribute that lies among them has shown nothing.
+# Three questions, in this order: does the list change more than under a rewording? Is the changed
+# list **worse** for those users? Does it change **towards a stereotype**? Only the first is about
+# the prompt, and studies that stop there report noise as bias. Note what the paraphrases leave
+# open, too: they differ among themselves, and an attribute that lies among them has shown nothing.
 
 # %% [markdown]
 # ## 7. Who else is harmed, and how?
-# Gaps are half of the register. Privacy, truth and manipulation have measures of their own, and each has a control that a careless audit
-# leaves out.
+# Gaps are half of the register. Privacy, truth and manipulation have measures of their own, and
+# each has a control that a careless audit leaves out.
 #
-# **Privacy.** You told the system what you watched, not who you are. **Guess first:** from the one vector that the Transformer keeps of a
-# user, how often can a *probe* tell a woman from a man (.50 is chance)? And is that more than your history tells anyway?
+# **Privacy.** You told the system what you watched, not who you are. **Guess first:** from the one
+# vector that the Transformer keeps of a user, how often can a *probe* tell a woman from a man (.50
+# is chance)? And is that more than your history tells anyway?
 
 # %%
 from tutorial_lib.audit import attribute_leak, history_features, size_features
@@ -591,11 +621,13 @@ leaks = attribute_leak(features, gender, leak, seed=SEED)
 show_findings(leaks, "How well a probe tells gender, by what it is shown: AUC above chance")
 
 # %% [markdown]
-# The last row is the system's own doing. What the history tells, anyone tells who has the history; a system that *stores* less tells less.
+# The last row is the system's own doing. What the history tells, anyone tells who has the history;
+# a system that *stores* less tells less.
 #
-# A known remedy trains a filter on the states against an *adversary* that tries to read the attribute from what is left. Does the
-# adversary's own AUC tell when the attribute is gone? It judges users it was trained on, and the filter was trained to fool it. Believe a
-# **fresh probe** that has met neither the filter nor the users it judges.
+# A known remedy trains a filter on the states against an *adversary* that tries to read the
+# attribute from what is left. Does the adversary's own AUC tell when the attribute is gone? It
+# judges users it was trained on, and the filter was trained to fool it. Believe a **fresh probe**
+# that has met neither the filter nor the users it judges.
 
 # %%
 from tutorial_lib.audit import remove_attribute
@@ -619,9 +651,10 @@ table(
 quiz("08_ethics_audit", "privacy")
 
 # %% [markdown]
-# A model can also **memorise**. The test is a *canary*: a sequence that nobody would choose, planted in the training data 0, 1, 4 or 16
-# times. Show the trained model all but its last item: where does that item rank? **Guess first:** after how many copies is it told?
-# The canaries planted 0 times are the control.
+# A model can also **memorise**. The test is a *canary*: a sequence that nobody would choose,
+# planted in the training data 0, 1, 4 or 16 times. Show the trained model all but its last item:
+# where does that item rank? **Guess first:** after how many copies does the model reveal it? The
+# canaries planted 0 times are the control.
 
 # %%
 from tutorial_lib.audit import canary_ranks, memorisation, plant_canaries
@@ -642,13 +675,15 @@ bars(
 )
 
 # %% [markdown]
-# What one person did once is hardly told; what is repeated is. So duplicates in the data are a privacy risk, and removing them is the
-# cheapest remedy; *DP-SGD*, training with clipped and noised gradients, is the expensive one.
+# A sequence seen once is hardly memorised; one that is repeated is. So duplicates in the data are a
+# privacy risk, and removing them is the cheapest remedy; *DP-SGD*, training with clipped and noised
+# gradients, is the expensive one.
 
 # %% [markdown]
-# **Truth.** A language model that writes titles can write some that do not exist. That is seen only *before* its text is matched to the
-# catalogue: afterwards every answer is an item, and the invention has become a wrong recommendation. *Constrained decoding*, which follows
-# the catalogue while it writes, is the remedy of notebook 04.
+# **Truth.** A language model that writes titles can write some that do not exist. That is seen only
+# *before* its text is matched to the catalogue: afterwards every answer is an item, and the
+# invention has become a wrong recommendation. *Constrained decoding*, which follows the catalogue
+# while it writes, is the remedy of notebook 04.
 
 # %%
 from tutorial_lib.audit import generated_titles_findings
@@ -663,12 +698,13 @@ for way, held in (("free", False), ("constrained", True)):
 show_findings(invented, f"{LM}, ten titles for each of {len(live.users)} users")
 
 # %% [markdown]
-# None seen is not none: with so few users, the interval of the constrained model still reaches far. Ask more users, or prove it: here the
-# trie allows nothing else.
+# None seen is not none: with so few users, the interval of the constrained model still reaches far.
+# Ask more users, or prove it: here the trie allows nothing else.
 #
-# A score can be untrue, too: a model downloaded from the web may have read your **test data**. Ask it for the title behind an item's number
-# in the data set, which only that file tells. The control: the same answers held against shuffled numbers, so that naming one famous film
-# earns nothing. A made-up model that remembers one title in ten shows that the test can see.
+# A score can be untrue, too: a model downloaded from the web may have read your **test data**. Ask
+# it for the title behind an item's number in the data set, which only that file tells. The control:
+# the same answers held against shuffled numbers, so that naming one famous film earns nothing. A
+# made-up model that remembers one title in ten shows that the test can see.
 
 # %%
 from tutorial_lib.audit import contamination
@@ -697,12 +733,14 @@ for name, ask in {LM: answers, "remembers one in ten": remembers}.items():
 show_findings(recovered, f"{len(ids)} items of {ds.name}")
 
 # %% [markdown]
-# On MovieLens-1M, GPT and Llama models recovered a part of the titles this way (Di Palma et al. 2025), so a MovieLens score of theirs is no
-# score on unseen data. The kit's models were trained on planted worlds alone.
+# On MovieLens-1M, GPT and Llama models recovered a part of the titles this way (Di Palma et al.
+# 2025), so a MovieLens score of theirs is no score on unseen data. The kit's models were trained on
+# planted worlds alone.
 #
-# **Manipulation.** Somebody wants a film of theirs shown, and signs up with fake profiles, each with that film and some popular ones. The
-# control: films *as popular as it was*, which rise or fall without an attack. **Guess first:** how many profiles does it take, and is the
-# model with the better NDCG the safer one?
+# **Manipulation.** Somebody wants a film of theirs shown, and signs up with fake profiles, each
+# with that film and some popular ones. The control: films *as popular as it was*, which rise or
+# fall without an attack. **Guess first:** how many profiles does it take, and is the model with the
+# better NDCG the safer one?
 
 # %%
 from tutorial_lib.audit import attack_findings, matched_controls, shilled
@@ -742,9 +780,10 @@ say(
 )
 
 # %% [markdown]
-# **Power.** Who decides what you see, you or the system? The Digital Services Act asks for the *main parameters* of a recommender (Art. 27)
-# and, of the very large platforms, for an option *without profiling* (Art. 38). Both can be measured: hide one input at a time, and compare
-# with what everybody would be shown.
+# **Power.** Who decides what you see, you or the system? The Digital Services Act asks for the
+# *main parameters* of a recommender (Art. 27) and, of the very large platforms, for an option
+# *without profiling* (Art. 38). Both can be measured: hide one input at a time, and compare with
+# what everybody would be shown.
 
 # %%
 from tutorial_lib.audit import main_parameters, non_profiling_cost
@@ -763,8 +802,9 @@ show_findings(
 )
 
 # %% [markdown]
-# The dearer it is to refuse, the less an option is one. And the **environment** pays for every list. Energy is told as a band: most of it
-# are constants of processor, memory and grid that nobody here can check.
+# The more accuracy refusing costs, the less real the choice. And the **environment** pays for every
+# list. Energy is given as a band: most of it are constants of processor, memory and grid that
+# nobody here can check.
 
 # %%
 from tutorial_lib.audit import measure_footprint
@@ -785,11 +825,14 @@ table(frame, caption="Energy of serving, as a band")
 
 # %% [markdown]
 # ## 8. What happens in the long run?
-# An audit of one day misses what builds up. A list makes choices, choices are the next training data, and what was never shown is never
-# learned. The loop below shows ten items to every user, lets each pick one by a taste that **never changes**, and trains again. Two
-# controls run beside it: the same model **trained once**, and **random lists**, which show what the loop does by itself.
+# An audit of one day misses what builds up. A list makes choices, choices are the next training
+# data, and what was never shown is never learned. The loop below shows ten items to every user,
+# lets each pick one by a taste that **never changes**, and trains again. Two controls run beside
+# it: the same model **trained once**, and **random lists**, which show what the loop does by
+# itself.
 #
-# **Guess first:** after ten rounds, does the catalogue that anybody is shown grow or shrink? How much random exploration stops it?
+# **Guess first:** after ten rounds, does the catalogue that anybody is shown grow or shrink? How
+# much random exploration stops it?
 
 # %%
 from tutorial_lib.audit import checked_margins, longrun_findings, simulate
@@ -823,8 +866,9 @@ show_findings(
 )
 
 # %% [markdown]
-# *Served* is the price: random places are mostly bad places. And a **trap**. Let chosen items leave the lists, and everybody's lists become
-# less alike even under a pure popularity counter. Not because it learned anything:
+# *Served* is the price: random places are mostly bad places. And a **trap**. Let chosen items leave
+# the lists, and everybody's lists become less alike even under a pure popularity counter. Not
+# because it learned anything:
 
 # %%
 removal = {}
@@ -837,8 +881,9 @@ table(frame, caption="Popularity, trained once: similarity of the lists", digits
 
 # %% [markdown]
 # ## 9. Mitigate, and measure again
-# Three re-rankers work on the lists of any system: a **popularity penalty**, **calibration** (lists whose categories match the profile,
-# Steck 2018) and **xQuAD** (a share of places for the tail). Each has one knob, from 0, nothing, to 1, the rule alone.
+# Three re-rankers work on the lists of any system: a **popularity penalty**, **calibration** (lists
+# whose categories match the profile, Steck 2018) and **xQuAD** (a share of places for the tail).
+# Each has one knob, from 0, nothing, to 1, the rule alone.
 #
 # **Guess first:** how much tail can you buy for a loss of 2 % in NDCG?
 
@@ -891,8 +936,9 @@ say(
 )
 
 # %% [markdown]
-# Now the user side. Some users have **narrow** tastes, some **broad** ones: the halves below and above the median of the chance that two
-# items of a profile are of one kind. Nobody had to tell an attribute for that. Does calibration close the gap between them?
+# Now the user side. Some users have **narrow** tastes, some **broad** ones: the halves below and
+# above the median of the chance that two items of a profile are of one kind. Nobody had to tell an
+# attribute for that. Does calibration close the gap between them?
 
 # %%
 strongest = max(strengths)
@@ -911,8 +957,9 @@ if effect.levelling_down:
 say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
 
 # %% [markdown]
-# Re-ranking mends lists. Other remedies change the training data, the training, the prompt or the decoding. **Recorded:** each against the
-# same system without it, with one strength, chosen beforehand. **Guess first:** which remedy costs most quality, and which costs none?
+# Re-ranking mends lists. Other remedies change the training data, the training, the prompt or the
+# decoding. **Recorded:** each against the same system without it, with one strength, chosen
+# beforehand. **Guess first:** which remedy costs most quality, and which costs none?
 
 # %%
 from tutorial_workshop.figures import remedies_table
@@ -924,8 +971,9 @@ quiz("08_ethics_audit", "mitigation")
 
 # %% [markdown]
 # ## 10. A secret world
-# Who audits the auditor? In a **synthetic world** everything is known: tastes, merits, and what was injected into the recommender. There the
-# audit of this notebook was itself tested, in hundreds of worlds: do its intervals hold the truth, and does it stay silent where nothing is?
+# Who audits the auditor? In a **synthetic world** everything is known: tastes, merits, and what was
+# injected into the recommender. There the audit of this notebook was itself tested, in hundreds of
+# worlds: do its intervals hold the truth, and does it stay silent where nothing is?
 
 # %%
 checked = recorded_table("audit-validation.csv")
@@ -939,8 +987,9 @@ table(
 )
 
 # %% [markdown]
-# **Exercise 08-auditor.** Your turn. In some worlds users of one group are served worse, in some a group of providers is shown less than it
-# is chosen, in some nothing is wrong. Write an auditor that says which. It is tried on worlds of each kind.
+# **Exercise 08-auditor.** Your turn. In some worlds users of one group are served worse, in some a
+# group of providers is shown less than it is chosen, in some nothing is wrong. Write an auditor
+# that says which. It is tried on worlds of each kind.
 
 
 # %%
@@ -977,26 +1026,32 @@ say(
 
 # %% [markdown]
 # ## 11. The same audit for a job board
-# Take your audit to a site that ranks vacancies. Go through it again, and change what has to change:
+# Take your audit to a site that ranks vacancies. Go through it again, and change what has to
+# change:
 #
-# - **Stakeholders.** Job seekers and employers, but also people who never registered because nothing was ever shown to them.
-# - **Severity.** A film that is not shown costs an evening. A job that is not shown can cost years, and the loss adds up.
-# - **Merit.** Here merit was what users went on to watch. Who clicks on a job depends on who was shown it. Ask those concerned, and use
-#   outcomes that the list did not make.
-# - **Margins.** Declare smaller ones, and say who agreed to them. With a smaller margin you need more users: look at `mde`.
-# - **Attributes.** Gender, age, origin and disability may be protected by law, and may not be known. An inferred attribute is a harm of
-#   its own: section 1 lists it.
-# - **Law.** A ranking of candidates or vacancies can be a high-risk system under the EU AI Act (Annex III); the Digital Services Act asks
-#   platforms to name the main parameters of a recommender (Art. 27), the very large ones to offer an option without profiling (Art. 38).
-#   This is orientation, not legal advice.
+# - **Stakeholders.** Job seekers and employers, but also people who never registered because
+#   nothing was ever shown to them.
+# - **Severity.** A film that is not shown costs an evening. A job that is not shown can cost years,
+#   and the loss adds up.
+# - **Merit.** Here merit was what users went on to watch. Who clicks on a job depends on who was
+#   shown it. Ask those concerned, and use outcomes that the list did not make.
+# - **Margins.** Declare smaller ones, and say who agreed to them. With a smaller margin you need
+#   more users: look at `mde`.
+# - **Attributes.** Gender, age, origin and disability may be protected by law, and may not be
+#   known. An inferred attribute is a harm of its own: section 1 lists it.
+# - **Law.** A ranking of candidates or vacancies can be a high-risk system under the EU AI Act
+#   (Annex III); the Digital Services Act asks platforms to name the main parameters of a
+#   recommender (Art. 27), the very large ones to offer an option without profiling (Art. 38). This
+#   is orientation, not legal advice.
 
 # %%
 quiz("08_ethics_audit", "job-board")
 
 # %% [markdown]
-# **The report.** What you hand over is not this notebook. It is one page that somebody else can check: what was asked, found and left
-# open, the rule that gave the opinion, the hash of what was declared, everything that was tested and not only what fired, how much of a
-# gap is the protocol's doing, groups too small to judge, versions and checksums.
+# **The report.** What you hand over is not this notebook. It is one page that somebody else can
+# check: what was asked, found and left open, the rule that gave the opinion, the hash of what was
+# declared, everything that was tested and not only what fired, how much of a gap is the protocol's
+# doing, groups too small to judge, versions and checksums.
 
 # %%
 # What the history tells is the data's doing, not the system's:
@@ -1015,7 +1070,8 @@ for name, one in full.items():
 
 # %% [markdown]
 # ## Recap
-# Computed from the cells above. If a row says something else than you guessed, go back to its section.
+# Computed from the cells above. If a row says something else than you guessed, go back to its
+# section.
 
 # %% tags=["recap"]
 from tutorial_workshop.figures import recap_table
@@ -1048,40 +1104,55 @@ golden("08.calibrated.loss", loss.estimate)
 # %% [markdown]
 # ## Pitfalls
 # - **A range as a test.** It is positive in every world. Use signed contrasts, or its own null.
-# - **No difference found, so all is well.** Look at the smallest detectable gap before you say anything. Nothing decided: no opinion.
-# - **One margin for large and small.** A provider with 2 % of the demand disappears within .03. Use a share of its merit.
-# - **Labels that are missing.** Who hides a label may be whom it concerns. Ask what the unknown users could change.
-# - **One held-out item.** Hardly any gap can be seen with it. Hold out several, the same number for everybody.
-# - **A changed list is a biased list.** Rewording changes lists, too. Measure that first, then quality, then direction.
-# - **A fooled adversary.** What one probe cannot read, a fresh one may. And the other way round: a probe reads noise in its own users.
-# - **An effect without its control.** A canary never planted, a film never attacked, random lists: what do they do by themselves?
+# - **No difference found, so all is well.** Look at the smallest detectable gap before you say
+#   anything. Nothing decided: no opinion.
+# - **One margin for large and small.** A provider with 2 % of the demand disappears within .03. Use
+#   a share of its merit.
+# - **Labels that are missing.** Who hides a label may be whom it concerns. Ask what the unknown
+#   users could change.
+# - **One held-out item.** Hardly any gap can be seen with it. Hold out several, the same number for
+#   everybody.
+# - **A changed list is a biased list.** Rewording changes lists, too. Measure that first, then
+#   quality, then direction.
+# - **A fooled adversary.** What one probe cannot read, a fresh one may. And the other way round: a
+#   probe reads noise in its own users.
+# - **An effect without its control.** A canary never planted, a film never attacked, random lists:
+#   what do they do by themselves?
 # - **A gap that closed.** Look who paid for it: levelling down helps nobody.
 # - **Small groups left out.** List them. Their absence is a finding.
 # - **The word fair.** Four verdicts, each about one measure and one margin. None says it.
 
 # %% [markdown] tags=["references"]
 # ## References
-# - Weidinger et al. 2021. Ethical and social risks of harm from language models. [arXiv 2112.04359](https://arxiv.org/abs/2112.04359)
+# - Weidinger et al. 2021. Ethical and social risks of harm from language models. [arXiv
+#   2112.04359](https://arxiv.org/abs/2112.04359)
 # - Milano, Taddeo, Floridi 2020. Recommender systems and their ethical challenges. AI & Society.
 #   [doi 10.1007/s00146-020-00950-y](https://doi.org/10.1007/s00146-020-00950-y)
-# - Ekstrand et al. 2018. All the cool kids, how do they fit in? Popularity and demographic biases in recommender evaluation. FAT*.
-#   [PMLR 81](https://proceedings.mlr.press/v81/ekstrand18b.html)
-# - Ekstrand, Das, Burke, Diaz 2022. Fairness in information access systems. [arXiv 2105.05779](https://arxiv.org/abs/2105.05779)
+# - Ekstrand et al. 2018. All the cool kids, how do they fit in? Popularity and demographic biases
+#   in recommender evaluation. FAT*. [PMLR 81](https://proceedings.mlr.press/v81/ekstrand18b.html)
+# - Ekstrand, Das, Burke, Diaz 2022. Fairness in information access systems. [arXiv
+#   2105.05779](https://arxiv.org/abs/2105.05779)
 # - Chung, Romano 2013. Exact and asymptotically robust permutation tests. Annals of Statistics.
 #   [arXiv 1304.5939](https://arxiv.org/abs/1304.5939)
-# - Zhang et al. 2023. Is ChatGPT fair for recommendation? (FaiRLLM). RecSys. [arXiv 2305.07609](https://arxiv.org/abs/2305.07609)
+# - Zhang et al. 2023. Is ChatGPT fair for recommendation? (FaiRLLM). RecSys. [arXiv
+#   2305.07609](https://arxiv.org/abs/2305.07609)
 # - Deldjoo, Di Noia 2024. CFaiRLLM. [arXiv 2403.05668](https://arxiv.org/abs/2403.05668)
-# - Abdollahpouri et al. 2019. The unfairness of popularity bias in recommendation. [arXiv 1907.13286](https://arxiv.org/abs/1907.13286)
+# - Abdollahpouri et al. 2019. The unfairness of popularity bias in recommendation. [arXiv
+#   1907.13286](https://arxiv.org/abs/1907.13286)
 # - Elazar, Goldberg 2018. Adversarial removal of demographic attributes from text data. EMNLP.
 #   [arXiv 1808.06640](https://arxiv.org/abs/1808.06640)
-# - Carlini et al. 2019. The secret sharer: evaluating and testing unintended memorization in neural networks. USENIX Security.
-#   [arXiv 1802.08232](https://arxiv.org/abs/1802.08232)
-# - Di Palma et al. 2025. Do LLMs memorize recommendation datasets? A preliminary study on MovieLens-1M. SIGIR.
-#   [arXiv 2505.10212](https://arxiv.org/abs/2505.10212)
-# - Lam, Riedl 2004. Shilling recommender systems for fun and profit. WWW. [doi 10.1145/988672.988726](https://doi.org/10.1145/988672.988726)
-# - Steck 2018. Calibrated recommendations. RecSys. [doi 10.1145/3240323.3240372](https://doi.org/10.1145/3240323.3240372)
-# - Mansoury et al. 2020. Feedback loop and bias amplification in recommender systems. CIKM. [arXiv 2007.13019](https://arxiv.org/abs/2007.13019)
-# - Mitchell et al. 2019. Model cards for model reporting. [arXiv 1810.03993](https://arxiv.org/abs/1810.03993)
+# - Carlini et al. 2019. The secret sharer: evaluating and testing unintended memorization in neural
+#   networks. USENIX Security. [arXiv 1802.08232](https://arxiv.org/abs/1802.08232)
+# - Di Palma et al. 2025. Do LLMs memorize recommendation datasets? A preliminary study on
+#   MovieLens-1M. SIGIR. [arXiv 2505.10212](https://arxiv.org/abs/2505.10212)
+# - Lam, Riedl 2004. Shilling recommender systems for fun and profit. WWW. [doi
+#   10.1145/988672.988726](https://doi.org/10.1145/988672.988726)
+# - Steck 2018. Calibrated recommendations. RecSys. [doi
+#   10.1145/3240323.3240372](https://doi.org/10.1145/3240323.3240372)
+# - Mansoury et al. 2020. Feedback loop and bias amplification in recommender systems. CIKM. [arXiv
+#   2007.13019](https://arxiv.org/abs/2007.13019)
+# - Mitchell et al. 2019. Model cards for model reporting. [arXiv
+#   1810.03993](https://arxiv.org/abs/1810.03993)
 #
-# **What next:** take a system that you work on, write down three margins before you measure anything, and ask somebody whom it concerns
-# whether they would sign them.
+# **What next:** take a system that you work on, write down three margins before you measure
+# anything, and ask somebody whom it concerns whether they would sign them.

@@ -330,8 +330,7 @@ def test_command_line_goes_through(tmp_path, capsys):
     assert capsys.readouterr().err.count("\n") == 2
 
 
-# --- what a cell was made from
-# -------------------------------------------------------------------------------------------------------
+# what a cell was made from
 
 
 def copied_model(tmp_path, name="model"):
@@ -469,8 +468,7 @@ def test_workers_end_with_their_parent(tmp_path):
                 worker.kill()
 
 
-# --- arguments
-# -----------------------------------------------------------------------------------------------------------------------
+# arguments
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ def test_verdict_view_over_its_whole_grid():
 
 
 def test_a_system_without_a_hit_is_named_and_not_drawn():
-    """A share of a mean of 0 is no number: it must not end in a division by zero, nor in a verdict."""
+    """A share of a mean of 0 is not a number: no division by zero, and no verdict."""
     gaps = {"none": finding(0.0, 0.0), "one": finding(0.02, 0.04)}
     view = VerdictView({"ndcg@10": {"g a - b": gaps}}, {"ndcg@10": {"none": 0.0, "one": 0.1}})
     assert [row[3] for row in view.rows(5, "ndcg@10", "g a - b")] == ["no hit at all", MATERIAL]

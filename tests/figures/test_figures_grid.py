@@ -87,8 +87,7 @@ def recorded(users=40, seeds=3, noise=0.05) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-# --- tables
-# ------------------------------------------------------------------------------------------------------------------------------
+# tables
 
 
 def test_every_strategy_has_a_family():
@@ -116,7 +115,7 @@ def test_select_keeps_one_experiment():
 
 
 def test_summary_by_hand():
-    """Interval over seeds, not over users; costs are those of a cell, whatever its number of users."""
+    """Interval over seeds, not over users; costs are those of a cell, however many its users."""
     frame = recorded()
     row = grid_means(frame).set_index(["strategy", "labels"]).loc[("full", 64)]
     means = (
@@ -174,8 +173,7 @@ def test_spread_keeps_order_and_distance(places):
     assert found.sum() == pytest.approx(np.sum(places))
 
 
-# --- figures
-# -----------------------------------------------------------------------------------------------------------------------------
+# figures
 
 
 def test_curves_stand_in_the_panel_of_their_family():
@@ -285,18 +283,22 @@ def test_cost_map_places_points():
     assert len(cost_panels(means).axes) == 4
 
 
-# --- tests and advice
-# --------------------------------------------------------------------------------------------------------------------
+# tests and advice
 
 
 @pytest.mark.parametrize(
     ("low", "high", "p", "expected"),
     [
-        (0.01, 0.03, 0.001, "better"), (-0.03, -0.01, 0.001, "worse"), (-0.019, 0.019, 1, "equivalent"), (0.001, 0.019, 0.01, "equivalent"),
-        (-0.01, 0.03, 0.06, "inconclusive"), (np.nan, np.nan, np.nan, "inconclusive"), (0.001, 0.03, 0.05, "inconclusive"),
+        (0.01, 0.03, 0.001, "better"),
+        (-0.03, -0.01, 0.001, "worse"),
+        (-0.019, 0.019, 1, "equivalent"),
+        (0.001, 0.019, 0.01, "equivalent"),
+        (-0.01, 0.03, 0.06, "inconclusive"),
+        (np.nan, np.nan, np.nan, "inconclusive"),
+        (0.001, 0.03, 0.05, "inconclusive"),
         (-0.02, 0.01, 0.9, "inconclusive"),
     ],
-)  # fmt: skip
+)
 def test_verdicts(low, high, p, expected):
     """Equivalence needs an interval within the margin; not significant is not equivalent."""
     assert verdict(low, high, p, 0.02) == expected
@@ -319,8 +321,15 @@ def test_contrasts_pair_users_of_a_seed_and_adjust_over_the_family():
             ["seed", "user"]
         )[[METRIC]]
 
-    tests = [compare_seeds(side(n, own), side("full", c)) for n, own, c in (("soft-prompt", 8, 8), ("soft-prompt", 64, 64),
-             ("zero-shot", 0, 8), ("zero-shot", 0, 64))]  # fmt: skip
+    tests = [
+        compare_seeds(side(n, own), side("full", c))
+        for n, own, c in (
+            ("soft-prompt", 8, 8),
+            ("soft-prompt", 64, 64),
+            ("zero-shot", 0, 8),
+            ("zero-shot", 0, 64),
+        )
+    ]
     c = tests[0]
     first = table.iloc[0]
     assert first[["gain", "95 % low", "95 % high", "detectable"]].tolist() == pytest.approx(
@@ -395,11 +404,13 @@ def test_the_guide_keeps_the_limits():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"labels": -1}, "numbers from 0"), ({"labels": 8, "limits": {"watts": 1}}, "cost 'watts'"),
-        ({"labels": 8, "cheap": "watts"}, "cost 'watts'"), ({"labels": 64, "limits": {"ms a user": 0.5}}, "raise them"),
+        ({"labels": -1}, "numbers from 0"),
+        ({"labels": 8, "limits": {"watts": 1}}, "cost 'watts'"),
+        ({"labels": 8, "cheap": "watts"}, "cost 'watts'"),
+        ({"labels": 64, "limits": {"ms a user": 0.5}}, "raise them"),
         ({"labels": 8, "limits": {"ms a user": -1}}, "numbers from 0"),
     ],
-)  # fmt: skip
+)
 def test_the_guide_refuses_what_it_cannot_answer(arguments, words):
     with pytest.raises(InputError, match=words):
         guide(recorded(), **arguments)

@@ -43,8 +43,7 @@ def no_figure_is_left_open():
     plt.close("all")
 
 
-# --- recorded runs
-# -----------------------------------------------------------------------------------------------------------------------
+# recorded runs
 
 
 def recorded(seed=0, users=30):
@@ -210,8 +209,7 @@ def test_label_curves_draw_every_point():
     )
 
 
-# --- a head at any learning rate
-# ---------------------------------------------------------------------------------------------------------
+# a head at any learning rate
 
 ITEMS, LIMIT = 20, 4
 
@@ -357,8 +355,7 @@ def test_words_and_picture_of_a_run_agree(runs, rate):
     )
 
 
-# --- a prompt and what comes of it
-# -------------------------------------------------------------------------------------------------------
+# a prompt and what comes of it
 
 HISTORIES, TARGETS = [[0, 1], [1], [2, 3, 4]], [5, 6, 7]
 TITLES = [f"Film {letter}" for letter in "ABCDEFGHIJKLMNO"]
@@ -468,7 +465,7 @@ def test_a_broken_template_is_told_and_the_box_lives_on(editor):
 
 
 def test_several_baselines_are_one_family():
-    """Two tables of ten tests, each adjusted alone, find a false gain in up to 10 % instead of 5 %."""
+    """Two tables, each adjusted alone, find a false gain in up to 10 % instead of 5 %."""
     frame, names = recorded(), ["full", "lora"]
     both = paired_table(frame, ["from-scratch", "zero-shot"], names)
     for base in ("from-scratch", "zero-shot"):

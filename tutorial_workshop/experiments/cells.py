@@ -182,7 +182,7 @@ def split_of(dataset: str, held_out: int = 1) -> Split:
 
 
 def language_model(name: str):
-    """Kept, since a process works on many cells with it; read again where its files have changed."""
+    """Kept, since a process works on many cells; read again when its files have changed."""
     return _language_model(name, model_fingerprint(name))
 
 
@@ -279,9 +279,11 @@ def run_likes(cell: Cell):
     start = time.perf_counter()
     tested = split.sample_targets(cell.users, seed=cell.seed)
     rows = [row for row, target in enumerate(tested.test_target) if len(target)]
-    histories, asked = (rated_histories(tested, part) for part in ("test_history", "test_target"))
-    histories, asked = [histories[row] for row in rows], [asked[row] for row in rows]
-    scores = fitted.score(histories, [rated.items for rated in asked])
+    all_histories = rated_histories(tested, "test_history")
+    all_asked = rated_histories(tested, "test_target")
+    asked = [all_asked[row] for row in rows]
+    items: list = [rated.items for rated in asked]
+    scores = fitted.score([all_histories[row] for row in rows], items)
     scoring = (time.perf_counter() - start) / len(rows)
     users = np.repeat(np.asarray(tested.users)[rows], [len(rated.items) for rated in asked])
     frame = user_auc(
@@ -291,43 +293,45 @@ def run_likes(cell: Cell):
 
 
 def labelled_only(split: Split, labels: int, seed: int) -> Split:
-    """A split that holds nothing but the training histories of the users that `adapt` would draw."""
+    """A split with nothing but the training histories of the users that `adapt` would draw."""
     from tutorial_lib.strategies.tuning import labelled_users
 
     rows = labelled_users(split, labels, seed)
-    train, nothing = [split.train[row] for row in rows], [EMPTY] * labels
-    parts = {
-        "train": train,
-        "valid_history": train,
-        "valid_target": nothing,
-        "test_history": train,
-        "test_target": nothing,
-    }
-    return replace(split, name=f"{split.name}, {labels} labelled", users=split.users[rows], **parts)
+    train = [split.train[row] for row in rows]
+    nothing = [EMPTY] * labels
+    return replace(
+        split,
+        name=f"{split.name}, {labels} labelled",
+        users=split.users[rows],
+        train=train,
+        valid_history=train,
+        valid_target=nothing,
+        test_history=train,
+        test_target=nothing,
+    )
 
 
 def costs(fitted, cell: Cell) -> dict:
     """Trained numbers, bytes to store, FLOPs and seconds."""
-    if cell.strategy not in BASELINES:
-        trained = fitted.n_trainable
-        counted = {"flops": float(fitted.flops)}
-    else:
-        learned = {"popularity": "counts", "transition-knn": "transitions", "ease": "weights"}.get(
-            cell.strategy
-        )
-        value = getattr(fitted, learned, None) if learned else None
-        trained = (
-            0 if value is None else int(value.nnz if hasattr(value, "nnz") else np.size(value))
-        )
-        if cell.strategy == "item-transformer":
-            trained = sum(parameter.numel() for parameter in fitted.model.parameters())
-        counted = {"flops": None}
+    baseline = cell.strategy in BASELINES
+    trained = _numbers_learned(fitted, cell.strategy) if baseline else fitted.n_trainable
     return {
         "trainable": trained,
         "stored_bytes": 4 * trained,
         "seconds": round(fitted.seconds, 3),
-        **counted,
+        "flops": None if baseline else float(fitted.flops),
     }
+
+
+def _numbers_learned(fitted, baseline: str) -> int:
+    """Weights or counts of a baseline; 0 for what keeps none."""
+    if baseline == "item-transformer":
+        return sum(parameter.numel() for parameter in fitted.model.parameters())
+    learned = {"popularity": "counts", "transition-knn": "transitions", "ease": "weights"}
+    value = getattr(fitted, learned.get(baseline, ""), None)
+    if value is None:
+        return 0
+    return int(value.nnz if hasattr(value, "nnz") else np.size(value))
 
 
 class PeakMemory:

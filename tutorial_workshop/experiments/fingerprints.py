@@ -14,11 +14,9 @@ import pandas as pd
 
 import tutorial_lib
 
-WHOLE = (
-    1 << 30
-    # bytes; of a larger file the first and the last megabyte are read, and its size and time stand for
-    # the rest
-)
+# bytes; of a larger file the first and the last megabyte are read, and its size and time stand
+# for the rest
+WHOLE = 1 << 30
 EDGE = 1 << 20
 WHAT = {
     "model": "other weights, configuration or tokenizer",
@@ -59,10 +57,9 @@ def model_fingerprint(name: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(Path(source).rglob("*")):
         if path.is_file():
-            told = path.stat()
-            digest.update(
-                f"{path.relative_to(source)}:{_file(str(path), told.st_size, told.st_mtime_ns)}\n".encode()
-            )
+            state = path.stat()
+            content = _file(str(path), state.st_size, state.st_mtime_ns)
+            digest.update(f"{path.relative_to(source)}:{content}\n".encode())
     return digest.hexdigest()
 
 

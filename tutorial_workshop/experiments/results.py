@@ -11,6 +11,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -35,19 +36,43 @@ PARTS = {
     "version",
 }
 COLUMNS = [
-    "format", "task", "dataset", "lm", "strategy", "labels", "seed", "user", "ndcg@10", "hit@10", "auc", "trainable", "stored_bytes",
-    "seconds", "score_seconds", "flops", "peak_mb", "commit", "version",
-]  # fmt: skip
+    "format",
+    "task",
+    "dataset",
+    "lm",
+    "strategy",
+    "labels",
+    "seed",
+    "user",
+    "ndcg@10",
+    "hit@10",
+    "auc",
+    "trainable",
+    "stored_bytes",
+    "seconds",
+    "score_seconds",
+    "flops",
+    "peak_mb",
+    "commit",
+    "version",
+]
 TEXTS = ("task", "dataset", "lm", "strategy", "commit", "version")
 # column: least, most, whole number?, needed in every row? Nobody counts the flops of a baseline,
 # and a task has one metric or the other.
 LIMITS = {
-    "labels": (0, 1e9, True, True), "seed": (0, 2**63, True, True), "user": (0, 1e9, True, True),
-    "ndcg@10": (0, 1, False, False), "hit@10": (0, 1, False, False), "auc": (0, 1, False, False),
-    "trainable": (0, 1e13, True, True), "stored_bytes": (0, 1e14, True, True),
-    "seconds": (0, 1e8, False, True), "score_seconds": (0, 1e8, False, True),
-    "flops": (0, 1e26, False, False), "peak_mb": (0, 1e9, False, True),
-}  # fmt: skip
+    "labels": (0, 1e9, True, True),
+    "seed": (0, 2**63, True, True),
+    "user": (0, 1e9, True, True),
+    "ndcg@10": (0, 1, False, False),
+    "hit@10": (0, 1, False, False),
+    "auc": (0, 1, False, False),
+    "trainable": (0, 1e13, True, True),
+    "stored_bytes": (0, 1e14, True, True),
+    "seconds": (0, 1e8, False, True),
+    "score_seconds": (0, 1e8, False, True),
+    "flops": (0, 1e26, False, False),
+    "peak_mb": (0, 1e9, False, True),
+}
 CHECKSUM = "sha256"  # its key in a cell's file
 MOST_BYTES = 2**29  # of an unpacked table; the kit's own has 15 MB
 
@@ -86,27 +111,16 @@ class Results:
         path = self.path(cell)
         try:
             result = json.loads(path.read_text(encoding="utf-8"))
-            number = result.get("format")
-            if number != FORMAT:
-                return self._set_aside(
-                    path, f"has format {number}, this version of the kit writes {FORMAT}"
-                )
-            lengths = {len(values) for values in [result["users"], *result["values"].values()]}
-            if PARTS - set(result) or len(lengths) != 1 or Cell(**result["cell"]) != cell:
-                return self._set_aside(path, "is incomplete, or belongs to another cell")
-            wrong = [name for name, value in _numbers_of(result) if not _possible(name, value)]
-            if wrong:
-                return self._set_aside(path, f"holds a {wrong[0]} that nobody can have measured")
-            if CHECKSUM not in result:
-                return self._set_aside(path, "has no checksum, as of an earlier version of the kit")
-            if result.pop(CHECKSUM) != checksum(result):
-                return self._set_aside(path, "was changed after it was written (checksum differs)")
-            return result
+            fault = _fault(result, cell)
         except OSError as error:
-            told = f"{error.strerror or error}; a file that can be read was expected"
-            raise InputError(f"results {path}: {told}") from None
+            reason = f"{error.strerror or error}; a file that can be read was expected"
+            raise InputError(f"results {path}: {reason}") from None
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
-            return self._set_aside(path, "cannot be read")
+            fault = "cannot be read"
+        if fault:
+            self._set_aside(path, fault)
+            return None
+        return {name: value for name, value in result.items() if name != CHECKSUM}
 
     def _set_aside(self, path: Path, why: str) -> None:
         aside = self.folder / "set-aside"
@@ -119,6 +133,24 @@ class Results:
         self.tell(
             f"{path.name} {why}: moved to {aside}, its cell will be run again; all others are used"
         )
+
+
+def _fault(result: dict, cell: Cell) -> str:
+    """What is wrong with the content of a cell's file, as the end of a sentence; or ""."""
+    if result.get("format") != FORMAT:
+        return f"has format {result.get('format')}, this version of the kit writes {FORMAT}"
+    lengths = {len(values) for values in [result["users"], *result["values"].values()]}
+    if PARTS - set(result) or len(lengths) != 1 or Cell(**result["cell"]) != cell:
+        return "is incomplete, or belongs to another cell"
+    for name, value in _numbers_of(result):
+        if not _possible(name, value):
+            return f"holds a {name} that nobody can have measured"
+    if CHECKSUM not in result:
+        return "has no checksum, as of an earlier version of the kit"
+    content = {name: value for name, value in result.items() if name != CHECKSUM}
+    if result[CHECKSUM] != checksum(content):
+        return "was changed after it was written (checksum differs)"
+    return ""
 
 
 def checksum(content: dict) -> str:
@@ -212,7 +244,7 @@ def _numbers_of(result: dict) -> Iterator[tuple[str, object]]:
         yield from ((name, value) for value in values.get(name, [once]))
 
 
-def _possible(column: str, value: object) -> bool:
+def _possible(column: str, value: Any) -> bool:
     low, high, whole, needed = LIMITS[column]
     if value is None or value != value:
         return not needed
@@ -244,7 +276,7 @@ def _wrong_number(frame: pd.DataFrame) -> str:
     return ""
 
 
-def _number(value: object) -> float:
+def _number(value: Any) -> float:
     """What a column with text in it holds, as a number; NaN where it is none."""
     try:
         return np.nan if isinstance(value, bool) else float(value)

@@ -20,9 +20,15 @@ COLOURS = list(OKABE_ITO.values())
 
 
 def draw_frontier(
-    frame: pd.DataFrame, quality: str = "ndcg@10", harm: str = "gini", *, method: str = "method", knob: str = "strength",
-    harm_label: str = "", quality_label: str = "",
-):  # fmt: skip
+    frame: pd.DataFrame,
+    quality: str = "ndcg@10",
+    harm: str = "gini",
+    *,
+    method: str = "method",
+    knob: str = "strength",
+    harm_label: str = "",
+    quality_label: str = "",
+):
     """Quality against a harm, one line a method over its knob; points on the front are filled,
     beaten ones hollow.
 

@@ -196,11 +196,12 @@ def show_cost_panels(means: pd.DataFrame, labels: int) -> None:
 
 
 def cost_table(means: pd.DataFrame, labels: int) -> None:
-    """Show every strategy's accuracy and costs, and full fine-tuning in multiples of a soft prompt."""
+    """Show all accuracies and costs, and full fine-tuning in multiples of a soft prompt."""
     full, soft = (means.set_index("strategy").loc[name] for name in ("full", "soft-prompt"))
     say(
-        f"Full fine-tuning over soft prompt: numbers stored × {full['trainable'] / soft['trainable']:,.0f},"
-        f" seconds of tuning × {full['seconds'] / soft['seconds']:.1f}, FLOPs ×"
+        "Full fine-tuning over soft prompt: numbers stored ×"
+        f" {full['trainable'] / soft['trainable']:,.0f}, seconds of tuning ×"
+        f" {full['seconds'] / soft['seconds']:.1f}, FLOPs ×"
         f" {full['flops'] / soft['flops']:.1f}, time to score a user ×"
         f" {full['ms a user'] / soft['ms a user']:.1f}.",
         "Seconds are those of a shared machine with several jobs: compare orders of magnitude, not"

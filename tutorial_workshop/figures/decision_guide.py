@@ -129,7 +129,8 @@ def _reasons(means, fits, best, ties, chosen, tests, cheap) -> list[str]:
     if chosen["strategy"] == best["strategy"]:
         return [
             *out,
-            f"The best is also the cheapest of them ({cost_in_words(chosen[cheap])} {COSTS[cheap]}).",
+            "The best is also the cheapest of them"
+            f" ({cost_in_words(chosen[cheap])} {COSTS[cheap]}).",
         ]
     loss = tests[chosen["strategy"]]
     return [

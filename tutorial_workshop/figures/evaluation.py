@@ -186,7 +186,7 @@ def show_pareto_picture(card, users: int, seeds: int) -> None:
 
 
 def say_which_side_wins(card, by_facts) -> None:
-    """Say which model is closest to the references, which is truest, and what the front makes of it.
+    """Say which model is closest to the references, which is truest, and who is on the front.
 
     Args:
         card: `Scorecard` whose front is by NDCG@10 and ROUGE-L.
@@ -197,7 +197,8 @@ def say_which_side_wins(card, by_facts) -> None:
         values.xs(side, level="metric").idxmax() for side in ("rougeL", "factual_precision")
     )
     lines = [
-        f"{name}: ROUGE-L {values[name, 'rougeL']:.3f}, true {values[name, 'factual_precision']:.0%}"
+        f"{name}: ROUGE-L {values[name, 'rougeL']:.3f},"
+        f" true {values[name, 'factual_precision']:.0%}"
         for name in (closest, truest)
     ]
     say(

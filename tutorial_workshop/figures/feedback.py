@@ -1,4 +1,4 @@
-"""The slider of notebook 08's feedback loop: how much exploration, and what becomes of the lists."""
+"""Notebook 08: the slider of the feedback loop, exploration against what becomes of the lists."""
 
 from __future__ import annotations
 

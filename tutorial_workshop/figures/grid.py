@@ -69,10 +69,16 @@ def grid_means(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
         ):
             cells = some.groupby("seed")[[*list(COSTS)[:4], "score_seconds"]].first().mean()
             costs = {**cells[list(COSTS)[:4]], "ms a user": 1000 * cells["score_seconds"]}
-            out.append({
-                "strategy": name, "labels": int(labels), **dict(zip(("mean", "low", "high"), interval, strict=True)),
-                "seeds": some["seed"].nunique(), "family": family(name), **costs,
-            })  # fmt: skip
+            out.append(
+                {
+                    "strategy": name,
+                    "labels": int(labels),
+                    **dict(zip(("mean", "low", "high"), interval, strict=True)),
+                    "seeds": some["seed"].nunique(),
+                    "family": family(name),
+                    **costs,
+                }
+            )
     columns = ["strategy", "labels", "mean", "low", "high", "seeds", "family", *COSTS]
     return pd.DataFrame(out, columns=columns).sort_values(
         "mean", ascending=False, ignore_index=True
@@ -105,10 +111,11 @@ def over_users(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
 
 
 def at_labels(means: pd.DataFrame, labels: int) -> pd.DataFrame:
-    """What can be had with so many labels: the rows of `grid_means` with the most labels that do not
-    exceed them, and those without any.
+    """What so many labels allow: the rows of `grid_means` with the most labels that do not exceed
+    them, and those without any.
 
-    >>> at_labels(pd.DataFrame({"strategy": ["a", "a", "b"], "labels": [8, 64, 0]}), 30)["labels"].tolist()
+    >>> means = pd.DataFrame({"strategy": ["a", "a", "b"], "labels": [8, 64, 0]})
+    >>> at_labels(means, 30)["labels"].tolist()
     [8, 0]
     """
     counts = [count for count in means["labels"].unique() if 0 < count <= labels]
@@ -121,9 +128,9 @@ def spread(places: Sequence[float], gap: float) -> np.ndarray:
     >>> spread([0.0, 0.1, 3.0], 1.0).tolist()
     [-0.45, 0.55, 3.0]
     """
-    places = np.asarray(places, dtype=float)
-    groups = [[i] for i in np.argsort(places, kind="stable")]
-    centre = lambda group: np.mean([places[i] - gap * k for k, i in enumerate(group)])  # noqa: E731
+    wanted = np.asarray(places, dtype=float)
+    groups = [[i] for i in np.argsort(wanted, kind="stable")]
+    centre = lambda group: np.mean([wanted[i] - gap * k for k, i in enumerate(group)])  # noqa: E731
     at = 0
     while at + 1 < len(
         groups
@@ -133,7 +140,7 @@ def spread(places: Sequence[float], gap: float) -> np.ndarray:
             at = max(at - 1, 0)
         else:
             at += 1
-    out = np.empty(len(places))
+    out = np.empty(len(wanted))
     for group in groups:
         out[group] = centre(group) + gap * np.arange(len(group))
     return out

@@ -51,18 +51,24 @@ def label_curves(curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Lev
         labels, mean, low, high = map(np.array, zip(*rows, strict=True))
         shift = 1 + 0.03 * (i - len(curves) / 2)  # whiskers side by side
         ax.errorbar(
-            labels * shift, mean, yerr=[mean - low, high - mean], label=name, color=colours[i % len(colours)], capsize=2,
-            marker=MARKERS[i % len(MARKERS)], linestyle=LINE_STYLES[i % len(LINE_STYLES)],
-        )  # fmt: skip
+            labels * shift,
+            mean,
+            yerr=[mean - low, high - mean],
+            label=name,
+            color=colours[i % len(colours)],
+            capsize=2,
+            marker=MARKERS[i % len(MARKERS)],
+            linestyle=LINE_STYLES[i % len(LINE_STYLES)],
+        )
     ax.set_xscale("log")
     ticks = sorted({row[0] for rows in curves.values() for row in rows})
     ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
     ax.xaxis.minorticks_off()
-    for name, (mean, *_) in levels.items():
-        ax.axhline(mean, color="#555555", linewidth=1, linestyle=":")
+    for name, (level, *_) in levels.items():
+        ax.axhline(level, color="#555555", linewidth=1, linestyle=":")
         ax.annotate(
             name,
-            (1.01, mean),
+            (1.01, level),
             xycoords=("axes fraction", "data"),
             fontsize=8,
             va="center",
@@ -108,7 +114,7 @@ def paired_by_label(
         some = some[some["labels"] == (labels if (some["labels"] == labels).any() else 0)]
         sides.append(some.set_index(["seed", "user"])[metric].dropna())
     both = pd.concat(sides, axis=1, join="inner").sort_index()
-    return None if both.empty else compare_seeds(*(both.iloc[:, [side]] for side in (0, 1)), metric)
+    return None if both.empty else compare_seeds(both.iloc[:, [0]], both.iloc[:, [1]], metric)
 
 
 def paired_table(
@@ -167,7 +173,9 @@ class HeadRuns:
         self.targets = torch.tensor([int(item) for _, item in drawn])
         self.wanted = np.array([split.valid_target[row][0] for row in checked])
         self.seen = [split.valid_history[row] for row in checked]
-        self.steps, self.seed, self.runs = steps, seed, {}
+        self.steps = steps
+        self.seed = seed
+        self.runs: dict[float, tuple[list[float], float]] = {}
 
     def run(self, learning_rate: float) -> tuple[list[float], float]:
         """Losses of all steps, nats per prediction, and the validation NDCG@10."""
@@ -219,7 +227,7 @@ class HeadRuns:
             ax,
             "step",
             "training loss",
-            y_unit="nats a prediction",
+            y_unit="nats per prediction",
             title=f"rate {learning_rate:g}: validation NDCG@10 {ndcg:.3f}",
         )
         return fig
@@ -242,14 +250,11 @@ class PromptEditor:
     """
 
     def __init__(self, ask, histories, targets, titles: Sequence[str]):
-        self.ask, self.histories, self.targets, self.titles = (
-            ask,
-            histories,
-            np.asarray(targets),
-            titles,
-        )
-        self.known: dict[str, tuple[list[str], float]] = {}
-        self.first: str | None = None
+        self.ask = ask
+        self.histories = histories
+        self.targets = np.asarray(targets)
+        self.titles = titles
+        self.known: dict[str, tuple[list[str], float]] = {}  # the first wording first
 
     def result(self, template: str) -> tuple[list[str], float]:
         """(top ten titles of the first user, NDCG@10 over all)."""
@@ -266,7 +271,6 @@ class PromptEditor:
                 [self.titles[i] for i in top],
                 float(np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0).mean()),
             )
-            self.first = self.first or template
         return self.known[template]
 
     def draw(self, template: str):
@@ -290,7 +294,7 @@ class PromptEditor:
                 weight="bold" if hit else "normal",
                 va="top",
             )
-        change = ndcg - self.known[self.first][1]
+        change = ndcg - next(iter(self.known.values()))[1]
         ax.set_title(
             f"NDCG@10 {ndcg:.3f} ({change:+.3f} against the first wording)", loc="left", fontsize=11
         )
@@ -298,7 +302,7 @@ class PromptEditor:
 
     def describe(self, template: str) -> str:
         items, ndcg = self.result(template)
-        change = ndcg - self.known[self.first][1]
+        change = ndcg - next(iter(self.known.values()))[1]
         wanted = self.titles[self.targets[0]]
         place = f"at place {items.index(wanted) + 1}" if wanted in items else "not among the ten"
         return (

@@ -5,9 +5,13 @@ elsewhere.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 from tutorial_workshop.page.display import image_html, in_notebook, png_bytes, print_text
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes
+
+if TYPE_CHECKING:
+    from tutorial_lib.training import Epoch
 
 
 def training_curves(history, title: str = ""):
@@ -28,7 +32,7 @@ def training_curves(history, title: str = ""):
         linestyle="--",
         color=OKABE_ITO["vermillion"],
     )
-    label_axes(left, "epoch", "training loss", y_unit="nats a prediction", title=title)
+    label_axes(left, "epoch", "training loss", y_unit="nats per prediction", title=title)
     label_axes(right, "epoch", "validation NDCG@10")
     for ax in (left, right):
         ax.set_xlim(0.5, max(2, len(history)) + 0.5)
@@ -51,14 +55,12 @@ class LiveCurve:
     """
 
     def __init__(self, title: str, epochs: int, every: float = 1.0):
-        self.title, self.epochs, self.every, self.history, self._last, self._handle = (
-            title,
-            epochs,
-            every,
-            [],
-            0.0,
-            None,
-        )
+        self.title = title
+        self.epochs = epochs
+        self.every = every
+        self.history: list[Epoch] = []
+        self._last = 0.0
+        self._handle = None
         self._rich = in_notebook()
 
     def on_step(self, total: int):

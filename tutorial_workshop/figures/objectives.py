@@ -5,11 +5,15 @@ models. Pure functions.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tutorial_workshop.page.output import say, show
 from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+
+if TYPE_CHECKING:
+    from tutorial_lib.objectives import Batch
 
 LETTERS = "ABCDEFGHIJKL"  # the twelve items of the masking playground
 SHADES = {"seen": OKABE_ITO["sky"], "hidden": "#F2F2F2"}
@@ -28,7 +32,7 @@ def _token_names(batch, vocabulary) -> list[str]:
     ]
 
 
-def attention_pictures(batches: Mapping[str, object], vocabulary):
+def attention_pictures(batches: Mapping[str, Batch], vocabulary):
     """Attention masks side by side: row i of a picture says which tokens token i sees; a cross
     marks what must be predicted there.
 

@@ -27,8 +27,8 @@ def verdict(low: float, high: float, p: float, margin: float) -> str:
     "better" or "worse": adjusted p < .05. Else "inconclusive": it may be 0, or it may matter, or
     there is no interval (nan).
 
-    >>> verdict(0.01, 0.06, 0.001, 0.02), verdict(-0.01, 0.01, 0.9, 0.02), verdict(-0.01, 0.06, 0.2, 0.02)
-    ('better', 'equivalent', 'inconclusive')
+    >>> verdict(0.01, 0.06, p=0.001, margin=0.02), verdict(-0.01, 0.01, p=0.9, margin=0.02)
+    ('better', 'equivalent')
     """
     if -margin < low and high < margin:
         return "equivalent"
@@ -194,7 +194,8 @@ def say_what_could_be_seen(frame: pd.DataFrame, margin: float) -> None:
 def order_in_words(rows: pd.DataFrame) -> str:
     """Who leads where, by the verdicts over the budgets; the signs of the mean gains beside them.
 
-    >>> order_in_words(pd.DataFrame({"labels": [8, 64], "gain": [0.1, -0.1], "verdict": ["better", "worse"]}))
+    >>> rows = {"labels": [8, 64], "gain": [0.1, -0.1], "verdict": ["better", "worse"]}
+    >>> order_in_words(pd.DataFrame(rows))
     'shown ahead at 8 and shown behind at 64; signs of the mean gains: +−'
     """
     rows = rows.sort_values("labels")

@@ -1,6 +1,4 @@
-"""Notebook 05: figures of words and of cheap measures - scores against true losses, a surrogate against
-the full metric.
-"""
+"""Notebook 05: scores of words against true losses, and cheap measures against the full metric."""
 
 from __future__ import annotations
 
@@ -24,13 +22,14 @@ class ScorePlot:
     def __init__(
         self, examples, true, tokens, names: Sequence[str], prompt: Sequence[int], slot: int, among
     ):
-        self.examples, self.true, self.tokens, self.names = (
-            examples,
-            np.asarray(true),
-            np.asarray(tokens),
-            names,
-        )
-        self.prompt, self.slot, self.among, self.known = list(prompt), slot, among, {}
+        self.examples = examples
+        self.true = np.asarray(true)
+        self.tokens = np.asarray(tokens)
+        self.names = names
+        self.prompt = list(prompt)
+        self.slot = slot
+        self.among = among
+        self.known: dict[str, np.ndarray] = {}  # expansion point -> gradient
 
     def scores(self, expansion: str, norm_control: bool) -> np.ndarray:
         """[V]; the gradient at an expansion point is taken once."""
@@ -89,7 +88,7 @@ class ScorePlot:
             ax,
             "first-order score (higher: promises a lower loss)",
             "true loss",
-            y_unit="nats a token",
+            y_unit="nats per token",
             title=f"Spearman {rho:+.2f}",
         )
         ax.margins(x=0.12)

@@ -1,4 +1,4 @@
-"""Notebook 05: searches for prompt words over the calls that they spent, and what became of them."""
+"""Notebook 05: searches for prompt words over their calls, and what became of them."""
 
 from __future__ import annotations
 
@@ -15,13 +15,11 @@ def over_seeds(values: Sequence[float]) -> tuple[float, float, float]:
     """(mean, low, high): 95 % t interval over seeds; no interval for one seed."""
     from scipy.stats import t
 
-    values = np.asarray(values, dtype=float)
-    half = (
-        t.ppf(0.975, len(values) - 1) * values.std(ddof=1) / np.sqrt(len(values))
-        if len(values) > 1
-        else 0.0
-    )
-    return float(values.mean()), float(values.mean() - half), float(values.mean() + half)
+    numbers = np.asarray(values, dtype=float)
+    n, mean, half = len(numbers), float(numbers.mean()), 0.0
+    if n > 1:
+        half = float(t.ppf(0.975, n - 1) * numbers.std(ddof=1) / np.sqrt(n))
+    return mean, mean - half, mean + half
 
 
 def search_traces(recorded: pd.DataFrame, words: str = "all") -> dict[str, list[pd.Series]]:
@@ -50,7 +48,7 @@ def loss_after(trace: pd.Series, calls: float) -> float:
     return float(trace[trace.index >= calls].iloc[0])
 
 
-def mean_trace(traces: Sequence[pd.Series], calls: Sequence[float]) -> np.ndarray:
+def mean_trace(traces: Sequence[pd.Series], calls: Sequence[float] | np.ndarray) -> np.ndarray:
     """[len(calls), 3]: mean, low and high over seeds of the loss in force after so many calls; NaN
     before all have begun.
     """
@@ -114,7 +112,8 @@ def show_advantage_by_vocabulary(recorded: pd.DataFrame, calls: int = 3000) -> N
         pd.DataFrame(rows, columns=["words to choose from", *columns]).set_index(
             "words to choose from"
         ),
-        caption=f"Validation loss after {calls} calls, recorded; the advantage is paired over seeds",
+        caption=f"Validation loss after {calls} calls, recorded; the advantage is paired over"
+        " seeds",
         digits=3,
     )
 
@@ -202,7 +201,7 @@ def trace_curves(
         panels[0],
         "calls",
         "validation loss",
-        y_unit="nats a token",
+        y_unit="nats per token",
         title="recorded, mean and 95 % over seeds",
     )
     label_axes(panels[1], "calls", "", title="yours")

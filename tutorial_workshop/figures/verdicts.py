@@ -16,6 +16,7 @@ from tutorial_lib.audit.core.finding import (
     Finding,
     verdict_of,
 )
+from tutorial_lib.audit.report.report import AuditReport
 from tutorial_lib.errors import unknown_name
 from tutorial_workshop.page.plots import MARKERS, OKABE_ITO, label_axes, literal_dollars
 
@@ -52,7 +53,7 @@ class VerdictView:
     levels: Mapping[str, Mapping[str, float]]
 
     @classmethod
-    def of_reports(cls, reports: Mapping[str, object], measures: Sequence[str]) -> VerdictView:
+    def of_reports(cls, reports: Mapping[str, AuditReport], measures: Sequence[str]) -> VerdictView:
         """The declared contrasts of several systems' reports; a system that was asked for too few
         users may lack one.
         """

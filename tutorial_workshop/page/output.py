@@ -127,7 +127,7 @@ def points(
         caption: one sentence on how to read the figure.
         zero: what 0 means, drawn as a line.
     """
-    from tutorial_workshop.figures.basics import interval_points
+    from tutorial_workshop.page.point_plots import interval_points
 
     fig = interval_points(
         labels,
