@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from tutorial_lib.audit import AuditReport, LoggedLists
 
 QUICK = ("Popularity", "TransitionKNN", "ItemKNN", "EASE", "Random")  # fitted in seconds
-SPLITS = "leave-last-out, hold-out-N or random-N (N targets a user, such as 5)"
+SEEN = (
+    "note: a saved model that was trained on another split may have seen these targets in training"
+)
+SPLITS = "leave-last-out, hold-out-N or random-N (N targets per user, such as 5)"
 
 
 def audit_model(
@@ -71,14 +74,7 @@ def audit_model(
     kind, held = _parsed_split(split or ("leave-last-out" if saved else "hold-out-5"))
     whole = data.load_dataset(dataset)
     ds = five_core(whole)
-    columns = [name for name in ds.users.columns if name != "user_id"]
-    for name in attributes or ():
-        if name not in columns:
-            raise unknown_name("attribute", name, columns)
-    if not 1 <= k <= ds.n_items:
-        raise InputError(
-            f"--k {k}: expected 1..{ds.n_items}, the size of the catalogue of {dataset}"
-        )
+    _check(ds, attributes, k)
     parts = _split(ds, kind, held, seed)
     recommender: Any = None
     if saved:
@@ -88,11 +84,7 @@ def audit_model(
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is reported now
     print(parts, flush=True)
     if saved and kind != "leave-last-out":
-        print(
-            "note: a saved model that was trained on another split may have seen these targets in"
-            " training",
-            flush=True,
-        )
+        print(SEEN, flush=True)
     if chosen is not None:
         recommender = getattr(models, chosen)().fit(parts, seed=seed, progress=False)
     report = audit(recommender, ds, parts, given, k=k, attributes=attributes, seed=seed)
@@ -105,6 +97,18 @@ def audit_model(
     page, *others = report.save(out)
     print(f"\nreport: {page} (also {', '.join(path.name for path in others)})")
     return 0
+
+
+def _check(ds: Dataset, attributes: Sequence[str] | None, k: int) -> None:
+    """InputError for an unknown attribute, or lists longer than the catalogue."""
+    columns = [name for name in ds.users.columns if name != "user_id"]
+    for name in attributes or ():
+        if name not in columns:
+            raise unknown_name("attribute", name, columns)
+    if not 1 <= k <= ds.n_items:
+        raise InputError(
+            f"--k {k}: expected 1..{ds.n_items}, the size of the catalogue of {ds.name}"
+        )
 
 
 def _gaps_under_protocols(

@@ -45,23 +45,8 @@ def compare_models(
     Raises:
         InputError: an unknown name, fewer than two models, or no such metric.
     """
-    chosen = []
-    for given in names:
-        name = known_model(given)
-        if name is None:
-            raise unknown_name("model", given, MODELS)
-        if name not in chosen:
-            chosen.append(name)
-    if len(chosen) < 2:
-        raise InputError(
-            "compare needs two or more different models, as in: tutorial compare Popularity EASE;"
-            f" known: {', '.join(MODELS)}"
-        )
-    cutoff = metric.rpartition("@")[2]
-    if not (cutoff.isascii() and cutoff.isdigit() and len(cutoff) < 10 and int(cutoff)):
-        raise InputError(
-            f"metric {metric!r}: expected a name and a cut-off, such as ndcg@10 or hit@5"
-        )
+    chosen = _chosen(names)
+    k = _cutoff(metric)
     from tutorial_lib.evaluation import compare, evaluate, holm_comparisons, mean_interval
     from tutorial_lib.evaluation.estimates import p_text
 
@@ -73,7 +58,7 @@ def compare_models(
     frames = {}
     for name in chosen:
         model = getattr(models, name)().fit(split, seed=seed, progress=False)
-        frames[name] = evaluate(model, split, k=int(cutoff))
+        frames[name] = evaluate(model, split, k=k)
     first, *others = chosen
     tests = {name: compare(frames[name], frames[first], metric) for name in others}
     adjusted = holm_comparisons(tests)
@@ -99,6 +84,33 @@ def compare_models(
         f"p (Holm): adjusted for {n} test{'s' * (n != 1)}; detectable: seen in 80 % of repetitions"
         f" at .05{f' / {n}' * (n > 1)}."
     )
+
+
+def _chosen(names: Sequence[str]) -> list[str]:
+    """Two or more of `MODELS`, each once."""
+    chosen = []
+    for given in names:
+        name = known_model(given)
+        if name is None:
+            raise unknown_name("model", given, MODELS)
+        if name not in chosen:
+            chosen.append(name)
+    if len(chosen) < 2:
+        raise InputError(
+            "compare needs two or more different models, as in: tutorial compare Popularity EASE;"
+            f" known: {', '.join(MODELS)}"
+        )
+    return chosen
+
+
+def _cutoff(metric: str) -> int:
+    """The 10 of ndcg@10."""
+    cutoff = metric.rpartition("@")[2]
+    if not (cutoff.isascii() and cutoff.isdigit() and len(cutoff) < 10 and int(cutoff)):
+        raise InputError(
+            f"metric {metric!r}: expected a name and a cut-off, such as ndcg@10 or hit@5"
+        )
+    return int(cutoff)
 
 
 def _difference(test: Comparison) -> str:

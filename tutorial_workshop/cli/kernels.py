@@ -101,30 +101,18 @@ def execute(
     """
     start = time.perf_counter()
     executed = with_parameters(notebook, parameters)
-    total = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in executed.cells)
     # Jupyter's own place for this file may not exist, and a killed run would leave it there
     kernel = _OwnKernel(connection_file=str(own / f"{out.stem[:60]}-{time.monotonic_ns()}.json"))
-    done = 0
-    memory = 0.0
-
-    def started(cell: nbformat.NotebookNode, cell_index: int) -> None:
-        nonlocal done
-        if cell.cell_type == "code":
-            done += 1
-            on_cell(out.stem, done, total)
-
-    def completed(cell: nbformat.NotebookNode, cell_index: int) -> None:
-        nonlocal memory
-        memory = max(memory, peak_memory(_pid(kernel)))
-
+    total = sum(cell.cell_type == "code" and bool(cell.source.strip()) for cell in executed.cells)
+    watch = _Watch(kernel, lambda done: on_cell(out.stem, done, total))
     client = NotebookClient(
         executed,
         km=kernel,
         timeout=None,
         shutdown_kernel="immediate",
         record_timing=False,
-        on_cell_start=started,
-        on_cell_complete=completed,
+        on_cell_start=watch.started,
+        on_cell_complete=watch.completed,
     )
     _ALIVE.add(kernel)
     try:
@@ -133,14 +121,34 @@ def execute(
         _kill_group(_pid(kernel))
         _ALIVE.discard(kernel)
     if error:
-        error = textwrap.shorten(f"code cell {done} of {total}: {error}", 300, placeholder=" ...")
+        error = textwrap.shorten(
+            f"code cell {watch.done} of {total}: {error}", 300, placeholder=" ..."
+        )
         notice = nbformat.v4.new_markdown_cell(f"**Not executed to its end.** {error}")
         executed.cells.insert(0, notice)
     executed.metadata.pop("widgets", None)  # state for front ends that are not there
     write_text(out, nbformat.writes(executed))
     seconds = round(time.perf_counter() - start, 2)
     status = "failed" if error else "ok"
-    return NotebookRun(out.stem, status, seconds, done, round(memory, 1), error)
+    return NotebookRun(out.stem, status, seconds, watch.done, round(watch.peak, 1), error)
+
+
+class _Watch:
+    """Counts code cells as they start, and keeps the highest memory seen after one."""
+
+    def __init__(self, kernel: AsyncKernelManager, on_start: Callable[[int], None]):
+        self.kernel = kernel
+        self.on_start = on_start
+        self.done = 0
+        self.peak = 0.0
+
+    def started(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+        if cell.cell_type == "code":
+            self.done += 1
+            self.on_start(self.done)
+
+    def completed(self, cell: nbformat.NotebookNode, cell_index: int) -> None:
+        self.peak = max(self.peak, peak_memory(_pid(self.kernel)))
 
 
 def with_parameters(notebook: Path, parameters: dict[str, object]) -> nbformat.NotebookNode:
