@@ -156,9 +156,12 @@ def known_words(share_new, seed):
 shares = [known_words(0.1, seed) for seed in SEEDS]
 twins = int(ds.items["title"].duplicated().sum())
 say(
-    f"**New items.** With 10 % of the items new, other titles teach {np.mean(shares):.0%} of the words in a new "
-    f"title ({min(shares):.0%} to {max(shares):.0%} over {N_SEEDS} draws). Of the new item tokens they teach none.",
-    f"**Twins.** {twins} of {ds.n_items:,} titles repeat an earlier one. Such twins look alike as titles, not as tokens.",
+    f"**New items.** With 10 % of the items new, other titles teach {np.mean(shares):.0%} of the "
+    "words in a new "
+    f"title ({min(shares):.0%} to {max(shares):.0%} over {N_SEEDS} draws). Of the new item "
+    "tokens they teach none.",
+    f"**Twins.** {twins} of {ds.n_items:,} titles repeat an earlier one. Such twins look alike "
+    "as titles, not as tokens.",
 )
 
 # %%
@@ -177,10 +180,13 @@ quiz("01_recommendation_as_language", "item-tokens")
 # %%
 drawing(
     "architecture",
-    alt="Five stages from left to right: input, encoding, backbone, head, ranking. Below, three rows. Pre-train: encoding, "
-    "backbone and head are trained once. Pre-train and fine-tune: they are trained again, all or in part. Prompt: encoding, "
+    alt="Five stages from left to right: input, encoding, backbone, head, ranking. Below, three "
+    "rows. Pre-train: encoding, "
+    "backbone and head are trained once. Pre-train and fine-tune: they are trained again, all or "
+    "in part. Prompt: encoding, "
     "backbone and head stay fixed, and the prompt is written or learned.",
-    caption="Read a row: hatched stages move, plain ones stay fixed. The stages are the same in all three rows.",
+    caption="Read a row: hatched stages move, plain ones stay fixed. The stages are the same in "
+    "all three rows.",
 )
 
 # %%
@@ -225,7 +231,8 @@ same = np.array_equal(counts, chain.transitions.toarray())
 seen_once = (counts == 1).sum() / max((counts > 0).sum(), 1)
 who = whose(count_transitions, "01-transitions")
 say(
-    f"The counts of {who} and the library's are {'the same' if same else 'NOT the same'}: {counts.sum():,.0f} steps, "
+    f"The counts of {who} and the library's are {'the same' if same else 'NOT the same'}: "
+    f"{counts.sum():,.0f} steps, "
     f"{(counts > 0).mean():.1%} of all pairs ever seen, {seen_once:.0%} of those only once."
 )
 
@@ -246,7 +253,8 @@ if ds.truth is not None:
     models["Oracle"] = Oracle()
 else:
     say(
-        "No ceiling here: nobody knows the true probabilities of real data. A planted world has one."
+        "No ceiling here: nobody knows the true probabilities of real data. A planted world has "
+        "one."
     )
 for model in models.values():
     model.fit(split, seed=SEED)
@@ -259,7 +267,8 @@ best = next(name for name in reversed(order) if name != "Oracle")
 bars(
     {name: mean_interval(results[name], "ndcg@10") for name in order},
     quantity="NDCG@10, mean over users",
-    caption=f"Means and 95 % intervals over {len(tested):,} users of {ds.name}; hatched: the best counter.",
+    caption=f"Means and 95 % intervals over {len(tested):,} users of {ds.name}; hatched: the "
+    "best counter.",
     highlight=best,
     ceiling=(results["Oracle"]["ndcg@10"].mean(), "ceiling") if "Oracle" in results else None,
 )
@@ -323,7 +332,7 @@ table(both, caption="Three metrics of one list")
 
 # %%
 def ndcg_at_k(recommended, relevant, k):
-    """NDCG of one list: gain 1 for a relevant item, discount 1 / log2(rank + 1), between 0 and 1."""
+    """NDCG of one list: gain 1 for a relevant item, discount 1 / log2(rank + 1); from 0 to 1."""
     # SOLUTION BEGIN
     seen, dcg = set(), 0.0
     for rank, item in enumerate(recommended[:k], start=1):
@@ -348,7 +357,8 @@ library = results["TransitionKNN"].loc[split.users[rows], "ndcg@10"].mean()
 same = "the same" if np.isclose(mean, library) else "NOT the same"
 who = whose(ndcg_at_k, "01-ndcg")
 say(
-    f"NDCG@10 of TransitionKNN over {len(rows)} users: {who} {mean:.6f}, the library {library:.6f}: {same}."
+    f"NDCG@10 of TransitionKNN over {len(rows)} users: {who} {mean:.6f}, the library "
+    f"{library:.6f}: {same}."
 )
 
 # %% [markdown]
@@ -360,7 +370,8 @@ from tutorial_workshop.figures import describe_playground, metric_curves, metric
 
 explore(
     metric_playground,
-    alt="Left, a ranked list of 20 places with one hit and a line at the cut-off. Right, MRR, NDCG and recall for every rank.",
+    alt="Left, a ranked list of 20 places with one hit and a line at the cut-off. Right, MRR, "
+    "NDCG and recall for every rank.",
     describe=describe_playground,
     start={"rank": 3, "k": 10},
     rank=range(1, 21),
@@ -460,7 +471,8 @@ points(
     rivals,
     dict(list(gaps.items())[:2]),
     quantity="hit@10 of ShortList minus hit@10 of the rival",
-    caption="Right of the line ShortList is ahead, left of it behind. Look for points on both sides.",
+    caption="Right of the line ShortList is ahead, left of it behind. Look for points on both "
+    "sides.",
     zero="no difference",
 )
 
@@ -475,10 +487,13 @@ for (a, b), in_full, in_sampled, p in zip(pairs, *both, adjusted.max(axis=0)):
 flipped = [b for a, b in swapped if a == "ShortList"]
 natural = [f"{a} and {b}" for a, b in swapped if "ShortList" not in (a, b)]
 say(
-    f"ShortList is **ahead** of {' and '.join(flipped) or 'no rival'} in the full ranking and **behind** in the "
-    f"sampled one, both with an adjusted p below .05 ({len(tested):,} users, {N_SEEDS} sampling seeds; Holm's method over "
+    f"ShortList is **ahead** of {' and '.join(flipped) or 'no rival'} in the full ranking and "
+    "**behind** in the "
+    f"sampled one, both with an adjusted p below .05 ({len(tested):,} users, {N_SEEDS} sampling "
+    "seeds; Holm's method over "
     f"{adjusted.size} tests).",
-    f"Ready-made models that change places as clearly: {'; '.join(natural) or 'none on this data set'}.",
+    "Ready-made models that change places as clearly: "
+    f"{'; '.join(natural) or 'none on this data set'}.",
 )
 
 # %% [markdown]
@@ -499,7 +514,8 @@ reach = 10 * (ds.n_items - items_each.mean()) / (negatives + 1)
 show(
     depth_curves(depths, found, read_at={"full hit@10": 10, "sampled hit@10": reach}),
     alt=f"hit@k over k = {depths}, rising to 1: {found}. Lines at k = 10 and k = {reach:.0f}.",
-    caption=f"The full metric reads the curves at k = 10, the sampled one at about k = {reach:.0f}.",
+    caption="The full metric reads the curves at k = 10, the sampled one at about k = "
+    f"{reach:.0f}.",
 )
 
 # %%
@@ -528,14 +544,16 @@ constant = {rule: mean_interval(frame, "hit@10") for rule, frame in untaught.ite
 bars(
     constant,
     quantity="hit@10 of a model that knows nothing",
-    caption="One model, four tie rules. 'expected', the mean over all orders, is the default of this kit.",
+    caption="One model, four tie rules. 'expected', the mean over all orders, is the default of "
+    "this kit.",
     highlight="expected",
 )
 
 # %%
 chance = np.mean([10 / (ds.n_items - len(split.test_history[row])) for row in tested])
 say(
-    f"'expected' gives {constant['expected'].mean:.4f}. Ten places for all items not yet seen make {chance:.4f}: chance. "
+    f"'expected' gives {constant['expected'].mean:.4f}. Ten places for all items not yet seen "
+    f"make {chance:.4f}: chance. "
     f"'optimistic' calls the same model perfect, 'pessimistic' useless."
 )
 
@@ -558,7 +576,8 @@ clocks = {s: leave_last_out(coarse(s)).tied_targets for s in seconds}
 clock = min(clocks, key=lambda s: abs(clocks[s] - 0.44))
 blurred = coarse(clock)
 say(
-    f"With the data's own clock {clocks[1]:.1%} of the targets are tied, with one of {clock:,} s {clocks[clock]:.1%}."
+    f"With the data's own clock {clocks[1]:.1%} of the targets are tied, with one of {clock:,} s "
+    f"{clocks[clock]:.1%}."
 )
 
 
@@ -605,7 +624,8 @@ for name, intervals in tied.items():
     moves = max(values) - min(values)
     size = "more" if moves > width else "less"
     lines.append(
-        f"**{name}:** the tie rule alone moves hit@10 by {moves:.3f} ({min(values):.3f} to {max(values):.3f}), "
+        f"**{name}:** the tie rule alone moves hit@10 by {moves:.3f} ({min(values):.3f} to "
+        f"{max(values):.3f}), "
         f"{size} than the width of one interval ({width:.3f})."
     )
 say(*lines)
@@ -640,7 +660,7 @@ held["moment in time"] = when >= cut
 
 
 def future(test):
-    """Share of training events after a test event (mean), and of test events followed by an own one."""
+    """Mean share of training events after a test event; share of tests followed by an own one."""
     train = np.sort(when[~test])
     later = 1 - np.searchsorted(train, when[test], side="right") / len(train)
     newest = pd.Series(when[~test]).groupby(who[~test]).max()
@@ -696,7 +716,8 @@ points(
     list(gains),
     {"gain": list(gains.values())},
     quantity="hit@10 with a random target minus hit@10 with the last",
-    caption=f"Right of the line the random split flatters; paired over users, {N_SEEDS} random splits averaged.",
+    caption=f"Right of the line the random split flatters; paired over users, {N_SEEDS} random "
+    "splits averaged.",
     zero="no difference",
 )
 lines = []
@@ -731,9 +752,11 @@ table(impossible, caption="Recommended items that nobody had met at the moment o
 most = impossible.groupby("split")["impossible"].max()
 testable = sum(len(target) > 0 for target in timed.test_target)
 say(
-    f"With the last item held out, up to {most['last item']:,} recommendations of one model were impossible at the "
+    f"With the last item held out, up to {most['last item']:,} recommendations of one model were "
+    "impossible at the "
     f"time; with one moment in time, at most {most['moment in time']:,}.",
-    f"The price: {testable:,} users can be tested with one moment in time, {len(tested):,} with the last item.",
+    f"The price: {testable:,} users can be tested with one moment in time, {len(tested):,} with "
+    "the last item.",
 )
 
 # %%

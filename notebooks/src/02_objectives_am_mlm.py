@@ -95,7 +95,8 @@ with torch.no_grad():
     library = Learner(tiny, plain).loss(plain, batch)
 same = torch.isclose(written_out, library).item()
 say(
-    f"Sum of −log p, written out: {written_out:.5f}. The library's loss: {library:.5f}. The same: {same}."
+    f"Sum of −log p, written out: {written_out:.5f}. The library's loss: {library:.5f}. The "
+    f"same: {same}."
 )
 
 # %% [markdown]
@@ -116,7 +117,7 @@ say(
 
 # %%
 def chain(n, length, seed):
-    """n walks: to the successor with probability 0.9, else to one of the five other states; int array [n, length]."""
+    """[n, length] walks: to the successor with probability 0.9, else to another state."""
     draw = np.random.default_rng(seed)
     walks = np.empty((n, length), dtype=np.int64)
     walks[:, 0] = draw.integers(6, size=n)
@@ -132,13 +133,14 @@ step = np.array(
 two_steps = np.array([sum(step[i] * step[(move - i) % 6] for i in range(6)) for move in range(6)])
 entropy = {lag: float(-(p * np.log(p)).sum()) for lag, p in ((1, step), (2, two_steps))}
 say(
-    f"Best possible loss with X_<t: {entropy[1]:.3f} nats. With X_<t−1: {entropy[2]:.3f} nats. Knowing nothing: {np.log(6):.3f}."
+    f"Best possible loss with X_<t: {entropy[1]:.3f} nats. With X_<t−1: {entropy[2]:.3f} nats. "
+    f"Knowing nothing: {np.log(6):.3f}."
 )
 
 
 # %%
 def chain_loss(lag):
-    """Train on walks, and give the mean −log p on new walks, where the model has something to go by."""
+    """Train on walks; the mean −log p on new walks, where the model has something to go by."""
     torch.manual_seed(SEED)
     model = ItemTransformer(6, width=16, heads=1, layers=1, dropout=0.0)
     objective = Autoregressive(lag=lag, loss=Softmax(exclude_seen=False))
@@ -202,9 +204,12 @@ batches = {
 }
 show(
     attention_pictures(batches, vocabulary),
-    alt="Four square attention masks for the history A B C D. AM: a lower triangle. MLM: everything is seen, hidden items are question "
-    "marks. PAM and gap filling: queries at the end, marked by question marks, see only part of the items, never their own target.",
-    caption="Hatched: row sees column. After the arrow: the target. In PAM and gap filling a query at the end asks for each hidden item.",
+    alt="Four square attention masks for the history A B C D. AM: a lower triangle. MLM: "
+    "everything is seen, hidden items are question "
+    "marks. PAM and gap filling: queries at the end, marked by question marks, see only part of "
+    "the items, never their own target.",
+    caption="Hatched: row sees column. After the arrow: the target. In PAM and gap filling a "
+    "query at the end asks for each hidden item.",
 )
 same = torch.equal(torch.as_tensor(causal_mask(4)), batches["AM"].sees()[0])
 who = whose(causal_mask, "02-causal-mask")
@@ -260,7 +265,8 @@ with torch.no_grad():
     one, two = (tiny.item_scores(tiny.predictions(b)) for b in (batch, again))
 print("labels", batch.labels.tolist(), "and", again.labels.tolist())
 say(
-    f"Scores before and after the label changed: {'the same to the last bit' if torch.equal(one, two) else 'DIFFERENT: a leak'}."
+    "Scores before and after the label changed: "
+    f"{'the same to the last bit' if torch.equal(one, two) else 'DIFFERENT: a leak'}."
 )
 
 # %% [markdown]
@@ -331,7 +337,9 @@ quiz("02_objectives_am_mlm", "leak")
 
 # %%
 def mask_items(history, ratio, mask, rng):
-    """(inputs, labels), two lists as long as the history: hidden items are `mask` in inputs and themselves in labels, else None.
+    """(inputs, labels), two lists as long as the history.
+
+    Hidden items are `mask` in inputs and themselves in labels; all other labels are None.
 
     Each position is hidden with probability `ratio`, drawn by rng.random(); at least one is hidden.
     """
@@ -367,7 +375,8 @@ from tutorial_workshop.figures import describe_masking, masking_picture
 
 explore(
     masking_picture,
-    alt="Three rows of twelve cells: the history A to L, what the model sees of it with hidden items as question marks, and what it must "
+    alt="Three rows of twelve cells: the history A to L, what the model sees of it with hidden "
+    "items as question marks, and what it must "
     "predict at the hidden places.",
     describe=describe_masking,
     start={"ratio": 0.3, "seed": 1},
@@ -644,7 +653,8 @@ points(
     list(effects),
     {"ordered − shuffled": [gain for gain, *_ in effects.values()]},
     quantity="gain of test NDCG@10 from the order",
-    caption="Right of the line: the model uses the order of the histories. Whiskers: 95 % intervals over users, paired.",
+    caption="Right of the line: the model uses the order of the histories. Whiskers: 95 % "
+    "intervals over users, paired.",
     zero="order does not matter",
 )
 
@@ -709,7 +719,8 @@ order = sorted((name for name in frames), key=lambda name: frames[name]["ndcg@10
 bars(
     {name: mean_interval(frames[name], "ndcg@10") for name in order},
     quantity="test NDCG@10",
-    caption=f"{ds.name}, {len(split.users):,} users, {EPOCHS} passes (causal) and {2 * EPOCHS} (bidirectional); one seed.",
+    caption=f"{ds.name}, {len(split.users):,} users, {EPOCHS} passes (causal) and {2 * EPOCHS} "
+    "(bidirectional); one seed.",
     highlight="causal, softmax",
     ceiling=(frames["Oracle"]["ndcg@10"].mean(), "ceiling") if "Oracle" in frames else None,
 )

@@ -175,7 +175,10 @@ quiz("03_pretrain_finetune", "cells")
 
 # %%
 def trainable(names, strategy, n_layers):
-    """The names that move, in their order. strategy: full, top-layer, adapters, head, soft-prompt or zero-shot."""
+    """The names that move, in their order.
+
+    strategy: full, top-layer, adapters, head, soft-prompt or zero-shot.
+    """
     # SOLUTION BEGIN
     begins = {
         "full": ("embed.", "layers.", "norm."),
@@ -427,7 +430,8 @@ head_runs = HeadRuns(
 )
 explore(
     head_runs.draw,
-    alt="Training loss over steps of a head on a frozen language model, and the validation NDCG@10 at its end, for the chosen rate.",
+    alt="Training loss over steps of a head on a frozen language model, and the validation "
+    "NDCG@10 at its end, for the chosen rate.",
     describe=head_runs.describe,
     start={"learning_rate": 0.01},
     learning_rate=[0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3],

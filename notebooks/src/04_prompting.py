@@ -116,13 +116,15 @@ quickly = log_likelihood(lm, [prompt], words.titles).log_probability
 middle = time.perf_counter()
 if lm.kind == "masked":
     say(
-        "A masked model fills in all tokens of a title at once: there is no slow way to compare with."
+        "A masked model fills in all tokens of a title at once: there is no slow way to compare "
+        "with."
     )
 else:
     slowly = naive_log_likelihood(lm, [prompt], words.titles)
     ratio, apart = (time.perf_counter() - middle) / (middle - start), np.abs(slowly - quickly).max()
     say(
-        f"{len(words.titles)} titles: {ratio:.0f} times faster than the long way; scores differ by {apart:.0e} at most."
+        f"{len(words.titles)} titles: {ratio:.0f} times faster than the long way; scores differ "
+        f"by {apart:.0e} at most."
     )
 
 # %% [markdown]
@@ -201,7 +203,8 @@ editor = PromptEditor(
 )
 explore(
     editor.draw,
-    alt="Ten titles, best first, for the template in the text box, and its NDCG@10 over a few validation users.",
+    alt="Ten titles, best first, for the template in the text box, and its NDCG@10 over a few "
+    "validation users.",
     describe=editor.describe,
     template=TextBox(
         (SEQUENTIAL[0].source, "I hated {history}. Recommend the opposite:", "{history}")

@@ -198,7 +198,7 @@ quiz("05_automatic_prompts", "gradient")
 
 # %%
 def best_flip(now, tried):
-    """Place of the word to keep among the losses `tried` (an array), or -1 if none is below `now`."""
+    """Place of the word to keep among the losses `tried`, or -1 if none is below `now`."""
     # SOLUTION BEGIN
     best = int(tried.argmin())
     return best if tried[best] < now else -1

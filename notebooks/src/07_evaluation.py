@@ -335,7 +335,7 @@ print("one sentence for everybody:", distinct_as_found(["a fine film"] * 50))
 
 # %%
 def distinct_words(texts):
-    """Different words by all words, over all texts together, whatever the script; 0 if nothing was written."""
+    """Different words by all words, over all texts, whatever the script; 0 without any text."""
     # SOLUTION BEGIN
     words = [word for text in texts for word in re.findall(r"\w+", text.lower())]
     return len(set(words)) / len(words) if words else 0.0

@@ -480,7 +480,8 @@ quiz("08_ethics_audit", "protocol")
 def excess(to_attribute, to_paraphrases):
     """Excess dissimilarity of each prompt: [prompts].
 
-    to_attribute: [prompts], similarity of the list with the attribute to the neutral list. to_paraphrases: [prompts, paraphrases].
+    to_attribute: [prompts], similarity of the list with the attribute to the neutral list.
+    to_paraphrases: [prompts, paraphrases].
     """
     # SOLUTION BEGIN
     return (1 - to_attribute) - (1 - to_paraphrases).mean(axis=1)
@@ -994,7 +995,7 @@ table(
 
 # %%
 def investigate(recommender, dataset, split):
-    """{"harmed": "users", "providers" or "nobody", "metric": name of the finding, "low": ..., "high": its interval}."""
+    """{"harmed": "users", "providers" or "nobody", "metric": its name, "low": ..., "high": ...}."""
     # SOLUTION BEGIN
     report = audit(recommender, dataset, split)
     material = [f for f in report.findings if f.metric in report.family and f.verdict == "MATERIAL"]
