@@ -96,8 +96,8 @@ def _undecided(report: AuditReport) -> str:
     parts += [f"{'; '.join(names)}: {what}" for what, names in other.items()]
     if not parts:
         return "Not decided: nothing that was declared."
-    n_open, n = len(facts.undecided), len(facts.declared)
-    return f"Not decided: {n_open} of {n}. " + ". ".join(parts) + "."
+    count = f"{len(facts.undecided)} of {len(facts.declared)}"
+    return f"Not decided: {count}. " + ". ".join(parts) + "."
 
 
 def _larger_sample(f: Finding) -> str:
