@@ -11,18 +11,17 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from tutorial_lib.audit.core.finding import Finding, make_finding
 from tutorial_lib.audit.core.lists import category_shares, list_matrix, row_means
 from tutorial_lib.audit.harms.calibration import js_distance
 from tutorial_lib.audit.harms.exposure import discounts
-from tutorial_lib.audit.inference.statistics import Estimate
 from tutorial_lib.audit.mitigation.reranking import Exploring
 from tutorial_lib.data import Dataset, Split
 from tutorial_lib.data.splits import EMPTY
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import coverage, gini
+from tutorial_lib.evaluation.estimates import Estimate, t_estimate
 
 FEWEST_SEEDS = 5
 MEASURES = {  # name -> (what it says, does it lie in 0..1)
@@ -248,6 +247,4 @@ def _over_seeds(values: np.ndarray) -> Estimate:
     se = float(values.std(ddof=1) / np.sqrt(n))
     if se == 0:
         return Estimate(mean, mean, mean, float(mean == 0), 0.0)
-    reach = stats.t.ppf(0.975, n - 1) * se
-    p = float(2 * stats.t.sf(abs(mean) / se, n - 1))
-    return Estimate(mean, mean - reach, mean + reach, p, se)
+    return t_estimate(mean, mean, se, n - 1)
