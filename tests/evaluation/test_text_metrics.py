@@ -193,5 +193,5 @@ def test_bad_input_is_refused_in_one_line(hypotheses, references, told):
         with pytest.raises(InputError, match=told) as caught:
             function(hypotheses, references)
         assert "\n" not in str(caught.value)
-    with pytest.raises(InputError, match="one user a text"):
+    with pytest.raises(InputError, match="one user per text"):
         text_frame(["a"], ["a"], users=[1, 2])

@@ -176,7 +176,7 @@ def _goals(targets: Sequence) -> np.ndarray | list[np.ndarray]:
     if any(alone):
         raise InputError(
             f"evaluate_scores: the target of row {alone.index(True)} is no list, others are; "
-            "expected one item code a row, or one list of codes a row ([] where there is none)"
+            "expected one item code per row, or one list of codes per row ([] where there is none)"
         )
     flat, rows = flatten(targets, "target")
     ends = np.cumsum(np.bincount(rows, minlength=len(targets)))

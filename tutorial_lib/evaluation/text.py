@@ -60,8 +60,8 @@ def text_metrics(
     Raises:
         InputError: Empty or unequal lists, empty references, or anything that is not text.
 
-    >>> found = text_metrics(["the cat sat on the mat"], ["the cat sat on a mat"])
-    >>> round(found["rouge1"], 3), found.signatures["bleu"][:35]
+    >>> metrics = text_metrics(["the cat sat on the mat"], ["the cat sat on a mat"])
+    >>> round(metrics["rouge1"], 3), metrics.signatures["bleu"][:35]
     (0.833, 'nrefs:1|case:mixed|eff:no|tok:13a|s')
     """
     hypotheses, references = checked_texts(hypotheses, references)
@@ -102,14 +102,15 @@ def text_frame(
         0-100), and `BLEU_COUNTS` for `corpus_bleu`: n-grams of 1 to 4 tokens that a reference has
         too, all n-grams, tokens of the text and of the reference nearest in length.
 
-    >>> found = text_frame(["a good film"], [["a good book", "one good film"]], users=[7])
-    >>> found[["rouge1", "correct1", "total2"]].round(3).loc[7].tolist()
+    >>> frame = text_frame(["a good film"], [["a good book", "one good film"]], users=[7])
+    >>> frame[["rouge1", "correct1", "total2"]].round(3).loc[7].tolist()
     [0.667, 3.0, 2.0]
     """
     hypotheses, references = checked_texts(hypotheses, references)
     if users is not None and len(users) != len(hypotheses):
         raise InputError(
-            f"text_frame: {len(hypotheses)} texts but {len(users)} users; expected one user a text"
+            f"text_frame: {len(hypotheses)} texts but {len(users)} users; expected one user per"
+            " text"
         )
     from sacrebleu.metrics import BLEU, CHRF
 

@@ -86,7 +86,7 @@ def head(task: Task) -> Adapted:
 
 
 def item_bias(task: Task) -> Adapted:
-    """One number an item on top of the frozen model's likelihood, counted on the labels: log(1 +
+    """One number per item on top of the frozen model's likelihood, counted on the labels: log(1 +
     how often labelled users took it).
     """
     start = time.perf_counter()

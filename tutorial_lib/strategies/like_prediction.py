@@ -16,6 +16,7 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
+from tutorial_lib.data.histories import Histories
 from tutorial_lib.data.likes import Rated, rated_histories
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.language.verbalise import verbaliser
@@ -149,7 +150,7 @@ class LikePredictor:
     vectors: Tensor
     account: Adapted
 
-    def score(self, histories: Sequence[Rated], items: Sequence[Sequence[int]]) -> list[np.ndarray]:
+    def score(self, histories: Sequence[Rated], items: Histories) -> list[np.ndarray]:
         """For each history, the logit of liking each of its ``items``."""
         with torch.inference_mode():
             liked, disliked = mean_vectors(histories, self.vectors)

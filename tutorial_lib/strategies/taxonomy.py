@@ -5,11 +5,11 @@ Source: Liu, Zhang & Gulla 2023, arXiv 2302.03735. The table itself stands in `s
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import yaml
@@ -150,14 +150,10 @@ def adapt(
     out.strategy, out.labels, out.seed = strategy, labels, seed
     if calibrate and out.head is None and lm.kind != "encoder":
         out.calibrate(calibrate, seed)
-    given = {"budget": budget, "words": words, "on_step": on_step, "calibrate": calibrate}
-    out.refit = functools.partial(_adapt_again, lm, strategy, labels, {**given, **options})
+    given: dict[str, Any] = {"budget": budget, "words": words, "on_step": on_step}
+    given |= {"calibrate": calibrate, **options}
+    out.refit = lambda other, seed: adapt(lm, other, strategy, labels, seed, **given)
     return out
-
-
-def _adapt_again(lm: LanguageModel, strategy: str, labels: int, given: dict, split, seed: int):
-    """`adapt` with the same arguments on another split."""
-    return adapt(lm, split, strategy, labels, seed, **given)
 
 
 def _check(strategy: str, options: dict, labels: int, calibrate: int) -> None:
