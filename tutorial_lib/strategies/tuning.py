@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn as nn
 from torch import Tensor
+from torch.utils.flop_counter import FlopCounterMode
 
 from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
 from tutorial_lib.training import descend
@@ -115,8 +116,6 @@ def tune(
         on_step: called with the number of the step, from 1, and its loss.
         seed: of what the model draws.
     """
-    from torch.utils.flop_counter import FlopCounterMode
-
     optimizer = torch.optim.AdamW(
         parameters, lr=budget.learning_rate, betas=(0.9, 0.98), weight_decay=budget.weight_decay
     )
