@@ -54,7 +54,7 @@ def one_line(report, text):
 
 
 def unusual(report) -> list[str]:
-    """What could not be measured, but for the worst group, which needs more users than there are."""
+    """What could not be measured, but for the worst group, which needs more users."""
     return [line for line in report.problems if not line.startswith("worst group")]
 
 

@@ -74,7 +74,7 @@ def labels_of(glass, wanted: float, others: int) -> np.ndarray:
 @pytest.mark.parametrize("wanted", [0.0098, 0.0195, 0.1])
 @pytest.mark.parametrize("others", [1, 4, 24])
 def test_a_small_provider_that_is_shown_to_nobody_is_material(glass, wanted, others):
-    """With an absolute margin of .03 a provider of 2 % of the demand could be erased WITHIN MARGIN."""
+    """With an absolute margin of .03 a provider of 2 % of the demand could vanish WITHIN it."""
     groups = labels_of(glass, wanted, others)
     groups = np.where(
         groups == "small", "p" if others == 1 else "small", np.where(others == 1, "q", groups)

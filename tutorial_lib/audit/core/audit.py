@@ -82,9 +82,10 @@ def audit(
     findings = [finding for measure in MEASURES for finding in measure(evidence)]
     problems = (*declared.problems, *not_measured(evidence, findings), *evidence.problems)
     findings += _unmeasured(declared.family, findings)
+    scope = _scope(recommender, evidence, declared, time.perf_counter() - start)
     return AuditReport(
-        system=_describe(recommender),
-        scope=_scope(recommender, evidence, declared, time.perf_counter() - start),
+        system=scope["system"],
+        scope=scope,
         margins=declared.used_margins,
         family=declared.family,
         findings=judge(findings, declared.family),
