@@ -235,6 +235,10 @@ def _catalogue(dataset: Dataset, words: Verbaliser) -> _Catalogue:
     return _Catalogue(words, np.unique(words.titles, return_inverse=True)[1].tolist(), kinds, moods)
 
 
+def _wording(options: list[str], held_out: bool, rng: np.random.Generator) -> str:
+    return options[-1] if held_out else options[int(rng.random() * (len(options) - 1))]
+
+
 def _instruction(
     catalogue: _Catalogue,
     history: list[int],
@@ -246,36 +250,33 @@ def _instruction(
     """All random numbers but those of the other items are drawn before anything depends on the
     target, so wordings say nothing about it.
     """
-
-    def wording(options: list[str]) -> str:
-        return options[-1] if held_out else options[int(rng.random() * (len(options) - 1))]
-
     combination = combinations[int(rng.random() * len(combinations))]
-    parts = [wording(WORDINGS["context"])] if rng.random() < WITH_CONTEXT else []
+    parts = [_wording(WORDINGS["context"], held_out, rng)] if rng.random() < WITH_CONTEXT else []
+    _, _, form = combination
     for part, name in zip(("preference", "intention", "form"), combination, strict=True):
         if name != "none":
-            parts.append(wording(WORDINGS[part][name]))
+            parts.append(_wording(WORDINGS[part][name], held_out, rng))
     hinted, at = rng.random(2)
+    place = int(at * SHOWN[form])
     words = catalogue.words
-    form = combination[2]
     history = [item for item in history if catalogue.same[item] != catalogue.same[target]]
     shown = catalogue.others([*history, target], SHOWN[form] - 1, rng)
-    place = int(at * SHOWN[form])
     shown.insert(place, target)
     titles = tuple(words.titles[item] for item in shown)
+    separator = " or " if form == "pairwise" else words.separator
     source = " ".join(parts).format(
         history=words.history(history),
         likes=catalogue.likes(history),
         hint=catalogue.hint(target, hinted),
         wish=catalogue.wish(target),
         item=titles[0],
-        options=(" or " if form == "pairwise" else words.separator).join(titles),
+        options=separator.join(titles),
         noun=words.noun,
         plural=words.plural,
     )
     if form == "matching":
-        choices = len(words.titles)
-        return Instruction(combination, source, titles[0], (), target, choices, target)
+        n = len(words.titles)
+        return Instruction(combination, source, titles[0], (), target, n, target)
     # a pointwise instruction asks about the first item shown: yes if that is the target
     options = YES_NO if form == "pointwise" else titles
     return Instruction(combination, source, options[place], options, place, len(options), target)
