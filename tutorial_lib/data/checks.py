@@ -189,7 +189,7 @@ def _numbered(frame: pd.DataFrame) -> bool:
 
 
 def _refuse(where: str, column: pd.Series, bad, why: str, expected: str) -> None:
-    """InputError that names the first row of ``bad`` (one bool per row); nothing if there is none."""
+    """InputError that names the first row of ``bad`` (bool [rows]), if there is any."""
     bad = np.asarray(bad)
     if bad.any():
         row = int(np.argmax(bad))

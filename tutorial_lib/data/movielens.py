@@ -37,8 +37,8 @@ OCCUPATIONS = (
 def read_movielens(source: Source, name: str, bad_rows: str) -> Dataset:
     """A MovieLens release from its folder or zip.
 
-    The catalogue is the whole item table, with films that nobody rated. Titles and categories (genres)
-    are as published, without descriptions: ``text`` is empty. The tags of latest-small are
+    The catalogue is the whole item table, with films that nobody rated. Titles and categories
+    (genres) are as published, without descriptions: ``text`` is empty. The tags of latest-small are
     ``reviews``. A knowledge graph in a folder `ml-100k-kg` beside ml-100k becomes ``graph``.
 
     Args:
