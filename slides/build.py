@@ -27,7 +27,10 @@ from tutorial_lib.errors import InputError, unknown_name
 
 HERE = Path(__file__).resolve().parent
 SOURCES = ("theme.css", "build.py", "figures.py", "numbers.json", "published.json", "package.json")
-FONT = "node_modules/@fontsource/atkinson-hyperlegible-{family}/files/atkinson-hyperlegible-{family}-latin-{weight}-normal.{kind}"
+FONT = (
+    "node_modules/@fontsource/atkinson-hyperlegible-{family}/files/"
+    "atkinson-hyperlegible-{family}-latin-{weight}-normal.{kind}"
+)
 FACES = (
     ("next", "Atkinson Hyperlegible Next", (400, 600, 700)),
     ("mono", "Atkinson Hyperlegible Mono", (600,)),

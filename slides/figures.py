@@ -31,7 +31,7 @@ NAMES = {
 
 
 def use_fonts(files: list[Path], folder: Path) -> None:
-    """Make matplotlib write in the font of the slides; ``files``: WOFF, unpacked into ``folder``."""
+    """Make matplotlib write in the font of the slides: ``files``, WOFF, unpacked into ``folder``."""
     from fontTools.ttLib import TTFont
 
     for file in files:
@@ -179,7 +179,7 @@ def two_objectives(numbers: Mapping):
 
 
 def architecture(numbers: Mapping):
-    """The generic architecture: data, language, model with objective, strategy, output, evaluation."""
+    """The generic architecture: from data and language to output and evaluation."""
     figure, ax = canvas(11.4, 4.0)
     parts = [
         ("Data", "histories\ntexts, graphs"),

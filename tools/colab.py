@@ -30,12 +30,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 VENV = ROOT / ".venv-colab"
 FETCHED = ("sacrebleu", "portalocker", "colorama")  # what Colab's set-up cell has to download
+EXTRAS = (  # what else Colab has, and what this lane needs
+    "ipython==7.34.0 traitlets==5.7.1 pyyaml rich joblib psutil regex tabulate lxml"
+    " nbclient nbformat"
+).split()
 DEFAULT = r"PROFILE = \"quick\""  # as it stands in the JSON of a notebook
 EXECUTE = """
 import nbclient, nbformat, sys
 notebook = nbformat.read(sys.argv[1], 4)
 nbclient.NotebookClient(notebook, timeout=600, kernel_name="python3").execute()
-assert "[FAIL]" not in str([cell.get("outputs") for cell in notebook.cells]), "the environment table has a failing line"
+outputs = str([cell.get("outputs") for cell in notebook.cells])
+assert "[FAIL]" not in outputs, "the environment table has a failing line"
 """
 
 
@@ -53,21 +58,8 @@ def environment() -> Path:
             if name != "torch"
         ]
         subprocess.run([sys.executable, "-m", "venv", "--clear", VENV], check=True)
-        extras = [
-            "ipython==7.34.0",
-            "traitlets==5.7.1",
-            "pyyaml",
-            "rich",
-            "joblib",
-            "psutil",
-            "regex",
-            "tabulate",
-            "lxml",
-        ]
-        extras += ["nbclient", "nbformat"]
-        subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", torch, *pins, *extras], check=True
-        )
+        install = [python, "-m", "pip", "install", "--quiet", torch, *pins, *EXTRAS]
+        subprocess.run(install, check=True)
         (VENV / ".installed").touch()
     return python
 
@@ -89,13 +81,11 @@ def layer(python: Path, folder: Path) -> Path:
 def run(notebook: Path, profile: str, base: Path, wheels: Path) -> float:
     """Seconds that one notebook takes; raises CalledProcessError when a cell fails."""
     with tempfile.TemporaryDirectory() as name:
-        python = layer(base, Path(name) / "environment")
         home = Path(name)
-        fake, startup, content = (
-            home / "fake/google/colab",
-            home / "ipython/profile_default/startup",
-            home / "content",
-        )
+        python = layer(base, home / "environment")
+        fake = home / "fake/google/colab"
+        startup = home / "ipython/profile_default/startup"
+        content = home / "content"
         for folder in (fake, startup, content):
             folder.mkdir(parents=True)
         (fake / "__init__.py").write_text("from . import output\n")
@@ -114,25 +104,17 @@ def run(notebook: Path, profile: str, base: Path, wheels: Path) -> float:
             "IPYTHONDIR": str(home / "ipython"),
             "PYTHONPATH": str(home / "fake"),
             "COLAB_RELEASE_TAG": "stand-in",
-        }
-        variables |= {
             "PIP_NO_INDEX": "1",
             "PIP_FIND_LINKS": str(wheels),
             "PIP_CONFIG_FILE": os.devnull,
             "HF_HUB_OFFLINE": "1",
-        }
-        variables |= {
             "PYDEVD_DISABLE_FILE_VALIDATION": "1",
             "PATH": f"{python.parent}{os.pathsep}{os.environ['PATH']}",
             "OMP_NUM_THREADS": "1",
         }
         start = time.perf_counter()
-        subprocess.run(
-            [python, "-c", EXECUTE, notebook.name],
-            cwd=content,
-            env=os.environ | variables,
-            check=True,
-        )
+        execute = [python, "-c", EXECUTE, notebook.name]
+        subprocess.run(execute, cwd=content, env=os.environ | variables, check=True)
         return time.perf_counter() - start
 
 

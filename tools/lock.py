@@ -11,8 +11,8 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 HEADER = (
-    "# What `make` installs and CI tests: written by `make lock`. Bounds for everybody else are in"
-    " pyproject.toml.\n"
+    "# What `make` installs and CI tests: written by `make lock`."
+    " Bounds for everybody else are in pyproject.toml.\n"
 )
 EXTRAS = ("lab", "test")
 
@@ -28,9 +28,8 @@ def closure(name: str = "tutorial-lib", extras: tuple[str, ...] = EXTRAS) -> dic
         if (package, wanted) in seen:
             continue
         seen.add((package, wanted))
-        found[package] = metadata.version(package).split("+")[
-            0
-        ]  # 2.13.0+cpu and 2.13.0 are one release
+        # 2.13.0+cpu and 2.13.0 are one release
+        found[package] = metadata.version(package).split("+")[0]
         for line in metadata.requires(package) or []:
             requirement = Requirement(line)
             environments = [default_environment() | {"extra": extra} for extra in ("", *wanted)]

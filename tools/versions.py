@@ -3,8 +3,8 @@
     python -m tools.versions lowest    # the lower bounds of pyproject.toml
     python -m tools.versions newest    # whatever is new, without the lock
 
-Each gets an environment of its own, ``.venv-lowest`` or ``.venv-newest``, made anew every time. torch
-stays the locked one: a build without GPU libraries may be all there is.
+Each gets an environment of its own, ``.venv-lowest`` or ``.venv-newest``, made anew every time.
+torch stays the locked one: a build without GPU libraries may be all there is.
 """
 
 from __future__ import annotations

@@ -52,9 +52,16 @@ def test_in_a_bare_environment_the_check_says_what_to_install(missing, status, e
 
 @pytest.mark.parametrize(
     ("version", "bound", "enough"),
-    [("2.6.0+cpu", "2.6", True), ("2.6", "2.6.0", True), ("2.10", "2.9", True),
-     ("2.5.9", "2.6", False), ("5.0.0rc1", "5.0", True), ("10", "9.1", True), ("0.22", "0.22.1", False)],
-)  # fmt: skip
+    [
+        ("2.6.0+cpu", "2.6", True),
+        ("2.6", "2.6.0", True),
+        ("2.10", "2.9", True),
+        ("2.5.9", "2.6", False),
+        ("5.0.0rc1", "5.0", True),
+        ("10", "9.1", True),
+        ("0.22", "0.22.1", False),
+    ],
+)
 def test_versions_compare_by_number(version, bound, enough):
     assert environment.Requirement("x", bound).met_by(version) == enough
 

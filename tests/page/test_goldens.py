@@ -97,9 +97,16 @@ def test_each_comparison_is_written_down(recorded, monkeypatch, tmp_path):
     golden("01.new", 3, **WHERE)
     first, second, third = map(json.loads, results.read_text().splitlines())
     assert first == {
-        "notebook": "01", "name": "01.transition.ndcg@10", "value": 0.111, "seed": 0, "dataset": "world-movies", "profile": "quick",
-        "trivial": 0.05, "effect": None, "mean": 0.11, "sd": 0.002, "ok": True,
-    }  # fmt: skip
+        **WHERE,
+        "notebook": "01",
+        "name": "01.transition.ndcg@10",
+        "value": 0.111,
+        "trivial": 0.05,
+        "effect": None,
+        "mean": 0.11,
+        "sd": 0.002,
+        "ok": True,
+    }
     assert (
         second["ok"] is False
         and third["ok"] is None

@@ -181,7 +181,7 @@ def test_tick_boxes():
 
 
 def test_a_notebook_gets_widget_and_text_in_one_output():
-    """Two outputs would show the question twice; without the text a page without kernel is empty."""
+    """Two outputs would show the question twice; a page without a kernel needs the text."""
     with kernel() as run:
         outputs = shown(run('from tutorial_workshop.page import quiz\nquiz("demo", "log-base")'))
     assert len(outputs) == 1

@@ -100,7 +100,7 @@ def test_a_message_in_the_middle_of_a_drawing_does_not_show_or_close_the_figure(
 
 
 def test_a_setting_that_cannot_be_drawn_is_told():
-    """A kernel swallows what a callback raises; the learner would see a slider that does nothing."""
+    """A kernel swallows what a callback raises; the learner would see a dead slider."""
 
     def fragile(slope):
         if slope == 2:

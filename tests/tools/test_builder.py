@@ -176,7 +176,7 @@ def test_colab_without_the_kit_asks_for_the_wheel(tmp_path, monkeypatch, uploade
 
 
 def test_quiz_and_hints_stand_as_text_too():
-    """A page without a kernel (GitHub, nbviewer) shows no outputs of a notebook that was never run."""
+    """GitHub and nbviewer show no outputs of a notebook that was never run."""
     texts = [cell.source for cell in cells(False) if "folded-text" in cell.metadata.get("tags", [])]
     assert len(texts) == 2 and "Hint 3 of 3" in texts[0] and "Which logarithm" in texts[1]
     assert all("\n\n" not in text for text in texts)
