@@ -31,7 +31,7 @@ NAMES = {
 
 
 def use_fonts(files: list[Path], folder: Path) -> None:
-    """Make matplotlib write in the font of the slides: ``files``, WOFF, unpacked into ``folder``."""
+    """Make matplotlib write in the font of the slides (``files``, WOFF; unpacked to ``folder``)."""
     from fontTools.ttLib import TTFont
 
     for file in files:

@@ -82,6 +82,15 @@ def _parameter(name: str, given: object) -> object:
         ) from None
 
 
+def _verdict(band: Band | None, ok: bool | None) -> str:
+    if band is None:
+        return ". No recorded value to compare with."
+    recorded = f"as recorded ({band.mean:.4f} ± {band.half_width:.2g} over {band.n} seeds)."
+    if ok:
+        return f", {recorded}"
+    return f", NOT {recorded} Did you change a parameter or the code above?"
+
+
 def golden(
     name: str,
     value: float,
@@ -118,13 +127,7 @@ def golden(
     seed = int(str(_parameter("seed", seed)))
     band = load_bands().get(name, {}).get(f"{dataset}/{profile}")
     ok = None if band is None else band.holds(value)
-    line = f"{name} on {dataset}, {profile}: {value:.4f}"
-    if band is None:
-        line += ". No recorded value to compare with."
-    else:
-        line += ", as recorded" if ok else ", NOT as recorded"
-        line += f" ({band.mean:.4f} ± {band.half_width:.2g} over {band.n} seeds)."
-        line += "" if ok else " Did you change a parameter or the code above?"
+    line = f"{name} on {dataset}, {profile}: {value:.4f}{_verdict(band, ok)}"
     print(line)
     record = {
         "notebook": os.environ.get("TUTORIAL_NOTEBOOK") or name.split(".")[0],
