@@ -24,24 +24,8 @@ def test_an_audit_prints_what_it_writes(tmp_path, capsys):
     nothing half-written may stay.
     """
     out = tmp_path / "audit"
-    assert (
-        main(
-            [
-                *NEWS,
-                "--attribute",
-                "gender",
-                "--margin",
-                "exposure=0.2",
-                "--k",
-                "5",
-                "--seed",
-                "3",
-                "--out",
-                str(out),
-            ]
-        )
-        == 0
-    )
+    options = "--attribute gender --margin exposure=0.2 --k 5 --seed 3".split()
+    assert main([*NEWS, *options, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert {"report.md", "report.html", "findings.csv"} <= {path.name for path in out.iterdir()}
     assert not list(out.glob("*.part"))
@@ -105,16 +89,8 @@ def test_a_saved_model_is_audited_on_the_split_it_was_trained_for(tmp_path, caps
         leave_last_out(ds), seed=0, progress=False
     )
     folder = model.save(tmp_path / "model")
-    arguments = [
-        "audit",
-        str(folder),
-        "--dataset",
-        "world-news",
-        "--attribute",
-        "gender",
-        "--out",
-        str(tmp_path / "audit"),
-    ]
+    arguments = ["audit", str(folder), *"--dataset world-news --attribute gender".split()]
+    arguments += ["--out", str(tmp_path / "audit")]
     assert main(arguments) == 0
     printed = capsys.readouterr().out
     assert "leave" in printed.splitlines()[0] and "may have seen" not in printed

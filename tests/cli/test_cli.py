@@ -278,18 +278,8 @@ def test_run_writes_notebooks_pages_and_tables(here, notebooks):
     """`make run` promises executed HTML and a results table, in a kernel of this interpreter, with
     parameters that arrived.
     """
-    done = tutorial(
-        here,
-        "run",
-        "--profile",
-        "smoke",
-        "--dataset",
-        "world-news",
-        "--seed",
-        7,
-        "--notebooks-folder",
-        notebooks,
-    )
+    options = "--profile smoke --dataset world-news --seed 7 --notebooks-folder".split()
+    done = tutorial(here, "run", *options, notebooks)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
     out = here / "runs" / "world-news-smoke"
@@ -301,18 +291,8 @@ def test_run_writes_notebooks_pages_and_tables(here, notebooks):
     assert "PROFILE smoke world-news 7" in page
     assert sys.executable in page
     (result,) = csv.DictReader((out / "results.csv").open())
-    assert (
-        result
-        | {
-            "notebook": "00_first",
-            "dataset": "world-news",
-            "profile": "smoke",
-            "value": "0.25",
-            "seed": "7",
-            "ok": "True",
-        }
-        == result
-    )
+    given = {"notebook": "00_first", "dataset": "world-news", "profile": "smoke", "seed": "7"}
+    assert result | given | {"value": "0.25", "ok": "True"} == result
     first, second = csv.DictReader((out / "notebooks.csv").open())
     assert (first["status"], second["status"]) == ("ok", "ok")
     assert float(first["seconds"]) > 0 and float(first["peak_memory_mb"]) > 10
@@ -378,31 +358,17 @@ def test_interrupt_leaves_nothing_behind(here, notebooks, tmp_path, older):
     be damage.
     """
     if older:
-        assert (
-            tutorial(
-                here, "run", "01", "--out", "runs/out", "--notebooks-folder", notebooks
-            ).returncode
-            == 0
-        )
+        options = ["--out", "runs/out", "--notebooks-folder", notebooks]
+        assert tutorial(here, "run", "01", *options).returncode == 0
     start_child = "import os, subprocess, time\nchild = subprocess.Popen(['sleep', '60'])\n"
     long = (
         start_child + f"open({str(tmp_path / 'pid')!r}, 'w').write(f'{{os.getpid()}}"
         " {child.pid}')\ntime.sleep(60)"
     )
     write_notebook(notebooks, "00_long", "PROFILE = 'quick'", long)
-    command = [
-        sys.executable,
-        "-m",
-        "tutorial_lib",
-        "run",
-        "00_long",
-        "--out",
-        "runs/out",
-        "--notebooks-folder",
-        str(notebooks),
-    ]
+    options = ["run", "00_long", "--out", "runs/out", "--notebooks-folder", str(notebooks)]
     run = subprocess.Popen(
-        command,
+        [sys.executable, "-m", "tutorial_lib", *options],
         cwd=here,
         env=environment(tmp_path),
         stdout=subprocess.PIPE,
@@ -456,16 +422,8 @@ def test_unknown_parameter_is_an_error(notebooks, tmp_path):
 
 
 def test_compare_prints_intervals_and_paired_tests(here):
-    done = tutorial(
-        here,
-        "compare",
-        "Popularity",
-        "transitionknn",
-        "--dataset",
-        "world-news",
-        "--metric",
-        "ndcg@10",
-    )
+    command = "compare Popularity transitionknn --dataset world-news --metric ndcg@10"
+    done = tutorial(here, *command.split())
     assert done.returncode == 0, done.stderr
     header, first, second, ceiling, told = done.stdout.splitlines()[-5:]
     assert (

@@ -553,7 +553,7 @@ def test_a_full_disk_does_not_leave_an_index_that_says_running(tmp_path, monkeyp
             raise OSError(28, "No space left on device", str(path))
         write(path, text)
 
-    monkeypatch.setattr(run_folder, "write_text", on_a_small_disk)
+    monkeypatch.setattr(run_folder, "write_text_file", on_a_small_disk)
     with pytest.raises(OSError, match="No space"):
         with run_folder.RunFolder(tmp_path / "out", ["00_a", "01_b"], {}) as folder:
             folder.begin("00_a")

@@ -17,19 +17,7 @@ from tutorial_lib.evaluation import evaluate
 from tutorial_lib.models import SequenceRecommender
 from tutorial_workshop.cli.main import main
 
-SMALL = [
-    "train",
-    "--dataset",
-    "world-news",
-    "--width",
-    "16",
-    "--heads",
-    "1",
-    "--layers",
-    "1",
-    "--dropout",
-    "0",
-]
+SMALL = "train --dataset world-news --width 16 --heads 1 --layers 1 --dropout 0".split()
 LOSS = re.compile(r"epoch (\d+): loss ([0-9.]+)")
 
 
