@@ -1,12 +1,11 @@
-"""Lists of prompted language models for the audit of notebook 08: who is served how, and what
-naming an attribute changes.
+"""Lists of prompted language models for notebook 08: who is served how, what an attribute changes.
 
-    python benchmarks/audit_lists.py [--users 400]    one row a system, wording and user of world-movies
+    python benchmarks/audit_lists.py [--users 400]
 
-Systems: kit-gpt as it is, and kit-gpt tuned by P5 on 64 labelled users, both for every user with
-    targets, asked neutrally; and kit-gpt
-as it is for ``--users`` drawn users, asked in paraphrases and with an attribute named. A run that
-is stopped goes on where it was.
+One row per system, wording and user of world-movies. Systems: kit-gpt as it is, and kit-gpt tuned
+by P5 on 64 labelled users, both for every user with targets, asked neutrally; and kit-gpt as it is
+for ``--users`` drawn users, asked in paraphrases and with an attribute named. A run that is stopped
+goes on where it was.
 """
 
 from __future__ import annotations
@@ -30,19 +29,12 @@ ZERO, P5 = "kit-gpt", "kit-gpt, P5"
 
 def lists_of(split, rows: np.ndarray, system: str, who: str) -> pd.DataFrame:
     start = time.perf_counter()
+    lm = load_language_model("kit-gpt")
     if system == ZERO:
-        model = adapt(
-            load_language_model("kit-gpt"), split, "zero-shot", labels=0, template=about(who)
-        )
+        model = adapt(lm, split, "zero-shot", labels=0, template=about(who))
     else:
-        model = adapt(
-            load_language_model("kit-gpt"),
-            split,
-            "p5",
-            labels=64,
-            seed=SEED,
-            budget=Budget(1e-3, longest=50),
-        )
+        budget = Budget(1e-3, longest=50)
+        model = adapt(lm, split, "p5", labels=64, seed=SEED, budget=budget)
     lists = model.recommend([split.test_history[row] for row in rows], K)
     text = [" ".join(map(str, items)) for items in lists.tolist()]
     frame = pd.DataFrame({"system": system, "who": who, "user": split.users[rows], "items": text})
@@ -60,19 +52,15 @@ def main() -> None:
     everyone = np.flatnonzero([len(target) > 0 for target in split.test_target])
     some = np.sort(np.random.default_rng([SEED, 8]).permutation(everyone)[: chosen.users])
     wordings = [*PARAPHRASES, *(value for values in ATTRIBUTES.values() for value in values)]
-    for system, who, rows in [
-        (ZERO, NEUTRAL, everyone),
-        *((ZERO, who, some) for who in wordings),
-        (P5, NEUTRAL, everyone),
-    ]:
+    cases = [(ZERO, NEUTRAL, everyone), *((ZERO, who, some) for who in wordings)]
+    cases.append((P5, NEUTRAL, everyone))
+    for system, who, rows in cases:
         if ((done["system"] == system) & (done["who"] == who)).any():
             continue
         frame = lists_of(split, rows, system, who).assign(commit=clone_commit(mark_changes=False))
         done = pd.concat([done, frame]) if len(done) else frame
-        ship(
-            {FILE: gzip.compress(done.to_csv(index=False).encode(), mtime=0)},
-            "python benchmarks/audit_lists.py",
-        )
+        packed = gzip.compress(done.to_csv(index=False).encode(), mtime=0)
+        ship({FILE: packed}, "python benchmarks/audit_lists.py")
         print(f"{system} | {who}: {len(rows)} users, {frame['seconds'].iloc[0]:.0f} s", flush=True)
 
 

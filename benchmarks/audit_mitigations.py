@@ -1,11 +1,12 @@
 """What each mitigation of the audit changes and what it costs: the recorded table of notebook 08.
 
-    python benchmarks/audit_mitigations.py [--only NAME ...]    about ten minutes on two cores; needs opacus (the extra `audit`)
+    python benchmarks/audit_mitigations.py [--only NAME ...]
 
-Each row holds one mitigation against the same system without it, on world-movies, paired over the
-same users (or canaries, or seeds of a simulation): a measure of the harm and one of quality, before
-and after, with the 95 % interval of the mean change. Strengths were fixed beforehand, and none was
-tuned on these numbers. A run with --only replaces those rows and keeps the others.
+About ten minutes on two cores; needs opacus (the extra `audit`). Each row holds one mitigation
+against the same system without it, on world-movies, paired over the same users (or canaries, or
+seeds of a simulation): a measure of the harm and one of quality, before and after, with the 95 %
+interval of the mean change. Strengths were fixed beforehand, and none was tuned on these numbers.
+A run with --only replaces those rows and keeps the others.
 """
 
 from __future__ import annotations
@@ -21,12 +22,11 @@ from remedies import FairTopK, ips_weights, private_training, reweighted_split, 
 from scipy import stats
 
 from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.groups import provider_groups
 from tutorial_lib.audit.core.lists import row_means
-from tutorial_lib.audit.harms.calibration import miscalibration
-from tutorial_lib.audit.harms.exposure import provider_groups
 from tutorial_lib.audit.harms.longrun import simulate
 from tutorial_lib.audit.harms.memorisation import canary_exposure, canary_ranks, plant_canaries
-from tutorial_lib.audit.harms.popularity import popularity_lift, tail_items
+from tutorial_lib.audit.harms.popularity import tail_items
 from tutorial_lib.audit.harms.position_bias import kendall, order_bootstrap
 from tutorial_lib.audit.harms.privacy import cross_fitted, mean_auc
 from tutorial_lib.audit.harms.truth import title_faults
@@ -56,8 +56,10 @@ TAIL = tail_items(np.bincount(np.concatenate(split.train), minlength=ds.n_items)
 def row(
     system: str, harm: str, before, after, quality: str, q_before, q_after, *, change=None
 ) -> dict:
-    """Means and intervals of the paired changes; ``change`` (value, low, high) where the harm is no
-    mean over units.
+    """Means and intervals of the paired changes.
+
+    Args:
+        change: (value, low, high) where the harm is not a mean over units.
     """
     before, after, q_before, q_after = (
         np.asarray(values, dtype=float) for values in (before, after, q_before, q_after)
@@ -74,15 +76,13 @@ def row(
 
     first = (float(before), float(after), *change[1:]) if change else shift(before, after)
     names = ("before", "after", "low", "high")
-    told = {
+    second = shift(q_before, q_after)
+    return {
         "system": system,
         "harm": harm,
         **dict(zip(names, first, strict=True)),
         "quality": quality,
-    }
-    return told | {
-        f"quality_{name}": value
-        for name, value in zip(names, shift(q_before, q_after), strict=True)
+        **{f"quality_{name}": value for name, value in zip(names, second, strict=True)},
     }
 
 
@@ -91,15 +91,8 @@ def reranked(rule: Callable, harm: str, measure: Callable) -> dict:
     base = EASE().fit(split)
     before = collect(base, ds, split)
     after = collect(Reranked(base, rule(before)), ds, split)
-    return row(
-        "EASE",
-        harm,
-        measure(before),
-        measure(after),
-        "ndcg@10",
-        before.metrics["ndcg@10"],
-        after.metrics["ndcg@10"],
-    )
+    ndcg = (before.metrics["ndcg@10"], after.metrics["ndcg@10"])
+    return row("EASE", harm, measure(before), measure(after), "ndcg@10", *ndcg)
 
 
 def places_without(evidence, items: np.ndarray) -> np.ndarray:
@@ -107,26 +100,15 @@ def places_without(evidence, items: np.ndarray) -> np.ndarray:
 
 
 def reweighting() -> dict:
-    """Inverse propensities by thinning; the control is thinned as much, without looking at
-    popularity.
-    """
+    """Inverse propensities by thinning; the control is thinned as much, whatever the popularity."""
     counts = np.bincount(np.concatenate(split.train), minlength=ds.n_items)
-    weights = {"before": np.ones(ds.n_items), "after": ips_weights(counts, beta=1.0)}
-    seen = {
-        name: collect(EASE().fit(reweighted_split(split, w, keep=0.5, seed=SEED)), ds, split)
-        for name, w in weights.items()
-    }
-    ndcg = {name: one.metrics["ndcg@10"] for name, one in seen.items()}
-    lift = {name: popularity_lift(one) for name, one in seen.items()}
-    return row(
-        "EASE, thinned",
-        "popularity lift",
-        lift["before"],
-        lift["after"],
-        "ndcg@10",
-        ndcg["before"],
-        ndcg["after"],
-    )
+    seen = [
+        collect(EASE().fit(reweighted_split(split, w, keep=0.5, seed=SEED)), ds, split)
+        for w in (np.ones(ds.n_items), ips_weights(counts, beta=1.0))
+    ]
+    lift = [one.popularity_lift for one in seen]
+    ndcg = [one.metrics["ndcg@10"] for one in seen]
+    return row("EASE, thinned", "popularity lift", *lift, "ndcg@10", *ndcg)
 
 
 def adversarial() -> dict:
@@ -148,15 +130,8 @@ def adversarial() -> dict:
         scores = model.model.item_scores(torch.from_numpy(filtered)).numpy()
     after = ranking_metrics(top_k(scores, 10, exclude=seen.histories), seen.targets, 10)["ndcg@10"]
     change = (auc[1] - auc[0], *np.quantile(shifts, [0.025, 0.975]))
-    return row(
-        "Transformer",
-        "AUC of gender by a fresh probe",
-        *auc,
-        "ndcg@10",
-        seen.metrics["ndcg@10"],
-        after,
-        change=change,
-    )
+    harm, ndcg = "AUC of gender by a fresh probe", (seen.metrics["ndcg@10"], after)
+    return row("Transformer", harm, *auc, "ndcg@10", *ndcg, change=change)
 
 
 def some_users(n: int) -> list[int]:
@@ -166,17 +141,16 @@ def some_users(n: int) -> list[int]:
 
 def constrained() -> dict:
     """Beam search, free and along the trie of the catalogue."""
-    model, users = (
-        adapt(load_language_model("kit-gpt"), split, "zero-shot", labels=0),
-        some_users(200),
-    )
-    beams = {
-        held: [model.write(split.test_history[u], beams=10, constrained=held) for u in users]
+    model = adapt(load_language_model("kit-gpt"), split, "zero-shot", labels=0)
+    users = some_users(200)
+    beams = [
+        [model.write(split.test_history[u], beams=10, constrained=held) for u in users]
         for held in (False, True)
-    }
-    outside, ndcg = {}, {}
-    for held, some in beams.items():
-        outside[held] = title_faults([beam.texts for beam in some], model.words.titles)["outside"]
+    ]
+    outside, ndcg = [], []
+    for some in beams:
+        faults = title_faults([beam.texts for beam in some], model.words.titles)
+        outside.append(faults["outside"])
         lists = np.full((len(users), 10), -1)
         for i, (user, beam) in enumerate(zip(users, some, strict=True)):
             new = [
@@ -185,27 +159,20 @@ def constrained() -> dict:
                 if item >= 0 and item not in split.test_history[user]
             ]
             lists[i, : len(new)] = new
-        ndcg[held] = ranking_metrics(lists, [split.test_target[u] for u in users], 10)["ndcg@10"]
-    return row(
-        "kit-gpt",
-        "written titles outside the catalogue",
-        outside[False],
-        outside[True],
-        "ndcg@10",
-        ndcg[False],
-        ndcg[True],
-    )
+        wanted = [split.test_target[u] for u in users]
+        ndcg.append(ranking_metrics(lists, wanted, 10)["ndcg@10"])
+    return row("kit-gpt", "written titles outside the catalogue", *outside, "ndcg@10", *ndcg)
 
 
 def ordered() -> dict:
-    """Four candidates in a prompt: share of pairs that swap between two random orders; after:
-    between two bootstraps of eight orders.
+    """Four candidates in a prompt: the share of pairs that swap.
+
+    Before: between two random orders; after: between two bootstraps of eight orders.
     """
-    model, users = (
-        adapt(load_language_model("kit-gpt"), split, "zero-shot", labels=0),
-        some_users(200),
-    )
-    rng, (template, *_) = np.random.default_rng([SEED, 13]), templates("direct")
+    model = adapt(load_language_model("kit-gpt"), split, "zero-shot", labels=0)
+    users = some_users(200)
+    rng = np.random.default_rng([SEED, 13])
+    template = templates("direct")[0]
     unseen = [
         np.setdiff1d(np.arange(ds.n_items), [*split.test_history[u], *split.test_target[u]])
         for u in users
@@ -228,11 +195,8 @@ def ordered() -> dict:
                 "item": "",
             }
             prompt = template.fill(noun=words.noun, plural=words.plural, **values)[0]
-            out[i] = items[
-                np.argsort(
-                    -log_likelihood(model.lm, [prompt], titles).scores("length")[0], kind="stable"
-                )
-            ]
+            scores = log_likelihood(model.lm, [prompt], titles).scores("length")[0]
+            out[i] = items[np.argsort(-scores, kind="stable")]
         return out
 
     single = [rank(rng.permuted(candidates, axis=1)) for _ in range(2)]
@@ -260,57 +224,39 @@ def tuned(lm, prompts: list[str], targets: list[str], steps: int):
 
 
 def augmented() -> dict:
-    """Tuned on prompts that name each user's gender, and on the same with every prompt for both;
-    lists when told the one or the other.
+    """Tuned on prompts that name each user's gender, and on the same with every prompt for both.
+
+    Compared are the lists when the prompt says the one or the other.
     """
     lm, rng = load_language_model("kit-gpt"), np.random.default_rng([SEED, 19])
     asking = {
         gender: adapt(lm, split, "zero-shot", labels=0, template=about(who))
         for gender, who in (("F", WOMAN), ("M", MAN))
     }
-    gender, learners = (
-        ds.users["gender"].tolist(),
-        [u for u in rng.permutation(ds.n_users) if len(split.train[u]) > 5][:600],
-    )
+    gender = ds.users["gender"].tolist()
+    learners = [u for u in rng.permutation(ds.n_users) if len(split.train[u]) > 5][:600]
     titles = asking["F"].words.titles
     texts = [
         asking[gender[u]].prompt(split.train[u][-9:-1]) + "\t" + titles[split.train[u][-1]]
         for u in learners
     ]
     ndcg, apart, users = [], [], some_users(150)
-    histories, wanted = (
-        [split.test_history[u] for u in users],
-        [split.test_target[u] for u in users],
-    )
+    histories = [split.test_history[u] for u in users]
+    wanted = [split.test_target[u] for u in users]
     for shown in (texts, swap_attribute(texts, [WOMAN, MAN], seed=SEED)):
         pairs = [text.split("\t") for text in shown]
         model = tuned(lm, [a for a, _ in pairs], [b for _, b in pairs], steps=120)
-        told = {
-            w: (
-                adapt(model, split, "zero-shot", labels=0, template=about(w)).recommend(
-                    histories, 10
-                )
-            )
-            for w in (WOMAN, MAN)
-        }
+        lists = [
+            adapt(model, split, "zero-shot", labels=0, template=about(who)).recommend(histories, 10)
+            for who in (WOMAN, MAN)
+        ]
         apart.append(
-            [
-                1 - len(set(a) & set(b)) / len(set(a) | set(b))
-                for a, b in zip(told[WOMAN], told[MAN], strict=True)
-            ]
+            [1 - len(set(a) & set(b)) / len(set(a) | set(b)) for a, b in zip(*lists, strict=True)]
         )
-        ndcg.append(
-            np.mean(
-                [
-                    ranking_metrics(lists, wanted, 10)["ndcg@10"].to_numpy()
-                    for lists in told.values()
-                ],
-                axis=0,
-            )
-        )
-    return row(
-        "kit-gpt, tuned on 600 users", "1 - Jaccard, 'a woman' to 'a man'", *apart, "ndcg@10", *ndcg
-    )
+        each = [ranking_metrics(some, wanted, 10)["ndcg@10"].to_numpy() for some in lists]
+        ndcg.append(np.mean(each, axis=0))
+    harm = "1 - Jaccard, 'a woman' to 'a man'"
+    return row("kit-gpt, tuned on 600 users", harm, *apart, "ndcg@10", *ndcg)
 
 
 class ItemGPT(ScoreRecommender):
@@ -320,62 +266,56 @@ class ItemGPT(ScoreRecommender):
         from transformers import GPT2Config, GPT2LMHeadModel
 
         torch.manual_seed(SEED)
-        shape = {
-            "n_embd": 48,
-            "n_layer": 2,
-            "n_head": 2,
-            "n_positions": length,
-            "tie_word_embeddings": False,
-        }
         end = ds.n_items
-        self.model = GPT2LMHeadModel(
-            GPT2Config(
-                vocab_size=end + 1, bos_token_id=end, eos_token_id=end, pad_token_id=end, **shape
-            )
+        config = GPT2Config(
+            vocab_size=end + 1,
+            bos_token_id=end,
+            eos_token_id=end,
+            pad_token_id=end,
+            n_embd=48,
+            n_layer=2,
+            n_head=2,
+            n_positions=length,
+            tie_word_embeddings=False,
         )
+        self.model = GPT2LMHeadModel(config)
         self.length, self.n_items = length, end
 
     def tokens(self, histories) -> torch.Tensor:
         return padded([np.asarray(history)[-self.length :] for history in histories], self.n_items)
 
+    def inputs(self, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+        """What the model is called with; places have the batch dimension, for opacus."""
+        places = torch.arange(tokens.shape[1]).expand_as(tokens)
+        seen = tokens != self.n_items
+        return {"input_ids": tokens, "attention_mask": seen, "position_ids": places}
+
     def loss(self, model, batch):
         (tokens,) = batch
         labels = tokens.masked_fill(tokens == self.n_items, -100)
-        places = torch.arange(tokens.shape[1]).expand_as(
-            tokens
-        )  # with the batch dimension, for opacus
-        return model(
-            input_ids=tokens,
-            attention_mask=tokens != self.n_items,
-            labels=labels,
-            position_ids=places,
-        ).loss
+        return model(**self.inputs(tokens), labels=labels).loss
 
     def score(self, histories, users=None) -> np.ndarray:
         tokens = self.tokens(histories)
-        last = (
-            torch.tensor([min(len(history), self.length) for history in histories]).clamp_min(1) - 1
-        )
-        places = torch.arange(tokens.shape[1]).expand_as(tokens)
+        sizes = torch.tensor([min(len(history), self.length) for history in histories])
+        last = sizes.clamp_min(1) - 1
         with torch.inference_mode():
-            logits = self.model(
-                input_ids=tokens, attention_mask=tokens != self.n_items, position_ids=places
-            ).logits
+            logits = self.model(**self.inputs(tokens)).logits
         return logits[torch.arange(len(last)), last, : self.n_items].numpy()
 
 
 def private(epochs: int = 15) -> dict:
-    """Exposure of canaries planted four times, trained as usual and under DP-SGD with epsilon 8;
-    sequences are what is protected.
+    """Exposure of canaries planted four times, trained as usual and under DP-SGD with epsilon 8.
+
+    Sequences are what is protected.
     """
     grown, canaries = plant_canaries(split, (4,), n=60, seed=SEED)
     exposure, ndcg = [], []
     for epsilon in (None, 8.0):
         gpt = ItemGPT()
         data = torch.utils.data.TensorDataset(gpt.tokens(grown.train))
-        loader = torch.utils.data.DataLoader(
-            data, batch_size=64, shuffle=True, generator=torch.Generator().manual_seed(SEED)
-        )
+        order = torch.Generator().manual_seed(SEED)
+        loader = torch.utils.data.DataLoader(data, batch_size=64, shuffle=True, generator=order)
         if epsilon:
             private_training(
                 gpt.model, loader, gpt.loss, epsilon=epsilon, epochs=epochs, lr=3e-3, seed=SEED
@@ -390,17 +330,12 @@ def private(epochs: int = 15) -> dict:
         ranks = canary_ranks(gpt, canaries[4])
         exposure.append(canary_exposure(ranks, ds.n_items - canaries[4].shape[1] + 1))
         ndcg.append(collect(gpt, ds, split).metrics["ndcg@10"])
-    return row(
-        "GPT-2 over items",
-        "exposure of canaries planted 4 times, bits",
-        *exposure,
-        "ndcg@10",
-        *ndcg,
-    )
+    harm = "exposure of canaries planted 4 times, bits"
+    return row("GPT-2 over items", harm, *exposure, "ndcg@10", *ndcg)
 
 
 def explored() -> dict:
-    """Ten rounds of the feedback loop, retrained without and with 20 % random places; five seeds."""
+    """Ten rounds of the feedback loop, retrained without and with 20 % random places."""
     town = ds.subset_users(np.arange(300))
     frame = simulate(ItemKNN, town, seeds=range(5), rounds=10, explore=[0.0, 0.2], consume=False)
     last = frame[frame["round"] == 10].pivot_table(
@@ -417,13 +352,15 @@ def explored() -> dict:
 
 CASES: dict[str, Callable[[], dict]] = {
     "popularity penalty .3": lambda: reranked(
-        lambda e: PopularityPenalty(e.item_counts, 0.3), "popularity lift", popularity_lift
+        lambda e: PopularityPenalty(e.item_counts, 0.3),
+        "popularity lift",
+        lambda e: e.popularity_lift,
     ),
     "xQuAD .5": lambda: reranked(
         lambda e: XQuAD(TAIL, 0.5), "places without a tail item", lambda e: places_without(e, TAIL)
     ),
     "calibrated .5": lambda: reranked(
-        lambda e: Calibrated(e.categories[0], 0.5), "miscalibration", miscalibration
+        lambda e: Calibrated(e.categories[0], 0.5), "miscalibration", lambda e: e.miscalibration
     ),
     "FA*IR .4": lambda: reranked(
         lambda e: FairTopK(MINORITY, 0.4),
@@ -447,10 +384,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=CASES, default=list(CASES))
     path, rows = shipped(FILE), {}
     if path.is_file():
-        rows = {
-            name: part.to_dict()
-            for name, part in pd.read_csv(path).set_index("mitigation").iterrows()
-        }
+        recorded = pd.read_csv(path).set_index("mitigation")
+        rows = {name: part.to_dict() for name, part in recorded.iterrows()}
     for name in parser.parse_args().only:
         start = time.perf_counter()
         found = CASES[name]()
@@ -459,17 +394,13 @@ def main() -> None:
             "seconds": round(time.perf_counter() - start, 1),
             "commit": clone_commit(mark_changes=False),
         }
-        print(
-            f"{name}: "
-            + ", ".join(
-                f"{k} {v:.4f}" if isinstance(v, float) else f"{k} {v}"
-                for k, v in rows[name].items()
-            ),
-            flush=True,
+        text = ", ".join(
+            f"{key} {value:.4f}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in rows[name].items()
         )
-        frame = pd.DataFrame(
-            [{"mitigation": name, **rows[name]} for name in CASES if name in rows]
-        ).round(6)
+        print(f"{name}: {text}", flush=True)
+        kept = [{"mitigation": name, **rows[name]} for name in CASES if name in rows]
+        frame = pd.DataFrame(kept).round(6)
         ship({FILE: frame.to_csv(index=False).encode()}, "python benchmarks/audit_mitigations.py")
 
 

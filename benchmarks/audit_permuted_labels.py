@@ -1,7 +1,6 @@
-"""False alarms on real users: MovieLens-100K with the labels of its users shuffled, so that no
-group differs.
+"""False alarms on real users: MovieLens-100K with shuffled labels, so that no group differs.
 
-python benchmarks/audit_permuted_labels.py [--permutations 1000]    needs MovieLens-100K
+    python benchmarks/audit_permuted_labels.py [--permutations 1000]    needs MovieLens-100K
 
 Lists of EASE and Popularity (hold-out-5 of the 5-core, lists of 10) are made once. Each permutation
 shuffles whole users' values against their labels (gender and age group together) and judges the
@@ -19,7 +18,6 @@ import pandas as pd
 
 from tutorial_lib.audit.core.evidence import UserMetric, collect
 from tutorial_lib.audit.core.finding import ALPHA, judge
-from tutorial_lib.audit.harms.popularity import popularity_lift
 from tutorial_lib.audit.harms.quality import group_gaps
 from tutorial_lib.audit.inference.statistics import rate
 from tutorial_lib.data import hold_out_k, load_dataset
@@ -32,17 +30,16 @@ BAR = 0.06
 
 
 def false_alarms(evidence, values: np.ndarray, measure: str, permutations: int) -> pd.DataFrame:
-    """One row a permutation: share of tests with p < .05, and whether Holm lets any of them pass."""
+    """One row per permutation: tests with p < .05, and whether any is left after Holm."""
     rows = []
     for permutation in range(permutations):
         rng = np.random.default_rng([SEED, permutation, 41])
         shuffled = rng.permutation(values)
+        metric = UserMetric(measure, shuffled, np.nan)
         found = [
             finding
             for name in ATTRIBUTES
-            for finding in group_gaps(
-                evidence, name, UserMetric(measure, shuffled, np.nan), rng=rng
-            )
+            for finding in group_gaps(evidence, name, metric, rng=rng)
         ]
         judged = judge(found, [finding.metric for finding in found])
         raw, adjusted = np.array([(f.p, f.p_adjusted) for f in judged]).T
@@ -51,22 +48,14 @@ def false_alarms(evidence, values: np.ndarray, measure: str, permutations: int) 
 
 
 def summary(model: str, measure: str, outcomes: pd.DataFrame) -> list[dict]:
-    """A row a check; the interval of one test takes the permutation as its unit."""
+    """One row per check; the interval of one test takes the permutation as its unit."""
     n, share = len(outcomes), outcomes["one"] / outcomes["tests"]
-    reach = 1.96 * float(share.std(ddof=1)) / np.sqrt(n)
-    rows = [
-        (
-            "false positives: one test at .05",
-            share.mean(),
-            share.mean() - reach,
-            share.mean() + reach,
-        )
-    ]
+    mean, reach = share.mean(), 1.96 * float(share.std(ddof=1)) / np.sqrt(n)
+    rows = [("false positives: one test at .05", mean, mean - reach, mean + reach)]
     for how in ("after Holm", "without Holm"):
         found = rate(int(outcomes[how].sum()), n)
-        rows.append(
-            (f"false positives: any of 8 contrasts, {how}", found.value, found.low, found.high)
-        )
+        check = f"false positives: any of 8 contrasts, {how}"
+        rows.append((check, found.value, found.low, found.high))
     judged = [*(["met" if row[1] <= BAR else "missed"] for row in rows[:2]), [""]]
     return [
         {"model": model, "measure": measure, "check": check, "permutations": n, "value": value}
@@ -88,7 +77,7 @@ def main() -> None:
         evidence = collect(kind().fit(split), ds, split, k=K)
         measures = {
             f"ndcg@{K}": evidence.metrics[f"ndcg@{K}"].to_numpy(),
-            "popularity lift": popularity_lift(evidence),
+            "popularity lift": evidence.popularity_lift,
         }
         for measure, values in measures.items():
             outcomes = false_alarms(evidence, values, measure, permutations)
@@ -97,9 +86,8 @@ def main() -> None:
     frame = pd.DataFrame(rows).round(5)
     frame = frame.assign(dataset=ds.name, seed=SEED, seconds=seconds, commit=commit)
     if permutations >= 100:  # fewer are a trial
-        ship(
-            {FILE: frame.to_csv(index=False).encode()}, "python benchmarks/audit_permuted_labels.py"
-        )
+        content = frame.to_csv(index=False).encode()
+        ship({FILE: content}, "python benchmarks/audit_permuted_labels.py")
     print(frame.drop(columns=["dataset", "seed", "commit"]).to_string())
 
 

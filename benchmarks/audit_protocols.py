@@ -1,7 +1,8 @@
-"""MovieLens-100K's gender gap under four ways to hold targets out: the recorded table of notebook
-08.
+"""MovieLens-100K's gender gap under four ways to hold targets out: recorded for notebook 08.
 
-python benchmarks/audit_protocols.py    needs MovieLens-100K (tutorial fetch ml-100k); about half a minute
+    python benchmarks/audit_protocols.py    about half a minute
+
+Needs MovieLens-100K (tutorial fetch ml-100k).
 """
 
 from __future__ import annotations
@@ -21,10 +22,8 @@ def main() -> None:
     make = {kind.__name__: kind for kind in (Popularity, ItemKNN, EASE, TransitionKNN, Random)}
     make["ItemKNN, all neighbours"] = lambda: ItemKNN(k=10**4, shrink=0.0)
     frame = gap_by_protocol(make, load_dataset("ml-100k"), "gender").round(6)
-    seconds = round(time.perf_counter() - start, 1)
-    frame = frame.assign(
-        dataset="ml-100k", seed=0, seconds=seconds, commit=clone_commit(mark_changes=False)
-    )
+    seconds, commit = round(time.perf_counter() - start, 1), clone_commit(mark_changes=False)
+    frame = frame.assign(dataset="ml-100k", seed=0, seconds=seconds, commit=commit)
     ship({FILE: frame.to_csv(index=False).encode()}, "python benchmarks/audit_protocols.py")
     print(frame.drop(columns=["dataset", "seed", "commit"]).to_string())
 

@@ -33,7 +33,7 @@ AGES = (1, 18, 25, 35, 45, 50, 56)
 
 
 def drawn(users: int, items: int, events: int, rng: np.random.Generator) -> tuple:
-    """Users and items of events drawn by popularity, each pair once; and [users, K] lists drawn so."""
+    """Users and items of events drawn by popularity, each pair once, and [users, K] lists."""
     chance = np.cumsum(1 / np.arange(1, items + 1) ** 0.6)
     chance /= chance[-1]
     item = np.minimum(np.searchsorted(chance, rng.random(users * events)), items - 1)

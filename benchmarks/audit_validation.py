@@ -1,7 +1,9 @@
-"""The audit held against worlds whose truth is known: the recorded table of notebook 08 and of
-``tutorial audit --validate``.
+"""The audit held against worlds whose truth is known.
 
-python benchmarks/audit_validation.py [--replications 400] [--seed 0] [--jobs 1]    about 1 s a replication on one core
+    python benchmarks/audit_validation.py [--replications 400] [--seed 0] [--jobs 1]
+
+About 1 s per replication on one core. Records the table of notebook 08 and of
+``tutorial audit --validate``.
 """
 
 from __future__ import annotations
@@ -27,9 +29,12 @@ def main() -> None:
     frame = validate(
         chosen.replications, chosen.seed, chosen.jobs, tell=lambda line: print(line, flush=True)
     )
-    seconds = round(time.perf_counter() - start, 1)
     frame = frame.round(5).assign(
-        seed=chosen.seed, seconds=seconds, jobs=chosen.jobs, commit=commit, machine=machine()
+        seed=chosen.seed,
+        seconds=round(time.perf_counter() - start, 1),
+        jobs=chosen.jobs,
+        commit=commit,
+        machine=machine(),
     )
     ship({RECORDED: frame.to_csv(index=False).encode()}, "python benchmarks/audit_validation.py")
     print(frame.drop(columns=["seed", "seconds", "jobs", "commit", "machine"]).round(3).to_string())

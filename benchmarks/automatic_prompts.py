@@ -1,8 +1,10 @@
-"""Searching prompt words: gradient against random search, and what it is worth; the recorded
-results of notebook 05.
+"""Searching prompt words: gradient against random search, and what it is worth.
 
-    python benchmarks/automatic_prompts.py --folder FOLDER [--parts ...] [--seeds 0 1 2 3 4]    one file a part and seed
-    python benchmarks/automatic_prompts.py --folder FOLDER --write                             joins them into data/results
+    python benchmarks/automatic_prompts.py --folder FOLDER [--parts ...] [--seeds 0 1 2 3 4]
+    python benchmarks/automatic_prompts.py --folder FOLDER --write
+
+The first writes one file per part and seed, the second joins them into data/results: the recorded
+results of notebook 05.
 
 Words are searched on the training histories of 64 labelled users, another draw in every seed. Test
 users are others, and are asked once everything is chosen; the part `curse` asks the labelled users'
@@ -43,21 +45,17 @@ from tutorial_lib.strategies.tuning import labelled_users
 
 LABELS, LIMIT, CALLS = 64, 6, 6000
 TRIED_WORDS, TESTED, CHECKED = 240, 30, 12
-SCORED, ORDERED = (
-    12,
-    4,
-)  # users a seed whose whole catalogue is scored: of the test users, of the validation users
+# users per seed whose whole catalogue is scored: of the test users, of the validation users
+SCORED, ORDERED = 12, 4
 
 
 class Bench:
-    """One seed: labelled users, test users, and a list of rows. Everything is drawn from the seed."""
+    """One seed: labelled users, test users, and a list of rows, all drawn from the seed."""
 
     def __init__(self, seed: int, folder: Path):
         self.seed, self.folder, self.rows = seed, folder, []
-        self.split, self.lm = (
-            leave_last_out(load_dataset("world-movies")),
-            load_language_model("kit-gpt"),
-        )
+        self.split = leave_last_out(load_dataset("world-movies"))
+        self.lm = load_language_model("kit-gpt")
         self.lm.model.requires_grad_(False)
         self.words = verbaliser(self.split.dataset, limit=LIMIT)
         self.labelled = labelled_users(self.split, LABELS, seed)
@@ -68,24 +66,19 @@ class Bench:
         self.start = time.perf_counter()
 
     def keep(self, name: str, metric: str, value: float, **more) -> None:
-        self.rows.append({"seed": self.seed, "name": name, "metric": metric, "value": round(float(value), 6), **more,
-                          "seconds": round(time.perf_counter() - self.start, 2)})  # fmt: skip
+        row = {"seed": self.seed, "name": name, "metric": metric, "value": round(float(value), 6)}
+        seconds = round(time.perf_counter() - self.start, 2)
+        self.rows.append({**row, **more, "seconds": seconds})
 
     def examples(self, events: list) -> Examples:
         return Examples(self.lm, self.words, [e[1:] for e in events], [e[0] for e in events])
 
     def events(self, per_user: int, most: int = 96) -> tuple[list, list]:
-        histories, users = (
-            [self.split.train[row] for row in self.labelled],
-            self.split.users[self.labelled],
-        )
-        return user_events(
-            Task(
-                self.lm, self.words, histories, self.split.dataset.n_items, self.seed, users=users
-            ),
-            per_user,
-            most,
-        )
+        histories = [self.split.train[row] for row in self.labelled]
+        users = self.split.users[self.labelled]
+        n_items = self.split.dataset.n_items
+        task = Task(self.lm, self.words, histories, n_items, self.seed, users=users)
+        return user_events(task, per_user, most)
 
     def test_events(self, rows) -> list:
         s = self.split
@@ -105,12 +98,10 @@ class Bench:
         **plan,
     ) -> Search:
         train, valid = map(self.examples, self.events(per_user, most))
-        given = SearchPlan(
-            **{"calls": CALLS, "method": method, "expansion": "halfway", "seed": self.seed, **plan}
-        )
-        return Search(
-            train, objective_on(objective, valid, resample, self.seed), given, vocabulary
-        ).run()
+        usual = {"calls": CALLS, "expansion": "halfway"}
+        given = SearchPlan(method=method, seed=self.seed, **(usual | plan))
+        judge = objective_on(objective, valid, resample, self.seed)
+        return Search(train, judge, given, vocabulary).run()
 
     def asked(self, template: Template) -> Adapted:
         return Adapted(self.lm, self.words, self.split.dataset.n_items, template)
@@ -122,35 +113,28 @@ def manual() -> dict[str, Template]:
 
 
 def scores(b: Bench) -> None:
-    """First-order scores against the true loss of every word (a sample of them) in one slot;
-    gradient on other examples than the loss.
+    """First-order scores against the true loss of a sample of words in one slot.
+
+    The gradient is taken on other examples than the loss, and on the same.
     """
     train, valid = b.events(3)
-    judge, learn, rng = (
-        b.examples(valid[:48]),
-        b.examples(train),
-        np.random.default_rng([b.seed, 21]),
-    )
+    judge, learn = b.examples(valid[:48]), b.examples(train)
+    rng = np.random.default_rng([b.seed, 21])
     prompt, slot = [int(t) for t in rng.choice(b.vocabulary, 3)], int(rng.integers(3))
     tried = np.sort(rng.choice(b.vocabulary, TRIED_WORDS, replace=False))
     true = judge.losses([[*prompt[:slot], int(t), *prompt[slot + 1 :]] for t in tried]).mean(1)
     table = judge.vocabulary.numpy()[tried].astype(float)
     for source, ex in (("other examples", learn), ("same examples", judge)):
         for at, draws in (*((at, 1) for at in EXPANSIONS), ("halfway", 4), ("scattered", 4)):
-            gradient = np.mean(
-                [
-                    ex.gradients(prompt, slot, at, seed=d, among=b.vocabulary).mean(0)
-                    for d in range(draws)
-                ],
-                axis=0,
-            )
-            for control in (False, True):
+            each = [
+                ex.gradients(prompt, slot, at, seed=d, among=b.vocabulary).mean(0)
+                for d in range(draws)
+            ]
+            gradient, name = np.mean(each, axis=0), f"{at} x{draws}"
+            for control, how in ((False, "dot product"), (True, "cosine")):
                 found = candidate_scores(gradient, table, control)
-                top, name = np.argsort(-found)[:10], f"{at} x{draws}"
-                more = {
-                    "setting": f"{source}, {'cosine' if control else 'dot product'}",
-                    "words": len(tried),
-                }
+                top = np.argsort(-found)[:10]
+                more = {"setting": f"{source}, {how}", "words": len(tried)}
                 b.keep(name, "spearman", spearmanr(found, -true)[0], **more)
                 b.keep(name, "better than the best of ten", (true < true[top].min()).mean(), **more)
                 b.keep(name, "best of all among ten", float(true.argmin() in top), **more)
@@ -158,17 +142,17 @@ def scores(b: Bench) -> None:
 
 
 def traces(b: Bench) -> None:
-    """Gradient against random search at equal calls, in small and large vocabularies; afterwards
-    the loss on the test items of others.
+    """Gradient against random search at equal calls, in small and large vocabularies.
+
+    Afterwards the loss on the test items of others.
     """
     test = b.examples(b.test_events(np.concatenate([b.tested, b.checked])))
     for size in (128, 512, len(b.vocabulary)):
         vocabulary = np.sort(np.random.default_rng([b.seed, 22]).permutation(b.vocabulary)[:size])
+        whole = size == len(b.vocabulary)
         for method in ("gradient", "random"):
-            found = b.search(
-                method, vocabulary, calls=CALLS if size == len(b.vocabulary) else CALLS // 2
-            )
-            more = {"setting": method, "words": size if size < len(b.vocabulary) else "all"}
+            found = b.search(method, vocabulary, calls=CALLS if whole else CALLS // 2)
+            more = {"setting": method, "words": "all" if whole else size}
             for calls, part in found.frame().groupby("calls"):
                 b.keep("search", "validation loss", part["value"].iloc[-1], calls=calls, **more)
             text = prompt_template(b.lm, found.tokens).source
@@ -178,13 +162,12 @@ def traces(b: Bench) -> None:
 
 
 def curse(b: Bench) -> None:
-    """Users' own words chosen on 1, 3 or 5 events each: what they promise, and what is left of it
-    on the users' test items.
+    """Users' own words chosen on 1, 3 or 5 events each: what they promise, and what they keep.
+
+    What is left of the promise shows on the users' test items.
     """
-    test, base = (
-        b.examples(b.test_events(b.labelled)),
-        b.search("gradient", b.vocabulary, calls=CALLS // 2),
-    )
+    test = b.examples(b.test_events(b.labelled))
+    base = b.search("gradient", b.vocabulary, calls=CALLS // 2)
     users = b.split.users[b.labelled]
     for per_user in (1, 3, 5):
         train, valid = map(b.examples, b.events(per_user, 10 * LABELS))
@@ -194,65 +177,55 @@ def curse(b: Bench) -> None:
         rows = found.run().frame()
         words = [found.own.get(int(user), base.tokens[-1]) for user in users]
         losses = {"all": test.losses([base.tokens])[0]}
-        for name, order in (
-            ("own", np.arange(LABELS)),
-            ("shuffled", np.random.default_rng([b.seed, 23]).permutation(LABELS)),
-        ):
+        shuffled = np.random.default_rng([b.seed, 23]).permutation(LABELS)
+        more = {"setting": per_user, "calls": found.calls}
+        for name, order in (("own", np.arange(LABELS)), ("shuffled", shuffled)):
             found.own = {int(user): words[i] for user, i in zip(users, order, strict=True)}
             losses[name] = test.losses(found.prompts(test)[None])[0]
             for user, value in zip(test.users, losses["all"] - losses[name], strict=True):
-                b.keep(
-                    name, "test gain", value, setting=per_user, user=int(user), calls=found.calls
-                )
+                b.keep(name, "test gain", value, user=int(user), **more)
         for user, tried in rows.groupby("user"):
             before = tried["before"].iloc[0]
-            b.keep(
-                "own",
-                "validation gain",
-                before - min(before, tried["after"].min()),
-                setting=per_user,
-                user=int(user),
-                calls=found.calls,
-            )
+            gain = before - min(before, tried["after"].min())
+            b.keep("own", "validation gain", gain, user=int(user), **more)
+
+
+SWITCHES = {
+    "ours": {},
+    "dot product": {"norm_control": False},
+    "gradient at the present word": {"expansion": "token"},
+    "one event a user": {"per_user": 1},
+    "choice, fixed": {"objective": "choice"},
+    "choice, re-sampled": {"objective": "choice", "resample": True},
+}
 
 
 def switches(b: Bench) -> None:
-    """What the switches of the public code do to the search: each alone against ours, at equal
-    calls, judged by the same test loss.
+    """What the switches of the public code do to the search, each alone against ours.
+
+    At equal calls, judged by the same test loss.
     """
     test = b.examples(b.test_events(np.concatenate([b.tested, b.checked])))
     judge = b.examples(b.events(5, 200)[1])
-    for name, change in {
-        "ours": {}, "dot product": {"norm_control": False}, "gradient at the present word": {"expansion": "token"},
-        "one event a user": {"per_user": 1}, "choice, fixed": {"objective": "choice"},
-        "choice, re-sampled": {"objective": "choice", "resample": True},
-    }.items():  # fmt: skip
+    for name, change in SWITCHES.items():
         found = b.search("gradient", b.vocabulary, **{"calls": CALLS // 2, "most": 48, **change})
         log = found.frame()
         b.keep(name, "test loss", test.losses([found.tokens]).mean(), calls=found.calls)
         b.keep(name, "loss on 200 events", judge.losses([found.tokens]).mean(), calls=found.calls)
         b.keep(name, "accepted flips", log["accepted"].sum(), calls=found.calls)
         again = float(np.mean([found.objective([found.tokens]).mean() for _ in range(4)]))
-        b.keep(
-            name,
-            "objective when measured again, minus as accepted",
-            again - found.value,
-            calls=found.calls,
-        )
+        metric = "objective when measured again, minus as accepted"
+        b.keep(name, metric, again - found.value, calls=found.calls)
 
 
 def prompts(b: Bench) -> None:
     """Manual prompts, those that `traces` found, and a soft prompt, on the same test users."""
-    told = (
-        pd.read_csv(b.folder / f"traces-{b.seed}.csv")
-        .query("metric == 'test loss' and words == 'all'")
-        .set_index("setting")["name"]
-    )
+    traced = pd.read_csv(b.folder / f"traces-{b.seed}.csv")
+    whole = traced.query("metric == 'test loss' and words == 'all'").set_index("setting")["name"]
     asked = {f"manual: {source}": b.asked(t) for source, t in manual().items()}
-    asked |= {
-        f"automatic, {m}": b.asked(Template("sequential", told[m], "{item}"))
-        for m in ("gradient", "random")
-    }
+    for method in ("gradient", "random"):
+        template = Template("sequential", whole[method], "{item}")
+        asked[f"automatic, {method}"] = b.asked(template)
     steps = CALLS // 48
     budget = Budget(1e-2, epochs=1e3, shortest=steps, longest=steps)
     asked["soft prompt"] = adapt(
@@ -270,38 +243,32 @@ def prompts(b: Bench) -> None:
 
 
 def surrogate(b: Bench) -> None:
-    """The loss and short answers against full-catalogue NDCG@10, over twenty prompts, validation
-    items; the same prompts in all seeds.
+    """The loss and short answers against full-catalogue NDCG@10, over twenty prompts.
+
+    On validation items; the prompts are the same in all seeds.
     """
     drawn = np.random.default_rng(99).choice(b.vocabulary, (12, 3))
-    asked = {
-        **manual(),
-        **{prompt_template(b.lm, t).source: prompt_template(b.lm, t) for t in drawn},
-    }
-    s = b.split
+    found = [prompt_template(b.lm, tokens) for tokens in drawn]
+    asked = manual() | {template.source: template for template in found}
+    measures = {"loss": loss_of, "short answers": answers_of, "ndcg@10": ndcg_of}
+    rows = b.checked[:ORDERED]
     for name, template in asked.items():
-        model = Adapted(b.lm, b.words, s.dataset.n_items, template)
-        took = {}
-        for metric, measure in (
-            ("loss", loss_of),
-            ("short answers", answers_of),
-            ("ndcg@10", ndcg_of),
-        ):
+        model = b.asked(template)
+        for metric, measure in measures.items():
             start = time.perf_counter()
-            values = measure(model, s, b.checked[:ORDERED])
-            took[metric] = (time.perf_counter() - start) / len(values)
-            for row, value in zip(b.checked[:ORDERED], values, strict=True):
-                b.keep(name, metric, value, user=int(s.users[row]), calls=round(took[metric], 5))
+            values = measure(model, b.split, rows)
+            took = round((time.perf_counter() - start) / len(values), 5)
+            for row, value in zip(rows, values, strict=True):
+                b.keep(name, metric, value, user=int(b.split.users[row]), calls=took)
 
 
 def loss_of(model: Adapted, split, rows, on: str = "valid") -> list[float]:
     """Mean loss of the next title's tokens for each user."""
     histories, targets = getattr(split, f"{on}_history"), getattr(split, f"{on}_target")
+    titles = model.words.titles
     with torch.inference_mode():
         return [
-            model.lm.loss(
-                [model.prompt(histories[row])], [model.words.titles[targets[row][0]]]
-            ).item()
+            model.lm.loss([model.prompt(histories[row])], [titles[targets[row][0]]]).item()
             for row in rows
         ]
 
@@ -314,10 +281,8 @@ def answers_of(model: Adapted, split, rows) -> list[float]:
     """1 - NDCG@5 of five free beams, compared token by token."""
     out = []
     for row in rows:
-        place = np.flatnonzero(
-            model.write(split.valid_history[row], beams=5, constrained=False).items
-            == split.valid_target[row][0]
-        )
+        written = model.write(split.valid_history[row], beams=5, constrained=False)
+        place = np.flatnonzero(written.items == split.valid_target[row][0])
         out.append(1.0 - (1 / np.log2(place[0] + 2) if len(place) else 0.0))
     return out
 
@@ -349,41 +314,23 @@ def main() -> None:
 
 def write(folder: Path) -> None:
     """All parts as one table, and a section that says what stands in it."""
-    columns = [
-        "part",
-        "seed",
-        "name",
-        "setting",
-        "words",
-        "metric",
-        "value",
-        "calls",
-        "user",
-        "seconds",
-        "commit",
-    ]
-    found = pd.concat(
-        [pd.read_csv(path) for path in sorted(folder.glob("*.csv"))], ignore_index=True
-    )[columns]
+    columns = "part seed name setting words metric value calls user seconds commit".split()
+    parts = [pd.read_csv(path) for path in sorted(folder.glob("*.csv"))]
+    found = pd.concat(parts, ignore_index=True)[columns]
     found["user"] = found["user"].astype("Int64")
-    ship(
-        {"results/automatic-prompts.csv": found.to_csv(index=False, lineterminator="\n").encode()},
-        "python benchmarks/automatic_prompts.py",
-    )
+    content = found.to_csv(index=False, lineterminator="\n").encode()
+    ship({"results/automatic-prompts.csv": content}, "python benchmarks/automatic_prompts.py")
     took = found.groupby(["part", "seed"])["seconds"].max().groupby("part").agg(["count", "sum"])
     lines = "\n".join(
         f"- {part}: {row['count']:.0f} seeds, {row['sum']:.0f} s" for part, row in took.iterrows()
     )
     body = (
-        f"{machine()}\n\nworld-movies, kit-gpt, {LABELS} labelled users, {LIMIT} items of a"
-        f" history, {CALLS} calls a search.\n\n{lines}"
+        f"{machine()}\n\n"
+        f"world-movies, kit-gpt, {LABELS} labelled users, {LIMIT} items of a history,"
+        f" {CALLS} calls a search.\n\n{lines}"
     )
-    write_section(
-        "automatic-prompts",
-        "Automatic prompts",
-        "python benchmarks/automatic_prompts.py --write",
-        body,
-    )
+    command = "python benchmarks/automatic_prompts.py --write"
+    write_section("automatic-prompts", "Automatic prompts", command, body)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,16 @@
-"""Quality of the baselines on MovieLens-100K, and the validation grid that chose TransitionKNN's
-defaults.
+"""Quality of the baselines on MovieLens-100K, and the grid that chose TransitionKNN's defaults.
 
     python benchmarks/baselines.py            # the table in benchmarks/RESULTS.md (seconds)
     python benchmarks/baselines.py --tune     # the grid (about five minutes on one core)
 
 Protocol: 5-core, leave-last-out, ties in time in stable file order, seen items filtered, full
-    ranking. Models are fitted on
-``split.train`` (everything but the last two items), chosen on validation targets, reported once on
-test targets.
+ranking. Models are fitted on ``split.train`` (everything but the last two items), chosen on
+validation targets, reported once on test targets.
+
 Caveat: an earlier, forward-only form of TransitionKNN was looked at on test as well (at best
-    .2015/.1074) before reverse counting and the
-source power were added; within the grid below the defaults are the validation winner.
+.2015/.1074) before reverse counting and the source power were added; within the grid below the
+defaults are the validation winner.
+
 Needs the original files: set TUTORIAL_DATA to the folder that holds ml-100k/.
 """
 
@@ -41,22 +41,13 @@ GRID = {
 
 
 def validation_folds(split: Split, n_folds: int = 3) -> list[Split]:
-    """Splits whose only target is the 2nd-, 3rd-, 4th-last item: three validation events a user,
-    the test item in none of them.
-    """
+    """Splits whose only target is the 2nd-, 3rd-, 4th-last item; none holds the test item."""
     folds = []
     for back in range(n_folds):
         history = [s[: len(s) - 1 - back] for s in split.test_history]
         target = [s[len(s) - 1 - back : len(s) - back] for s in split.test_history]
-        folds.append(
-            replace(
-                split,
-                name=f"fold {back}",
-                train=history,
-                valid_history=history,
-                valid_target=target,
-            )
-        )
+        valid = {"valid_history": history, "valid_target": target}
+        folds.append(replace(split, name=f"fold {back}", train=history, **valid))
     return folds
 
 
@@ -90,41 +81,32 @@ def table(split: Split) -> pd.DataFrame:
 def variants(split: Split) -> pd.DataFrame:
     """The same numbers under two other conventions that published tables use."""
     rows = []
+    parts = {"training": split, "training + validation": split.merge_validation()}
     for model in (Popularity(), EASE(), TransitionKNN()):
-        for fitted_on, part in (
-            ("training", split),
-            ("training + validation", split.merge_validation()),
-        ):
+        for fitted_on, part in parts.items():
             model.fit(part)
             for ties in ("expected", "index"):
                 frame = evaluate(model, part, k=10, ties=ties)
                 values = (f"{frame[column].mean():.4f}" for column in ("hit@10", "ndcg@10"))
                 rows.append((type(model).__name__, fitted_on, ties, *values))
-    return pd.DataFrame(
-        rows, columns=["model", "fitted on", "ties in score", "test HR@10", "test NDCG@10"]
-    )
+    columns = ["model", "fitted on", "ties in score", "test HR@10", "test NDCG@10"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--tune",
-        action="store_true",
-        help="print the validation grid of TransitionKNN instead of the table",
-    )
+    about_tune = "print the validation grid of TransitionKNN instead of the table"
+    parser.add_argument("--tune", action="store_true", help=about_tune)
+    chosen = parser.parse_args()
     split = leave_last_out(load_dataset("ml-100k", download=False).k_core(5))
-    if parser.parse_args().tune:
+    if chosen.tune:
         print(tune(split).head(15).to_string(index=False))
         return
     result = markdown_table(table(split))
     result += f"\n\nThe same under other conventions:\n\n{markdown_table(variants(split))}"
     note = f"{split}\n\n95 % bootstrap intervals over users. {machine()}"
-    write_section(
-        "baselines-ml-100k",
-        "Baselines on MovieLens-100K",
-        "python benchmarks/baselines.py",
-        f"{note}\n\n{result}",
-    )
+    title, command = "Baselines on MovieLens-100K", "python benchmarks/baselines.py"
+    write_section("baselines-ml-100k", title, command, f"{note}\n\n{result}")
     print(result)
 
 

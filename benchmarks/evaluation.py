@@ -1,17 +1,17 @@
-"""Speed of `evaluate` and `ranking_metrics` beside pytrec_eval, ranx, RecTools and recommenders:
-same lists, same numbers, one thread.
+"""Speed of `evaluate` and `ranking_metrics` beside pytrec_eval, ranx, RecTools and recommenders.
 
-Run it in the peers' environment (see requirements-peers.txt), so that every ratio is measured in
-one process:
+Same lists, same numbers, one thread. Run it in the peers' environment (see requirements-peers.txt),
+so that every ratio is measured in one process:
 
     PYTHONPATH=. .venv-peers/bin/python benchmarks/evaluation.py --write
 
 ``--alone`` leaves the peers out and runs anywhere, for the cost in terms of plain passes over the
-matrix with today's numpy. What is counted: each peer is timed twice. "ready": its own objects are
-built already (dicts, Qrels/Run, data frames), only the metric runs. "from arrays": the peer starts
-from the same integer arrays as the kit and builds what it needs. From a score matrix a peer also
-needs the top 10 (numpy argpartition, timed once and added); the kit counts ranks in the matrix and
-needs no list.
+matrix with today's numpy.
+
+What is counted: each peer is timed twice. "ready": its own objects are built already (dicts,
+Qrels/Run, data frames), only the metric runs. "from arrays": the peer starts from the same integer
+arrays as the kit and builds what it needs. From a score matrix a peer also needs the top 10 (numpy
+argpartition, timed once and added); the kit counts ranks in the matrix and needs no list.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 
 import numpy as np
@@ -40,14 +41,10 @@ TREC = {"P.10", "recall.10", "success.10", "recip_rank", "map_cut.10", "ndcg_cut
 
 
 def make_case(n_users: int, n_items: int, seed: int = 0) -> dict:
-    """Seeded scores (float32) with a target that ranks in the top ten for about a fifth of the
-    users, and the top-100 lists of them.
-    """
+    """Seeded float32 scores and their top-100 lists; a fifth of the targets are in the top 10."""
     rng = np.random.default_rng(seed)
-    scores, targets = (
-        rng.standard_normal((n_users, n_items), dtype=np.float32),
-        rng.integers(0, n_items, n_users),
-    )
+    scores = rng.standard_normal((n_users, n_items), dtype=np.float32)
+    targets = rng.integers(0, n_items, n_users)
     scores[np.arange(n_users), targets] += 1.8
     lists = top(scores, LIST_LENGTH)
     five = [
@@ -65,22 +62,23 @@ def make_case(n_users: int, n_items: int, seed: int = 0) -> dict:
 
 def top(scores: np.ndarray, k: int) -> np.ndarray:
     best = np.argpartition(scores, -k, axis=1)[:, -k:]
-    return np.take_along_axis(
-        best, np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1), axis=1
-    )
+    order = np.argsort(-np.take_along_axis(scores, best, axis=1), axis=1)
+    return np.take_along_axis(best, order, axis=1)
 
 
-# --- peers: each function builds its objects from arrays and returns {task: callable giving mean
-# NDCG@10 last} --------------------------
+# --- peers: each function builds its objects from arrays; {task: callable giving mean NDCG@10} ---
+
+
+def names_and_places(lists: np.ndarray, relevant: list[list[int]]) -> tuple[list, list]:
+    """The name of every item, and a falling score for every place of a list."""
+    n_items = int(max(lists.max(), max(map(max, relevant)))) + 1
+    return [str(i) for i in range(n_items)], [float(-p) for p in range(lists.shape[1])]
 
 
 def pytrec_eval_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, Callable]:
     import pytrec_eval
 
-    names, places = (
-        [str(i) for i in range(int(max(lists.max(), max(map(max, relevant)))) + 1)],
-        [float(-p) for p in range(lists.shape[1])],
-    )
+    names, places = names_and_places(lists, relevant)
     run = {
         str(u): dict(zip([names[i] for i in row], places, strict=True))
         for u, row in enumerate(lists.tolist())
@@ -99,10 +97,7 @@ def pytrec_eval_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, 
 def ranx_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, Callable]:
     from ranx import Qrels, Run, evaluate
 
-    names, places = (
-        [str(i) for i in range(int(max(lists.max(), max(map(max, relevant)))) + 1)],
-        [float(-p) for p in range(lists.shape[1])],
-    )
+    names, places = names_and_places(lists, relevant)
     run = Run(
         {
             str(u): dict(zip([names[i] for i in row], places, strict=True))
@@ -133,14 +128,8 @@ def rectools_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str, Cal
         {"user_id": np.repeat(np.arange(n), sizes), "item_id": np.concatenate(relevant)}
     )
     ndcg = NDCG(K, divide_by_achievable=True)
-    metrics = {
-        "p": Precision(K),
-        "r": Recall(K),
-        "h": HitRate(K),
-        "mrr": MRR(K),
-        "map": MAP(K),
-        "ndcg": ndcg,
-    }
+    metrics = {"p": Precision(K), "r": Recall(K), "h": HitRate(K)}
+    metrics |= {"mrr": MRR(K), "map": MAP(K), "ndcg": ndcg}
     return {
         "ndcg": lambda: ndcg.calc(reco, truth),
         "all": lambda: calc_metrics(metrics, reco, interactions=truth)["ndcg"],
@@ -160,12 +149,8 @@ def recommenders_peer(lists: np.ndarray, relevant: list[list[int]]) -> dict[str,
     )
     sizes = [len(items) for items in relevant]
     true = pd.DataFrame(
-        {
-            "userID": np.repeat(np.arange(n), sizes),
-            "itemID": np.concatenate(relevant),
-            "rating": 1.0,
-        }
-    )
+        {"userID": np.repeat(np.arange(n), sizes), "itemID": np.concatenate(relevant)}
+    ).assign(rating=1.0)
 
     def all_metrics():  # it has no hit rate and no MRR
         for metric in (peer.precision_at_k, peer.recall_at_k, peer.map_at_k):
@@ -182,13 +167,13 @@ PEERS = {
     "recommenders": (recommenders_peer, "recommenders"),
 }
 
-# --- timing
-# -------------------------------------------------------------------------------------------------------------------------
+# --- timing ---
 
 
 def measure(tasks: dict[str, Callable], runs: int) -> dict[str, np.ndarray]:
-    """Milliseconds of every run, [runs] per task; tasks take turns, so that a disturbance hits all
-    alike. One round is warm-up.
+    """Milliseconds of every run after one round of warm-up: [runs] per task.
+
+    Tasks take turns, so that a disturbance hits all alike.
     """
     times = {name: [] for name in tasks}
     for turn in range(runs + 1):
@@ -202,18 +187,15 @@ def measure(tasks: dict[str, Callable], runs: int) -> dict[str, np.ndarray]:
 
 
 def ndcg_of_ranks(scores: np.ndarray, targets: np.ndarray) -> float:
+    """Mean NDCG@10 from ranks; exact where nothing is tied, as here."""
     ranks = target_ranks(scores, targets)
-    return float(
-        np.where(ranks <= K, 1 / np.log2(ranks + 1), 0).mean()
-    )  # exact where nothing is tied, as here
+    return float(np.where(ranks <= K, 1 / np.log2(ranks + 1), 0).mean())
 
 
 def compare_case(
     case: dict, peers: dict, runs: int
-) -> tuple[list[tuple], dict[str, np.ndarray], list[str]]:
-    """Rows (start, what, task, times, the kit's times in the same setting), the times by name, and
-    the agreement of NDCG@10.
-    """
+) -> tuple[list[str], dict[str, np.ndarray], dict[str, float]]:
+    """Lines on the agreement of NDCG@10, milliseconds by task, and the kit's NDCG@10."""
     scores, targets, lists = case["scores"], case["targets"], case["lists"]
     tasks = {
         "one pass": lambda: scores.max(axis=1),
@@ -223,23 +205,24 @@ def compare_case(
     if peers:
         tasks["matrix/top 10"] = lambda: top(scores, K)
     agreement, own = [], {}
+
+    def by_kit(relevant):
+        return ranking_metrics(lists, relevant, k=K)["ndcg@10"].mean()
+
+    def from_arrays(build, some, relevant):
+        return build(some, relevant)["ndcg"]()
+
     for kind in ("one", "several"):
         relevant = case[kind]
-        tasks[f"{kind}/kit"] = lambda relevant=relevant: ranking_metrics(lists, relevant, k=K)[
-            "ndcg@10"
-        ].mean()
-        own[kind] = tasks[f"{kind}/kit"]()
+        tasks[f"{kind}/kit"] = partial(by_kit, relevant)
+        own[kind] = by_kit(relevant)
         for name, (build, _) in peers.items():
             ready = build(lists, relevant)
             tasks |= {f"{kind}/{name}/ready/{task}": call for task, call in ready.items()}
-            tasks[f"{kind}/{name}/from arrays/ndcg"] = lambda build=build, relevant=relevant: build(
-                lists, relevant
-            )["ndcg"]()
+            tasks[f"{kind}/{name}/from arrays/ndcg"] = partial(from_arrays, build, lists, relevant)
             if kind == "one":
                 heads = np.ascontiguousarray(lists[:, :K])
-                tasks[f"matrix/{name}/ndcg"] = lambda build=build, relevant=relevant, heads=heads: (
-                    build(heads, relevant)["ndcg"]()
-                )
+                tasks[f"matrix/{name}/ndcg"] = partial(from_arrays, build, heads, relevant)
             for task, call in ready.items():
                 agreement.append(check(name, kind, task, call(), own[kind]))
     for name in ("matrix/kit ranks", "matrix/kit"):
@@ -256,8 +239,7 @@ def check(name: str, kind: str, task: str, value: float, own: float) -> str:
     return f"{name} {kind} {task}: {float(value):.8f}"
 
 
-# --- report
-# -------------------------------------------------------------------------------------------------------------------------
+# --- report ---
 
 
 def text(times: np.ndarray) -> str:
@@ -271,15 +253,16 @@ def report_case(
     lines = [
         f"### {size[0]:,} users × {size[1]:,} items",
         "",
-        "From the score matrix (float32), one target a user:",
+        "From the score matrix (float32), one target per user:",
         "",
+        "| | ms: median (min-max) | × one pass | × the kit |",
+        "|---|---|---|---|",
     ]
-    lines += ["| | ms: median (min-max) | × one pass | × the kit |", "|---|---|---|---|"]
     rows = [
         ("one plain pass, `scores.max(axis=1)`", times["one pass"]),
         ("kit: `target_ranks`, NDCG@10", times["matrix/kit ranks"]),
+        ("kit: `evaluate_scores`, seven metrics@10", times["matrix/kit"]),
     ]
-    rows += [("kit: `evaluate_scores`, seven metrics@10", times["matrix/kit"])]
     rows += [
         (f"{name}: top 10 by numpy, NDCG@10", times["matrix/top 10"] + times[f"matrix/{name}/ndcg"])
         for name in peers
@@ -291,17 +274,12 @@ def report_case(
         )
     lines += [
         "",
-        (
-            f"From top-{LIST_LENGTH} lists (integer array); the kit computes all seven metrics in"
-            " every row:"
-        ),
+        f"From top-{LIST_LENGTH} lists (integer array); the kit computes all seven metrics:",
         "",
+        "| relevant | | NDCG@10, ready | NDCG@10, from arrays | all metrics, ready "
+        "| fastest peer route / kit |",
+        "|---|---|---|---|---|---|",
     ]
-    lines += [
-        "| relevant | | NDCG@10, ready | NDCG@10, from arrays | all metrics, ready | fastest peer"
-        " route / kit |"
-    ]
-    lines += ["|---|---|---|---|---|---|"]
     for kind, label in (("one", "1"), ("several", "about 5")):
         lines.append(f"| {label} | kit: `ranking_metrics` | | | {text(times[f'{kind}/kit'])} | |")
         for name in peers:
@@ -314,10 +292,8 @@ def report_case(
     return [
         *lines,
         "",
-        (
-            f"NDCG@10 {own['one']:.6f} with one relevant item and {own['several']:.6f} with"
-            " several, the same in all rows to 1e-6."
-        ),
+        f"NDCG@10 {own['one']:.6f} with one relevant item and {own['several']:.6f} with several,"
+        " the same in all rows to 1e-6.",
         "",
     ]
 
@@ -329,17 +305,16 @@ def installed(packages: list[str]) -> str:
             found.append(f"{package} {version(package)}")
         except PackageNotFoundError:
             raise SystemExit(
-                f"{package} is not installed: see benchmarks/requirements-peers.txt, or run with"
-                " --alone"
+                f"{package} is not installed:"
+                " see benchmarks/requirements-peers.txt, or run with --alone"
             ) from None
     return ", ".join(found)
 
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument(
-        "--runs", type=int, default=5, help="timed rounds after one warm-up (default 5)"
-    )
+    about_runs = "timed rounds after one warm-up (default 5)"
+    parser.add_argument("--runs", type=int, default=5, help=about_runs)
     parser.add_argument("--alone", action="store_true", help="leave the peers out")
     parser.add_argument("--write", action="store_true", help="replace this section of RESULTS.md")
     options = parser.parse_args(arguments)
@@ -348,21 +323,18 @@ def main(arguments: list[str]) -> None:
     versions = installed(["numpy", "pandas", "scipy", *(package for _, package in peers.values())])
     python = "python" if options.alone else ".venv-peers/bin/python"
     command = (
-        f"PYTHONPATH=. {python} benchmarks/evaluation.py{' --alone' * options.alone} --runs"
-        f" {options.runs} --write"
+        f"PYTHONPATH=. {python} benchmarks/evaluation.py{' --alone' * options.alone}"
+        f" --runs {options.runs} --write"
     )
     lines = [
         machine(),
-        (
-            f"One thread, {options.runs} timed rounds after one warm-up, load average"
-            f" {os.getloadavg()[0]:.1f} at the start."
-        ),
+        f"One thread, {options.runs} timed rounds after one warm-up,"
+        f" load average {os.getloadavg()[0]:.1f} at the start.",
         versions + ".",
         "",
     ]
-    lines += (
-        [*__doc__[__doc__.index("What is counted:") :].strip().split("\n"), ""] if peers else []
-    )
+    if peers:
+        lines += [*__doc__[__doc__.index("What is counted:") :].strip().split("\n"), ""]
     for size in SIZES:
         agreement, times, own = compare_case(make_case(*size), peers, options.runs)
         print(*agreement, sep="\n", file=sys.stderr)
@@ -370,17 +342,13 @@ def main(arguments: list[str]) -> None:
     body = "\n".join(lines).rstrip()
     print(body)
     if options.write:
-        key, title = (
-            ("evaluation-alone", "Evaluation: cost in passes")
-            if options.alone
-            else ("evaluation", "Evaluation: speed beside peers")
-        )
-        write_section(key, title, command, body)
+        if options.alone:
+            write_section("evaluation-alone", "Evaluation: cost in passes", command, body)
+        else:
+            write_section("evaluation", "Evaluation: speed beside peers", command, body)
 
 
 if __name__ == "__main__":
-    if any(
-        os.environ.get(name) != value for name, value in THREADS.items()
-    ):  # must be set before numpy starts: start again
+    if not THREADS.items() <= os.environ.items():  # numpy reads them when it starts: start again
         os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **THREADS})
     main(sys.argv[1:])

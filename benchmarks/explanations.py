@@ -1,11 +1,12 @@
 """Ranking and writing by the same models for the same users: the recorded results of notebook 07.
 
-    python benchmarks/explanations.py [--seeds 0 1 2] [--users 40]    one row a test user, model and seed
+    python benchmarks/explanations.py [--seeds 0 1 2] [--users 40]
 
-Test users are those who reviewed their test item; every seed draws its own test users and its own
-labelled users. A model ranks the catalogue for the user, and writes an explanation of the test
-item, asked with the rating and the feature of the user's own review, which is the reference. A run
-that is stopped goes on where it was: finished (seed, model) cells are kept.
+One row per test user, model and seed. Test users are those who reviewed their test item; every seed
+draws its own test users and its own labelled users. A model ranks the catalogue for the user, and
+writes an explanation of the test item, asked with the rating and the feature of the user's own
+review, which is the reference. A run that is stopped goes on where it was: finished (seed, model)
+cells are kept.
 """
 
 from __future__ import annotations
@@ -13,7 +14,6 @@ from __future__ import annotations
 import argparse
 import time
 
-import numpy as np
 import pandas as pd
 
 from tutorial_lib.data import leave_last_out, load_dataset
@@ -37,22 +37,14 @@ MODELS = {  # name -> (language model, strategy, labelled users, options)
 def cell(split, seed: int, name: str, users: int) -> pd.DataFrame:
     source, strategy, labels, options = MODELS[name]
     cases, tested = explanation_cases(split, users, seed=seed)
-    budget = Budget(1e-3, longest=50) if strategy == "p5" else None
+    options = {**options, "budget": Budget(1e-3, longest=50) if strategy == "p5" else None}
     start = time.perf_counter()
-    model = adapt(
-        load_language_model(source),
-        split,
-        strategy,
-        labels=labels,
-        seed=seed,
-        budget=budget,
-        **options,
-    )
+    lm = load_language_model(source)
+    model = adapt(lm, split, strategy, labels=labels, seed=seed, **options)
     ranked = evaluate(model, tested, k=10)["ndcg@10"]
     texts = write_texts(model.lm, cases["prompt"].tolist())
-    frame = cases.drop(columns="prompt").assign(
-        model=name, seed=seed, labels=labels, hypothesis=texts
-    )
+    frame = cases.drop(columns="prompt")
+    frame = frame.assign(model=name, seed=seed, labels=labels, hypothesis=texts)
     frame["ndcg@10"] = ranked.reindex(cases.index).round(6)
     return frame.assign(seconds=round(time.perf_counter() - start, 1)).reset_index()
 
@@ -75,11 +67,8 @@ def main() -> None:
             frame = cell(split, seed, name, chosen.users).assign(commit=commit)
             done = pd.concat([done, frame]) if len(done) else frame
             ship({FILE: done.to_csv(index=False).encode()}, "python benchmarks/explanations.py")
-            print(
-                f"seed {seed} {name}: NDCG@10 {np.mean(frame['ndcg@10']):.4f},"
-                f" {frame['seconds'].iloc[0]:.0f} s",
-                flush=True,
-            )
+            ndcg, seconds = frame["ndcg@10"].mean(), frame["seconds"].iloc[0]
+            print(f"seed {seed} {name}: NDCG@10 {ndcg:.4f}, {seconds:.0f} s", flush=True)
 
 
 if __name__ == "__main__":

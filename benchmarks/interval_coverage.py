@@ -1,11 +1,10 @@
-"""How often the kit's 95 % intervals hold the truth where few users have a hit: drawn worlds, truth
-known.
+"""How often the kit's 95 % intervals hold the known truth where few users have a hit.
 
-    python benchmarks/interval_coverage.py [--replications 1000] [--seed 0]    about 3 minutes on one core
+    python benchmarks/interval_coverage.py [--replications 1000] [--seed 0]
 
-Writes data/results/interval-coverage.csv and a section of RESULTS.md. Each replication draws users
-from a known distribution and asks `mean_interval`, `compare` or `group_gap`; a percentile bootstrap
-of the same sample stands beside them.
+About 3 minutes on one core. Writes data/results/interval-coverage.csv and a section of RESULTS.md.
+Each replication draws users from a known distribution and asks `mean_interval`, `compare` or
+`group_gap`; a percentile bootstrap of the same sample stands beside them.
 """
 
 from __future__ import annotations
@@ -33,12 +32,15 @@ KEPT = 0.93
 
 @dataclass(frozen=True)
 class Cell:
-    """kind: mean (share of hits), pairs (shares of wins and of losses) or groups (share of hits in
-    each).
+    """One known distribution.
 
-    n: users, [1] or [2]. rates: see kind. values: of a hit, "hits" (1), "ndcg" (any of ten ranks)
-        or
-    "lognormal" (every user has a value; both groups alike).
+    Args:
+        kind: "mean" (share of hits), "pairs" (shares of wins and of losses) or "groups" (share of
+            hits in each).
+        n: users, [1] or [2].
+        rates: the shares of the kind.
+        values: of a hit: "hits" (1), "ndcg" (any of ten ranks) or "lognormal" (every user has a
+            value; both groups alike).
     """
 
     kind: str
@@ -48,12 +50,9 @@ class Cell:
 
     @property
     def name(self) -> str:
-        rates = (
-            ""
-            if self.values == "lognormal"
-            else ", " + " / ".join(f"{rate:.0%}" for rate in self.rates)
-        )
-        return f"{self.kind}{rates}, {self.values}, n {'/'.join(map(str, self.n))}"
+        rates = " / ".join(f"{rate:.0%}" for rate in self.rates)
+        parts = [self.kind, *([rates] if rates else []), self.values]
+        return f"{', '.join(parts)}, n {'/'.join(map(str, self.n))}"
 
     @property
     def truth(self) -> float:
@@ -115,18 +114,17 @@ def percentile(sample: list[np.ndarray], rng: np.random.Generator) -> tuple[floa
     means = []
     for values in sample:
         distinct, counts = np.unique(values, return_counts=True)
-        means.append(
-            rng.multinomial(len(values), counts / len(values), size=RESAMPLES)
-            @ distinct
-            / len(values)
-        )
+        drawn = rng.multinomial(len(values), counts / len(values), size=RESAMPLES)
+        means.append(drawn @ distinct / len(values))
     low, high = np.quantile(means[0] - (means[1] if len(means) > 1 else 0.0), [0.025, 0.975])
     return float(low), float(high)
 
 
 def measure(cell: Cell, replications: int, seed: int) -> dict:
-    """One row: coverage of all samples (one without an interval claims nothing, so it misses
-    nothing) and of those with one; misses by side; width; and the percentile bootstrap's coverage.
+    """One row: coverage, misses by side, width, and the percentile bootstrap's coverage.
+
+    Coverage is counted over all samples (one without an interval claims nothing, so it misses
+    nothing) and over those with an interval.
     """
     rng = np.random.default_rng([seed, *cell.name.encode()])
     start, found, plain = time.perf_counter(), [], []
@@ -139,35 +137,50 @@ def measure(cell: Cell, replications: int, seed: int) -> dict:
     held = (low_0 <= cell.truth + near) & (high_0 >= cell.truth - near)
     above, below = (low > cell.truth + near).sum(), (high < cell.truth - near).sum()
     return {
-        "cell": cell.name, "kind": cell.kind, "values": cell.values, "n": "/".join(map(str, cell.n)), "truth": cell.truth,
-        "coverage": 1 - (above + below) / replications, "coverage_given": 1 - (above + below) / max(1, given.sum()),
-        "given": given.mean(), "too_high": above / replications, "too_low": below / replications,
-        "width": float(np.nanmean(high - low)), "coverage_percentile": held.mean(),
-        "replications": replications, "seed": seed, "seconds": round(time.perf_counter() - start, 1),
-    }  # fmt: skip
+        "cell": cell.name,
+        "kind": cell.kind,
+        "values": cell.values,
+        "n": "/".join(map(str, cell.n)),
+        "truth": cell.truth,
+        "coverage": 1 - (above + below) / replications,
+        "coverage_given": 1 - (above + below) / max(1, given.sum()),
+        "given": given.mean(),
+        "too_high": above / replications,
+        "too_low": below / replications,
+        "width": float(np.nanmean(high - low)),
+        "coverage_percentile": held.mean(),
+        "replications": replications,
+        "seed": seed,
+        "seconds": round(time.perf_counter() - start, 1),
+    }
 
 
 def section(table: pd.DataFrame) -> str:
     """The worst cell of each kind, for RESULTS.md."""
-    rows = []
-    for (kind, values), part in table.groupby(["kind", "values"], sort=False):
-        worst, plain = (
-            part.loc[part["coverage_given"].idxmin()],
-            part.loc[part["coverage_percentile"].idxmin()],
-        )
-        rows.append({
-            "intervals": f"{kind}, {values}", "cells": len(part), "lowest coverage": f"{part['coverage'].min():.3f}",
-            "lowest where given": f"{worst['coverage_given']:.3f} ({worst['cell'].split(', ', 1)[1]})",
+
+    def lowest(part: pd.DataFrame, column: str) -> str:
+        worst = part.loc[part[column].idxmin()]
+        return f"{worst[column]:.3f} ({worst['cell'].split(', ', 1)[1]})"
+
+    rows = [
+        {
+            "intervals": f"{kind}, {values}",
+            "cells": len(part),
+            "lowest coverage": f"{part['coverage'].min():.3f}",
+            "lowest where given": lowest(part, "coverage_given"),
             "lowest share given": f"{part['given'].min():.2f}",
-            "percentile bootstrap": f"{plain['coverage_percentile']:.3f} ({plain['cell'].split(', ', 1)[1]})",
-        })  # fmt: skip
+            "percentile bootstrap": lowest(part, "coverage_percentile"),
+        }
+        for (kind, values), part in table.groupby(["kind", "values"], sort=False)
+    ]
     first = table.iloc[0]
     text = (
-        f"95 % intervals of `mean_interval`, `compare` and `group_gap`, {first['replications']:,}"
-        f" replications a cell, seed {first['seed']}, {table['seconds'].sum():.0f} s in all."
-        f" {machine()}\n\nAll {len(table)} cells keep {KEPT} or more, counted over all samples and"
-        ' over those that get an interval; the others read "too few non-zero users". Whole'
-        " table: `data/results/interval-coverage.csv`."
+        "95 % intervals of `mean_interval`, `compare` and `group_gap`,"
+        f" {first['replications']:,} replications per cell, seed {first['seed']},"
+        f" {table['seconds'].sum():.0f} s in all. {machine()}\n\n"
+        f"All {len(table)} cells keep {KEPT} or more, counted over all samples and over those that"
+        ' get an interval; the others read "too few non-zero users".'
+        " Whole table: `data/results/interval-coverage.csv`."
     )
     return f"{text}\n\n{markdown_table(pd.DataFrame(rows))}"
 
@@ -179,16 +192,14 @@ def main() -> None:
     parser.add_argument("--replications", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=0)
     chosen = parser.parse_args()
-    table = pd.DataFrame(
-        [measure(cell, chosen.replications, chosen.seed) for cell in grid()]
-    ).round(5)
+    rows = [measure(cell, chosen.replications, chosen.seed) for cell in grid()]
+    table = pd.DataFrame(rows).round(5)
     table["commit"] = clone_commit(mark_changes=False)
     print(table.sort_values("coverage_given").head(12).to_string())
     missed = table[table[["coverage", "coverage_given"]].min(axis=1) < KEPT]
     if len(missed):
-        raise SystemExit(
-            f"{len(missed)} cells below {KEPT}: {'; '.join(missed['cell'])}; nothing is written"
-        )
+        names = "; ".join(missed["cell"])
+        raise SystemExit(f"{len(missed)} cells below {KEPT}: {names}; nothing is written")
     ship({FILE: table.to_csv(index=False).encode()}, COMMAND)
     write_section("interval-coverage", "Intervals on sparse data", COMMAND, section(table))
 

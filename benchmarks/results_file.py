@@ -1,6 +1,4 @@
-"""Each benchmark owns one section of RESULTS.md, between two marker comments, and replaces only
-that.
-"""
+"""Each benchmark owns a section of RESULTS.md, between two marker comments, and replaces it."""
 
 from __future__ import annotations
 
@@ -20,16 +18,11 @@ def machine() -> str:
     """One line: processor, cores, Python, numpy."""
     import numpy as np
 
-    model = (
-        re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-        if Path("/proc/cpuinfo").exists()
-        else None
-    )
+    about = Path("/proc/cpuinfo")
+    model = re.search(r"model name\s*: (.*)", about.read_text()) if about.exists() else None
     cpu = model.group(1) if model else platform.processor()
-    return (
-        f"Machine: {cpu}, {os.cpu_count()} cores; Python {platform.python_version()}, numpy"
-        f" {np.__version__}."
-    )
+    versions = f"Python {platform.python_version()}, numpy {np.__version__}"
+    return f"Machine: {cpu}, {os.cpu_count()} cores; {versions}."
 
 
 def markdown_table(frame) -> str:
@@ -39,24 +32,18 @@ def markdown_table(frame) -> str:
 
 
 def write_section(key: str, title: str, command: str, body: str) -> None:
-    """Replace (or append) section ``key``: title, command, date, commit, then ``body`` in Markdown."""
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent
-    ).stdout.strip()
-    head = (
-        f"## {title}\n\nMade by `{command}` on {datetime.date.today()} at commit"
-        f" {commit or 'unknown'}.\n\n"
-    )
+    """Replace or append section ``key``: title, command, date, commit, and a Markdown body."""
+    ask = ["git", "rev-parse", "--short", "HEAD"]
+    answer = subprocess.run(ask, capture_output=True, text=True, cwd=RESULTS.parent)
+    when = f"on {datetime.date.today()} at commit {answer.stdout.strip() or 'unknown'}"
+    head = f"## {title}\n\nMade by `{command}` {when}.\n\n"
     block = f"<!-- {key} -->\n{head}{body.strip()}\n<!-- end {key} -->"
-    text = (
-        RESULTS.read_text()
-        if RESULTS.exists()
-        else "# Results\n\nEvery number here was measured by the command above it.\n"
-    )
+    text = "# Results\n\nEvery number here was measured by the command above it.\n"
+    if RESULTS.exists():
+        text = RESULTS.read_text()
     pattern = re.compile(rf"<!-- {re.escape(key)} -->.*?<!-- end {re.escape(key)} -->", re.S)
-    text = (
-        pattern.sub(lambda _: block, text)
-        if pattern.search(text)
-        else f"{text.rstrip()}\n\n{block}\n"
-    )
+    if pattern.search(text):
+        text = pattern.sub(lambda _: block, text)
+    else:
+        text = f"{text.rstrip()}\n\n{block}\n"
     write_whole(RESULTS, text.encode())

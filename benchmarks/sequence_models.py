@@ -1,24 +1,27 @@
-"""Quality of the item Transformers: MovieLens-100K under one protocol, and the share of a planted
-world's ceiling over its size.
+"""Quality of the item Transformers on MovieLens-100K, and as a share of a planted world's ceiling.
 
-    python benchmarks/sequence_models.py ml-100k [--seeds 5]     # needs the original files under $TUTORIAL_DATA
+    python benchmarks/sequence_models.py ml-100k [--seeds 5]
     python benchmarks/sequence_models.py world [--seeds 3]
-    python benchmarks/sequence_models.py defaults [--seeds 1]    # what a call without arguments gives on MovieLens-100K
-    python benchmarks/sequence_models.py --write                 # tables in RESULTS.md and data/results/sequence.csv.gz from what was run
+    python benchmarks/sequence_models.py defaults [--seeds 1]
+    python benchmarks/sequence_models.py --write
+
+ml-100k needs the original files under $TUTORIAL_DATA; defaults is what a call without arguments
+gives there; --write puts tables into RESULTS.md and data/results from what was run.
 
 Protocol: leave-last-out, ties in time in stable file order, seen items filtered, full ranking.
-    Settings were chosen on validation targets;
-for MovieLens (5-core) models are then fitted once more on training + validation items, and the test
-targets are looked at once. Every fitted model is kept under runs/sequence/, so a run that was
-stopped goes on where it was.
+Settings were chosen on validation targets; for MovieLens (5-core) models are then fitted once more
+on training + validation items, and the test targets are looked at once.
+
+Every fitted model is kept under runs/sequence/, so a run that was stopped goes on where it was.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import time
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +31,7 @@ from results_file import machine, markdown_table, write_section
 from tutorial_recipes.worlds import make_world
 
 from tutorial_lib.data import leave_last_out, load_dataset
-from tutorial_lib.data.shipped import ship, write_whole
+from tutorial_lib.data.shipped import clone_commit, ship, write_whole
 from tutorial_lib.evaluation import evaluate, mean_interval
 from tutorial_lib.models import (
     EASE,
@@ -52,57 +55,30 @@ CALLS = (
     " `.fit(split)`; rows on test: `.fit(split.merge_validation())`."
 )
 DEFAULTS, FIRST_SEED = ("autoregressive", "masked"), 3
-WORLD = {
-    2_000: (60, 0.3),
-    5_000: (40, 0.2),
-    10_000: (25, 0.15),
-    20_000: (15, 0.1),
-}  # users: epochs, dropout
+# users: epochs, dropout
+WORLD = {2_000: (60, 0.3), 5_000: (40, 0.2), 10_000: (25, 0.15), 20_000: (15, 0.1)}
 FIRST_ORDER = {"window": 1, "reverse": 0, "last": 1, "source_power": 0, "target_power": 0}
 
 
 def fitted(name: str, seed: int, make, split) -> tuple[SequenceRecommender, dict]:
-    """The model of that name and seed, loaded if it was fitted before; and what is recorded about
-    it.
-    """
+    """The model of that name and seed, loaded if it was fitted before, and what was recorded."""
     folder = RUNS / f"{name}-{seed}"
-    if not (folder / "recorded.json").exists():
-        started = time.perf_counter()
+    path = folder / "recorded.json"
+    if not path.exists():
+        started, commit = time.perf_counter(), clone_commit(mark_changes=False)
         model = make().fit(split, seed=seed)
-        commit = subprocess.run(
-            ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-        ).stdout.strip()
         model.save(folder)
-        recorded = {
-            "seconds": round(time.perf_counter() - started, 1),
-            "commit": commit,
-            "epochs": len(model.history),
-        }
-        write_whole(folder / "recorded.json", json.dumps(recorded).encode())
-    return SequenceRecommender.load(folder), json.loads((folder / "recorded.json").read_text())
+        seconds = round(time.perf_counter() - started, 1)
+        recorded = {"seconds": seconds, "commit": commit, "epochs": len(model.history)}
+        write_whole(path, json.dumps(recorded).encode())
+    return SequenceRecommender.load(folder), json.loads(path.read_text())
 
 
-def row(
-    dataset: str,
-    model: str,
-    seed: int,
-    frame: pd.DataFrame,
-    on: str,
-    recorded: dict,
-    ceiling: float | None = None,
-) -> dict:
-    values = {"hit@10": frame["hit@10"].mean(), "ndcg@10": frame["ndcg@10"].mean()}
-    share = {"share": values["ndcg@10"] / ceiling} if ceiling else {}
-    return {
-        "dataset": dataset,
-        "model": model,
-        "seed": seed,
-        "on": on,
-        "users": len(frame),
-        **values,
-        **share,
-        **recorded,
-    }
+def row(dataset: str, model: str, seed: int, frame: pd.DataFrame, on: str, **recorded) -> dict:
+    """The means of one evaluation, and what was recorded of the fit."""
+    about = {"dataset": dataset, "model": model, "seed": seed, "on": on, "users": len(frame)}
+    means = {"hit@10": frame["hit@10"].mean(), "ndcg@10": frame["ndcg@10"].mean()}
+    return about | means | recorded
 
 
 def keep(name: str, rows: list[dict]) -> None:
@@ -112,99 +88,71 @@ def keep(name: str, rows: list[dict]) -> None:
 
 def ml_100k(seeds: int) -> None:
     split = leave_last_out(load_dataset("ml-100k", download=False).k_core(5))
-    refit, rows, refitted, curves = split.merge_validation(), [], [], []
+    refit = split.merge_validation()
+    rows, curves = [], []
     for name, make in ML.items():
         model, recorded = fitted(f"ml-100k-{name}-valid", 0, make, split)
-        rows.append(
-            row("ml-100k", name, 0, evaluate(model, split, k=10, on="valid"), "valid", recorded)
-        )
+        frame = evaluate(model, split, k=10, on="valid")
+        rows.append(row("ml-100k", name, 0, frame, "valid", **recorded))
+        about = {"dataset": "ml-100k", "model": name, "seed": 0}
         curves += [
-            {
-                "dataset": "ml-100k",
-                "model": name,
-                "seed": 0,
-                "epoch": e.number,
-                "seconds": e.seconds,
-                "ndcg@10": e.ndcg,
-            }
-            for e in model.history
-            if e.ndcg is not None
+            about | {"epoch": epoch.number, "seconds": epoch.seconds, "ndcg@10": epoch.ndcg}
+            for epoch in model.history
+            if epoch.ndcg is not None
         ]
         if name == "causal":
             chosen = Blend(model, TransitionKNN().fit(split)).choose(split)
-            rows.append(
-                row(
-                    "ml-100k",
-                    "causal + TransitionKNN",
-                    0,
-                    evaluate(chosen, split, k=10, on="valid"),
-                    "valid",
-                    {},
-                )
-            )
-            print(
-                f"blend chosen on validation: weight {chosen.chosen_weight}, power"
-                f" {chosen.chosen_power}",
-                flush=True,
-            )
+            how = {"weight": chosen.chosen_weight, "power": chosen.chosen_power}
+            frame = evaluate(chosen, split, k=10, on="valid")
+            rows.append(row("ml-100k", "causal + TransitionKNN", 0, frame, "valid"))
+            print(f"blend chosen on validation: {how}", flush=True)
     transitions = TransitionKNN().fit(refit)
-    rows.append(row("ml-100k", "TransitionKNN", 0, evaluate(transitions, refit, k=10), "test", {}))
+    rows.append(row("ml-100k", "TransitionKNN", 0, evaluate(transitions, refit, k=10), "test"))
+
+    def blended(model):
+        return Blend(model, transitions, *how.values()).choose(refit)
+
+    refitted = []
     for name, make in ML.items():
         for seed in range(seeds):
             model, recorded = fitted(f"ml-100k-{name}-refit", seed, make, refit)
-            rows.append(row("ml-100k", name, seed, evaluate(model, refit, k=10), "test", recorded))
+            frame = evaluate(model, refit, k=10)
+            rows.append(row("ml-100k", name, seed, frame, "test", **recorded))
             if name == "causal":
                 refitted.append(model)
-                mixed = Blend(model, transitions, chosen.chosen_weight, chosen.chosen_power).choose(
-                    refit
-                )
-                rows.append(
-                    row(
-                        "ml-100k",
-                        "causal + TransitionKNN",
-                        seed,
-                        evaluate(mixed, refit, k=10),
-                        "test",
-                        recorded,
-                    )
-                )
+                frame = evaluate(blended(model), refit, k=10)
+                mixed = "causal + TransitionKNN"
+                rows.append(row("ml-100k", mixed, seed, frame, "test", **recorded))
         keep("ml-100k", rows)
-    best = Blend(Average(refitted), transitions, chosen.chosen_weight, chosen.chosen_power).choose(
-        refit
-    )
-    for name, model in (
-        ("mean of causal models", Average(refitted)),
-        ("mean of causal models + TransitionKNN", best),
-    ):
+    average = Average(refitted)
+    best = {
+        "mean of causal models": average,
+        "mean of causal models + TransitionKNN": blended(average),
+    }
+    for name, model in best.items():
         frame = evaluate(model, refit, k=10)
-        rows.append(row("ml-100k", name, 0, frame, "test", {}))
+        rows.append(row("ml-100k", name, 0, frame, "test"))
         print(name, mean_interval(frame, "hit@10"), mean_interval(frame, "ndcg@10"), flush=True)
     keep("ml-100k", rows)
     keep("ml-100k-curves", curves)
 
 
 def defaults(seeds: int) -> None:
-    """`SequenceRecommender(name).fit(split, seed=...)` and nothing else, on the split as it is and
-    on training + validation items.
+    """`SequenceRecommender(name).fit(split, seed=...)` and nothing else.
+
+    On the split as it is, and on training + validation items.
     """
-    split, rows = leave_last_out(load_dataset("ml-100k", download=False).k_core(5)), []
-    for name in DEFAULTS:
-        for fit_on, part in (
-            ("split", split),
-            ("split.merge_validation()", split.merge_validation()),
-        ):
-            for seed in range(FIRST_SEED, FIRST_SEED + seeds):
-                model, recorded = fitted(
-                    f"defaults-{name}-{fit_on}",
-                    seed,
-                    lambda chosen=name: SequenceRecommender(chosen),
-                    part,
-                )
-                call = {"call": f'SequenceRecommender("{name}").fit({fit_on})'}
-                rows.append(
-                    call | row("ml-100k", name, seed, evaluate(model, part, k=10), "test", recorded)
-                )
-                keep("defaults", rows)
+    split = leave_last_out(load_dataset("ml-100k", download=False).k_core(5))
+    parts = {"split": split, "split.merge_validation()": split.merge_validation()}
+    rows = []
+    for name, (fit_on, part) in product(DEFAULTS, parts.items()):
+        for seed in range(FIRST_SEED, FIRST_SEED + seeds):
+            make = partial(SequenceRecommender, name)
+            model, recorded = fitted(f"defaults-{name}-{fit_on}", seed, make, part)
+            call = {"call": f'SequenceRecommender("{name}").fit({fit_on})'}
+            frame = evaluate(model, part, k=10)
+            rows.append(call | row("ml-100k", name, seed, frame, "test", **recorded))
+            keep("defaults", rows)
 
 
 def world(seeds: int) -> None:
@@ -212,57 +160,27 @@ def world(seeds: int) -> None:
     for users, (epochs, dropout) in WORLD.items():
         ds = load_dataset("world-movies") if users == 2_000 else make_world("movies", n_users=users)
         split = leave_last_out(ds)
-        ceiling = evaluate(Oracle().fit(split), split, k=10)
-        top = ceiling["ndcg@10"].mean()
-        rows.append(row("world-movies", "Oracle", 0, ceiling, "test", {}, top))
+        oracle = Oracle().fit(split)
+        ceiling = evaluate(oracle, split, k=10)["ndcg@10"].mean()
+
+        def add(name, seed, model, split=split, ceiling=ceiling, **recorded):
+            frame = evaluate(model, split, k=10)
+            share = frame["ndcg@10"].mean() / ceiling
+            rows.append(row("world-movies", name, seed, frame, "test", share=share, **recorded))
+
+        add("Oracle", 0, oracle)
         chain = TransitionKNN(**FIRST_ORDER).fit(split)
         for name, model in (("Popularity", Popularity()), ("EASE", EASE()), ("chain", chain)):
-            rows.append(
-                row(
-                    "world-movies",
-                    name,
-                    0,
-                    evaluate(model.fit(split), split, k=10),
-                    "test",
-                    {},
-                    top,
-                )
-            )
+            add(name, 0, model.fit(split))
+        settings = {"epochs": epochs, "dropout": dropout, "evaluate_every": epochs}
+        make = partial(SequenceRecommender, Autoregressive(segments=6), **settings)
         for seed in range(seeds if users == 2_000 else 1):
-            model, recorded = fitted(
-                f"world-{users}",
-                seed,
-                lambda e=epochs, d=dropout: SequenceRecommender(
-                    Autoregressive(segments=6), epochs=e, dropout=d, evaluate_every=e
-                ),
-                split,
-            )
+            model, recorded = fitted(f"world-{users}", seed, make, split)
             mixed = Blend(model, chain).choose(split)
-            rows.append(
-                row(
-                    "world-movies",
-                    "causal",
-                    seed,
-                    evaluate(model, split, k=10),
-                    "test",
-                    recorded,
-                    top,
-                )
-            )
-            rows.append(
-                row(
-                    "world-movies",
-                    "causal + chain",
-                    seed,
-                    evaluate(mixed, split, k=10),
-                    "test",
-                    recorded,
-                    top,
-                )
-            )
-            print(
-                users, seed, f"weight {mixed.chosen_weight}, power {mixed.chosen_power}", flush=True
-            )
+            add("causal", seed, model, **recorded)
+            add("causal + chain", seed, mixed, **recorded)
+            how = f"weight {mixed.chosen_weight}, power {mixed.chosen_power}"
+            print(users, seed, how, flush=True)
         keep("world", rows)
 
 
@@ -270,14 +188,14 @@ def summary(rows: pd.DataFrame, by: list[str], values: list[str]) -> pd.DataFram
     """Mean, and the 95 % t interval over seeds where there are several."""
     from scipy.stats import t
 
-    def told(column: pd.Series) -> str:
+    def text(column: pd.Series) -> str:
         if len(column) < 2:
             return f"{column.mean():.4f}"
         half = t.ppf(0.975, len(column) - 1) * column.std(ddof=1) / np.sqrt(len(column))
         return f"{column.mean():.4f} ± {half:.4f}"
 
     groups = rows.groupby(by, sort=False)
-    table = groups[values].agg(told)
+    table = groups[values].agg(text)
     table["seeds"] = groups.size()
     table["s a model"] = groups["seconds"].mean().round(0)
     return table.reset_index()
@@ -291,50 +209,40 @@ def write() -> None:
     table = pd.concat([parts["ml-100k"], parts["world"]])
     files = {"sequence": table, "sequence-curves": parts["ml-100k-curves"]}
     for name, frame in files.items():
-        content = frame.to_csv(index=False, compression=None, float_format="%.6f")
-        ship(
-            {f"results/{name}.csv": content.encode()},
-            "python benchmarks/sequence_models.py --write",
-        )
+        content = frame.to_csv(index=False, compression=None, float_format="%.6f").encode()
+        ship({f"results/{name}.csv": content}, "python benchmarks/sequence_models.py --write")
     ml = summary(parts["ml-100k"], ["model", "on"], ["hit@10", "ndcg@10"])
     worlds = summary(parts["world"], ["users", "model"], ["ndcg@10", "share"])
     note = (
-        f"± is half the 95 % t interval over seeds. {machine()} torch {torch.__version__}, one"
-        " thread."
+        "± is half the 95 % t interval over seeds."
+        f" {machine()} torch {torch.__version__}, one thread."
     )
-    command = (
-        "python benchmarks/sequence_models.py ml-100k; python benchmarks/sequence_models.py world;"
-        " the same with --write"
-    )
-    body = (
-        f"{__doc__.split('Protocol: ')[1].split('Every')[0]}{CALLS} {note}\n\n{markdown_table(ml)}"
-    )
+    script = "python benchmarks/sequence_models.py"
+    command = f"{script} ml-100k; {script} world; the same with --write"
+    protocol = __doc__.split("Protocol: ")[1].split("\n\n")[0]
+    body = f"{protocol} {CALLS} {note}\n\n{markdown_table(ml)}"
     write_section("sequence-ml-100k", "Item Transformers on MovieLens-100K", command, body)
     write_defaults()
-    body = (
-        "Share: of the exact Bayes ceiling's NDCG@10 on the same users."
-        f" {note}\n\n{markdown_table(worlds)}"
-    )
-    write_section(
-        "sequence-world", "Item Transformers and the ceiling of world-movies", command, body
-    )
+    share = "Share: of the exact Bayes ceiling's NDCG@10 on the same users."
+    body = f"{share} {note}\n\n{markdown_table(worlds)}"
+    title = "Item Transformers and the ceiling of world-movies"
+    write_section("sequence-world", title, command, body)
 
 
 def write_defaults() -> None:
     """The section on calls without arguments."""
     rows = pd.DataFrame(json.loads((RUNS / "defaults.json").read_text())).dropna(axis=1)
-    table = rows[["call", "seed", "epochs", "hit@10", "ndcg@10", "seconds"]].round(
-        {"hit@10": 4, "ndcg@10": 4, "seconds": 0}
-    )
+    table = rows[["call", "seed", "epochs", "hit@10", "ndcg@10", "seconds"]]
+    table = table.round({"hit@10": 4, "ndcg@10": 4, "seconds": 0})
     body = (
         "What a call without further arguments gives: leave-last-out, 5-core, seen items filtered,"
-        f" full ranking, test targets. {machine()} torch {torch.__version__}, one thread, other"
-        f" jobs beside.\n\n{markdown_table(table)}"
+        " full ranking, test targets."
+        f" {machine()} torch {torch.__version__}, one thread, other jobs beside."
+        f"\n\n{markdown_table(table)}"
     )
     command = "python benchmarks/sequence_models.py defaults --write"
-    write_section(
-        "sequence-defaults", "Item Transformers by default on MovieLens-100K", command, body
-    )
+    title = "Item Transformers by default on MovieLens-100K"
+    write_section("sequence-defaults", title, command, body)
 
 
 def main() -> None:

@@ -1,17 +1,16 @@
-"""Strategies against labels: one language model, one task, several seeds; the recorded results of
-notebooks 03 and 04.
+"""Strategies against labels: one language model, one task, several seeds.
 
-    python benchmarks/strategies.py [--lm kit-gpt] [--seeds 0 1 2 3 4] [--users 40] [--write]    the grid: NDCG@10 of every test user
-    python benchmarks/strategies.py --choose                                              learning rates, on validation and other seeds
+    python benchmarks/strategies.py [--lm kit-gpt] [--seeds 0 1 2 3 4] [--users 40] [--write]
+    python benchmarks/strategies.py --choose
 
-Every seed draws its own labelled users and its own test users; labelled users' training histories
-are all that a strategy sees.
+The first is the grid of notebooks 03 and 04, NDCG@10 of every test user; the second compares
+learning rates, on validation targets and other seeds. Every seed draws its own labelled users and
+its own test users; labelled users' training histories are all that a strategy sees.
 """
 
 from __future__ import annotations
 
 import argparse
-import subprocess
 import time
 from pathlib import Path
 
@@ -22,11 +21,12 @@ from results_file import machine, markdown_table, write_section
 from scipy.stats import t
 
 from tutorial_lib.data import leave_last_out, load_dataset
-from tutorial_lib.data.shipped import ship
+from tutorial_lib.data.shipped import clone_commit, ship
 from tutorial_lib.evaluation import target_ranks
 from tutorial_lib.models import Oracle, Popularity
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import Budget, adapt
+from tutorial_lib.strategies.tuning import labelled_users
 
 EVERYWHERE = ("from-scratch", "full", "item-bias", "lora", "soft-prompt", "prompt-and-lm")
 AT_64 = (*EVERYWHERE, "top-layers", "head", "prefix")
@@ -54,60 +54,61 @@ def ndcg(model, split, rows, on: str = "test") -> np.ndarray:
     return np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0.0)
 
 
-def labelled_popularity(split, labels: int, seed: int):
+class LabelledPopularity:
     """Items by how many of the labelled users have them."""
-    from tutorial_lib.strategies.tuning import labelled_users
 
-    counts = np.bincount(
-        np.concatenate([split.train[row] for row in labelled_users(split, labels, seed)]),
-        minlength=split.dataset.n_items,
-    )
-    return type(
-        "LabelledPopularity",
-        (),
-        {"score": lambda self, histories: np.tile(counts.astype(float), (len(histories), 1))},
-    )()
+    def __init__(self, split, labels: int, seed: int):
+        rows = labelled_users(split, labels, seed)
+        items = np.concatenate([split.train[row] for row in rows])
+        self.counts = np.bincount(items, minlength=split.dataset.n_items).astype(float)
+
+    def score(self, histories) -> np.ndarray:
+        return np.tile(self.counts, (len(histories), 1))
 
 
 def run(
     lm_name: str, dataset: str, seeds: list[int], users: int, labels: tuple[int, ...]
 ) -> pd.DataFrame:
-    split, lm, rows = leave_last_out(load_dataset(dataset)), load_language_model(lm_name), []
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True
-    ).stdout.strip()
+    split, lm = leave_last_out(load_dataset(dataset)), load_language_model(lm_name)
+    commit = clone_commit(mark_changes=False)
+    rows = []
     oracle, popular = Oracle().fit(split), Popularity().fit(split)
     for seed in seeds:
         tested = np.random.default_rng([seed, 9]).permutation(len(split.users))[:users]
 
         def keep(name, model, count, seed=seed, tested=tested):
             start = time.perf_counter()
-            for row, value in zip(tested, ndcg(model, split, tested), strict=True):
-                rows.append(
-                    {
-                        "lm": lm_name,
-                        "dataset": dataset,
-                        "strategy": name,
-                        "labels": count,
-                        "seed": seed,
-                        "user": int(split.users[row]),
-                        "ndcg@10": round(float(value), 6),
-                        "trainable": getattr(model, "n_trainable", 0),
-                        "seconds": round(getattr(model, "seconds", 0.0), 2),
-                        "flops": getattr(model, "flops", 0.0),
-                        "commit": commit,
-                    }  # fmt: skip
-                )
-            mean = np.mean([row["ndcg@10"] for row in rows[-len(tested) :]])
-            print(f"seed {seed} labels {count:>4} {name:<15} {mean:.4f}  tuned {rows[-1]['seconds']:.0f} s, scored "
-                  f"{time.perf_counter() - start:.0f} s", flush=True)  # fmt: skip
+            values = ndcg(model, split, tested)
+            scored = time.perf_counter() - start
+            tuned = getattr(model, "seconds", 0.0)
+            rows.extend(
+                {
+                    "lm": lm_name,
+                    "dataset": dataset,
+                    "strategy": name,
+                    "labels": count,
+                    "seed": seed,
+                    "user": int(split.users[row]),
+                    "ndcg@10": round(float(value), 6),
+                    "trainable": getattr(model, "n_trainable", 0),
+                    "seconds": round(tuned, 2),
+                    "flops": getattr(model, "flops", 0.0),
+                    "commit": commit,
+                }
+                for row, value in zip(tested, values, strict=True)
+            )
+            print(
+                f"seed {seed} labels {count:>4} {name:<15} {values.mean():.4f}"
+                f"  tuned {tuned:.0f} s, scored {scored:.0f} s",
+                flush=True,
+            )
 
         keep("ceiling", oracle, len(split.users))
         keep("popularity, all labels", popular, len(split.users))
         for name in NOTHING:
             keep(name, adapt(lm, split, name, labels=0, seed=seed), 0)
         for count in labels:
-            keep("popularity", labelled_popularity(split, count, seed), count)
+            keep("popularity", LabelledPopularity(split, count, seed), count)
             for name in AT_64 if count == 64 else EVERYWHERE:
                 keep(name, adapt(lm, split, name, labels=count, seed=seed), count)
     return pd.DataFrame(rows)
@@ -125,8 +126,11 @@ def choose(lm_name: str, dataset: str, users: int, only: list[str]) -> None:
                 tested = np.random.default_rng([seed, 9]).permutation(len(split.users))[:users]
                 model = adapt(lm, split, name, labels=64, seed=seed, budget=own_budget(name, rate))
                 found.append(ndcg(model, split, tested, "valid").mean())
-            print(f"{name:<13} rate {rate:<7g} validation NDCG@10 {np.mean(found):.4f}  loss {np.mean(model.losses[-5:]):.3f} "
-                  f"{model.seconds:.0f} s", flush=True)  # fmt: skip
+            print(
+                f"{name:<13} rate {rate:<7g} validation NDCG@10 {np.mean(found):.4f}"
+                f"  loss {np.mean(model.losses[-5:]):.3f} {model.seconds:.0f} s",
+                flush=True,
+            )
 
 
 def own_budget(name: str, rate: float) -> Budget:
@@ -141,9 +145,8 @@ def main() -> None:
     parser.add_argument("--lm", default="kit-gpt")
     parser.add_argument("--dataset", default="world-movies")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2, 3, 4])
-    parser.add_argument(
-        "--part", type=Path, help="write the rows there; --write joins all parts of that folder"
-    )
+    about_part = "write the rows there; --write joins all parts of that folder"
+    parser.add_argument("--part", type=Path, help=about_part)
     parser.add_argument("--users", type=int, default=40)
     parser.add_argument("--labels", type=int, nargs="+", default=[16, 64, 256])
     parser.add_argument("--choose", action="store_true")
@@ -167,20 +170,17 @@ def main() -> None:
         ship({"results/strategies.csv": content}, "python benchmarks/strategies.py --write")
         seeds, users = found["seed"].nunique(), found.groupby("seed")["user"].nunique().iloc[0]
         body = (
-            f"{machine()}\n\nworld-movies, {args.lm}, {seeds} seeds, {users} test users each"
-            " (others in every seed); NDCG@10, mean over seeds ± half the 95 % t interval; share"
-            f" of the ceiling on the same users.\n\n{markdown_table(table)}"
+            f"{machine()}\n\n"
+            f"world-movies, {args.lm}, {seeds} seeds, {users} test users each (others in every"
+            " seed); NDCG@10, mean over seeds ± half the 95 % t interval; share of the ceiling on"
+            f" the same users.\n\n{markdown_table(table)}"
         )
-        write_section(
-            "strategies",
-            "Strategies against labels",
-            "python benchmarks/strategies.py --write",
-            body,
-        )
+        command = "python benchmarks/strategies.py --write"
+        write_section("strategies", "Strategies against labels", command, body)
 
 
 def summary(found: pd.DataFrame) -> pd.DataFrame:
-    """One row a strategy and number of labels."""
+    """One row per strategy and number of labels."""
     ceiling = found.loc[found["strategy"] == "ceiling", "ndcg@10"].mean()
     rows = []
     for (labels, name), some in found.groupby(["labels", "strategy"], sort=True):
@@ -188,13 +188,17 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
         half = t.ppf(0.975, len(means) - 1) * means.sem() if len(means) > 1 else float("nan")
         costs = some.groupby("seed")[["seconds", "trainable", "flops"]].first().mean()
         rows.append(
-            (labels, name, f"{means.mean():.4f} ± {half:.4f}", f"{means.mean() / ceiling:.0%}", f"{costs['trainable']:,.0f}",
-             f"{costs['seconds']:.0f}", f"{costs['flops'] / 1e9:,.0f}")
-        )  # fmt: skip
-    return pd.DataFrame(
-        rows,
-        columns=["labels", "strategy", "NDCG@10", "of the ceiling", "moves", "seconds", "GFLOP"],
-    )
+            {
+                "labels": labels,
+                "strategy": name,
+                "NDCG@10": f"{means.mean():.4f} ± {half:.4f}",
+                "of the ceiling": f"{means.mean() / ceiling:.0%}",
+                "moves": f"{costs['trainable']:,.0f}",
+                "seconds": f"{costs['seconds']:.0f}",
+                "GFLOP": f"{costs['flops'] / 1e9:,.0f}",
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,12 @@
-"""Training on one thread: beside RecTools, against the machine's matrix products, and on a
-catalogue of 16,859 games.
+"""Training on one thread: beside RecTools, against matrix products, and on 16,859 games.
 
 Run it in the peers' environment (see requirements-peers.txt); the parts do not depend on each other
 and each writes its own section:
 
-    PYTHONPATH=. .venv-peers/bin/python benchmarks/training.py --part peers --epochs 30 --seeds 3
-    --write PYTHONPATH=. .venv-peers/bin/python benchmarks/training.py --part gemm --write
-    PYTHONPATH=. .venv-peers/bin/python benchmarks/training.py --part games --write
+    export PYTHONPATH=.
+    .venv-peers/bin/python benchmarks/training.py --part peers --epochs 30 --seeds 3 --write
+    .venv-peers/bin/python benchmarks/training.py --part gemm --write
+    .venv-peers/bin/python benchmarks/training.py --part games --write
 
 Needs the original files: set TUTORIAL_DATA to the folder that holds ml-100k/ and amazon-games/.
 """
@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -35,14 +36,11 @@ from tutorial_lib.evaluation import evaluate
 ONE_THREAD = THREADS | {"OMP_WAIT_POLICY": "PASSIVE"}
 GOAL_GEMM, GOAL_SECONDS, GOAL_MEGABYTES = 0.4, 600, 4096
 
-# --- gemm
-# -------------------------------------------------------------------------------------------------------------------------------
+# --- gemm ---
 
 
 def product_rates() -> dict[int, float]:
-    """Billions of float32 operations a second in n × n matrix products, the best of several, for
-    two sizes n.
-    """
+    """n -> billions of float32 operations per second in n × n products, the best of several."""
     import torch
 
     rates = {}
@@ -57,8 +55,7 @@ def product_rates() -> dict[int, float]:
 
 
 def operations(run, n_items: int) -> np.ndarray:
-    """Billions of operations of one epoch in matrix products that are of use: linear layers,
-    attention, scores of the items.
+    """Billions of useful operations of one epoch: linear layers, attention, scores of the items.
 
     A product of [m, k] and [k, n] has 2mkn, and its two gradients twice as many. No padding;
     attention at the pairs that a causal model sees, t (t + 1) / 2 of a sequence of t, although the
@@ -77,25 +74,21 @@ def gemm(options) -> str:
     from tutorial_lib.objectives import Autoregressive
 
     split = leave_last_out(load_dataset("ml-100k", download=False).k_core(5))
-    split = replace(
-        split, valid_target=[target[:0] for target in split.valid_target]
-    )  # trained for all epochs, not evaluated
+    # trained for all epochs, not evaluated
+    split = replace(split, valid_target=[target[:0] for target in split.valid_target])
     newest = replace(split, train=[history[-LENGTH:] for history in split.train])
     rates, rows = [product_rates()], []
     for width in (64, 128):
         matched = MATCHED | {"width": width, "expansion": EXPANSION["causal"]}
-        for name, part, settings in (
-            ("defaults", split, {"width": width}),
-            ("matched", newest, matched),
-        ):
+        own = {"width": width}
+        for name, part, settings in (("defaults", split, own), ("matched", newest, matched)):
             run = kit_run(part, Autoregressive(), judge=False, epochs=5, **settings)
             rates.append(product_rates())
             counts = operations(run, split.dataset.n_items)
             rows.append((f"{name}, width {width}", run, counts))
+            seconds = np.median(run.per_epoch())
             print(
-                f"{name}, width {width}: {np.median(run.per_epoch()):.2f} s an epoch, products"
-                f" {rates[-1]}",
-                flush=True,
+                f"{name}, width {width}: {seconds:.2f} s an epoch, products {rates[-1]}", flush=True
             )
     best = {n: max(rate[n] for rate in rates) for n in rates[0]}
     return gemm_report(rows, best)
@@ -104,74 +97,51 @@ def gemm(options) -> str:
 def gemm_report(rows: list[tuple], best: dict[int, float]) -> str:
     from training_runs import pace, seconds_text
 
-    table = []
+    table, top = [], max(best.values())
     for name, run, counts in rows:
         rate, cpu = counts.sum() / pace([run])
-        padding = 1 - run.counted("items") / run.counted("padded")
-        cells = [
-            f"{run.counted('items'):,.0f}",
-            f"{padding:.1%}",
-            *(f"{c:,.0f}" for c in counts),
-            seconds_text([run]),
-            f"{rate:.1f}",
-        ]
+        linear, attention, scores = (f"{count:,.0f}" for count in counts)
         table.append(
-            (
-                f"causal, {name}",
-                *cells,
-                f"{rate / max(best.values()):.0%} ({cpu / max(best.values()):.0%})",
-            )
+            {
+                "configuration": f"causal, {name}",
+                "tokens": f"{run.counted('items'):,.0f}",
+                "padding": f"{1 - run.counted('items') / run.counted('padded'):.1%}",
+                "linear": linear,
+                "attention": attention,
+                "scores": scores,
+                "s an epoch": seconds_text([run]),
+                "10⁹/s": f"{rate:.1f}",
+                "share": f"{rate / top:.0%} ({cpu / top:.0%})",
+            }
         )
-    columns = [
-        "configuration",
-        "tokens",
-        "padding",
-        "linear",
-        "attention",
-        "scores",
-        "s an epoch",
-        "10⁹/s",
-        "share",
-    ]
     measured = ", ".join(f"{rate:.1f} ({n} × {n})" for n, rate in best.items())
-    return "\n\n".join(
-        [
-            (
-                f"Matrix products in float32 on one thread: {measured}, in 10⁹ operations a second,"
-                " best of several before, between and after."
-            ),
-            (
-                "Linear, attention, scores: 10⁹ operations an epoch, forward and backward: 6 a"
-                " weight and real token; 12 × width a layer and visible pair, t (t + 1) / 2 of a"
-                " sequence of t; 6 × width × items a prediction. Padding, and what a kernel"
-                " computes beyond the visible pairs, is not counted. Share: of the highest"
-                " measured rate. Seconds: median of 4 epochs after a first one (processor time),"
-                " least-most; everything is included. In brackets: share in processor time. Goal:"
-                f" {GOAL_GEMM:.0%} or more."
-            ),
-            markdown_table(pd.DataFrame(table, columns=columns)),
-        ]
+    products = (
+        f"Matrix products in float32 on one thread: {measured}, in 10⁹ operations per second,"
+        " best of several before, between and after."
     )
+    how = (
+        "Linear, attention, scores: 10⁹ operations per epoch, forward and backward: 6 per weight"
+        " and real token; 12 × width per layer and visible pair, t (t + 1) / 2 of a sequence of t;"
+        " 6 × width × items per prediction. Padding, and what a kernel computes beyond the visible"
+        " pairs, is not counted. Share: of the highest measured rate. Seconds: median of 4 epochs"
+        " after a first one (processor time), least-most; everything is included. In brackets:"
+        f" share in processor time. Goal: {GOAL_GEMM:.0%} or more."
+    )
+    return "\n\n".join([products, how, markdown_table(pd.DataFrame(table))])
 
 
-# --- games
-# ------------------------------------------------------------------------------------------------------------------------------
+# --- games ---
 
 
 def peak_megabytes() -> float:
-    """Of this process. A child's ru_maxrss begins with its parent's, so Linux's own count is read
-    where there is one.
+    """Peak memory of this process.
+
+    A child's ru_maxrss begins with its parent's, so Linux's own count is read where there is one.
     """
     status = Path("/proc/self/status")
     if status.exists():
-        return (
-            next(
-                int(line.split()[1])
-                for line in status.read_text().splitlines()
-                if line.startswith("VmHWM")
-            )
-            / 1024
-        )
+        kilobytes = re.search(r"^VmHWM:\s*(\d+)", status.read_text(), re.M)[1]
+        return int(kilobytes) / 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
@@ -186,33 +156,25 @@ def games_child(share: float, loss: str) -> None:
 
     torch.set_num_threads(1)
     dataset = load_dataset("amazon-games", download=False)
-    users = np.random.default_rng(0).choice(
-        dataset.n_users, round(share * dataset.n_users), replace=False
-    )
+    some = round(share * dataset.n_users)
+    users = np.random.default_rng(0).choice(dataset.n_users, some, replace=False)
     split = leave_last_out(dataset.subset_users(users)).merge_validation()
-    model = SequenceRecommender(
-        objectives.Autoregressive(loss=getattr(objectives, loss)()), epochs=1
-    )
+    objective = objectives.Autoregressive(loss=getattr(objectives, loss)())
+    model = SequenceRecommender(objective, epochs=1)
     clock = Clock()
     model.fit(split, progress=False)
     epoch = clock.now()
     frame = evaluate(model, split, k=10)
-    told = {
+    measured = {
         "epoch": epoch.tolist(),
         "evaluation": (clock.now() - epoch).tolist(),
         "predictions": model.history[0].predictions,
         "users": len(frame),
+        "megabytes": peak_megabytes(),
+        "ndcg": frame["ndcg@10"].mean(),
+        "items": dataset.n_items,
     }
-    print(
-        json.dumps(
-            told
-            | {
-                "megabytes": peak_megabytes(),
-                "ndcg": frame["ndcg@10"].mean(),
-                "items": dataset.n_items,
-            }
-        )
-    )
+    print(json.dumps(measured))
 
 
 def games(options) -> str:
@@ -220,55 +182,44 @@ def games(options) -> str:
     for share in options.shares:
         for loss in ("Softmax", "SampledSoftmax"):
             command = [sys.executable, __file__, "--child", str(share), loss]
-            told = json.loads(
-                subprocess.run(
-                    command, stdout=subprocess.PIPE, text=True, check=True
-                ).stdout.splitlines()[-1]
-            )
-            print(share, loss, told, flush=True)
-            (epoch, epoch_cpu), (evaluation, evaluation_cpu), memory = (
-                told[name] for name in ("epoch", "evaluation", "megabytes")
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            found = json.loads(done.stdout.splitlines()[-1])
+            print(share, loss, found, flush=True)
+            epoch, epoch_cpu = found["epoch"]
+            evaluation, evaluation_cpu = found["evaluation"]
+            predictions, users, memory = (
+                found[name] for name in ("predictions", "users", "megabytes")
             )
             worst[loss] = np.maximum(worst.get(loss, 0), (epoch + evaluation, memory))
-            seconds = f"{epoch:.1f} ({epoch_cpu:.1f})", f"{evaluation:.1f} ({evaluation_cpu:.1f})"
-            cells = (f"{told['users']:,}", f"{told['predictions']:,}", *seconds)
-            each = (
-                f"{1e6 * epoch / told['predictions']:.0f}",
-                f"{1e6 * evaluation / told['users']:.0f}",
-            )
             rows.append(
-                (f"{share:.0%}", loss, *cells, *each, f"{memory:,.0f}", f"{told['ndcg']:.4f}")
+                {
+                    "users": f"{share:.0%}",
+                    "loss": loss,
+                    "users tested": f"{users:,}",
+                    "predictions an epoch": f"{predictions:,}",
+                    "epoch s": f"{epoch:.1f} ({epoch_cpu:.1f})",
+                    "evaluation s": f"{evaluation:.1f} ({evaluation_cpu:.1f})",
+                    "µs a prediction": f"{1e6 * epoch / predictions:.0f}",
+                    "µs a user tested": f"{1e6 * evaluation / users:.0f}",
+                    "peak MB": f"{memory:,.0f}",
+                    "test NDCG@10 after it": f"{found['ndcg']:.4f}",
+                }
             )
-    columns = [
-        "users",
-        "loss",
-        "users tested",
-        "predictions an epoch",
-        "epoch s",
-        "evaluation s",
-        "µs a prediction",
-        "µs a user tested",
-    ]
     met = {loss: s <= GOAL_SECONDS and m <= GOAL_MEGABYTES for loss, (s, m) in worst.items()}
-    return "\n\n".join(
-        [
-            (
-                f"amazon-games, {told['items']:,} items, the kit's defaults, each line in a fresh"
-                " process. One epoch on all but the test items, then the full ranking of the whole"
-                " catalogue for every user. Seconds: on the wall (processor time), preparation"
-                " included, imports not. Memory: the process's peak, with Python and torch."
-            ),
-            markdown_table(
-                pd.DataFrame(rows, columns=[*columns, "peak MB", "test NDCG@10 after it"])
-            ),
-            f"Goal: an epoch and a full evaluation within {GOAL_SECONDS} s and {GOAL_MEGABYTES:,}"
-            " MB: " + ", ".join(f"{loss} {'met' if ok else 'not met'}" for loss, ok in met.items()),
-        ]
+    how = (
+        f"amazon-games, {found['items']:,} items, the kit's defaults, each line in a fresh process."
+        " One epoch on all but the test items, then the full ranking of the whole catalogue for"
+        " every user. Seconds: on the wall (processor time), preparation included, imports not."
+        " Memory: the process's peak, with Python and torch."
     )
+    goal = (
+        f"Goal: an epoch and a full evaluation within {GOAL_SECONDS} s and {GOAL_MEGABYTES:,} MB: "
+        + ", ".join(f"{loss} {'met' if ok else 'not met'}" for loss, ok in met.items())
+    )
+    return "\n\n".join([how, markdown_table(pd.DataFrame(rows)), goal])
 
 
-# --- main
-# -------------------------------------------------------------------------------------------------------------------------------
+# --- main ---
 
 
 def peers(options) -> str:
@@ -286,27 +237,15 @@ PARTS = {
 
 def main(arguments: list[str]) -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--part", choices=[*PARTS, "all"], default="all")
-    parser.add_argument("--epochs", type=int, default=30, help="of the peers part (default 30)")
-    parser.add_argument(
-        "--every",
-        type=int,
-        default=2,
-        help="epochs between two evaluations in the peers part (default 2)",
-    )
-    parser.add_argument("--seeds", type=int, default=3, help="of the peers part (default 3)")
-    parser.add_argument(
-        "--defaults", action="store_true", help="the peers part also trains the kit's own settings"
-    )
-    parser.add_argument(
-        "--shares",
-        type=float,
-        nargs="+",
-        default=[0.1, 0.3, 1.0],
-        help="of the users in the games part",
-    )
-    parser.add_argument("--write", action="store_true", help="replace the sections of RESULTS.md")
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    add = parser.add_argument
+    add("--part", choices=[*PARTS, "all"], default="all")
+    add("--epochs", type=int, default=30, help="peers: epochs (default 30)")
+    add("--every", type=int, default=2, help="peers: epochs between two evaluations (default 2)")
+    add("--seeds", type=int, default=3, help="peers: seeds (default 3)")
+    add("--defaults", action="store_true", help="peers: train the kit's own settings as well")
+    add("--shares", type=float, nargs="+", default=[0.1, 0.3, 1.0], help="games: of the users")
+    add("--write", action="store_true", help="replace the sections of RESULTS.md")
+    add("--child", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args(arguments)
     warnings.filterwarnings("ignore")
     if options.child:
@@ -320,27 +259,21 @@ def main(arguments: list[str]) -> None:
             torch.set_num_threads(1)
         body = part(options)
         command = f"PYTHONPATH=. .venv-peers/bin/python benchmarks/training.py --part {name}"
-        command += f" --shares {' '.join(map(str, options.shares))}" * (name == "games")
-        command += (
-            f" --epochs {options.epochs} --seeds {options.seeds} --every {options.every}"
-            * (name == "peers")
-            + " --write"
-        )
+        if name == "games":
+            command += f" --shares {' '.join(map(str, options.shares))}"
+        if name == "peers":
+            command += f" --epochs {options.epochs} --seeds {options.seeds} --every {options.every}"
+        command += " --write"
         minutes = (time.perf_counter() - start) / 60
-        body = (
-            f"{machine()} One thread, load average {load:.1f} at the start, {minutes:.0f}"
-            f" minutes.\n\n{body}"
-        )
+        how = f"One thread, load average {load:.1f} at the start, {minutes:.0f} minutes."
+        body = f"{machine()} {how}\n\n{body}"
         print(f"\n{body}\n", flush=True)
         if options.write:
             write_section(f"training-{name}", title, command, body)
 
 
 if __name__ == "__main__":
-    if any(
-        os.environ.get(name) != value for name, value in ONE_THREAD.items()
-    ):  # must be set before numpy starts: start again
-        os.execve(
-            sys.executable, [sys.executable, *sys.orig_argv[1:]], {**os.environ, **ONE_THREAD}
-        )
+    if not ONE_THREAD.items() <= os.environ.items():  # numpy reads them when it starts
+        again = [sys.executable, *sys.orig_argv[1:]]
+        os.execve(sys.executable, again, {**os.environ, **ONE_THREAD})
     main(sys.argv[1:])

@@ -1,6 +1,4 @@
-"""One training run of the kit under a clock that stands still during evaluations, and what is
-recorded of any run (for training.py).
-"""
+"""One training run of the kit, for training.py: its clock stands still during evaluations."""
 
 from __future__ import annotations
 
@@ -16,14 +14,12 @@ from tutorial_lib.models.sequence_recommender import SequenceRecommender
 
 LENGTH = 100  # RecTools' session_max_len
 MATCHED = {"width": 64, "layers": 2, "heads": 4, "length": LENGTH}
-EXPANSION = {
-    "causal": 1,
-    "masked": 4,
-}  # of RecTools' feed-forward layers: SASRec keeps the width, BERT4Rec takes it four times
+# of RecTools' feed-forward layers: SASRec keeps the width, BERT4Rec takes it four times
+EXPANSION = {"causal": 1, "masked": 4}
 
 
 class Clock:
-    """Seconds since it was made, on the wall and of this process's processor time, less the pauses."""
+    """Seconds since it was made, on the wall and of processor time, less the pauses."""
 
     def __init__(self):
         self.start = self._now()
@@ -57,12 +53,14 @@ def seconds_text(runs: list[Run]) -> str:
 
 @dataclass
 class Run:
-    """One training run. seconds: wall and processor time at the end of each epoch; curve: (epoch,
-    seconds, validation NDCG@10).
+    """What is recorded of one training run.
 
-    counts: of each epoch, items read, targets, and whatever else was counted. shape: arguments of
-        the kit's Transformer.
-    test: per-user metrics with the weights of the best validation NDCG@10.
+    Args:
+        seconds: wall and processor time at the end of each epoch.
+        curve: (epoch, seconds, validation NDCG@10).
+        counts: of each epoch, items read, targets, and whatever else was counted.
+        shape: arguments of the kit's Transformer.
+        test: per-user metrics with the weights of the best validation NDCG@10.
     """
 
     seconds: list[np.ndarray] = field(default_factory=list)
@@ -72,9 +70,7 @@ class Run:
     test: pd.DataFrame | None = None
 
     def per_epoch(self, clock: int = 0) -> np.ndarray:
-        """Seconds of each epoch after the first, which holds the preparation (of the only one, if
-        there is no other).
-        """
+        """Seconds of each epoch but the first, which holds the preparation; or of the only one."""
         each = np.diff(np.array([np.zeros(2), *self.seconds])[:, clock])
         return each[1:] if len(each) > 1 else each
 
@@ -83,15 +79,11 @@ class Run:
 
 
 class Tally:
-    """An objective that counts what it is asked: items read, padding included or not, pairs of
-    attention, targets.
-    """
+    """An objective that counts what it is asked: items with and without padding, pairs, targets."""
 
     def __init__(self, objective):
-        self.objective, self.total = (
-            objective,
-            dict.fromkeys(("items", "padded", "pairs", "square", "targets"), 0),
-        )
+        self.objective = objective
+        self.total = dict.fromkeys(("items", "padded", "pairs", "square", "targets"), 0)
 
     def __getattr__(self, name: str):
         if name == "objective":
@@ -119,9 +111,7 @@ class Tally:
 
 
 class Watched(SequenceRecommender):
-    """Scoring stops the clock. Counting the ranks (milliseconds) does not: it counts against the
-    kit.
-    """
+    """Scoring stops the clock; counting the ranks (milliseconds) counts against the kit."""
 
     clock: Clock
 
@@ -133,8 +123,10 @@ class Watched(SequenceRecommender):
 def kit_run(
     split, objective, *, seed: int = 0, judge: bool = True, tell=lambda *_: None, **settings
 ) -> Run:
-    """Fit the kit's model with ``settings`` of `SequenceRecommender`. judge: evaluate on test
-    afterwards.
+    """Fit the kit's model with ``settings`` of `SequenceRecommender`.
+
+    Args:
+        judge: evaluate on test afterwards.
     """
     run, tally = Run(), Tally(objective)
 
