@@ -18,7 +18,7 @@ from torch import Tensor
 
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import check_seed, check_whole, unknown_name
-from tutorial_lib.training import descend, rate
+from tutorial_lib.training import descend, warm_up_cosine
 from tutorial_recipes.corpus import Corpus
 from tutorial_recipes.text_batches import POOL, text_batches
 from tutorial_recipes.tokenizer import train_tokenizer
@@ -33,7 +33,7 @@ class Recipe:
     Args:
         documents: Texts read in all.
         batch_tokens: Tokens in one step, padding included.
-        learning_rate: Highest rate; `training.rate` gives its course.
+        learning_rate: Highest rate; `training.warm_up_cosine` gives its course.
         warm_up: Share of all documents until it is reached.
         weight_decay: Of all parameters (AdamW).
         clip: Largest norm of the gradient.
@@ -169,7 +169,7 @@ def _train(model, optimizer, accelerator, batches, recipe: Recipe, on_step) -> d
         ((share, (share, batch)) for share, batch in batches),
         loss_of,
         recipe.learning_rate,
-        schedule=functools.partial(rate, warm_up=recipe.warm_up),
+        schedule=functools.partial(warm_up_cosine, warm_up=recipe.warm_up),
         clip=recipe.clip,
         accelerator=accelerator,
     )

@@ -545,7 +545,7 @@ def test_a_full_disk_does_not_leave_an_index_that_says_running(tmp_path, monkeyp
     """The last index could not be written, and "Running" stood there for good."""
     from tutorial_workshop.cli import run_folder
 
-    write, size = run_folder.write_text, [10**9]
+    write, size = run_folder.write_text_file, [10**9]
 
     def on_a_small_disk(path: Path, text: str) -> None:
         files = [file for file in tmp_path.rglob("*") if file.is_file() and file != path]
@@ -563,7 +563,7 @@ def test_a_full_disk_does_not_leave_an_index_that_says_running(tmp_path, monkeyp
             (folder.work / "01_b.ipynb").write_text("x" * 50_000)
             files = [file for file in tmp_path.rglob("*") if file.is_file()]
             size[0] = sum(file.stat().st_size for file in files) + room - 50_000
-            run_folder.write_text(folder.work / "01_b.html", "x" * 60_000)
+            run_folder.write_text_file(folder.work / "01_b.html", "x" * 60_000)
     page = (tmp_path / "out" / "index.html").read_text()
     assert "Broken off: 1 of 2" in page and "Running" not in page
     assert names(tmp_path / "out") == sorted(["00_a.ipynb", *COMMON])

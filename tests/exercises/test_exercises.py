@@ -12,7 +12,7 @@ import pytest
 from tutorial_lib.errors import InputError
 from tutorial_workshop.exercises.checks import Mistake, expect, expect_unchanged
 from tutorial_workshop.exercises.loading import Exercise, all_exercises
-from tutorial_workshop.page.checker import attempt, help_html, hint, judge
+from tutorial_workshop.page.checker import attempt, help_html, hint, run_checks
 
 EXERCISES = all_exercises()
 WRONG = {
@@ -46,7 +46,7 @@ def test_the_reference_is_accepted(name):
     learner who copies the solution.
     """
     assert EXERCISES[name].reference is EXERCISES[name].reference
-    assert judge(EXERCISES[name].reference, EXERCISES[name]) == ("correct", "")
+    assert run_checks(EXERCISES[name].reference, EXERCISES[name]) == ("correct", "")
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -117,13 +117,13 @@ def test_learners_cannot_spoil_the_checks(capsys):
         assert items == [1, 2]
 
     exercise = Exercise("x", "", ("", "", ""), (check,))
-    assert judge(spoils, exercise) == ("correct", "") and given == [[1, 2]]
+    assert run_checks(spoils, exercise) == ("correct", "") and given == [[1, 2]]
 
 
 def test_a_check_that_breaks_does_not_stop_the_notebook():
     """Else an answer of an unforeseen type ends the notebook with a traceback."""
     broken = Exercise("x", "", ("", "", ""), (lambda f: f() + 1,))
-    verdict, message = judge(lambda: "text", broken)
+    verdict, message = run_checks(lambda: "text", broken)
     assert verdict == "mistake" and "TypeError" in message
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.training.checkpoints import Checkpoint, checksum
+from tutorial_lib.training.checkpoints import Checkpoint, state_checksum
 
 OF = {"plan": "p", "seed": "3"}
 STATE = {
@@ -38,13 +38,13 @@ def refused(path: Path, match: str) -> None:
 
 def test_what_was_saved_comes_back(tmp_path):
     stored(tmp_path / "run")
-    assert checksum(Checkpoint(tmp_path / "run", OF).load()) == checksum(STATE)
+    assert state_checksum(Checkpoint(tmp_path / "run", OF).load()) == state_checksum(STATE)
 
 
 def test_no_flipped_bit_changes_what_is_loaded(tmp_path):
     """Without a checksum one flipped bit of four gave other weights without a word."""
     path, rng = tmp_path / "run", np.random.default_rng(0)
-    whole, wanted = stored(path), checksum(STATE)
+    whole, wanted = stored(path), state_checksum(STATE)
     told = 0
     for place in rng.permutation(8 * len(whole))[:400]:
         changed = bytearray(whole)
@@ -52,7 +52,7 @@ def test_no_flipped_bit_changes_what_is_loaded(tmp_path):
         path.write_bytes(changed)
         try:
             # the bit stood in a gap that nobody reads
-            assert checksum(Checkpoint(path, OF).load()) == wanted
+            assert state_checksum(Checkpoint(path, OF).load()) == wanted
         except InputError as error:
             assert "\n" not in str(error)
             told += 1
@@ -97,9 +97,9 @@ def test_checksum_sees_kind_shape_order_and_value():
         {"a": 1},
         {"a": True},
     ]
-    assert len({checksum(state) for state in [base, *others]}) == len(others) + 1
+    assert len({state_checksum(state) for state in [base, *others]}) == len(others) + 1
     # how the bytes lie in memory does not matter
-    assert checksum({"a": torch.zeros(3, 2).T}) == checksum(base)
+    assert state_checksum({"a": torch.zeros(3, 2).T}) == state_checksum(base)
 
 
 def test_a_full_disk_names_the_file_and_leaves_the_last_checkpoint(tmp_path, monkeypatch):

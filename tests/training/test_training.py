@@ -39,7 +39,7 @@ from tutorial_lib.objectives import (
     Softmax,
 )
 from tutorial_lib.objectives.batch import batches, padded, windows
-from tutorial_lib.training import Plan, descend, rate, train
+from tutorial_lib.training import Plan, descend, train, warm_up_cosine
 
 ITEMS = 12
 
@@ -193,7 +193,7 @@ def test_descend_takes_the_steps_that_a_loop_written_out_takes():
     optimizer = torch.optim.AdamW(theirs.parameters(), lr=1.0)
     expected = []
     for step in range(20):
-        optimizer.param_groups[0]["lr"] = 0.3 * rate(step / 20)
+        optimizer.param_groups[0]["lr"] = 0.3 * warm_up_cosine(step / 20)
         optimizer.zero_grad()
         loss = F.mse_loss(theirs(inputs[step])[:, 0], wanted[step])
         loss.backward()
@@ -313,13 +313,13 @@ def test_each_epoch_takes_all_data_with_new_masks_in_a_new_order():
 
 
 def test_the_rate_rises_along_a_line_and_falls_along_a_cosine():
-    assert [rate(progress, 0.2) for progress in (0.0, 0.05, 0.1, 0.2)] == pytest.approx(
+    assert [warm_up_cosine(progress, 0.2) for progress in (0.0, 0.05, 0.1, 0.2)] == pytest.approx(
         [0.0, 0.25, 0.5, 1.0]
     )
-    assert rate(0.6, 0.2) == pytest.approx(0.5) and rate(0.4, 0.2) == pytest.approx(
-        0.5 * (1 + math.cos(math.pi / 4))
-    )
-    assert rate(1.0, 0.2) == pytest.approx(0.0) and rate(0.0, 0.0) == 1.0
+    assert warm_up_cosine(0.6, 0.2) == pytest.approx(0.5) and warm_up_cosine(
+        0.4, 0.2
+    ) == pytest.approx(0.5 * (1 + math.cos(math.pi / 4)))
+    assert warm_up_cosine(1.0, 0.2) == pytest.approx(0.0) and warm_up_cosine(0.0, 0.0) == 1.0
 
 
 def test_the_optimizer_gets_the_rate_of_the_plan():
@@ -341,7 +341,7 @@ def test_the_optimizer_gets_the_rate_of_the_plan():
         hook.remove()
     assert all(len(groups) == 1 for groups in rates)
     assert [groups.pop() for groups in rates] == pytest.approx(
-        [0.02 * rate((step + 0.5) / 6, 0.25) for step in range(6)]
+        [0.02 * warm_up_cosine((step + 0.5) / 6, 0.25) for step in range(6)]
     )
 
 

@@ -15,7 +15,7 @@ from tutorial_lib.errors import InputError, check_whole
 from tutorial_lib.language.prompts import SEQUENTIAL, Template, templates
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task, text_loss
-from tutorial_lib.strategies.tuning import windows
+from tutorial_lib.strategies.tuning import sampled_windows
 
 LIKED = 4  # stars of what somebody likes
 RATED_SHOWN = 8  # newest items that stand before a rating
@@ -47,7 +47,7 @@ def few_shot(
     shown = []
     rng = np.random.default_rng([task.seed, 2])
     for row in rng.permutation(len(task.histories))[:examples]:
-        history, item = next(windows([task.histories[row]], task.words.limit, rng))
+        history, item = next(sampled_windows([task.histories[row]], task.words.limit, rng))
         values = {
             "history": task.words.history(history[-limit:]),
             "noun": task.words.noun,

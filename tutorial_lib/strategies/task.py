@@ -20,9 +20,9 @@ from tutorial_lib.strategies.tuning import (
     Budget,
     count_windows,
     movement,
+    sampled_windows,
     snapshot,
     tune,
-    windows,
 )
 
 Loss = Callable[[], tuple[Tensor, int]]  # draws a batch: its mean loss, and the tokens read
@@ -63,7 +63,7 @@ class Task:
 
     def examples(self, rng: np.random.Generator) -> Iterator[tuple[list[int], int]]:
         """Endless (history, next item) of the labelled users."""
-        return windows(self.histories, self.words.limit, rng)
+        return sampled_windows(self.histories, self.words.limit, rng)
 
     def tune(
         self,

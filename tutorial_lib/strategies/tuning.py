@@ -80,7 +80,7 @@ def labelled_users(split, labels: int, seed: int) -> np.ndarray:
     return np.random.default_rng([seed, 64]).permutation(able)[:labels]
 
 
-def windows(
+def sampled_windows(
     histories: Sequence[np.ndarray], limit: int, rng: np.random.Generator
 ) -> Iterator[tuple[list[int], int]]:
     """Endless (history, next item), each user as often as they have windows of ``limit`` + 1."""

@@ -17,7 +17,7 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.objectives.batch import Objective
 
 
-def fingerprint(
+def run_fingerprint(
     model: nn.Module, objective: Objective, sequences: Sequence[np.ndarray], plan, seed: int
 ) -> dict[str, str]:
     """What must be the same for a run to resume from a checkpoint."""
@@ -41,7 +41,7 @@ class Checkpoint:
 
     Args:
         path: The file.
-        of: The run's `fingerprint`.
+        of: The run's `run_fingerprint`.
     """
 
     def __init__(self, path: str | Path, of: dict[str, str]):
@@ -52,7 +52,7 @@ class Checkpoint:
         """Write the state with its checksum. Raises OSError that names the file."""
         buffer = io.BytesIO()
         content = {"of": self.of, **state}
-        torch.save({**content, "sha256": checksum(content)}, buffer)
+        torch.save({**content, "sha256": state_checksum(content)}, buffer)
         write_whole(self.path, buffer.getvalue())
 
     def load(self) -> dict | None:
@@ -68,7 +68,7 @@ class Checkpoint:
             state = torch.load(self.path, map_location="cpu", weights_only=True)
             of = dict(state["of"])
             recorded = state.pop("sha256", None)
-            read = checksum(state)
+            read = state_checksum(state)
             del state["of"]
         except Exception as error:
             raise InputError(
@@ -89,10 +89,10 @@ class Checkpoint:
         return state
 
 
-def checksum(state: object) -> str:
+def state_checksum(state: object) -> str:
     """sha256 over a state: tensors by type, shape and bytes, all else by type and value.
 
-    >>> checksum({"epoch": 1}) == checksum({"epoch": 1.0})
+    >>> state_checksum({"epoch": 1}) == state_checksum({"epoch": 1.0})
     False
     """
     digest = hashlib.sha256()

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from tutorial_lib.errors import InputError, check_number, check_seed, check_whole
 from tutorial_lib.objectives.batch import Batch, Learner, Objective, batches, padded, windows
-from tutorial_lib.training.checkpoints import Checkpoint, fingerprint
+from tutorial_lib.training.checkpoints import Checkpoint, run_fingerprint
 
 MOST_EPOCHS, MOST_TOKENS = 1_000_000, 1 << 24  # larger numbers are typing errors
 
@@ -36,7 +36,7 @@ class Plan:
         epochs: Passes over the data.
         batch_tokens: Items in one step, padding included.
         length: Items in one window of a history.
-        learning_rate: Highest rate; `rate` gives its course.
+        learning_rate: Highest rate; `warm_up_cosine` gives its course.
         warm_up: Share of all steps until the highest rate is reached, [0, 1).
         weight_decay: Of matrices (AdamW).
         clip: Largest norm of the gradient.
@@ -77,11 +77,11 @@ class Epoch:
     ndcg: float | None = None
 
 
-def rate(progress: float, warm_up: float = 0.1) -> float:
+def warm_up_cosine(progress: float, warm_up: float = 0.1) -> float:
     """Share of the highest learning rate when the share ``progress`` of all steps is done: up along
     a line, down along a cosine.
 
-    >>> [round(rate(p, 0.1), 2) for p in (0.0, 0.05, 0.1, 0.55, 1.0)]
+    >>> [round(warm_up_cosine(p, 0.1), 2) for p in (0.0, 0.05, 0.1, 0.55, 1.0)]
     [0.0, 0.5, 1.0, 0.5, 0.0]
     """
     if progress < warm_up:
@@ -96,7 +96,7 @@ def descend(
     loss_of: Callable[[Any], Tensor],
     learning_rate: float,
     *,
-    schedule: Callable[[float], float] = rate,
+    schedule: Callable[[float], float] = warm_up_cosine,
     clip: float = 1.0,
     accelerator=None,
 ) -> Iterator[tuple[Any, Tensor]]:
@@ -154,7 +154,7 @@ def train(
     run = _Run(model, objective, sequences, plan, seed, validate)
     store = None
     if checkpoint:
-        store = Checkpoint(checkpoint, fingerprint(model, objective, sequences, plan, seed))
+        store = Checkpoint(checkpoint, run_fingerprint(model, objective, sequences, plan, seed))
     if store and (state := store.load()):
         run.restore(state)
     with torch.random.fork_rng():  # what the caller draws next does not depend on the training
@@ -231,7 +231,7 @@ class _Run:
             # gradients are averaged over the processes, the loss is a sum over them
             lambda batch: self.learner(*batch) * self.accelerator.num_processes,
             self.plan.learning_rate,
-            schedule=functools.partial(rate, warm_up=self.plan.warm_up),
+            schedule=functools.partial(warm_up_cosine, warm_up=self.plan.warm_up),
             clip=self.plan.clip,
             accelerator=self.accelerator,
         )

@@ -65,10 +65,10 @@ def plain_number(text: str) -> float:
     return float(text) if digits else math.nan
 
 
-def number(low: float, high: float) -> Callable[[str], float]:
+def number_between(low: float, high: float) -> Callable[[str], float]:
     """A type for argparse: a number from ``low`` to below ``high``.
 
-    >>> number(0, 1)("0.25")
+    >>> number_between(0, 1)("0.25")
     0.25
     """
 

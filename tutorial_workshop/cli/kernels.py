@@ -22,7 +22,7 @@ from nbclient.exceptions import CellExecutionError, DeadKernelError
 from tutorial_lib.data.files import cache_folder
 from tutorial_lib.errors import InputError
 from tutorial_lib.home import ensure_home
-from tutorial_workshop.cli.run_folder import write_text
+from tutorial_workshop.cli.run_folder import write_text_file
 
 # on shared cores, a second spinning thread costs more than it gives
 THREADS = {"OMP_NUM_THREADS": "1", "OMP_WAIT_POLICY": "PASSIVE"}
@@ -127,7 +127,7 @@ def execute(
         notice = nbformat.v4.new_markdown_cell(f"**Not executed to its end.** {error}")
         executed.cells.insert(0, notice)
     executed.metadata.pop("widgets", None)  # state for front ends that are not there
-    write_text(out, nbformat.writes(executed))
+    write_text_file(out, nbformat.writes(executed))
     seconds = round(time.perf_counter() - start, 2)
     status = "failed" if error else "ok"
     return NotebookRun(out.stem, status, seconds, watch.done, round(watch.peak, 1), error)

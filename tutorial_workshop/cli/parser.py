@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import tutorial_lib
-from tutorial_workshop.cli.arguments import Parser, folder, labels, name, number, whole
+from tutorial_workshop.cli.arguments import Parser, folder, labels, name, number_between, whole
 
 TYPES = {
     "count": whole(1, 1_000_000_000),
@@ -53,7 +53,7 @@ def _for_argparse(options: dict) -> dict:
     if "range" in options:
         options["type"] = whole(*options.pop("range"))
     if "below" in options:
-        options["type"] = number(*options.pop("below"))
+        options["type"] = number_between(*options.pop("below"))
     if options.pop("flag", False):
         options["action"] = "store_true"
     if options.pop("hidden", False):

@@ -21,7 +21,7 @@ from tutorial_lib.errors import InputError
 from tutorial_workshop.cli.arguments import shortened
 from tutorial_workshop.cli.console import NotebookProgress, complain
 from tutorial_workshop.cli.kernels import NotebookRun, execute, in_one_line, kill_kernels
-from tutorial_workshop.cli.run_folder import RunFolder, write_text
+from tutorial_workshop.cli.run_folder import RunFolder, write_text_file
 from tutorial_workshop.cli.run_input import checked_parameters, unique_names
 from tutorial_workshop.page.environment import cores, total_memory_gb
 from tutorial_workshop.page.notebooks import find_notebooks, notebooks_folder
@@ -260,7 +260,7 @@ def _with_page(
         page = export_html(work / f"{run.notebook}.ipynb", images)
     except Exception as error:  # whatever nbconvert, its filters and templates raise
         return run.failed(f"the page could not be made: {in_one_line(error)}")
-    write_text(work / f"{run.notebook}.html", page)
+    write_text_file(work / f"{run.notebook}.html", page)
     return run
 
 

@@ -200,11 +200,11 @@ class RunFolder:
 
     def _write(self, name: str, text: str) -> None:
         """Write whole, or not at all; a full disk is reported with the path."""
-        write_text(self.work / name, text)
+        write_text_file(self.work / name, text)
         os.replace(self.work / name, self.out / name)
 
 
-def write_text(path: Path, text: str) -> None:
+def write_text_file(path: Path, text: str) -> None:
     """Write a file; half a surrogate pair, which is not a letter, as its number.
 
     Raises:

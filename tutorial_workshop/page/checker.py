@@ -50,7 +50,7 @@ def _looks_empty(function: Callable) -> bool:
     return code is None or (not code.co_names and len(code.co_code) <= len(stub.__code__.co_code))
 
 
-def judge(function: object, exercise: Exercise) -> tuple[str, str]:
+def run_checks(function: object, exercise: Exercise) -> tuple[str, str]:
     """Run the checks of an exercise. Never raises, but for Ctrl-C.
 
     Returns:
@@ -95,7 +95,7 @@ def attempt(function: Callable, exercise: str) -> Callable:
     01-ndcg: not attempted: using the reference.
     """
     task = get_exercise(exercise)
-    verdict, message = judge(function, task)
+    verdict, message = run_checks(function, task)
     if verdict == "correct":
         print(f"{exercise}: correct. Going on with your function.")
         return function

@@ -26,7 +26,7 @@ class Opinion:
 
 
 @dataclass(frozen=True)
-class Facts:
+class Basis:
     """All that an opinion rests on.
 
     Args:
@@ -65,7 +65,7 @@ class Rule:
 
     word: str
     when: str
-    holds: Callable[[Facts], bool]
+    holds: Callable[[Basis], bool]
 
 
 RULES = (
@@ -104,15 +104,15 @@ RULES = (
 )
 
 
-def facts_of(
+def basis_of(
     findings: Sequence[Finding], family: Collection[str], problems: Sequence[str], usable: bool
-) -> Facts:
+) -> Basis:
     """What the rules look at, from everything that was measured."""
     declared = tuple(f for f in findings if f.metric in family)
     harmful = [f for f in findings if f.metric not in family and f.harmful]
     single_faults = tuple(f for f in harmful if f.metric in FAULTS.values())
     all_faults = tuple(f for f in harmful if f.metric == ALL_FAULTS)
-    return Facts(
+    return Basis(
         usable=usable,
         declared=declared,
         faults=single_faults or all_faults,
@@ -121,22 +121,22 @@ def facts_of(
     )
 
 
-def opinion_of(facts: Facts) -> tuple[Opinion, int]:
+def opinion_of(basis: Basis) -> tuple[Opinion, int]:
     """The opinion with its reasons, and the place of its rule in `RULES`."""
-    place = next(i for i, rule in enumerate(RULES) if rule.holds(facts))
+    place = next(i for i, rule in enumerate(RULES) if rule.holds(basis))
     word, when = RULES[place].word, RULES[place].when
     if word == POSITIVE:
         reason = "No declared test found a difference beyond its margin, and all were decided."
         return Opinion(word, (reason,)), place
     reasons = [
-        *map(str, (*facts.material, *facts.faults)),
-        *(f"{f}; worse off: {f.bearer}" for f in facts.harmful),
-        *map(str, facts.undecided),
-        *facts.problems,
+        *map(str, (*basis.material, *basis.faults)),
+        *(f"{f}; worse off: {f.bearer}" for f in basis.harmful),
+        *map(str, basis.undecided),
+        *basis.problems,
     ]
     if word == NONE:
-        if facts.declared:
-            n_open, n = len(facts.undecided), len(facts.declared)
+        if basis.declared:
+            n_open, n = len(basis.undecided), len(basis.declared)
             reasons.insert(0, f"{n_open} of {n} declared tests are undecided.")
         reasons.insert(0, f"{when[0].upper()}{when[1:]}.")
     return Opinion(word, tuple(reasons)), place

@@ -52,36 +52,36 @@ def _asked(report: AuditReport) -> str:
 
 
 def _found(report: AuditReport) -> str:
-    facts = report.facts
-    if not facts.usable:
+    basis = report.basis
+    if not basis.usable:
         return (
             "Found: no list holds a single item of the catalogue, so nothing about groups or"
             " providers can be said."
         )
     material = "; ".join(
         f"{f.metric} {f.estimate:+.4f}, margin {f.margin:.4f}, worse off: {f.bearer}"
-        for f in facts.material
+        for f in basis.material
     )
-    beyond = len(facts.material)
+    beyond = len(basis.material)
     parts = [
-        f"{beyond} of {len(facts.declared)} declared tests beyond the margin"
+        f"{beyond} of {len(basis.declared)} declared tests beyond the margin"
         + (f" ({material})" if material else ""),
-        f"{len(facts.declared) - len(facts.undecided) - beyond} within it",
+        f"{len(basis.declared) - len(basis.undecided) - beyond} within it",
     ]
-    if facts.faults:
-        faults = "; ".join(f"{f.estimate:.1%} {f.metric}" for f in facts.faults)
+    if basis.faults:
+        faults = "; ".join(f"{f.estimate:.1%} {f.metric}" for f in basis.faults)
         parts.append(f"lists break their contract ({faults})")
-    if facts.harmful:
-        parts.append(f"{len(facts.harmful)} exploratory findings material and harmful")
+    if basis.harmful:
+        parts.append(f"{len(basis.harmful)} exploratory findings material and harmful")
     return f"Found: {', '.join(parts)}."
 
 
 def _undecided(report: AuditReport) -> str:
     """What is open, grouped by what it would take."""
-    facts = report.facts
+    basis = report.basis
     larger: list[Finding] = []  # a larger sample would decide them
     other: dict[str, list[str]] = {}  # what it would take -> names of the tests
-    for f in facts.undecided:
+    for f in basis.undecided:
         what = _takes(f)
         if what.startswith(LARGER_SAMPLE):
             larger.append(f)
@@ -96,7 +96,7 @@ def _undecided(report: AuditReport) -> str:
     parts += [f"{'; '.join(names)}: {what}" for what, names in other.items()]
     if not parts:
         return "Not decided: nothing that was declared."
-    count = f"{len(facts.undecided)} of {len(facts.declared)}"
+    count = f"{len(basis.undecided)} of {len(basis.declared)}"
     return f"Not decided: {count}. " + ". ".join(parts) + "."
 
 

@@ -24,7 +24,7 @@ def page(report: AuditReport) -> str:
     return render(HERE / "page.html.j2", report=report, sections=sections(report), colours=COLOURS)
 
 
-def summary(report: AuditReport) -> str:
+def summary_html(report: AuditReport) -> str:
     """Opinion, the three sentences, and the declared family, for a notebook."""
     return render(HERE / "summary.html.j2", report=report, opening=opening(report))
 

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tutorial_lib.audit.core.declaration import Declaration
 from tutorial_lib.audit.core.finding import Finding, findings_frame, judge
-from tutorial_lib.audit.core.opinion import Facts, Opinion, facts_of, opinion_of
+from tutorial_lib.audit.core.opinion import Basis, Opinion, basis_of, opinion_of
 from tutorial_lib.errors import InputError
 
 PROTOCOL_COLUMNS = ("model", "protocol", "metric", "a", "b", "gap", "low", "high")
@@ -96,14 +96,14 @@ class AuditReport:
         return tuple(f for f in self.findings if f.metric not in self.family)
 
     @property
-    def facts(self) -> Facts:
+    def basis(self) -> Basis:
         """What the opinion rests on."""
-        return facts_of(self.findings, self.family, self.problems, self.usable)
+        return basis_of(self.findings, self.family, self.problems, self.usable)
 
     @property
     def opinion(self) -> Opinion:
         """The opinion of the first of `opinion.RULES` that holds, with its reasons."""
-        return opinion_of(self.facts)[0]
+        return opinion_of(self.basis)[0]
 
     def to_frame(self) -> pd.DataFrame:
         """One row per finding, in the columns of `findings_frame`."""
@@ -122,9 +122,9 @@ class AuditReport:
         return page(self)
 
     def _repr_html_(self) -> str:
-        from tutorial_lib.audit.report.render import summary
+        from tutorial_lib.audit.report.render import summary_html
 
-        return summary(self)
+        return summary_html(self)
 
     def save(self, folder: str | Path) -> tuple[Path, ...]:
         """Write report.html, report.md, findings.csv and model_card.md, all four or none.

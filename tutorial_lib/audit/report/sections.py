@@ -53,7 +53,7 @@ def sections(report: AuditReport) -> list[Section]:
 
 def _answer(report: AuditReport) -> list[Section]:
     """What a reader in a hurry needs: opinion, declared tests, reasons, gaps in the evidence."""
-    opinion, place = opinion_of(report.facts)
+    opinion, place = opinion_of(report.basis)
     verdicts = [f.verdict for f in report.findings]
     counts = ", ".join(f"{verdicts.count(name)} {name}" for name in VERDICTS)
     return [

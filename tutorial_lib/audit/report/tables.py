@@ -36,7 +36,7 @@ def interval(value: float, low: float, high: float, *, sign: bool = True, digits
     return f"{estimate} [{'no interval' if DASH in ends else ', '.join(ends)}]"
 
 
-def p_text(p: float) -> str:
+def rounded_p(p: float) -> str:
     """Three decimals, as far as permutations can tell; a dash where there is no test."""
     return "< 0.001" if p < 0.001 else number(p, sign=False, digits=3)
 
@@ -70,7 +70,7 @@ def declared_table(report: AuditReport) -> pd.DataFrame:
             "MDE after Holm": number(f.mde, sign=False),
             "could decide": ("yes" if f.could_decide else "no") if f.measured else DASH,
             "users: had / needed": users,
-            "adjusted p": p_text(f.p_adjusted),
+            "adjusted p": rounded_p(f.p_adjusted),
             "notes": " ".join([_levels(f), *f.notes]).strip(),
         }
         rows.append(row)
@@ -101,8 +101,8 @@ def findings_table(findings: Sequence[Finding]) -> pd.DataFrame:
             "estimate [95 %]": interval(f.estimate, *f.ci),
             "margin": number(f.margin, sign=False),
             "MDE": number(f.mde, sign=False),
-            "p": p_text(f.p),
-            "adjusted p": p_text(f.p_adjusted),
+            "p": rounded_p(f.p),
+            "adjusted p": rounded_p(f.p_adjusted),
             "harm": f.harm,
             "notes": " ".join(filter(None, [f"n: {f.sizes}.", _worse_off(f), *f.notes])),
         }
