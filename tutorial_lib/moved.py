@@ -32,6 +32,7 @@ _MOVED = {
     "tutorial_lib.audit.validation": "tutorial_workshop.proof.validation",
     "tutorial_lib.audit.auditing": "tutorial_lib.audit",
     "tutorial_lib.audit.categories": "tutorial_lib.audit.core.lists",
+    "tutorial_lib.audit.calibration": "tutorial_lib.audit.core.evidence",
     "tutorial_lib.audit.harmful": "tutorial_lib.audit.core.margins",
     "tutorial_lib.audit.levels": "tutorial_lib.audit.inference.statistics",
     "tutorial_lib.audit.sizes": "tutorial_lib.audit.core.groups",

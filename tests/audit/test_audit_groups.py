@@ -9,8 +9,13 @@ from audit_town import N_ITEMS, N_USERS, Fixed, finding, town
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.core.evidence import collect
-from tutorial_lib.audit.core.groups import MISSING, contrast_name, group_names, rest_name
-from tutorial_lib.audit.harms.exposure import provider_groups
+from tutorial_lib.audit.core.groups import (
+    MISSING,
+    contrast_name,
+    group_names,
+    provider_groups,
+    rest_name,
+)
 from tutorial_lib.audit.harms.subgroups import cells
 from tutorial_lib.audit.mitigation.frontier import before_after
 from tutorial_lib.data import random_hold_out

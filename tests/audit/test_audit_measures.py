@@ -14,20 +14,16 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import spearmanr
 
+from tutorial_lib.audit.core.declaration import reported_groups
 from tutorial_lib.audit.core.evidence import UserMetric, collect
 from tutorial_lib.audit.core.finding import make_finding
-from tutorial_lib.audit.core.groups import MISSING, contrasts
-from tutorial_lib.audit.harms.calibration import js_distance, miscalibration
-from tutorial_lib.audit.harms.exposure import (
-    exposure_minus_merit,
-    provider_groups,
-    reported_groups,
-)
+from tutorial_lib.audit.core.groups import MISSING, contrasts, provider_groups
+from tutorial_lib.audit.core.lists import js_distance
+from tutorial_lib.audit.harms.exposure import exposure_minus_merit
 from tutorial_lib.audit.harms.popularity import (
     delta_gap,
     exposure_table,
     gini_range,
-    popularity_lift,
     popularity_opportunity,
     tail_items,
     tail_shift,
@@ -101,7 +97,7 @@ def test_popularity_measures_by_hand(evidence):
     assert evidence.item_counts.tolist() == counts.tolist()
     listed = counts[evidence.lists].mean(axis=1)
     profile = np.array([counts[history].mean() for history in evidence.histories])
-    assert popularity_lift(evidence) == pytest.approx(listed / profile - 1)
+    assert evidence.popularity_lift == pytest.approx(listed / profile - 1)
     assert delta_gap(evidence) == pytest.approx(listed.mean() / profile.mean() - 1)
     # the head: items from the most popular down, until 80 % are carried
     order, carried, in_tail = np.argsort(-counts, kind="stable"), 0, np.ones(N_ITEMS, bool)
@@ -161,7 +157,7 @@ def test_miscalibration_compares_the_genres_of_profile_and_list(evidence):
     assert shares[3].tolist() == [0.5, 0.5, 0] and shares[0].tolist() == [0, 0, 1]
     pairs = zip(evidence.histories, evidence.lists, strict=True)
     by_hand = [jensenshannon(shares[h].mean(0), shares[row].mean(0), base=2) for h, row in pairs]
-    assert miscalibration(evidence) == pytest.approx(by_hand)
+    assert evidence.miscalibration == pytest.approx(by_hand)
 
 
 def test_the_worst_off_tenth():

@@ -8,9 +8,10 @@ from known_effects import repeats_its_input, reworded, true_dissimilarity
 
 from tutorial_lib.audit import audit
 from tutorial_lib.audit.core.evidence import collect
+from tutorial_lib.audit.core.groups import provider_groups
 from tutorial_lib.audit.core.measures import list_faults
 from tutorial_lib.audit.harms.counterfactual import counterfactual_findings
-from tutorial_lib.audit.harms.exposure import exposure_minus_merit, provider_groups
+from tutorial_lib.audit.harms.exposure import exposure_minus_merit
 from tutorial_lib.audit.harms.position_bias import position_findings
 from tutorial_lib.errors import InputError
 from tutorial_workshop.proof.glassbox import IdealRanker, make_world

@@ -61,6 +61,20 @@ def cutoffs(k: int | Sequence[int]) -> list[int]:
     return list(dict.fromkeys(int(c) for c in ks))
 
 
+def hit_metrics(hits: np.ndarray, n_relevant: np.ndarray, users: np.ndarray) -> pd.DataFrame:
+    """Every metric at the length of the lists, one row per user.
+
+    Args:
+        hits: bool [n, k], the places that hold a relevant item, each item once.
+        n_relevant: [n], all positive.
+        users: [n], the index.
+    """
+    row, place = np.nonzero(hits)
+    ones = np.ones(len(row), dtype=np.int64)
+    groups = groups_of(row, place, ones, ones)
+    return metric_frame(groups, n_relevant, [hits.shape[1]], pd.Index(users), len(users))
+
+
 def metric_frame(
     groups: Groups, n_relevant: np.ndarray, ks: Sequence[int], index: pd.Index, n_users: int
 ) -> pd.DataFrame:

@@ -20,10 +20,11 @@ from tutorial_lib.audit.core.groups import (
     gap_name,
     group_names,
     known_groups,
+    provider_groups,
     usable_attributes,
 )
+from tutorial_lib.audit.core.lists import row_means
 from tutorial_lib.audit.core.margins import DEFAULT, GIVEN, checked_margins
-from tutorial_lib.audit.harms.exposure import merit_name, provider_groups, reported_groups
 from tutorial_lib.data import Dataset, Split
 from tutorial_lib.errors import InputError, check_seed, check_whole
 
@@ -213,6 +214,33 @@ def _unequal_targets(
         f" average, those of {means.idxmax()} {means.max():.1f}, and ndcg rises with that number:"
         " hold out the same number for everybody"
     ]
+
+
+def merit_name(group: str) -> str:
+    """The name of an exposure finding, the same before and after it is measured."""
+    return f"exposure - merit: {group}"
+
+
+def reported_groups(groups: np.ndarray, targets: Sequence[np.ndarray]) -> list[str]:
+    """Provider groups that get a finding: all, but of two that share all items the lesser only.
+
+    The difference of the other is minus this one's, and its margin, a share of its larger merit,
+    is wider: nothing can be MATERIAL there and not here.
+
+    Args:
+        groups: [n_items] str, "" = unknown.
+        targets: item codes, one array per user.
+    """
+    names = np.unique(groups[groups != ""].astype(str)).tolist()
+    if len(names) != 2 or (groups == "").any():
+        return names
+    merit = np.nanmean(row_means(targets, members_of(groups, names)), axis=0)
+    return [names[merit.argmin()]]
+
+
+def members_of(groups: np.ndarray, names: Sequence[str]) -> np.ndarray:
+    """[n_items, n_names]: 1 where an item is of the group, else 0."""
+    return (groups[:, None] == np.array(names, dtype=object)).astype(float)
 
 
 def _data_digest(dataset, names: Sequence[str], providers: np.ndarray | None) -> str:

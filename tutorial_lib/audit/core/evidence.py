@@ -4,7 +4,6 @@ judge, and their groups.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,20 +14,25 @@ import pandas as pd
 
 from tutorial_lib.audit.core.groups import (
     MISSING,
-    SUPPRESSED,
     group_names,
     known_groups,
     status,
-    usable_attributes,
 )
-from tutorial_lib.audit.core.lists import ask, category_shares, cleaned, row_means
+from tutorial_lib.audit.core.lists import (
+    ask,
+    category_shares,
+    cleaned,
+    contained,
+    js_distance,
+    row_means,
+)
 from tutorial_lib.audit.core.margins import checked_margins
-from tutorial_lib.audit.logs.coverage import coverage_lines, log_coverage
+from tutorial_lib.audit.logs.coverage import logged_rows
 from tutorial_lib.audit.logs.doubts import doubts
-from tutorial_lib.audit.logs.logged import LoggedLists, log_within
+from tutorial_lib.audit.logs.logged import LoggedLists
 from tutorial_lib.data import Dataset, Split
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation.ranking import ranking_metrics
+from tutorial_lib.evaluation.metrics import hit_metrics
 
 
 @dataclass(frozen=True)
@@ -102,16 +106,11 @@ class Evidence:
     def metrics(self) -> pd.DataFrame:
         """Columns of `ranking_metrics` at k, one row per user.
 
-        An unknown item takes its place in the list and is never a hit.
+        An unknown or repeated item takes its place in the list and is never a hit.
         """
-        n_items = self.dataset.n_items
-        known = (self.raw >= 0) & (self.raw < n_items)
-        named = np.where(known, self.raw, n_items + np.arange(self.k))
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="ranking_metrics: recommended holds mostly")
-            if not (self.lists >= 0).any():  # the audit says so itself
-                warnings.filterwarnings("ignore", message="ranking_metrics: none of the")
-            return ranking_metrics(named, self.targets, self.k).set_axis(self.users)
+        hits = contained(self.lists, self.targets, self.dataset.n_items)
+        n_relevant = np.array([len(np.unique(target)) for target in self.targets])
+        return hit_metrics(hits, n_relevant, self.users)
 
     @cached_property
     def ndcg(self) -> UserMetric:
@@ -146,19 +145,27 @@ class Evidence:
         return category_shares(self.dataset)
 
     @cached_property
-    def covariates(self) -> pd.DataFrame:
-        """What makes users easy or hard to serve, as far as it is known exactly.
+    def miscalibration(self) -> np.ndarray:
+        """Distance between the categories of profile and list, [n] in [0, 1]; nan without either.
 
-        Size and popularity of the profile (the mean where it is empty), number of targets.
+        Steck 2018 uses the Kullback-Leibler divergence, which depends on a smoothing constant; the
+        Jensen-Shannon distance is bounded and needs none.
         """
-        popular = row_means(self.histories, np.log1p(self.item_counts))
-        usual = np.nanmean(popular) if np.isfinite(popular).any() else 0.0
-        columns = {
-            "log profile size": np.log1p([len(h) for h in self.histories]),
-            "profile popularity": np.where(np.isnan(popular), usual, popular),
-            "log targets": np.log([len(t) for t in self.targets]),
-        }
-        return pd.DataFrame(columns, index=self.users)
+        shares = self.categories[0]
+        if not shares.any():
+            return np.full(len(self.users), np.nan)
+        return js_distance(row_means(self.histories, shares), row_means(self.lists, shares))
+
+    @cached_property
+    def popularity_lift(self) -> np.ndarray:
+        """Mean training count of a user's list over that of the profile, minus 1: [n].
+
+        nan without list or profile. Source: PopLift, Abdollahpouri et al. 2019.
+        """
+        counts = self.item_counts.astype(float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            lift = row_means(self.lists, counts) / row_means(self.histories, counts) - 1
+        return np.where(np.isfinite(lift), lift, np.nan)
 
     @cached_property
     def concentration(self) -> np.ndarray:
@@ -253,10 +260,10 @@ def collect(
             codes per user.
     """
     rows, users, _ = judged_rows(dataset, split, k=k, on=on)
-    log = log_within(recommender)
+    log = _log_within(recommender)
     notes: dict = {}
     if log is not None:
-        rows, notes = _logged_rows(log, dataset, np.asarray(split.users), rows, attributes, k)
+        rows, notes = logged_rows(log, dataset, np.asarray(split.users), rows, attributes, k)
         users = np.asarray(split.users)[rows]
     targets = [getattr(split, f"{on}_target")[i] for i in rows]
     histories = [getattr(split, f"{on}_history")[i] for i in rows]
@@ -268,26 +275,8 @@ def collect(
     return Evidence(dataset, split, users, histories, targets, raw, lists, faults, **notes)
 
 
-def _logged_rows(
-    log: LoggedLists,
-    dataset,
-    users: np.ndarray,
-    rows: np.ndarray,
-    attributes: Sequence[str] | None,
-    k: int,
-) -> tuple[np.ndarray, dict]:
-    """The rows of logged users, and what the evidence must say of the log."""
-    problems = log.problems(dataset, k)
-    logged = log.covers(users[rows])
-    if not logged.any():
-        raise InputError(
-            f"{log.name}: none of the log's users has targets in this split; hold out fewer items"
-        )
-    names = usable_attributes(dataset, None)[0] if attributes is None else attributes
-    labels = {name: group_names(dataset.users[name])[users[rows]] for name in names}
-    notes = {
-        "problems": (*problems, *coverage_lines(labels, logged, SUPPRESSED)),
-        "scope": log.scope(dataset, users[rows]),
-        "log_coverage": log_coverage(labels, logged, SUPPRESSED),
-    }
-    return rows[logged], notes
+def _log_within(recommender) -> LoggedLists | None:
+    """The log that is audited, also under a layer that keeps it as ``inner``, as injectors do."""
+    while not isinstance(recommender, LoggedLists) and hasattr(recommender, "inner"):
+        recommender = recommender.inner
+    return recommender if isinstance(recommender, LoggedLists) else None

@@ -1,5 +1,5 @@
-"""Groups of users: which there are, which may be compared, how comparisons are named, and which
-sizes may be published.
+"""Groups of users and of items: which there are, which may be compared, how comparisons are named,
+and which sizes may be published.
 """
 
 from __future__ import annotations
@@ -120,6 +120,36 @@ def _why_not(name: str, groups: Sequence[str], *, named: bool) -> str:
     if not named and n > USUAL_GROUPS:
         return f"has {n} groups and was not named: pass attributes=[..., {name!r}] to audit it"
     return ""
+
+
+def provider_groups(dataset) -> tuple[np.ndarray | None, list[str]]:
+    """Provider group of every item, from ``provider_group`` or, if few enough, ``provider``.
+
+    Returns:
+        [n_items] str ("" = unknown), or None; and the lines that say why there is none, and which
+        texts are read as unknown.
+    """
+    for name in ("provider_group", "provider"):
+        if name not in dataset.items:
+            continue
+        column = dataset.items[name]
+        groups = group_names(column)
+        groups[groups == MISSING] = ""
+        n = len(set(groups) - {""})
+        if n > MOST_GROUPS:
+            return None, [
+                f"items have {n} providers: add a column provider_group to ds.items with at"
+                f" most {MOST_GROUPS} groups"
+            ]
+        if n == 1:
+            one = f"items have one provider group only, {max(groups)!r}"
+            return None, [*unknown_line(name, column), f"{one}: exposure cannot be compared"]
+        if n:
+            return groups, unknown_line(name, column)
+    return None, [
+        f"{dataset.name} names no provider: exposure of providers is not measured; add a column"
+        " provider_group to ds.items"
+    ]
 
 
 # --- which groups are compared ---

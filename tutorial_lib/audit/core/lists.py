@@ -206,6 +206,26 @@ def row_means(lists: Lists, values: np.ndarray, weights: np.ndarray | None = Non
         return sums / (total if sums.ndim == 1 else total[:, None])
 
 
+def js_distance(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """Square root of the Jensen-Shannon divergence in bits between rows of p and q: [n].
+
+    scipy's `jensenshannon` gives nan where rounding makes the divergence negative.
+
+    Args:
+        p, q: [n, C], made to sum to 1; the distance of a row of zeros is nan.
+
+    >>> js_distance(np.array([[1.0, 0.0]]), np.array([[0.0, 1.0]])).tolist()
+    [1.0]
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        p = p / p.sum(axis=1, keepdims=True)
+        q = q / q.sum(axis=1, keepdims=True)
+        middle = (p + q) / 2
+        terms = [np.where(x > 0, x * np.log2(x / middle), 0.0).sum(axis=1) / 2 for x in (p, q)]
+    undefined = np.isnan(p).any(axis=1) | np.isnan(q).any(axis=1)
+    return np.where(undefined, np.nan, np.sqrt(np.clip(sum(terms), 0, 1)))
+
+
 def contained(lists: np.ndarray, rows: Sequence[np.ndarray], n_items: int) -> np.ndarray:
     """Which items of each list stand in the same row of ``rows``.
 

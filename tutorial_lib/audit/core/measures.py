@@ -15,7 +15,7 @@ from tutorial_lib.audit.core.evidence import Evidence
 from tutorial_lib.audit.core.finding import Finding
 from tutorial_lib.audit.core.groups import shown
 from tutorial_lib.audit.core.lists import ALL_FAULTS, FAULTS
-from tutorial_lib.audit.harms import calibration, exposure, popularity, quality, subgroups
+from tutorial_lib.audit.harms import exposure, popularity, quality, subgroups
 from tutorial_lib.audit.inference.paired import paired_finding
 
 
@@ -46,12 +46,12 @@ MEASURES: tuple[Callable[[Evidence], list[Finding]], ...] = (
 def not_measured(evidence: Evidence, findings: list[Finding]) -> list[str]:
     """One line for everything that the measures could not measure, and for broken lists."""
     lines = []
-    if np.isnan(calibration.miscalibration(evidence)).all():
+    if np.isnan(evidence.miscalibration).all():
         lines.append(
             "miscalibration: not measured, no user has items with categories in both profile and"
             " list; fill the column categories of ds.items"
         )
-    if np.isnan(popularity.popularity_lift(evidence)).all():
+    if np.isnan(evidence.popularity_lift).all():
         lines.append("popularity lift: not measured, no user has both a profile and a list")
     if evidence.attributes and not any(": worst group, " in f.metric for f in findings):
         lines.append(
@@ -89,7 +89,7 @@ def descriptives(evidence: Evidence) -> pd.DataFrame:
     k = evidence.k
     ndcg = evidence.ndcg.values
     worst = quality.worst_users(ndcg)
-    off = calibration.miscalibration(evidence)
+    off = evidence.miscalibration
     free = "needs no attribute"
     values = [
         (f"ndcg@{k}, mean over users", ndcg.mean(), ""),

@@ -6,16 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tutorial_lib.audit.core.declaration import members_of, merit_name, reported_groups
 from tutorial_lib.audit.core.evidence import Evidence
 from tutorial_lib.audit.core.finding import Finding, Level, make_finding
-from tutorial_lib.audit.core.groups import (
-    MISSING,
-    MOST_GROUPS,
-    few,
-    group_names,
-    shown,
-    unknown_line,
-)
+from tutorial_lib.audit.core.groups import few, provider_groups, shown
 from tutorial_lib.audit.core.lists import list_matrix, row_means
 from tutorial_lib.audit.inference.statistics import Estimate, mean_shift, ratio_of_means
 
@@ -23,63 +17,6 @@ from tutorial_lib.audit.inference.statistics import Estimate, mean_shift, ratio_
 def discounts(k: int) -> np.ndarray:
     """Attention to rank 1..k, 1 / log2(rank + 1) as in NDCG: [k]."""
     return 1 / np.log2(np.arange(k) + 2)
-
-
-def provider_groups(dataset) -> tuple[np.ndarray | None, list[str]]:
-    """Provider group of every item, from ``provider_group`` or, if few enough, ``provider``.
-
-    Returns:
-        [n_items] str ("" = unknown), or None; and the lines that say why there is none, and which
-        texts are read as unknown.
-    """
-    for name in ("provider_group", "provider"):
-        if name not in dataset.items:
-            continue
-        column = dataset.items[name]
-        groups = group_names(column)
-        groups[groups == MISSING] = ""
-        n = len(set(groups) - {""})
-        if n > MOST_GROUPS:
-            return None, [
-                f"items have {n} providers: add a column provider_group to ds.items with at"
-                f" most {MOST_GROUPS} groups"
-            ]
-        if n == 1:
-            one = f"items have one provider group only, {max(groups)!r}"
-            return None, [*unknown_line(name, column), f"{one}: exposure cannot be compared"]
-        if n:
-            return groups, unknown_line(name, column)
-    return None, [
-        f"{dataset.name} names no provider: exposure of providers is not measured; add a column"
-        " provider_group to ds.items"
-    ]
-
-
-def merit_name(group: str) -> str:
-    """The name of an exposure finding, the same before and after it is measured."""
-    return f"exposure - merit: {group}"
-
-
-def reported_groups(groups: np.ndarray, targets: Sequence[np.ndarray]) -> list[str]:
-    """Provider groups that get a finding: all, but of two that share all items the lesser only.
-
-    The difference of the other is minus this one's, and its margin, a share of its larger merit,
-    is wider: nothing can be MATERIAL there and not here.
-
-    Args:
-        groups: [n_items] str, "" = unknown.
-        targets: item codes, one array per user.
-    """
-    names = np.unique(groups[groups != ""].astype(str)).tolist()
-    if len(names) != 2 or (groups == "").any():
-        return names
-    merit = np.nanmean(row_means(targets, _members(groups, names)), axis=0)
-    return [names[merit.argmin()]]
-
-
-def _members(groups: np.ndarray, names: Sequence[str]) -> np.ndarray:
-    """[n_items, n_names]: 1 where an item is of the group, else 0."""
-    return (groups[:, None] == np.array(names, dtype=object)).astype(float)
 
 
 def provider_exposure(evidence: Evidence) -> list[Finding]:
@@ -109,7 +46,7 @@ def exposure_minus_merit(
         names: the groups that were declared (default: `reported_groups` of the targets).
     """
     names = reported_groups(groups, evidence.targets) if names is None else names
-    members = _members(groups, names)
+    members = members_of(groups, names)
     shares = row_means(evidence.lists, members, discounts(evidence.k))  # [n, groups]
     merits = row_means(evidence.targets, members)
     both = ~np.isnan(shares[:, 0]) & ~np.isnan(merits[:, 0])

@@ -13,8 +13,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit.core.finding import Finding, make_finding
-from tutorial_lib.audit.core.lists import category_shares, list_matrix, row_means
-from tutorial_lib.audit.harms.calibration import js_distance
+from tutorial_lib.audit.core.lists import category_shares, js_distance, list_matrix, row_means
 from tutorial_lib.audit.harms.exposure import discounts
 from tutorial_lib.audit.mitigation.reranking import Exploring
 from tutorial_lib.data import Dataset, Split

@@ -33,17 +33,6 @@ def tail_items(item_counts: np.ndarray) -> np.ndarray:
     return tail
 
 
-def popularity_lift(evidence: Evidence) -> np.ndarray:
-    """Mean training count of a user's list over that of the profile, minus 1: [n].
-
-    nan without list or profile. Source: PopLift, Abdollahpouri et al. 2019.
-    """
-    counts = evidence.item_counts.astype(float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        lift = row_means(evidence.lists, counts) / row_means(evidence.histories, counts) - 1
-    return np.where(np.isfinite(lift), lift, np.nan)
-
-
 def tail_shift(evidence: Evidence) -> np.ndarray:
     """Share of tail items in the list minus their share in the profile: [n]; nan without either."""
     tail = tail_items(evidence.item_counts).astype(float)
@@ -56,13 +45,13 @@ def popularity_findings(evidence: Evidence) -> list[Finding]:
     Judged by margin and interval, without a p: nearly every system differs here, and such a p
     would loosen the Benjamini-Hochberg adjustment of all the others.
     """
+    lift, shift = evidence.popularity_lift, tail_shift(evidence)
     rows = [
-        ("popularity lift of lists over profiles", "users", popularity_lift, "popularity-lift"),
-        ("tail share: lists - profiles", "providers", tail_shift, "tail-share"),
+        ("popularity lift of lists over profiles", "users", lift, "popularity-lift"),
+        ("tail share: lists - profiles", "providers", shift, "tail-share"),
     ]
     findings = []
-    for name, stakeholder, measure, margin_name in rows:
-        values = measure(evidence)
+    for name, stakeholder, values, margin_name in rows:
         defined = values[~np.isnan(values)]
         enough = len(defined) >= evidence.minimum
         estimate = replace(mean_shift(defined), p=np.nan) if enough else Estimate.nothing()
@@ -84,7 +73,7 @@ def popularity_findings(evidence: Evidence) -> list[Finding]:
 def delta_gap(evidence: Evidence) -> float:
     """Delta GAP: average popularity of lists over that of profiles, minus 1.
 
-    Unlike `popularity_lift` a ratio of two means, so heavy users of popular items weigh more.
+    Unlike the popularity lift of users a ratio of two means, so heavy users of popular items weigh more.
     Source: Abdollahpouri et al. 2019.
     """
     counts = evidence.item_counts.astype(float)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from tutorial_lib.audit.core.evidence import Evidence, collect
 from tutorial_lib.audit.core.groups import SUPPRESSED, contrasts, status
-from tutorial_lib.audit.harms.popularity import delta_gap, popularity_lift
+from tutorial_lib.audit.harms.popularity import delta_gap
 from tutorial_lib.audit.inference.statistics import Estimate, group_gap
 from tutorial_lib.data import hold_out_k, leave_last_out, random_hold_out
 from tutorial_lib.errors import InputError
@@ -111,7 +111,7 @@ def _gaps(draws: Sequence[Evidence], attributes: Sequence[str], seed: int) -> It
     ndcg, one = f"ndcg@{draws[0].k}", draws[0]
     measures = {
         ndcg: np.array([draw.metrics[ndcg].to_numpy() for draw in draws]),
-        "popularity lift": np.array([popularity_lift(draw) for draw in draws]),
+        "popularity lift": np.array([draw.popularity_lift for draw in draws]),
     }
     delta = float(np.mean([delta_gap(draw) for draw in draws]))
     for attribute in attributes:

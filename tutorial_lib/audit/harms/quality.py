@@ -14,8 +14,7 @@ from tutorial_lib.audit.core.groups import (
     gap_name,
     shown,
 )
-from tutorial_lib.audit.harms.calibration import miscalibration
-from tutorial_lib.audit.harms.popularity import popularity_lift
+from tutorial_lib.audit.core.lists import row_means
 from tutorial_lib.audit.inference.adjusted import adjusted_gap
 from tutorial_lib.audit.inference.statistics import (
     Estimate,
@@ -36,14 +35,14 @@ def gaps_between_groups(evidence: Evidence) -> list[Finding]:
         evidence.quality("recall"),
         UserMetric(
             "miscalibration",
-            miscalibration(evidence),
+            evidence.miscalibration,
             margins["calibration"],
             "calibration",
             more_is_better=False,
         ),
         UserMetric(
             "popularity lift",
-            popularity_lift(evidence),
+            evidence.popularity_lift,
             margins["popularity"],
             "popularity",
             harm="H2",
@@ -200,7 +199,7 @@ def _adjusted(
     evidence: Evidence, values: np.ndarray, member: np.ndarray, compared: np.ndarray
 ) -> tuple[Estimate, list[str], np.ndarray]:
     """Estimate, notes, and the rows used: with the narrowness of tastes if possible."""
-    twice, known = evidence.concentration, evidence.covariates.to_numpy()
+    twice, known = evidence.concentration, _covariates(evidence)
     measured = compared & ~np.isnan(twice).any(axis=1)
     notes: list[str] = []
     for used, noisy in ((measured, True), (compared, False)):
@@ -217,6 +216,18 @@ def _adjusted(
         return estimate, notes, used
     too_few = [f"A group has fewer than {evidence.minimum} users: no interval."]
     return Estimate.nothing(), notes or too_few, compared
+
+
+def _covariates(evidence: Evidence) -> np.ndarray:
+    """What makes users easy or hard to serve, as far as it is known exactly: [n, 3].
+
+    Size and popularity of the profile (the mean where it is empty), number of targets.
+    """
+    popular = row_means(evidence.histories, np.log1p(evidence.item_counts))
+    usual = np.nanmean(popular) if np.isfinite(popular).any() else 0.0
+    profile_size = np.log1p([len(history) for history in evidence.histories])
+    n_targets = np.log([len(target) for target in evidence.targets])
+    return np.column_stack([profile_size, np.where(np.isnan(popular), usual, popular), n_targets])
 
 
 def worst_users(values: np.ndarray, share: float = WORST) -> float:

@@ -2,14 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.stats import chi2_contingency, hypergeom
 
+from tutorial_lib.audit.core.groups import SUPPRESSED, group_names, usable_attributes
+from tutorial_lib.audit.logs.logged import LoggedLists
+from tutorial_lib.errors import InputError
+
 UNEVEN = 0.05  # smallest difference between shares that is reported
 SURE = 0.001  # largest p of what is reported
+
+
+def logged_rows(
+    log: LoggedLists,
+    dataset,
+    users: np.ndarray,
+    rows: np.ndarray,
+    attributes: Sequence[str] | None,
+    k: int,
+) -> tuple[np.ndarray, dict]:
+    """The rows of logged users, and what the evidence must say of the log."""
+    problems = log.problems(dataset, k)
+    logged = log.covers(users[rows])
+    if not logged.any():
+        raise InputError(
+            f"{log.name}: none of the log's users has targets in this split; hold out fewer items"
+        )
+    names = usable_attributes(dataset, None)[0] if attributes is None else attributes
+    labels = {name: group_names(dataset.users[name])[users[rows]] for name in names}
+    notes = {
+        "problems": (*problems, *coverage_lines(labels, logged, SUPPRESSED)),
+        "scope": log.scope(dataset, users[rows]),
+        "log_coverage": log_coverage(labels, logged, SUPPRESSED),
+    }
+    return rows[logged], notes
 
 
 def log_coverage(

@@ -28,9 +28,6 @@ class LoggedLists:
         lists: user code -> item codes, best first (-1 is padding and dropped).
         name: what a report calls the system.
 
-    Attributes:
-        ids: whether users and items were named by the data set's own ids.
-
     Raises:
         InputError: users or items that are not whole numbers.
 
@@ -41,7 +38,7 @@ class LoggedLists:
     def __init__(self, lists: Mapping[int, Sequence[int]], *, name: str = "logged lists"):
         self.lists = {_code(user, "user", 0): _codes(items, user) for user, items in lists.items()}
         self.name = name
-        self.ids = False
+        self._by_id = False
         self._unknown_users: list[str] = []  # ids that the data set does not know
         self._unknown_items: list[str] = []
         self._cut_items: list[str] = []  # ids that it knows, outside the audited part
@@ -71,8 +68,8 @@ class LoggedLists:
         """
         users, _ = columns_of(frame)
         log = cls({}, name=name)
-        log.ids = users == "user_id"
-        if not log.ids:
+        log._by_id = users == "user_id"
+        if not log._by_id:
             codes, lists = lists_of(frame, whole_number, _item_or_padding)
             log.lists = {
                 user: row[row != NO_ITEM].tolist()
@@ -110,6 +107,11 @@ class LoggedLists:
             items = self.lists.get(int(user), [])[:k]
             out[row, : len(items)] = items
         return out
+
+    @property
+    def ids(self) -> bool:
+        """Whether users and items were named by the data set's own ids."""
+        return self._by_id
 
     def covers(self, users: np.ndarray) -> np.ndarray:
         """Which users are in the log, [n] bool: those with an empty list, too."""
@@ -188,13 +190,6 @@ class LoggedLists:
             "(tutorial audit --export-ids FOLDER writes them); the data set's own ids go into "
             "columns user_id and item_ids"
         )
-
-
-def log_within(recommender: Any) -> LoggedLists | None:
-    """The log that is audited, also under a layer that keeps it as ``inner``, as injectors do."""
-    while not isinstance(recommender, LoggedLists) and hasattr(recommender, "inner"):
-        recommender = recommender.inner
-    return recommender if isinstance(recommender, LoggedLists) else None
 
 
 class _Ids:
