@@ -63,7 +63,7 @@ def chromium():
 
 @pytest.fixture
 def notebook_seconds(record_property):
-    """Call with (notebook, lane, seconds, budget) to have the line printed when all tests are over."""
+    """Call with (notebook, lane, seconds, budget): the line is printed when all tests are over."""
     return lambda *line: record_property("notebook seconds", line)
 
 

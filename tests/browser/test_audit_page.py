@@ -1,6 +1,4 @@
-"""The audit's page at the widths of a phone, a laptop and a wide screen: nothing is cut off, and no
-row is a tower.
-"""
+"""The audit's page on a phone, a laptop and a wide screen: nothing is cut off or towers."""
 
 from __future__ import annotations
 
@@ -26,45 +24,33 @@ MEASURE = """() => {
     box => box.scrollWidth > box.clientWidth + 1 || box.getBoundingClientRect().right > width + 1);
   const lines = [...document.querySelectorAll('tr')].map(
     row => row.getBoundingClientRect().height / parseFloat(getComputedStyle(row).lineHeight));
-  return {page: document.documentElement.scrollWidth, width, wide: wide.map(box => box.innerText.slice(0, 80)),
-          lines: Math.max(...lines), shown: document.body.innerText};
+  return {
+    page: document.documentElement.scrollWidth,
+    width,
+    wide: wide.map(box => box.innerText.slice(0, 80)),
+    lines: Math.max(...lines),
+    shown: document.body.innerText,
+  };
 }"""
 
 
 @pytest.fixture(scope="module")
 def report():
-    """Long names, 25 providers, unknown labels and every optional section: as wide as a page gets."""
-    ds = town(
-        gender=[("women and girls", "men and boys", None)[u % 3] for u in range(240)],
-        membership_of_the_reading_circle=[
-            f"since the year {2000 + u % 4}, without interruption" for u in range(240)
-        ],
-    )
-    ds = replace(
-        ds,
-        items=ds.items.drop(columns="provider_group").assign(
-            provider=[f"Publishing house number {i % 25}" for i in range(N_ITEMS)]
-        ),
-    )
-    rows = [
-        ("EASE", p, "ndcg@10", "F", "M", g, g - 0.01, g + 0.01)
-        for p, g in (("20 % at random", -0.02), ("last 5", 0.01), ("last 1", 0.0))
-    ]
-    table = pd.DataFrame(
-        rows, columns=["model", "protocol", "metric", "a", "b", "gap", "low", "high"]
-    )
-    coverage = pd.DataFrame(
-        {
-            "attribute": ["gender"],
-            "group": ["women and girls"],
-            "logged": [20],
-            "users": [80],
-            "share": [0.25],
-        }
-    )
-    return replace(
-        audit(Fixed(), ds, random_hold_out(ds, 3)).with_protocols(table), log_coverage=coverage
-    )
+    """Long names, 25 providers, unknown labels, all optional sections: as wide as a page gets."""
+    members = [f"since the year {2000 + u % 4}, without interruption" for u in range(240)]
+    genders = [("women and girls", "men and boys", None)[u % 3] for u in range(240)]
+    ds = town(gender=genders, membership_of_the_reading_circle=members)
+    providers = [f"Publishing house number {i % 25}" for i in range(N_ITEMS)]
+    items = ds.items.drop(columns="provider_group").assign(provider=providers)
+    ds = replace(ds, items=items)
+    protocols = ["20 % at random", "last 5", "last 1"]
+    gaps = pd.DataFrame({"protocol": protocols, "gap": [-0.02, 0.01, 0.0]})
+    gaps = gaps.assign(model="EASE", metric="ndcg@10", a="F", b="M")
+    gaps = gaps.assign(low=gaps["gap"] - 0.01, high=gaps["gap"] + 0.01)
+    coverage = {"attribute": "gender", "group": "women and girls", "logged": 20, "users": 80}
+    coverage = pd.DataFrame([coverage | {"share": 0.25}])
+    found = audit(Fixed(), ds, random_hold_out(ds, 3))
+    return replace(found.with_protocols(gaps), log_coverage=coverage)
 
 
 @pytest.mark.parametrize("width", WIDTHS)

@@ -1,6 +1,4 @@
-"""Every exercise notebook in a real JupyterLab in Chromium: all cells run, and each slider moves
-its picture by keyboard.
-"""
+"""Every exercise notebook in a real JupyterLab: all cells run, each slider moves its picture."""
 
 import contextlib
 import json
@@ -21,18 +19,37 @@ pytestmark = pytest.mark.browser
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 MINUTES = 60_000
 READY = """async () => {
-  const app = window.jupyterapp; await app.restored;
-  const panel = app.shell.currentWidget; await panel.context.ready; await panel.sessionContext.ready;
+  const app = window.jupyterapp;
+  await app.restored;
+  const panel = app.shell.currentWidget;
+  await panel.context.ready;
+  await panel.sessionContext.ready;
 }"""
+RUN_ALL = """() => {
+  window.allRan = false;
+  const done = window.jupyterapp.commands.execute('notebook:run-all-cells');
+  done.then(() => window.allRan = true);
+}"""
+FAILED = ".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], .jp-OutputArea-error"
 COUNTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
   .filter(cell => cell.model.type === 'code').map(cell => cell.model.executionCount)"""
-IDLE = """() => { const k = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel; return k && k.status === 'idle'; }"""
+IDLE = """() => {
+  const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel;
+  return kernel && kernel.status === 'idle';
+}"""
+SCROLL_TO = """index => {
+  const notebook = window.jupyterapp.shell.currentWidget.content;
+  notebook.activeCellIndex = index;
+  notebook.scrollToItem(index, 'center');
+}"""
 
 
 @contextlib.contextmanager
 def lab(folder: Path, private: Path):
-    """A JupyterLab that serves a folder and touches no settings of this machine; yields a function:
-    file name -> address.
+    """A JupyterLab that serves a folder and touches no settings of this machine.
+
+    Yields:
+        A function: file name -> address.
     """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -47,16 +64,14 @@ def lab(folder: Path, private: Path):
         "JUPYTER_CONFIG_DIR": "_CONFIG",
         "JUPYTER_DATA_DIR": "_DATA",
         "JUPYTERLAB_SETTINGS_DIR": "_SETTINGS",
+        "JUPYTERLAB_WORKSPACES_DIR": "_WORKSPACES",
     }
-    places |= {"JUPYTERLAB_WORKSPACES_DIR": "_WORKSPACES"}
     options = [
         "--no-browser",
         f"--port={port}",
         "--ServerApp.ip=127.0.0.1",
         "--port-retries=0",
         "--allow-root",
-    ]
-    options += [
         f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={folder}",
         "--LabApp.expose_app_in_browser=True",
@@ -83,11 +98,7 @@ def run_all(page) -> None:
     page.wait_for_selector(".jp-Notebook .jp-Cell")
     page.wait_for_function("() => window.jupyterapp !== undefined")
     page.evaluate(READY)
-    page.evaluate(
-        "() => { window.allRan = false;"
-        " window.jupyterapp.commands.execute('notebook:run-all-cells').then(() => window.allRan ="
-        " true) }"
-    )
+    page.evaluate(RUN_ALL)
     page.wait_for_function("() => window.allRan", timeout=12 * MINUTES)
     page.wait_for_function(IDLE, timeout=MINUTES)
 
@@ -100,11 +111,10 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium)
     text = notebook.read_text()  # Lab saves by itself: a copy is opened
     quick = r"PROFILE = \"quick\""
     assert text.count(quick) == 1
-    # what is tested here is the page; quick numbers are checked by test_notebooks.py and run by
-    # make colab, but people look at them
-    (folder / notebook.name).write_text(
-        text if photos else text.replace(quick, r"PROFILE = \"smoke\"")
-    )
+    # The page is tested here, not the numbers; but people look at the photos.
+    if not photos:
+        text = text.replace(quick, r"PROFILE = \"smoke\"")
+    (folder / notebook.name).write_text(text)
     if (NOTEBOOKS / "figures").exists():
         shutil.copytree(NOTEBOOKS / "figures", folder / "figures")
     with lab(folder, tmp_path) as address:
@@ -112,15 +122,10 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium)
         page.set_default_timeout(2 * MINUTES)
         page.goto(address(notebook.name))
         run_all(page)
-        failed = page.locator(
-            ".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'],"
-            " .jp-OutputArea-error"
-        )
+        failed = page.locator(FAILED)
         assert failed.count() == 0, failed.first.inner_text()[:500]
-        cells = page.evaluate(COUNTS)
-        assert all(cells), (
-            f"cells that did not run: {[i for i, count in enumerate(cells) if not count]}"
-        )
+        waiting = [i for i, count in enumerate(page.evaluate(COUNTS)) if not count]
+        assert not waiting, f"cells that did not run: {waiting}"
         moved = move_every_slider(page)
         assert len(moved) == text.count('"explore(\\n"') and all(moved)
         if photos:
@@ -128,34 +133,23 @@ def test_every_cell_and_every_slider_in_jupyterlab(notebook, tmp_path, chromium)
 
 
 def move_every_slider(page) -> list[bool]:
-    """For each widget box: whether its first slider, moved by key, or else a new text in its text
-    box, changes the picture.
-    """
+    """For each widget box: whether its first slider, or else a new text, changes the picture."""
     moved = []
     count = page.evaluate("() => window.jupyterapp.shell.currentWidget.content.widgets.length")
     for index in range(count):  # cells far down exist on the page only once they are scrolled to
-        page.evaluate(
-            "i => { const n = window.jupyterapp.shell.currentWidget.content; n.activeCellIndex = i;"
-            " n.scrollToItem(i, 'center') }",
-            index,
-        )
+        page.evaluate(SCROLL_TO, index)
         cell = page.locator(f'.jp-Cell[data-windowed-list-index="{index}"]')
-        handle, picture = (
-            cell.locator(".widget-slider .noUi-handle").first,
-            cell.locator("img.widget-image").first,
-        )
-        box = cell.locator(".widget-textarea textarea").first
-        if (
-            not cell.locator(".widget-slider").count()
-            and not cell.locator(".widget-textarea").count()
-        ):
+        sliders, boxes = cell.locator(".widget-slider"), cell.locator(".widget-textarea")
+        if not sliders.count() and not boxes.count():
             continue
+        picture = cell.locator("img.widget-image").first
         before = picture.get_attribute("src")
-        if cell.locator(".widget-slider").count():
-            handle.focus()
+        if sliders.count():
+            sliders.locator(".noUi-handle").first.focus()
             page.keyboard.press("ArrowRight")
             page.keyboard.press("ArrowRight")
         else:  # a text box takes effect when it is left
+            box = boxes.locator("textarea").first
             box.fill("Behind me lie {history}. Now I would like")
             box.press("Tab")
         with contextlib.suppress(Exception):
@@ -172,8 +166,8 @@ def photograph(page, folder: Path, name: str) -> None:
     """Screenshots of the whole notebook, a screen at a time, for a person to look at."""
     folder.mkdir(parents=True, exist_ok=True)
     scroller = ".jp-WindowedPanel-outer"
-    height, step = page.evaluate(f"() => document.querySelector('{scroller}').scrollHeight"), 1000
-    for part, top in enumerate(range(0, height, step)):
+    height = page.evaluate(f"() => document.querySelector('{scroller}').scrollHeight")
+    for part, top in enumerate(range(0, height, 1000)):
         page.evaluate(f"top => document.querySelector('{scroller}').scrollTop = top", top)
         page.wait_for_timeout(400)
         page.screenshot(path=str(folder / f"{name}-{part:02d}.png"))

@@ -257,7 +257,7 @@ def test_ceiling_only_where_it_is_known(real_free="ml-100k"):
 
 
 def test_a_cell_sees_labelled_training_histories_only():
-    """A baseline that sees all users, or a target, would beat every strategy unfairly at 8 labels."""
+    """A baseline that sees all users, or a target, would beat every strategy at 8 labels."""
     split = cells.split_of("world-movies")
     known = cells.labelled_only(split, 8, 3)
     drawn = {int(user) for user in known.users}

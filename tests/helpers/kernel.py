@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 
 @contextlib.contextmanager
 def kernel(**environment: str):
-    """A function that runs a cell and gives back its outputs; ``environment`` is set in the kernel."""
+    """A function that runs a cell and returns its outputs; the kernel gets ``environment``."""
     notebook = nbformat.v4.new_notebook()
     client = NotebookClient(notebook, timeout=120, kernel_name="python3")
     with client.setup_kernel():

@@ -27,7 +27,7 @@ def make_dataset(rows, n_users=None, n_items=None, name="tiny"):
 
 
 def random_dataset(seed=0, n_users=40, n_items=30, length=12, distinct_times=False):
-    """Users with `length` distinct items each, in a shuffled file order, many of them tied in time."""
+    """Users with `length` distinct items each, in a shuffled file order, many tied in time."""
     rng = np.random.default_rng(seed)
     rows = []
     for user in range(n_users):

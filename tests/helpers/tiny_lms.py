@@ -98,9 +98,14 @@ def tiny(name: str, seed: int = 0, **sizes) -> LanguageModel:
             model = t.GPT2LMHeadModel(config)
         elif name in ("bert", "encoder"):
             config = t.BertConfig(
-                vocab_size=n, hidden_size=width, num_hidden_layers=layers, num_attention_heads=heads, intermediate_size=2 * width,
-                max_position_embeddings=CONTEXT, pad_token_id=0,
-            )  # fmt: skip
+                vocab_size=n,
+                hidden_size=width,
+                num_hidden_layers=layers,
+                num_attention_heads=heads,
+                intermediate_size=2 * width,
+                max_position_embeddings=CONTEXT,
+                pad_token_id=0,
+            )
             model = t.BertForMaskedLM(config) if name == "bert" else t.BertModel(config)
         else:
             model = untrained(name, n, **sizes)

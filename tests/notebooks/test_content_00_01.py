@@ -272,7 +272,7 @@ def test_every_question_is_asked_and_every_objective_is_tested(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_text_holds_no_result(name):
-    """A number typed into the text is wrong as soon as the data, the seed or the profile changes."""
+    """A number typed into the text is wrong as soon as data, seed or profile changes."""
     for cell in cells(name):
         if cell.cell_type == "markdown":
             plain = re.sub(r"\[[^\]]*\]\([^)]*\)|`[^`]*`", "", cell.source)
@@ -307,7 +307,7 @@ def test_short_list_changes_places_under_sampling(movies):
 
 
 def test_short_list_is_popularity_below_place_20(movies):
-    """Section 6 says so; were the tail ranked with care, the flip would need another explanation."""
+    """Section 6 says so; a tail ranked with care would need another explanation of the flip."""
     split, space = movies
     rows = split.test_history[:50]
     short = space["models"]["ShortList"].recommend(rows, k=200)

@@ -74,7 +74,7 @@ def test_recorded_results_stay_below_the_ceiling(recorded):
 
 @pytest.mark.parametrize("notebook", NAMES.values(), ids=NAMES)
 def test_strategies_named_in_the_notebooks_were_recorded(notebook, recorded):
-    """A curve that is missing would break the notebook at a learner's, where nobody sees the trace."""
+    """A missing curve would break the notebook on a learner's machine."""
     text = "\n".join(cell.source for cell in cells(notebook) if cell.cell_type == "code")
     for name in ("from-scratch", "full"):
         assert f'"{name}"' in text and len(seed_means(recorded, name)) >= 3
@@ -143,6 +143,6 @@ def test_every_cell_of_the_survey_has_a_strategy():
 
 
 def test_prompt_editor_starts_from_a_wording_with_the_gap():
-    """Every text that the editor offers must work; the box starts with the library's first wording."""
+    """Every text that the editor offers must work; the box starts with the first wording."""
     (source,) = [cell.source for cell in cells(NAMES["04"]) if "TextBox(" in cell.source]
     assert "SEQUENTIAL[0].source" in source

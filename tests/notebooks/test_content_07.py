@@ -103,7 +103,7 @@ CURVES = SampledCurves(
 
 
 def test_sampled_curves_over_their_whole_grid():
-    """Every setting draws, the first slider changes the picture, and the sentence tells the order."""
+    """Every setting draws, the first slider changes the picture, the sentence says the order."""
     import matplotlib.pyplot as plt
 
     titles = set()

@@ -109,7 +109,7 @@ def test_parameters_cell_declares_what_the_command_line_hands_over(notebook):
 
 @by_name
 def test_exercise_runs_unfilled_to_its_end(notebook, tmp_path, notebook_seconds):
-    """A learner who fills in nothing must reach the last cell; nbval reports each cell by itself."""
+    """A learner who fills in nothing must reach the last cell; nbval reports each cell."""
     from tutorial_workshop.cli.kernels import with_parameters
 
     nbformat.write(with_parameters(notebook, {"PROFILE": "smoke"}), tmp_path / notebook.name)
@@ -136,7 +136,7 @@ def test_exercise_runs_unfilled_to_its_end(notebook, tmp_path, notebook_seconds)
 @pytest.mark.full
 @by_solution
 def test_solution_in_quick_without_a_network(notebook, tmp_path, notebook_seconds):
-    """What a learner runs: every number that has a golden must have a recorded band, and lie in it."""
+    """What a learner runs: every number that has a golden must lie in its recorded band."""
     row, goldens = run_solution(
         notebook, tmp_path, "--profile", "quick", before=without_a_network()
     )

@@ -1,4 +1,4 @@
-"""The loaders on the published data sets under $TUTORIAL_DATA: counts, checksums, ties and seconds."""
+"""The loaders on the published data sets under $TUTORIAL_DATA: counts, checksums, ties, seconds."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ def load(name):
 def test_counts_are_those_of_the_publisher(name, capsys):
     dataset, seconds = load(name)
     assert (dataset.n_users, dataset.n_items, dataset.n_interactions) == COUNTS[name]
-    assert not [
-        note for note in dataset.card.notes if "left out: " in note or "differs" in note
-    ]  # no row lost, the very bytes published
+    # no row lost, the very bytes published
+    notes = dataset.card.notes
+    assert not [note for note in notes if "left out: " in note or "differs" in note]
     assert seconds < SECONDS
     with capsys.disabled():
         print(f"\nloaded {name} in {seconds:.2f} s: {dataset!r}")
@@ -56,18 +56,17 @@ def test_ml_100k_five_core_is_the_one_the_literature_uses():
 
 
 def test_ml_100k_ties_are_as_many_as_known():
-    """416 of 943 users (44.1 %) have their last two interactions in one second: there the file's
-    order chooses the test item.
+    """416 of 943 users (44.1 %) have their last two interactions in one second.
+
+    There the file's order chooses the test item.
     """
     core = load("ml-100k")[0].k_core(5)
-    last_two = [
-        core.interactions["timestamp"].to_numpy()[rows[-2:]] for rows in _rows_by_user(core)
-    ]
+    times = core.interactions["timestamp"].to_numpy()
+    last_two = [times[rows[-2:]] for rows in _rows_by_user(core)]
     share = np.mean([a == b for a, b in last_two])
     assert share == pytest.approx(416 / 943)
-    assert leave_last_out(core).tied_targets == pytest.approx(
-        share
-    )  # the last event has no neighbour but the one before it
+    # the last event has no neighbour but the one before it
+    assert leave_last_out(core).tied_targets == pytest.approx(share)
 
 
 def _rows_by_user(dataset):
@@ -81,15 +80,13 @@ def test_ml_100k_keeps_the_file_order_and_the_encoding():
     for row in (0, 1, 50_000, 99_999):
         user, item, rating, when = map(int, lines[row].split(b"\t"))
         found = dataset.interactions.iloc[row]
-        assert (
-            dataset.users["user_id"][found["user"]],
-            dataset.items["item_id"][found["item"]],
-        ) == (user, item)
+        assert dataset.users["user_id"][found["user"]] == user
+        assert dataset.items["item_id"][found["item"]] == item
         assert (found["rating"], found["timestamp"]) == (rating, when)
+    # latin-1 read as latin-1
     titles = set(dataset.items["title"])
-    assert "Misérables, Les (1995)" in titles and not any(
-        "\ufffd" in t or "Ã" in t for t in titles
-    )  # latin-1 read as latin-1
+    assert "Misérables, Les (1995)" in titles
+    assert not any("\ufffd" in title or "Ã" in title for title in titles)
     assert set(dataset.users["gender"]) == {"F", "M"} and dataset.users["age_group"].nunique() == 7
 
 
@@ -105,14 +102,13 @@ def test_titles_saved_again_in_another_encoding_are_the_published_ones(
     (tmp_path / name).mkdir()
     for other in files.ORIGINS[name].members:
         content = source.read(other)
-        (tmp_path / name / other).write_bytes(
-            content.decode(published).encode(encoding) if other == member else content
-        )
+        if other == member:
+            content = content.decode(published).encode(encoding)
+        (tmp_path / name / other).write_bytes(content)
     again = load_dataset(name, root=tmp_path, download=False)
     assert again.items["title"].equals(whole.items["title"])
-    assert not any(
-        "saved again" in note for note in whole.card.notes
-    )  # the published bytes are read as published
+    # the published bytes are read as published
+    assert not any("saved again" in note for note in whole.card.notes)
 
 
 def test_ml_100k_knowledge_graph():
@@ -163,10 +159,8 @@ def test_a_zip_of_the_folder_gives_the_same_dataset(name, tmp_path):
             archive.writestr(f"{name}/{member}", source.read(member))
     if name == "ml-100k" and (source.path.parent / "ml-100k-kg").exists():
         shutil.copytree(source.path.parent / "ml-100k-kg", tmp_path / "ml-100k-kg")
-    folder, zipped = (
-        load_dataset(name, download=False),
-        load_dataset(name, root=tmp_path, download=False),
-    )
+    folder = load_dataset(name, download=False)
+    zipped = load_dataset(name, root=tmp_path, download=False)
     for table in ("interactions", "items", "users", "graph", "reviews"):
         assert getattr(folder, table).equals(getattr(zipped, table)), table
     assert folder.card == zipped.card

@@ -119,7 +119,7 @@ def test_each_example_may_have_its_own_prompt():
 
 
 def test_gradient_is_the_derivative_of_the_loss_along_a_step_to_another_word():
-    """Wrong slot, wrong sign or a gradient of another loss: the difference quotient would disagree."""
+    """With a wrong slot, sign or loss the difference quotient would disagree."""
     ex, words = examples(), word_tokens(frozen())
     prompt, slot, other = words[:3].tolist(), 1, int(words[40])
     gradient = ex.gradients(prompt, slot)
@@ -294,11 +294,15 @@ def test_validation_events_are_the_last_ones_and_no_event_serves_twice():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"slots": 0}, "slots=0"), ({"calls": 0}, "calls=0"), ({"top": 0}, "top=0"), ({"method": "hill"}, "unknown method"),
-        ({"expansion": "here"}, "unknown expansion"), ({"objective": "bleu"}, "unknown objective"),
+        ({"slots": 0}, "slots=0"),
+        ({"calls": 0}, "calls=0"),
+        ({"top": 0}, "top=0"),
+        ({"method": "hill"}, "unknown method"),
+        ({"expansion": "here"}, "unknown expansion"),
+        ({"objective": "bleu"}, "unknown objective"),
         ({"validation_events": 0}, "validation_events=0"),
     ],
-)  # fmt: skip
+)
 def test_bad_options_end_in_one_line(wrong, told):
     with pytest.raises(InputError, match=told):
         auto_prompt(task(), **wrong)

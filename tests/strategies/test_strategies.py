@@ -323,27 +323,30 @@ def counted(name, kind):
         ]
     )
     opening += kind != "seq2seq"  # the start token
-    top = (
-        r"layers\.2\."
-        if kind in ("causal", "masked")
-        else r"layer\.2\."
-        if kind == "encoder"
-        else r"block\.1\."
-    )
+    tops = {"encoder": r"layer\.2\.", "seq2seq": r"block\.1\."}
+    top = tops.get(kind, r"layers\.2\.")
     linear = {n: m for n, m in tiny(kind).model.named_modules() if isinstance(m, torch.nn.Linear)}
     output = tiny(kind).model.get_output_embeddings()
+    inner = [module for module in linear.values() if module is not output]
+    upper = [weight for key, weight in given(kind).items() if re.search(top, key)]
     return {
-        "pre-train-only": 0, "zero-shot": 0, "few-shot": 0,
-        "from-scratch": backbone, "full": backbone, "p5": backbone, "instruct": backbone,
-        "top-layers": sum(prod(weight.shape) for key, weight in given(kind).items() if re.search(top, key)),
-        "head": width * width + ITEMS, "item-bias": ITEMS,
+        "pre-train-only": 0,
+        "zero-shot": 0,
+        "few-shot": 0,
+        "from-scratch": backbone,
+        "full": backbone,
+        "p5": backbone,
+        "instruct": backbone,
+        "top-layers": sum(prod(weight.shape) for weight in upper),
+        "head": width * width + ITEMS,
+        "item-bias": ITEMS,
         "adapters": layers * (2 * width * (width // 4) + width // 4 + width),
-        "lora": sum(4 * (m.in_features + m.out_features) for m in linear.values() if m is not output),
+        "lora": sum(4 * (module.in_features + module.out_features) for module in inner),
         "soft-prompt": opening * width,
         "prompt-and-lm": opening * width + backbone,
         "p-tuning": 8 * width + 3 * (width * width + width),
         "prefix": opening * 2 * layers * width,
-    }[name]  # fmt: skip
+    }[name]
 
 
 @each
@@ -381,7 +384,7 @@ def test_flops_of_a_head_by_hand():
 
 @each
 def test_it_obeys_the_contract(name, kind):
-    """Finite scores of the whole catalogue, an empty history too, and lists without what was seen."""
+    """Finite scores of the whole catalogue, an empty history too; lists without seen items."""
     out, some = adapted(name, kind), histories()
     scores = out.score(some)
     assert isinstance(out, Recommender) and scores.shape == (2, ITEMS) and np.isfinite(scores).all()
@@ -440,9 +443,18 @@ def test_records_of_the_table():
 
 @pytest.mark.parametrize(
     "system, cells",
-    [("GRec", {0}), ("RecInDial", {1}), ("ReXPlug", {2}), ("PeterRec", {3}), ("Chat-REC", {4}), ("LMRecSys", {4, 6}), ("UniCRS", {5}),
-     ("Prompt4NR", {6}), ("PEPLER", {7})],
-)  # fmt: skip
+    [
+        ("GRec", {0}),
+        ("RecInDial", {1}),
+        ("ReXPlug", {2}),
+        ("PeterRec", {3}),
+        ("Chat-REC", {4}),
+        ("LMRecSys", {4, 6}),
+        ("UniCRS", {5}),
+        ("Prompt4NR", {6}),
+        ("PEPLER", {7}),
+    ],
+)
 def test_systems_stand_in_the_cells_the_survey_gives_them(system, cells):
     """One from each row of the survey's list (github.com/SmartmediaAI/LMRS); LMRecSys is in two."""
     found = {
@@ -672,7 +684,7 @@ def test_without_labels(name):
 
 @each
 def test_the_random_numbers_of_the_caller_stay_as_they_are(name, kind):
-    """Only the seed decides; a call of adapt in between would otherwise change what comes after it."""
+    """Only the seed decides; otherwise a call of adapt would change what comes after it."""
     assert not adapted(name, kind).disturbed
 
 
@@ -681,7 +693,7 @@ def test_the_random_numbers_of_the_caller_stay_as_they_are(name, kind):
 
 @cache
 def drawn(name, **options):
-    """(source, target) of 1,000 examples that a strategy tunes with; the model reads none of them."""
+    """(source, target) of 1,000 examples that a strategy tunes with; the model reads none."""
     told = []
 
     def loss(lm, prompts, targets, whole):
@@ -942,7 +954,7 @@ def test_an_item_bias_is_counted():
 
 
 def test_from_scratch_starts_without_pre_training():
-    """Other weights than the pre-trained ones, the seed's own; or the control would be fine-tuning."""
+    """The seed's own weights, not the pre-trained ones; or the control would be fine-tuning."""
     start = weights(run("from-scratch", budget=STILL).lm)
     matrices = [key for key, weight in given("causal").items() if weight.dim() > 1]
     assert not any(torch.allclose(start[key], given("causal")[key], atol=0.05) for key in matrices)

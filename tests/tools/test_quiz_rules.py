@@ -1,4 +1,4 @@
-"""Rules of quiz files: if these fail, a question has no right answer or an answer no explanation."""
+"""Rules of quiz files: every question has a right answer, every answer an explanation."""
 
 from __future__ import annotations
 
