@@ -1,5 +1,4 @@
-"""Build the slides: ``python slides/build.py`` makes one self-contained HTML file and a PDF of
-every deck.
+"""Build the slides: ``python slides/build.py`` makes an HTML file and a PDF of every deck.
 
 Numbers (`deck_numbers.py`) and figures (`figures.py`) are computed first, then put into the deck's
 Markdown, which Marp turns into pages; fonts and figures are inlined, so nothing is asked from a
@@ -53,11 +52,8 @@ def source_hash(deck: Path) -> str:
 
 def stored_hash(built: Path) -> str:
     """The source hash that a built HTML or PDF file carries, or an empty text."""
-    found = (
-        re.search(rb"source-hash[^0-9a-f]{1,12}(?:content=.)?([0-9a-f]{64})", built.read_bytes())
-        if built.exists()
-        else None
-    )
+    content = built.read_bytes() if built.exists() else b""
+    found = re.search(rb"source-hash[^0-9a-f]{1,12}(?:content=.)?([0-9a-f]{64})", content)
     return found.group(1).decode() if found else ""
 
 
@@ -78,8 +74,9 @@ def known_numbers() -> dict:
 
 
 def fill(text: str, numbers: Mapping) -> str:
-    """Put numbers in place of ``{{name}}`` and ``{{name:format}}``; a percentage gets a no-break
-    space before its sign.
+    """Put numbers in place of ``{{name}}`` and ``{{name:format}}``.
+
+    A percentage gets a no-break space before its sign.
 
     >>> fill("NDCG {{best:.2f}} of {{who}}", {"best": 0.257, "who": "A & B"})
     'NDCG 0.26 of A &amp; B'
@@ -187,8 +184,10 @@ def run_marp(source: Path, out: Path, *options: str) -> None:
 
 
 def build(deck: Path, work: Path) -> None:
-    """HTML and PDF of one deck beside its source, replaced only when both are done; ``work`` holds
-    the figures.
+    """HTML and PDF of one deck beside its source, replaced only when both are done.
+
+    Args:
+        work: the folder that holds the figures.
     """
     filled = work / deck.name
     filled.write_text(
@@ -200,23 +199,19 @@ def build(deck: Path, work: Path) -> None:
     run_marp(filled, pdf, "--pdf", "--pdf-outlines")
     text = page.read_text(encoding="utf-8")
     for scope in set(re.findall(r'data-theme="([a-z0-9]{20,})"', text)):
-        text = text.replace(
-            scope, "tutorial"
-        )  # Marp draws this name by lot; the same sources shall give the same page
+        # Marp draws this name by lot; the same sources shall give the same page
+        text = text.replace(scope, "tutorial")
     mark = f'<meta name="source-hash" content="{source_hash(deck)}">'
     page.write_text(text.replace("<head>", f"<head>{mark}", 1), encoding="utf-8")
     with pdf.open("ab") as file:
-        file.write(
-            f"\n%% source-hash {source_hash(deck)}\n".encode()
-        )  # a comment after the end of the file: readers pass over it
+        # a comment after the end of the file: readers pass over it
+        file.write(f"\n%% source-hash {source_hash(deck)}\n".encode())
     for made in (page, pdf):
         write_whole(deck.with_name(made.name), made.read_bytes())
 
 
 def refresh_numbers(check: bool) -> bool:
-    """Compute the numbers; True if ``numbers.json`` holds them already. Writes them unless
-    ``check``.
-    """
+    """Compute the numbers, write them unless ``check``; True if ``numbers.json`` holds them."""
     sys.path.insert(0, str(HERE))
     from deck_numbers import compute
 
@@ -230,9 +225,7 @@ def refresh_numbers(check: bool) -> bool:
 
 
 def same(old: Mapping, new: Mapping) -> bool:
-    """Equal up to half of the last digit that a slide shows: linear algebra differs in the last bit
-    from machine to machine.
-    """
+    """Equal up to half of the last digit that a slide shows: machines differ in the last bits."""
     number = (int, float)
     return old.keys() == new.keys() and all(
         (

@@ -1,6 +1,4 @@
-"""The numbers and examples that the slides show, computed by `tutorial_lib` from the planted world
-of movies.
-"""
+"""The numbers and examples that the slides show, computed from the planted world of movies."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ MODELS = {
 
 
 def compute() -> dict[str, float | int | str]:
-    """Every number and title of the slides, by the name used in the decks; floats rounded to six
-    digits.
-    """
+    """Every number and title of the slides by its name in the decks, rounded to six digits."""
     dataset = load_dataset(WORLD)
     split = leave_last_out(dataset)
     fitted = {name: make().fit(split) for name, make in MODELS.items()}
@@ -38,15 +34,11 @@ def compute() -> dict[str, float | int | str]:
         "n_users": dataset.n_users,
         "n_items": dataset.n_items,
         "n_interactions": dataset.n_interactions,
+        "n_types": dataset.truth.n_types,
+        "negatives": NEGATIVES,
     }
-    numbers |= {"n_types": dataset.truth.n_types, "negatives": NEGATIVES}
-    numbers |= (
-        leaderboard(fitted, split)
-        | sampled(fitted, split)
-        | ties(split)
-        | example(dataset, split, fitted["oracle"])
-        | samples(dataset)
-    )
+    numbers |= leaderboard(fitted, split) | sampled(fitted, split) | ties(split)
+    numbers |= example(dataset, split, fitted["oracle"]) | samples(dataset)
     return {
         name: round(value, 6) if isinstance(value, float) else value
         for name, value in numbers.items()
@@ -54,9 +46,7 @@ def compute() -> dict[str, float | int | str]:
 
 
 def leaderboard(fitted: dict, split) -> dict[str, float]:
-    """Mean and 95 % interval of NDCG@10 and HR@10 of every model; what the best baseline leaves to
-    the ceiling.
-    """
+    """NDCG@10 and HR@10 of every model, and what the best baseline leaves to the ceiling."""
     numbers, frames = {}, {name: evaluate(model, split, k=10) for name, model in fitted.items()}
     for name, frame in frames.items():
         for short, metric in (("ndcg", "ndcg@10"), ("hr", "hit@10")):
@@ -67,10 +57,8 @@ def leaderboard(fitted: dict, split) -> dict[str, float]:
                 f"{name}_{short}_high": interval.high,
             }
     numbers["n_test"] = len(frames["oracle"])
-    best = max(
-        (name for name in frames if not name.startswith("oracle")),
-        key=lambda name: numbers[f"{name}_ndcg"],
-    )
+    baselines = [name for name in frames if not name.startswith("oracle")]
+    best = max(baselines, key=lambda name: numbers[f"{name}_ndcg"])
     gap = compare(frames["oracle"], frames[best], "ndcg@10")
     numbers |= {"best": best, "best_share": numbers[f"{best}_ndcg"] / numbers["oracle_ndcg"]}
     return numbers | {
@@ -82,15 +70,13 @@ def leaderboard(fitted: dict, split) -> dict[str, float]:
 
 
 def sampled(fitted: dict, split) -> dict[str, float]:
-    """HR@10 against sampled negatives, in exact expectation: of `NEGATIVES` unseen items at most 9
-    rank above the target.
+    """HR@10 against sampled negatives, in exact expectation.
+
+    A hit: of `NEGATIVES` unseen items at most 9 rank above the target.
     """
     targets = np.array([int(target[0]) for target in split.test_target])
-    unseen = (
-        split.dataset.n_items
-        - np.array([len(np.unique(history)) for history in split.test_history])
-        - 1
-    )
+    seen = np.array([len(np.unique(history)) for history in split.test_history])
+    unseen = split.dataset.n_items - seen - 1
     numbers = {}
     for name, model in fitted.items():
         scores = np.array(model.score(split.test_history, users=split.users), dtype=np.float64)
@@ -123,15 +109,12 @@ def ties(split) -> dict[str, float]:
 
 
 def example(dataset, split, oracle) -> dict[str, float | int | str]:
-    """A history whose most probable next item is the right one; titles, the exact top five, and
-    three wrong options.
-    """
+    """A history whose most probable next item is the right one, with three wrong options."""
     probabilities = oracle.score(split.test_history, users=split.users)
     targets = np.array([int(target[0]) for target in split.test_target])
     titles = dataset.items["title"].tolist()
     right = np.flatnonzero(probabilities.argmax(axis=1) == targets)
-    # the clearest case that fits on a slide: the highest probability among those whose titles are
-    # short
+    # the clearest case that fits on a slide: the highest probability among short titles
     length = [sum(len(titles[item]) for item in split.test_history[row][-SHOWN:]) for row in right]
     short = right[np.array(length) <= np.quantile(length, 0.25)]
     row = int(short[probabilities[short, targets[short]].argmax()])
@@ -162,10 +145,8 @@ def samples(dataset) -> dict[str, str]:
     """A step of the knowledge graph: a film of a series and the one that follows it."""
     sequels = dataset.graph[dataset.graph["relation"] == "next_in_series"]
     items = dataset.items.set_index("item_id")
-    head, tail = (
-        dataset.items.iloc[sequels["head"].iloc[0]],
-        items.loc[sequels["tail"].iloc[0].removeprefix("item:")],
-    )
+    head = dataset.items.iloc[sequels["head"].iloc[0]]
+    tail = items.loc[sequels["tail"].iloc[0].removeprefix("item:")]
     return {
         "head": f"{head['series']} {head['volume']}",
         "tail": f"{tail['series']} {tail['volume']}",

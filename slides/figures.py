@@ -1,6 +1,4 @@
-"""The figures of the slides, drawn from their numbers: SVG with text as outlines, so that they look
-alike everywhere.
-"""
+"""The figures of the slides, drawn from their numbers: SVG with text as outlines."""
 
 from __future__ import annotations
 
@@ -44,17 +42,14 @@ def use_fonts(files: list[Path], folder: Path) -> None:
             "font.family": ["Atkinson Hyperlegible Next", "DejaVu Sans"],
             "font.size": 20,
             "text.color": INK,
-        }
-    )
-    matplotlib.rcParams.update(
-        {"axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "axes.edgecolor": GREY}
-    )
-    matplotlib.rcParams.update(
-        {
-            "svg.fonttype": "path",
-            "svg.hashsalt": "slides",
+            "axes.labelcolor": INK,
+            "xtick.color": INK,
+            "ytick.color": INK,
+            "axes.edgecolor": GREY,
             "axes.spines.top": False,
             "axes.spines.right": False,
+            "svg.fonttype": "path",
+            "svg.hashsalt": "slides",
         }
     )
 
@@ -71,9 +66,8 @@ def canvas(width: float, height: float):
     """A figure without axes; one unit is 100 pixels of the slide."""
     figure = plt.figure(figsize=(width, height))
     ax = figure.add_axes((0, 0, 1, 1))
-    ax.set(
-        xlim=(-0.02, width + 0.02), ylim=(0, height)
-    )  # room for the outline of a box at the edge
+    # room for the outline of a box at the edge
+    ax.set(xlim=(-0.02, width + 0.02), ylim=(0, height))
     ax.axis("off")
     return figure, ax
 
@@ -124,9 +118,7 @@ def arrow(ax, start, end, *, colour=INK, style="-", curve=0.0):
 
 
 def two_objectives(numbers: Mapping):
-    """Auto-regressive and masked language modelling side by side: which inputs each prediction may
-    see.
-    """
+    """Auto-regressive and masked language modelling: which inputs each prediction may see."""
     figure, ax = canvas(11.4, 4.35)
     for left, words, hidden, title in (
         (0, "ABCD", 4, "Auto-regressive"),
@@ -153,10 +145,9 @@ def two_objectives(numbers: Mapping):
                 edge=colour if masked else GREY,
             )
             if not masked:
-                first, last = (
-                    left + hidden * step - 0.06,
-                    left + hidden * step + 0.94,
-                )  # the arrows arrive side by side
+                # the arrows arrive side by side
+                first = left + hidden * step - 0.06
+                last = left + hidden * step + 0.94
                 arrow(ax, (x + 0.44, 1.34), (first + (last - first) * place / 4, 2.54))
         box(
             ax,

@@ -1,3 +1,1 @@
-"""What maintainers run in a clone: the notebook builder and its rules, the lock file, the lane with
-Colab's packages.
-"""
+"""What maintainers run in a clone: notebook builder and rules, lock file, Colab's packages."""

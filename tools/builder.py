@@ -1,7 +1,7 @@
-"""Notebooks from one source: ``notebooks/src/NN_name.py`` -> ``notebooks/`` (exercises) and
-``notebooks/solutions/``.
+"""Notebooks from one source: ``notebooks/src/NN_name.py`` -> exercises and solutions.
 
-The source is py:percent with the solutions inside, and cell tags say what each part is. The builder
+The exercises go to ``notebooks/``, the solutions to ``notebooks/solutions/``. The source is
+py:percent with the solutions inside, and cell tags say what each part is. The builder
 
 - writes the badges (after the ``title`` cell) and the ``setup`` cell (before ``parameters``), the
   same in all notebooks; while pyproject.toml names no repository there are no badges, and in Colab
@@ -196,9 +196,7 @@ def _out_of_date(folder: Path) -> dict[Path, str]:
 
 
 def stale(folder: Path) -> list[str]:
-    """What is out of date in a ``notebooks`` folder: files to rebuild, and notebooks without a
-    source.
-    """
+    """What is out of date in a ``notebooks`` folder, and notebooks without a source."""
     found = [
         f"{path}: {'differs from' if path.exists() else 'missing for'} its source"
         for path in _out_of_date(folder)
@@ -217,9 +215,7 @@ def build_all(folder: Path) -> list[Path]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line: 0 when all is well, 1 when something is out of date or breaks a rule, 2 for bad
-    input.
-    """
+    """Command line: 0 all is well, 1 something is out of date or breaks a rule, 2 bad input."""
     from tools.quiz_rules import check_quiz
     from tools.rules import check_modules, check_source
 

@@ -1,5 +1,4 @@
-"""Run the exercise notebooks as Colab would: its recorded package versions, an empty folder, a
-stand-in for google.colab.
+"""Run the exercise notebooks as Colab would: its package versions, and nothing else at hand.
 
     python -m tools.colab              # the first call takes minutes: it makes .venv-colab
     python -m tools.colab --install    # only that
@@ -45,8 +44,9 @@ assert "[FAIL]" not in outputs, "the environment table has a failing line"
 
 
 def environment() -> Path:
-    """The interpreter of an environment with Colab's versions (torch as in requirements.lock: a CPU
-    build may be all there is).
+    """The interpreter of an environment with Colab's versions.
+
+    torch is the one of requirements.lock: a CPU build may be all there is.
     """
     python = VENV / "bin" / "python"
     if not (VENV / ".installed").exists():

@@ -24,8 +24,9 @@ KEYS = {"name", "value", "seed", "dataset", "profile", "trivial", "effect"}
 
 
 def problems(band: Band) -> list[str]:
-    """Why a band proves nothing: too few seeds, wide enough for 0 or the trivial value, or wider
-    than the claim. Empty: sound.
+    """Why a band proves nothing; empty when it is sound.
+
+    Too few seeds, wide enough for 0 or the trivial value, or wider than the claim.
     """
     numbers = (band.mean, band.sd, band.trivial, band.effect)
     if not all(map(math.isfinite, numbers)) or band.sd < 0:

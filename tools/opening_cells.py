@@ -15,8 +15,7 @@ _TEMPLATES = Environment(
 
 
 def repository(root: Path) -> tuple[str, str]:
-    """``owner/name`` on GitHub, from pyproject's ``project.urls``, and the release tag
-    ``v<version>`` that badges and Colab use.
+    """``owner/name`` on GitHub and the release tag ``v<version>``, from pyproject.toml.
 
     The name is empty while pyproject.toml has no such address.
     """
@@ -27,8 +26,9 @@ def repository(root: Path) -> tuple[str, str]:
 
 
 def setup_source(root: Path) -> str:
-    """The set-up cell: in Colab it installs the kit from its repository or, while that has no
-    address, from an uploaded wheel.
+    """The set-up cell, which installs the kit in Colab.
+
+    From its repository or, while that has no address, from an uploaded wheel.
     """
     where, tag = repository(root)
     template = _TEMPLATES.get_template("setup_cell.py.jinja")

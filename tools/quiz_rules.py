@@ -12,9 +12,7 @@ SCHEMA = yaml.safe_load(Path(__file__).with_name("quiz_schema.yaml").read_text(e
 
 
 def check_quiz(path: Path) -> list[str]:
-    """Every rule that a quiz file breaks, each with the file and the place; empty when it keeps
-    them all.
-    """
+    """Every rule that a quiz file breaks, each with the file and the place."""
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:

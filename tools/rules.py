@@ -1,6 +1,4 @@
-"""The rules that every notebook source keeps: order of its parts, plain parameters, short cells,
-alt texts.
-"""
+"""The rules that every notebook source keeps: parts in order, short cells, alt texts."""
 
 from __future__ import annotations
 
@@ -11,13 +9,8 @@ from pathlib import Path
 
 from tools.builder import read_source, tags_of
 
-ORDER = (
-    "title",
-    "objectives",
-    "parameters",
-    "recap",
-    "references",
-)  # badges and set-up are put in by the builder
+# badges and set-up are put in by the builder
+ORDER = ("title", "objectives", "parameters", "recap", "references")
 LONGEST_CELL = 25  # lines of code
 MOST_MODULES = 3  # of the kit, that a cell imports from
 MOST_MODULES_IN_ALL = 30  # of the kit, that the notebooks import from together
@@ -189,9 +182,7 @@ def check_markdown(source: str) -> list[str]:
 
 
 def check_source(path: str | Path) -> list[str]:
-    """Every rule that a notebook source breaks, each with the file and the cell; empty when it
-    keeps them all.
-    """
+    """Every rule that a notebook source breaks, each with the file and the cell."""
     path = Path(path)
     cells = read_source(path)
     problems = [
