@@ -205,6 +205,17 @@ def test_quality_is_that_of_the_evaluation(evidence):
     assert evidence.ndcg.margin == pytest.approx(0.1 * expected[f"ndcg@{K}"].mean())
 
 
+def test_a_place_lost_to_a_fault_is_a_place_without_a_hit(evidence):
+    """Unknown, repeated and missing items take up their places; a repeated target counts once."""
+    lists = evidence.lists.copy()
+    lists[::2, 0] = -1
+    targets = [np.repeat(target, 2) for target in evidence.targets]
+    named = np.where(lists < 0, N_ITEMS, lists)  # an item that nobody chose
+    expected = ranking_metrics(named, evidence.targets, K)
+    found = replace(evidence, lists=lists, targets=targets).metrics
+    assert np.array_equal(found.to_numpy(), expected.to_numpy())
+
+
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(["old", "mid", "young"]), st.permutations(["F", "M"]))
 def test_renaming_groups_changes_nothing_but_names(ages, genders):

@@ -24,6 +24,7 @@ from tutorial_lib.audit.core.lists import (
     cleaned,
     contained,
     js_distance,
+    list_matrix,
     row_means,
 )
 from tutorial_lib.audit.core.margins import checked_margins
@@ -108,9 +109,11 @@ class Evidence:
 
         An unknown or repeated item takes its place in the list and is never a hit.
         """
-        hits = contained(self.lists, self.targets, self.dataset.n_items)
-        n_relevant = np.array([len(np.unique(target)) for target in self.targets])
-        return hit_metrics(hits, n_relevant, self.users)
+        n_items = self.dataset.n_items
+        relevant = list_matrix(self.targets, n_items)
+        relevant.sum_duplicates()  # an item counts once
+        hits = contained(self.lists, self.targets, n_items)
+        return hit_metrics(hits, relevant.getnnz(axis=1), self.users)
 
     @cached_property
     def ndcg(self) -> UserMetric:

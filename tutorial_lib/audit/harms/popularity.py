@@ -73,7 +73,7 @@ def popularity_findings(evidence: Evidence) -> list[Finding]:
 def delta_gap(evidence: Evidence) -> float:
     """Delta GAP: average popularity of lists over that of profiles, minus 1.
 
-    Unlike the popularity lift of users a ratio of two means, so heavy users of popular items weigh more.
+    Unlike the popularity lift a ratio of two means, so heavy users of popular items weigh more.
     Source: Abdollahpouri et al. 2019.
     """
     counts = evidence.item_counts.astype(float)
