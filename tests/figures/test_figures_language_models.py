@@ -23,12 +23,10 @@ from tutorial_lib.evaluation import compare_seeds, evaluate, holm
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.recommender import ScoreRecommender
 from tutorial_lib.strategies.tuning import labelled_users
+from tutorial_workshop.figures.labels import label_curves, paired_table, seed_means
 from tutorial_workshop.figures.language_models import (
     HeadRuns,
     PromptEditor,
-    label_curves,
-    paired_table,
-    seed_means,
 )
 from tutorial_workshop.page import TextBox
 from tutorial_workshop.page.display import png_bytes

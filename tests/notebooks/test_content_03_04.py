@@ -14,7 +14,7 @@ from tutorial_lib.data.shipped import shipped
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies import CELLS, STRATEGIES
-from tutorial_workshop.figures.language_models import paired_table, seed_means
+from tutorial_workshop.figures.labels import paired_table, seed_means
 
 NAMES = {"03": "03_pretrain_finetune", "04": "04_prompting"}
 

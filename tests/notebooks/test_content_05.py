@@ -13,11 +13,11 @@ from tutorial_lib.language.prompts import templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.language_models import load_language_model
 from tutorial_lib.strategies.prompt_examples import EXPANSIONS, Examples, word_tokens, words_of
+from tutorial_workshop.figures.labels import over_seeds
 from tutorial_workshop.figures.prompts import ScorePlot, order_agreement
 from tutorial_workshop.figures.searches import (
     calls_to_reach,
     mean_trace,
-    over_seeds,
     search_traces,
     trace_curves,
 )

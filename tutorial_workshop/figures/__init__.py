@@ -23,9 +23,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("COSTS", "at_labels", "grid_means", "over_users", "select"),
             *("show_learning_curves",),
         ),
-        "language_models": (
-            *("HeadRuns", "PromptEditor", "paired_table", "seed_means", "show_label_curves"),
-        ),
+        "labels": ("over_seeds", "paired_table", "seed_means", "show_label_curves"),
+        "language_models": ("HeadRuns", "PromptEditor"),
         "live_curve": ("LiveCurve",),
         "objectives": (
             *("attention_pictures", "describe_masking", "masking_picture"),
@@ -37,7 +36,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         ),
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
         "searches": (
-            *("over_seeds", "say_calls_needed", "say_goal", "search_traces"),
+            *("say_calls_needed", "say_goal", "search_traces"),
             *("show_advantage_by_vocabulary", "show_switches", "show_traces"),
         ),
         "stakeholder_map": ("show_stakeholder_map",),

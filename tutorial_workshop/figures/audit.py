@@ -9,14 +9,13 @@ from tutorial_lib.audit import findings_frame, shown
 from tutorial_lib.errors import InputError
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import (
-    LINE_STYLES,
     MARKERS,
-    OKABE_ITO,
     label_axes,
     literal_dollars,
+    look,
+    note,
+    whiskers,
 )
-
-COLOURS = list(OKABE_ITO.values())
 
 
 def draw_frontier(
@@ -24,68 +23,55 @@ def draw_frontier(
     quality: str = "ndcg@10",
     harm: str = "gini",
     *,
-    method: str = "method",
-    knob: str = "strength",
     harm_label: str = "",
     quality_label: str = "",
 ):
-    """Quality against a harm, one line a method over its knob; points on the front are filled,
+    """Quality against a harm, one line per method over its knob; points on the front are filled,
     beaten ones hollow.
 
-    frame: of `audit.frontier.frontier`, columns ``quality``, ``harm``, ``method``, ``knob``, front.
-        Where it also has the columns
-    "{quality}_low" and "{quality}_high", or the same of ``harm``, these are drawn as intervals.
-    Raises InputError above eight methods.
+    Args:
+        frame: of `audit.frontier.frontier`, columns ``quality``, ``harm``, method, strength, front.
+            Columns "{quality}_low" and "{quality}_high", or the same of ``harm``, are drawn as
+            intervals.
+        quality, harm: columns of ``frame``.
+        harm_label, quality_label: of the axes; the columns' names if empty.
+
+    Raises:
+        InputError: above eight methods.
     """
     import matplotlib.pyplot as plt
 
-    names = list(dict.fromkeys(frame[method]))
+    names = list(dict.fromkeys(frame["method"]))
     if len(names) > len(MARKERS):
         raise InputError(
             f"draw_frontier: {len(names)} methods cannot be told apart, at most {len(MARKERS)};"
             " split the figure"
         )
     fig, ax = plt.subplots(figsize=(8.0, 4.8), layout="constrained")
-    for name, colour, style, marker in zip(names, COLOURS, LINE_STYLES, MARKERS, strict=False):
-        some = frame[frame[method] == name].sort_values(knob, na_position="first")
-        ax.plot(some[harm], some[quality], color=colour, linestyle=style, linewidth=1.2, zorder=1)
-        bars = {axis: _bars(some, column) for axis, column in (("xerr", harm), ("yerr", quality))}
-        ax.errorbar(
-            some[harm],
-            some[quality],
-            **bars,
-            fmt="none",
-            ecolor=colour,
-            elinewidth=1,
-            capsize=3,
-            zorder=2,
-        )
-        for on, fill in ((True, colour), (False, "white")):
-            part = some[some["front"] == on]
-            ax.plot(
-                part[harm],
-                part[quality],
-                marker=marker,
-                markersize=8,
-                color=colour,
-                markerfacecolor=fill,
-                linestyle="none",
-                zorder=3,
-            )
-        ax.plot([], [], color=colour, linestyle=style, marker=marker, label=name)
-    ax.plot(
-        [],
-        [],
-        color="#777777",
-        marker="o",
-        markerfacecolor="white",
-        linestyle="none",
-        label="beaten (hollow)",
-    )
-    _knobs(ax, frame[[harm, quality, knob]].dropna())
+    for number, name in enumerate(names):
+        some = frame[frame["method"] == name].sort_values("strength", na_position="first")
+        _draw_method(ax, some, harm, quality, look(number))
+        ax.plot([], [], **look(number), label=name)
+    hollow = {"marker": "o", "color": "#777777", "markerfacecolor": "white", "linestyle": "none"}
+    ax.plot([], [], **hollow, label="beaten (hollow)")
+    _knobs(ax, frame[[harm, quality, "strength"]].dropna())
     label_axes(ax, harm_label or harm, quality_label or quality)
     fig.legend(loc="outside right upper", frameon=False)
     return literal_dollars(fig)
+
+
+def _draw_method(ax, some: pd.DataFrame, harm: str, quality: str, style: dict) -> None:
+    """Line, intervals and points of one method."""
+    colour, marker = style["color"], style["marker"]
+    line = {"color": colour, "linestyle": style["linestyle"], "linewidth": 1.2}
+    ax.plot(some[harm], some[quality], **line, zorder=1)
+    bars = {"xerr": _bars(some, harm), "yerr": _bars(some, quality), "ecolor": colour}
+    bars |= {"fmt": "none", "elinewidth": 1, "capsize": 3}
+    ax.errorbar(some[harm], some[quality], **bars, zorder=2)
+    for on, fill in ((True, colour), (False, "white")):
+        part = some[some["front"] == on]
+        points = {"marker": marker, "markersize": 8, "linestyle": "none", "color": colour}
+        ax.plot(part[harm], part[quality], **points, markerfacecolor=fill, zorder=3)
 
 
 def _knobs(ax, points: pd.DataFrame) -> None:
@@ -99,15 +85,14 @@ def _knobs(ax, points: pd.DataFrame) -> None:
         at = np.array(place) / scale
         if all((np.abs(at - other) > 1).any() for other in told):
             told.append(at)
-            ax.annotate(f"{value:g}", place, xytext=(6, 5), textcoords="offset points", fontsize=8)
+            note(ax, f"{value:g}", tuple(place), (6, 5), fontsize=8)
 
 
 def _bars(frame: pd.DataFrame, column: str) -> np.ndarray | None:
     """Distances to the ends of the interval, [2, rows], where the frame has them."""
     if f"{column}_low" not in frame or f"{column}_high" not in frame:
         return None
-    ends = frame[column] - frame[f"{column}_low"], frame[f"{column}_high"] - frame[column]
-    return np.maximum(np.stack([end.to_numpy(float) for end in ends]), 0)
+    return np.maximum(whiskers(frame[column], frame[f"{column}_low"], frame[f"{column}_high"]), 0)
 
 
 def show_frontier(front: pd.DataFrame, name: str, users: int) -> None:
@@ -121,14 +106,9 @@ def show_frontier(front: pd.DataFrame, name: str, users: int) -> None:
         f"{row['method']} {row['strength']:g}: {row['ndcg@10']:.3f}, {row['tail']:.3f}"
         for row in front.to_dict("records")
     )
+    axes = {"harm_label": "share of tail items in lists", "quality_label": "NDCG@10"}
     show(
-        draw_frontier(
-            front,
-            "ndcg@10",
-            "tail",
-            harm_label="share of tail items in lists",
-            quality_label="NDCG@10",
-        ),
+        draw_frontier(front, harm="tail", **axes),
         alt=f"NDCG@10 against the share of tail items: {told}.",
         caption=f"{name}, {users:,} users. Filled: on the front, no other point is better on both.",
     )

@@ -11,7 +11,7 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from tutorial_lib.errors import InputError
-from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+from tutorial_workshop.page.plots import OKABE_ITO, box, label_axes, log_ticks, look, note
 
 LONGEST_LIST = 20  # ranks that the playground draws
 INK = {"hit": OKABE_ITO["orange"], "other": "#EDEDED", "cut": "black"}
@@ -31,38 +31,16 @@ def metric_values(rank: int, k: int) -> dict[str, float]:
 
 def _draw_list(ax, rank: int, k: int) -> None:
     """The ranked list as boxes, the hit marked, a line under rank k."""
-    import matplotlib.pyplot as plt
-
     for place in range(1, LONGEST_LIST + 1):
         hit = place == rank
-        box = plt.Rectangle(
-            (0, place - 0.42),
-            1,
-            0.84,
-            facecolor=INK["hit" if hit else "other"],
-            edgecolor="black" if hit else "#AAAAAA",
-        )
-        box.set_hatch("//" if hit else None)
-        ax.add_patch(box)
-        ax.text(
-            -0.08,
-            place,
-            str(place),
-            ha="right",
-            va="center",
-            fontsize=9,
-            color="black" if place <= k else "#666666",
-        )
-        if hit:
-            ax.text(
-                0.5,
-                place,
-                "hit",
-                ha="center",
-                va="center",
-                fontweight="bold",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.2},
-            )
+        style = {"facecolor": INK["hit"], "edgecolor": "black", "hatch": "//"}
+        if not hit:
+            style = {"facecolor": INK["other"], "edgecolor": "#AAAAAA"}
+        box(ax, (0, place - 0.42), 1, 0.84, **style)
+        ink = "black" if place <= k else "#666666"
+        ax.text(-0.08, place, str(place), ha="right", va="center", fontsize=9, color=ink)
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
+    ax.text(0.5, rank, "hit", ha="center", va="center", fontweight="bold", bbox=behind)
     ax.plot([-0.3, 1.1], [k + 0.5, k + 0.5], color=INK["cut"], linestyle="--", linewidth=1.6)
     ax.text(1.15, k + 0.5, f"k = {k}", va="center")
     ax.set(xlim=(-0.35, 1.75), ylim=(LONGEST_LIST + 0.8, 0.2))
@@ -84,39 +62,21 @@ def metric_playground(rank: int, k: int):
 
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 4.6), width_ratios=[1, 3.4])
     _draw_list(left, rank, k)
-    ranks, now = range(1, LONGEST_LIST + 1), metric_values(rank, k)
-    for (name, value), colour, style, marker in zip(
-        now.items(), OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False
-    ):
-        for part in (
-            [r for r in ranks if r <= k],
-            [r for r in ranks if r > k],
-        ):  # the metrics jump at the cut: no line across it
-            right.plot(
-                part,
-                [metric_values(r, k)[name] for r in part],
-                color=colour,
-                linestyle=style,
-                linewidth=1.8,
-                marker=".",
-                markersize=5,
-            )
-        right.plot(
-            [rank],
-            [value],
-            color=colour,
-            marker=marker,
-            markersize=12,
-            linestyle="none",
-            markeredgecolor="black",
-            label=f"{name}@{k} = {value:.3f}",
-        )
+    # the metrics jump at the cut: no line across it
+    parts = range(1, k + 1), range(k + 1, LONGEST_LIST + 1)
+    for number, (name, value) in enumerate(metric_values(rank, k).items()):
+        style = look(number)
+        for part in parts:
+            values = [metric_values(r, k)[name] for r in part]
+            right.plot(part, values, **{**style, "marker": "."}, linewidth=1.8, markersize=5)
+        label = f"{name}@{k} = {value:.3f}"
+        style |= {"linestyle": "none", "markersize": 12, "markeredgecolor": "black"}
+        right.plot([rank], [value], **style, label=label)
     right.axvline(rank, color="#999999", linewidth=1, zorder=0)
     right.set(xlim=(0.4, LONGEST_LIST + 0.6), ylim=(-0.04, 1.06), xticks=[1, 5, 10, 15, 20])
     right.legend(loc="upper right", frameon=True, framealpha=0.95)
-    label_axes(
-        right, "rank of the hit", "value of the metric", title=f"Hit at rank {rank}, cut-off {k}"
-    )
+    title = f"Hit at rank {rank}, cut-off {k}"
+    label_axes(right, "rank of the hit", "value of the metric", title=title)
     return fig
 
 
@@ -167,19 +127,12 @@ def depth_curves(
         y_label="hit@k",
     )
     ax = fig.axes[0]
-    ax.set(xscale="log", ylim=(0, 1.05))
-    ax.set_xticks(list(depths), [str(k) for k in depths])
-    ax.minorticks_off()
+    log_ticks(ax, depths, "d")
+    ax.set_ylim(0, 1.05)
     for name, depth in read_at.items():
         ax.axvline(depth, color="black", linestyle=":", linewidth=1.6)
-        ax.annotate(
-            name.replace(" ", "\n") + "\nreads here",
-            (depth, 1.03),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="top",
-            fontsize=9,
-        )
+        text = name.replace(" ", "\n") + "\nreads here"
+        note(ax, text, (depth, 1.03), (4, 0), va="top", fontsize=9)
     return fig
 
 
@@ -195,22 +148,9 @@ def two_panels(panels: Mapping[str, Mapping[str, float]], *, units: Sequence[str
     fig, axes = plt.subplots(1, len(panels), figsize=(8.4, 1.9), sharey=True)
     for ax, (title, values), unit in zip(axes, panels.items(), units, strict=True):
         for row, (label, value) in enumerate(values.items()):
-            hatch = "//" if row else None
-            ax.barh(
-                label,
-                value,
-                color=OKABE_ITO["orange" if row else "sky"],
-                hatch=hatch,
-                edgecolor="black",
-                linewidth=0.6,
-            )
-            ax.annotate(
-                f"{value:,.0f}",
-                (value, row),
-                xytext=(5, 0),
-                textcoords="offset points",
-                va="center",
-            )
+            style = {"color": OKABE_ITO["orange" if row else "sky"], "hatch": "//" if row else None}
+            ax.barh(label, value, **style, edgecolor="black", linewidth=0.6)
+            note(ax, f"{value:,.0f}", (value, row), (5, 0), va="center")
         ax.margins(x=0.22)
         ax.grid(axis="y", visible=False)
         label_axes(ax, unit, "", title=title)
@@ -238,23 +178,12 @@ def user_lists(history: Sequence[str], lists: Mapping[str, Sequence[str]], targe
     for number, (ax, (title, titles)) in enumerate(zip(axes, columns.items(), strict=True)):
         for row, text in enumerate(titles):
             hit = number > 0 and text == target
-            box = plt.Rectangle(
-                (0, row),
-                1,
-                0.88,
-                facecolor=INK["hit"] if hit else "white",
-                edgecolor="black" if hit else "#999999",
-            )
-            ax.add_patch(box)
+            face = INK["hit"] if hit else "white"
+            box(ax, (0, row), 1, 0.88, facecolor=face, edgecolor="black" if hit else "#999999")
             label = ("HIT: " if hit else f"{row + 1}. " if number else "") + text
-            ax.text(
-                0.03,
-                row + 0.44,
-                "\n".join(textwrap.wrap(label, 32)[:2]),
-                va="center",
-                fontsize=9,
-                fontweight="bold" if hit else "normal",
-            )
+            lines = "\n".join(textwrap.wrap(label, 32)[:2])
+            weight = "bold" if hit else "normal"
+            ax.text(0.03, row + 0.44, lines, va="center", fontsize=9, fontweight=weight)
         ax.set(xlim=(0, 1.02), ylim=(rows, -0.1))
         ax.set_title(title, fontsize=11)
         ax.axis("off")

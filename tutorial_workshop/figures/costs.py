@@ -19,7 +19,7 @@ from tutorial_workshop.figures.grid import (
     spread,
 )
 from tutorial_workshop.page.output import say, show, table
-from tutorial_workshop.page.plots import OKABE_ITO, label_axes
+from tutorial_workshop.page.plots import OKABE_ITO, label_axes, note, whiskers
 
 LOOKS = {
     FAMILIES[0]: ("sky", "s"),
@@ -30,81 +30,60 @@ LOOKS = {
 }
 
 
+def _priced(means: pd.DataFrame, cost: str) -> pd.DataFrame:
+    """The rows whose cost was counted, without those that nobody could choose."""
+    return means[means[cost].notna() & ~means["strategy"].isin(NOT_CHOSEN)]
+
+
 def cheapest_best(means: pd.DataFrame, cost: str) -> pd.DataFrame:
     """The Pareto front: rows that no other one beats, with a higher mean at no higher cost. Unknown
     costs are left out.
     """
     from tutorial_lib.evaluation import pareto_front
 
-    known = means[means[cost].notna() & ~means["strategy"].isin(NOT_CHOSEN)]
-    return (
-        known[pareto_front(np.column_stack([-known[cost], known["mean"]]))].sort_values(cost)
-        if len(known)
-        else known
-    )
+    known = _priced(means, cost)
+    if known.empty:
+        return known
+    front = pareto_front(np.column_stack([-known[cost], known["mean"]]))
+    return known[front].sort_values(cost)
 
 
-def cost_map(
-    means: pd.DataFrame, cost: str, picked: str = "", ax=None, quantity: str = "test NDCG@10"
-):
+def cost_map(means: pd.DataFrame, cost: str, picked: str = ""):
     """Accuracy against one of `COSTS` (logarithmic, with 0 at the left edge), the Pareto front as a
-    line; ``picked`` stands out.
+    line, every point with its name.
 
-    means: one row per strategy, from `at_labels`. Without ``ax`` every point has its name, else
-        only those of the front.
+    Args:
+        means: one row per strategy, from `at_labels`.
+        cost: column of ``means``.
+        picked: strategy that stands out, with its interval.
     """
     import matplotlib.pyplot as plt
 
-    alone = ax is None
-    fig, ax = plt.subplots(figsize=(8.4, 4.8), layout="constrained") if alone else (ax.figure, ax)
-    known, front = (
-        means[means[cost].notna() & ~means["strategy"].isin(NOT_CHOSEN)],
-        cheapest_best(means, cost),
-    )
+    fig, ax = plt.subplots(figsize=(8.4, 4.8), layout="constrained")
+    _draw_costs(ax, means, cost, picked, _priced(means, cost))
+    label_axes(ax, COSTS[cost], "test NDCG@10")
+    family_legend(fig, _priced(means, cost)["family"].unique())
+    return fig
+
+
+def _draw_costs(ax, means: pd.DataFrame, cost: str, picked: str, named: pd.DataFrame) -> None:
+    """The points of `cost_map`; those of ``named`` have their names."""
+    known, front = _priced(means, cost), cheapest_best(means, cost)
     positive = known.loc[known[cost] > 0, cost]
     zero = positive.min() / 8 if len(positive) else 1.0
     place = known[cost].where(known[cost] > 0, zero)
-    ax.step(
-        place[front.index],
-        front["mean"],
-        where="post",
-        color="#999999",
-        linewidth=1.2,
-        linestyle="-",
-        zorder=1,
-    )
+    line = {"where": "post", "color": "#999999", "linewidth": 1.2, "linestyle": "-", "zorder": 1}
+    ax.step(place[front.index], front["mean"], **line)
     for row in known.itertuples():
         chosen = row.strategy == picked
         colour, marker = OKABE_ITO[LOOKS[row.family][0]], LOOKS[row.family][1]
-        around = [[row.mean - row.low], [row.high - row.mean]] if chosen else None
+        style = {"marker": marker, "color": colour, "linestyle": "none", "capsize": 4}
+        style |= {"markersize": 13, "zorder": 5} if chosen else {"markersize": 8, "zorder": 3}
         fill = colour if chosen or row.Index in front.index else "white"
-        look = {
-            "marker": marker,
-            "markersize": 13 if chosen else 8,
-            "markerfacecolor": fill,
-            "color": colour,
-            "linestyle": "none",
-        }
-        ax.errorbar(
-            [place[row.Index]],
-            [row.mean],
-            yerr=around,
-            capsize=4,
-            zorder=5 if chosen else 3,
-            **look,
-        )
-    _names(
-        ax,
-        known if alone else front,
-        place,
-        max([*known["high" if picked else "mean"], 1e-9]),
-        picked,
-    )
+        around = whiskers(row.mean, row.low, row.high) if chosen else None
+        ax.errorbar([place[row.Index]], [row.mean], yerr=around, markerfacecolor=fill, **style)
+    _names(ax, named, place, max([*known["high" if picked else "mean"], 1e-9]), picked)
     _cost_axis(ax, place, zero if len(known) > len(positive) else None)
-    label_axes(ax, COSTS[cost], quantity if alone else "")
-    if alone:
-        family_legend(fig, known["family"].unique())
-    return fig
 
 
 def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) -> str:
@@ -141,13 +120,12 @@ def _cost_axis(ax, place: pd.Series, zero: float | None) -> None:
     powers = 10.0 ** np.arange(np.floor(np.log10(place.min())), np.ceil(np.log10(place.max())) + 1)
     shown = [x for x in powers if x <= place.max() * 3 and (zero is None or x > zero * 3)]
     shown = shown[:: len(shown) // 6 + 1]
-    ax.set_xticks(
-        [*shown, *([] if zero is None else [zero])],
-        [*(f"$10^{{{np.log10(x):.0f}}}$" for x in shown), *([] if zero is None else ["0"])],
-    )
-    ax.xaxis.minorticks_off()
+    ticks = {x: f"$10^{{{np.log10(x):.0f}}}$" for x in shown}
     if zero is not None:
+        ticks[zero] = "0"
         ax.axvline(zero * 2.5, color="#BBBBBB", linewidth=0.8, linestyle=":")
+    ax.set_xticks(list(ticks), list(ticks.values()))
+    ax.xaxis.minorticks_off()
     width = max(place.max() / place.min(), 10)
     ax.set_xlim(place.min() / width**0.05, place.max() * width**0.25)
 
@@ -166,7 +144,7 @@ def family_legend(fig, families: Sequence[str]) -> None:
     )
 
 
-def cost_panels(means: pd.DataFrame, quantity: str = "test NDCG@10"):
+def cost_panels(means: pd.DataFrame):
     """`cost_map` for numbers trained (bytes stored are four times as many), seconds, FLOPs, and
     milliseconds per user.
     """
@@ -174,8 +152,9 @@ def cost_panels(means: pd.DataFrame, quantity: str = "test NDCG@10"):
 
     fig, axes = plt.subplots(2, 2, figsize=(9.4, 6.8), sharey=True, layout="constrained")
     for ax, cost in zip(axes.flat, ("trainable", "seconds", "flops", "ms a user"), strict=True):
-        cost_map(means, cost, ax=ax)
-    fig.supylabel(quantity, fontsize=11)
+        _draw_costs(ax, means, cost, "", cheapest_best(means, cost))
+        label_axes(ax, COSTS[cost], "")
+    fig.supylabel("test NDCG@10", fontsize=11)
     family_legend(fig, means["family"].unique())
     return fig
 
@@ -220,17 +199,7 @@ def _names(ax, named: pd.DataFrame, place: pd.Series, top: float, picked: str) -
     column = (steps / max(steps.max() - steps.min(), 1e-9) * 4).round() if len(named) else steps
     for _, some in named.groupby(column):
         for height, row in zip(spread(some["mean"], 0.045 * top), some.itertuples(), strict=True):
-            look = {
-                "fontsize": 8.5,
-                "va": "center",
-                "weight": "bold" if row.strategy == picked else "normal",
-                "zorder": 6,
-            }
-            text = ax.annotate(
-                row.strategy,
-                (place[row.Index], height),
-                xytext=(8, 0),
-                textcoords="offset points",
-                **look,
-            )
+            style = {"fontsize": 8.5, "va": "center", "zorder": 6}
+            style["weight"] = "bold" if row.strategy == picked else "normal"
+            text = note(ax, row.strategy, (place[row.Index], height), (8, 0), **style)
             text.set_path_effects(halo())

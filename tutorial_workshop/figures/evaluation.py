@@ -11,9 +11,9 @@ import numpy as np
 import pandas as pd
 
 from tutorial_workshop.page.output import say, show
-from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+from tutorial_workshop.page.plots import label_axes, log_ticks, look, whiskers
 
-COLOURS = [colour for name, colour in OKABE_ITO.items() if name != "yellow"]
+COLOURS = 7  # of the palette, without its yellow
 
 
 @dataclass(frozen=True)
@@ -55,37 +55,17 @@ class SampledCurves:
         fig, ax = plt.subplots(figsize=(7.6, 4.0), layout="constrained")
         middle = np.mean(list(self.values[metric].values()), axis=0)
         for i, (model, values) in enumerate(self.values[metric].items()):
-            look = {
-                "color": COLOURS[i % len(COLOURS)],
-                "linestyle": LINE_STYLES[i % len(LINE_STYLES)],
-            }
-            ax.plot(
-                self.negatives,
-                100 * (np.asarray(values) - middle),
-                label=model,
-                marker=MARKERS[i],
-                markersize=4,
-                **look,
-            )
+            lead = 100 * (np.asarray(values) - middle)
+            ax.plot(self.negatives, lead, label=model, markersize=4, **look(i, COLOURS))
         ax.axvline(negatives, color="black", linewidth=1.2)
         place = self.order(negatives, metric)
         ax.set_title(f"{negatives} negatives: " + " > ".join(place), fontsize=10)
         ax.axhline(0, color="#777777", linewidth=1)
-        ax.set_xscale("log")
-        ticks = [
-            n
-            for n in (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
-            if self.negatives[0] <= n <= self.negatives[-1]
-        ]
-        ax.set_xticks(ticks, [f"{tick:,}" for tick in ticks])
-        ax.xaxis.minorticks_off()
-        label_axes(
-            ax,
-            "sampled negatives",
-            f"{metric}, lead over the mean",
-            x_unit="items, logarithmic",
-            y_unit="points",
-        )
+        ticks = (10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
+        first, last = self.negatives[0], self.negatives[-1]
+        log_ticks(ax, [n for n in ticks if first <= n <= last], ",")
+        units = {"x_unit": "items, logarithmic", "y_unit": "points"}
+        label_axes(ax, "sampled negatives", f"{metric}, lead over the mean", **units)
         fig.legend(loc="outside right upper", frameon=False)
         return fig
 
@@ -110,35 +90,17 @@ def pareto_picture(both: pd.DataFrame, accuracy: str, language: str):
     for i, (model, row) in enumerate(both.iterrows()):
         x, y = row[accuracy], row[language]
         front = bool(row["front", ""])
-        look = {
-            "color": COLOURS[i % len(COLOURS)],
-            "marker": MARKERS[i % len(MARKERS)],
-            "markersize": 9,
-            "capsize": 3,
-            "linestyle": "none",
+        style = look(i, COLOURS) | {"linestyle": "none", "markersize": 9, "capsize": 3}
+        style["markerfacecolor"] = style["color"] if front else "white"
+        style["label"] = f"{model} (front)" if front else model
+        around = {
+            axis: whiskers(value["value"], value["low"], value["high"])
+            for axis, value in (("xerr", x), ("yerr", y))
         }
-        whiskers = {
-            axis: [[v["value"] - v["low"]], [v["high"] - v["value"]]]
-            for axis, v in (("xerr", x), ("yerr", y))
-        }
-        fill = look["color"] if front else "white"
-        ax.errorbar(
-            x["value"],
-            y["value"],
-            **whiskers,
-            **look,
-            markerfacecolor=fill,
-            label=f"{model}{' (front)' if front else ''}",
-        )
+        ax.errorbar(x["value"], y["value"], **around, **style)
     line = both[both["front", ""]].sort_values((accuracy, "value"))
-    ax.step(
-        line[accuracy, "value"],
-        line[language, "value"],
-        where="post",
-        color="#555555",
-        linewidth=1,
-        linestyle=":",
-    )
+    style = {"where": "post", "color": "#555555", "linewidth": 1, "linestyle": ":"}
+    ax.step(line[accuracy, "value"], line[language, "value"], **style)
     label_axes(ax, accuracy, language)
     fig.legend(loc="outside right upper", frameon=False)
     return fig
@@ -150,15 +112,7 @@ def curse_curves(systems: Sequence[int], gains: Mapping[str, Sequence[float]]):
 
     fig, ax = plt.subplots(figsize=(7.6, 3.6), layout="constrained")
     for i, (name, values) in enumerate(gains.items()):
-        ax.plot(
-            systems,
-            values,
-            label=name,
-            color=COLOURS[i],
-            linestyle=LINE_STYLES[i],
-            marker=MARKERS[i],
-            markersize=4,
-        )
+        ax.plot(systems, values, label=name, markersize=4, **look(i, COLOURS))
     ax.axhline(0, color="black", linewidth=1)
     ax.set_xscale("log", base=2)
     ax.set_xticks(systems, [str(m) for m in systems])

@@ -53,34 +53,17 @@ class FeedbackView:
         import matplotlib.pyplot as plt
 
         fig, ax = plt.subplots(figsize=(7.6, 3.8), layout="constrained")
-        looks = zip(
-            ("vermillion", "blue", "green", "black"),
-            ("-", "--", "-.", ":"),
-            ("o", "s", "^", None),
-            strict=True,
-        )
-        for (label, values), (colour, style, marker) in zip(
-            self.lines(explored, measure).items(), looks, strict=False
-        ):
-            look = {
-                "color": OKABE_ITO[colour],
-                "linestyle": style,
-                "marker": marker,
-                "markersize": 4,
-            }
-            ax.plot(values.index, values.mean(axis=1), label=label, **look)
-            ax.fill_between(
-                values.index,
-                values.min(axis=1),
-                values.max(axis=1),
-                color=OKABE_ITO[colour],
-                alpha=0.15,
-                linewidth=0,
-            )
-        low, high = (
-            getattr(self.frame[self.frame["metric"] == measure]["value"], end)()
-            for end in ("min", "max")
-        )
+        colours = ("vermillion", "blue", "green", "black")
+        looks = zip(colours, ("-", "--", "-.", ":"), ("o", "s", "^", None), strict=True)
+        lines = self.lines(explored, measure).items()
+        for (label, values), (name, style, marker) in zip(lines, looks, strict=False):
+            colour = OKABE_ITO[name]
+            line = {"color": colour, "linestyle": style, "marker": marker, "markersize": 4}
+            ax.plot(values.index, values.mean(axis=1), label=label, **line)
+            ends = values.min(axis=1), values.max(axis=1)
+            ax.fill_between(values.index, *ends, color=colour, alpha=0.15, linewidth=0)
+        shown = self.frame.loc[self.frame["metric"] == measure, "value"]
+        low, high = shown.min(), shown.max()
         room = 0.05 * (high - low) or 0.05
         ax.set_ylim(low - room, high + room)
         label_axes(ax, "round", measure, x_unit="each user chooses one item a round")

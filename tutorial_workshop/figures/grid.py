@@ -11,9 +11,9 @@ import pandas as pd
 
 from tutorial_lib.errors import unknown_name
 from tutorial_workshop.experiments import BASELINES
-from tutorial_workshop.figures.language_models import seed_means
+from tutorial_workshop.figures.labels import seed_means
 from tutorial_workshop.page.output import show
-from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO
+from tutorial_workshop.page.plots import log_ticks, look, note, whiskers
 
 FAMILIES = ("no language model", "fine-tune the backbone", "fine-tune an extra part", "prompt")
 COSTS = {  # column of `grid_means` -> what it counts
@@ -60,6 +60,7 @@ def grid_means(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
     Columns: strategy, labels, mean, low, high (equal to the mean with fewer than three seeds),
         seeds, family, and those of `COSTS`.
     """
+    counted = list(COSTS)[:4]
     out = []
     for name in rows["strategy"].unique():
         for (labels, *interval), (_, some) in zip(
@@ -67,22 +68,14 @@ def grid_means(rows: pd.DataFrame, metric: str = "ndcg@10") -> pd.DataFrame:
             rows[rows["strategy"] == name].groupby("labels"),
             strict=True,
         ):
-            cells = some.groupby("seed")[[*list(COSTS)[:4], "score_seconds"]].first().mean()
-            costs = {**cells[list(COSTS)[:4]], "ms a user": 1000 * cells["score_seconds"]}
-            out.append(
-                {
-                    "strategy": name,
-                    "labels": int(labels),
-                    **dict(zip(("mean", "low", "high"), interval, strict=True)),
-                    "seeds": some["seed"].nunique(),
-                    "family": family(name),
-                    **costs,
-                }
-            )
+            costs = some.groupby("seed")[[*counted, "score_seconds"]].first().mean()
+            milliseconds = 1000 * costs["score_seconds"]
+            seeds = some["seed"].nunique()
+            prices = (*costs[counted], milliseconds)
+            out.append((name, int(labels), *interval, seeds, family(name), *prices))
     columns = ["strategy", "labels", "mean", "low", "high", "seeds", "family", *COSTS]
-    return pd.DataFrame(out, columns=columns).sort_values(
-        "mean", ascending=False, ignore_index=True
-    )
+    frame = pd.DataFrame(out, columns=columns)
+    return frame.sort_values("mean", ascending=False, ignore_index=True)
 
 
 def cost_in_words(number: float) -> str:
@@ -132,9 +125,8 @@ def spread(places: Sequence[float], gap: float) -> np.ndarray:
     groups = [[i] for i in np.argsort(wanted, kind="stable")]
     centre = lambda group: np.mean([wanted[i] - gap * k for k, i in enumerate(group)])  # noqa: E731
     at = 0
-    while at + 1 < len(
-        groups
-    ):  # neighbours that overlap become one block, around the mean of where its members want to be
+    # neighbours that overlap become one block, around the mean of where its members want to be
+    while at + 1 < len(groups):
         if centre(groups[at]) + gap * len(groups[at]) > centre(groups[at + 1]) + 1e-12:
             groups[at : at + 2] = [groups[at] + groups[at + 1]]
             at = max(at - 1, 0)
@@ -163,53 +155,24 @@ def learning_curves(
 
     marks = means.iloc[:0] if marks is None else marks
     level = max([*means["mean"], *marks["mean"], floor]) - floor
-    reach = (
-        min(max([*means["high"], *marks["high"], floor]) - floor, 1.5 * level) or 0.1
-    )  # a whisker may leave the picture
+    highest = max([*means["high"], *marks["high"], floor]) - floor
+    reach = min(highest, 1.5 * level) or 0.1  # a whisker may leave the picture
     top = floor + 1.08 * reach
     counts = sorted({*means["labels"], *marks["labels"]} - {0}) or [1]
     fig, axes = plt.subplots(
         2, 2, figsize=(9.4, 7.2), sharex=True, sharey=True, layout="constrained"
     )
     for ax, name in zip(axes.flat, FAMILIES, strict=True):
-        tuned = means[(means["labels"] > 0) & ~means["strategy"].isin(NOT_CHOSEN)]
-        for _, some in tuned[tuned["family"] != name].groupby("strategy"):
-            some = some.sort_values("labels")
-            ax.plot(
-                some["labels"], some["mean"], color="#DDDDDD", linewidth=1, linestyle="-", zorder=1
-            )
-        labels = _lines(ax, tuned[tuned["family"] == name])
-        for row in means[
-            (means["labels"] == 0) & ((means["family"] == name) | (means["strategy"] == "ceiling"))
-        ].itertuples():
-            style = "--" if row.strategy == "ceiling" else ":"
-            ax.plot(
-                [counts[0] / 1.4, counts[-1] * 1.15],
-                [row.mean] * 2,
-                color="#555555",
-                linewidth=1,
-                linestyle=style,
-                zorder=1,
-            )
-            labels.append((row.mean, row.strategy, "#333333"))
+        labels = _family_panel(ax, means, name, (counts[0] / 1.4, counts[-1] * 1.15))
         _stars(ax, marks[(marks["family"] == name) | (marks["family"] == "yours")])
         heights = spread([height for height, *_ in labels], 0.045 * (top - floor))
         for height, (_, text, colour) in zip(heights, labels, strict=True):
             ax.text(counts[-1] * 1.25, height, text, color=colour, fontsize=9, va="center")
         if not labels:
-            ax.text(
-                0.03,
-                0.95,
-                "none recorded",
-                transform=ax.transAxes,
-                fontsize=9,
-                va="top",
-                color="#555555",
-            )
+            style = {"fontsize": 9, "va": "top", "color": "#555555"}
+            ax.text(0.03, 0.95, "none recorded", transform=ax.transAxes, **style)
         ax.set_title(name, fontsize=11)
-    ax.set_xscale("log")
-    ax.set_xticks(counts, [f"{count:g}" for count in counts])
-    ax.xaxis.minorticks_off()
+    log_ticks(ax, counts)
     ax.set_xlim(counts[0] / 1.4, counts[-1] * (counts[-1] / counts[0]) ** 0.42 * 1.5)
     ax.set_ylim(floor, top)
     fig.supxlabel("labelled users", fontsize=11)
@@ -217,49 +180,37 @@ def learning_curves(
     return fig
 
 
-def _lines(ax, some: pd.DataFrame) -> list[tuple[float, str, str]]:
-    """Draw one family's curves; (height, name, colour) of the label at each one's end."""
-    colours, labels = (
-        [OKABE_ITO[c] for c in ("blue", "vermillion", "green", "purple", "orange", "sky")],
-        [],
-    )
-    for i, (name, rows) in enumerate(some.groupby("strategy")):
-        rows = rows.sort_values("labels")
-        around = [rows["mean"] - rows["low"], rows["high"] - rows["mean"]]
-        look = {"marker": MARKERS[i % 8], "linestyle": LINE_STYLES[i % 8], "color": colours[i % 6]}
-        ax.errorbar(
-            rows["labels"] * (1 + 0.04 * i),
-            rows["mean"],
-            yerr=around,
-            capsize=2,
-            linewidth=1.6,
-            markersize=5,
-            **look,
-        )
-        labels.append((rows["mean"].iloc[-1], name, colours[i % 6]))
+def _family_panel(
+    ax, means: pd.DataFrame, name: str, ends: tuple[float, float]
+) -> list[tuple[float, str, str]]:
+    """Draw one family's curves before the others'; (height, name, colour) of each one's label."""
+    labels = []
+    tuned = means[(means["labels"] > 0) & ~means["strategy"].isin(NOT_CHOSEN)].sort_values("labels")
+    for _, rows in tuned[tuned["family"] != name].groupby("strategy"):
+        grey = {"color": "#DDDDDD", "linewidth": 1, "linestyle": "-", "zorder": 1}
+        ax.plot(rows["labels"], rows["mean"], **grey)
+    for i, (strategy, rows) in enumerate(tuned[tuned["family"] == name].groupby("strategy")):
+        style = look(i, 6)
+        around = whiskers(rows["mean"], rows["low"], rows["high"])
+        places = rows["labels"] * (1 + 0.04 * i)
+        style |= {"capsize": 2, "linewidth": 1.6, "markersize": 5}
+        ax.errorbar(places, rows["mean"], yerr=around, **style)
+        labels.append((rows["mean"].iloc[-1], strategy, style["color"]))
+    flat = (means["family"] == name) | (means["strategy"] == "ceiling")
+    for row in means[(means["labels"] == 0) & flat].itertuples():
+        style = {"linestyle": "--" if row.strategy == "ceiling" else ":", "color": "#555555"}
+        ax.plot(ends, [row.mean] * 2, **style, linewidth=1, zorder=1)
+        labels.append((row.mean, row.strategy, "#333333"))
     return labels
 
 
 def _stars(ax, marks: pd.DataFrame) -> None:
+    style = {"marker": "*", "markersize": 12, "color": "black", "capsize": 3, "linewidth": 1}
     for row in marks[marks["labels"] > 0].itertuples():
-        around = [[row.mean - row.low], [row.high - row.mean]]
-        look = {
-            "marker": "*",
-            "markersize": 12,
-            "color": "black",
-            "capsize": 3,
-            "linewidth": 1,
-            "zorder": 5,
-        }
-        ax.errorbar([row.labels * 0.88], [row.mean], yerr=around, **look)
-        text = ax.annotate(
-            row.strategy,
-            (row.labels * 0.88, row.mean),
-            xytext=(5, 6),
-            textcoords="offset points",
-            fontsize=9,
-            weight="bold",
-        )
+        place = row.labels * 0.88
+        around = whiskers(row.mean, row.low, row.high)
+        ax.errorbar([place], [row.mean], yerr=around, **style, zorder=5)
+        text = note(ax, row.strategy, (place, row.mean), (5, 6), fontsize=9, weight="bold")
         text.set_path_effects(halo())
 
 
@@ -275,13 +226,8 @@ def curves_in_words(means: pd.DataFrame) -> str:
     parts = []
     for name in means.sort_values("mean", ascending=False)["strategy"].unique():
         rows = means[means["strategy"] == name].sort_values("labels").itertuples()
-        parts.append(
-            f"{name} "
-            + ", ".join(
-                f"{row.mean:.3f}" + (f" at {row.labels} labels" if row.labels else "")
-                for row in rows
-            )
-        )
+        at = [f"{r.mean:.3f}" + (f" at {r.labels} labels" if r.labels else "") for r in rows]
+        parts.append(f"{name} {', '.join(at)}")
     return "; ".join(parts)
 
 

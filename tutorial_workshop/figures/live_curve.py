@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from tutorial_workshop.page.display import image_html, in_notebook, png_bytes, print_text
-from tutorial_workshop.page.plots import OKABE_ITO, label_axes
+from tutorial_workshop.page.plots import label_axes, look
 
 if TYPE_CHECKING:
     from tutorial_lib.training import Epoch
@@ -21,17 +21,9 @@ def training_curves(history, title: str = ""):
     import matplotlib.pyplot as plt
 
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 2.9))
-    left.plot(
-        [e.number for e in history], [e.loss for e in history], marker="o", color=OKABE_ITO["blue"]
-    )
     measured = [e for e in history if e.ndcg is not None]
-    right.plot(
-        [e.number for e in measured],
-        [e.ndcg for e in measured],
-        marker="s",
-        linestyle="--",
-        color=OKABE_ITO["vermillion"],
-    )
+    left.plot([e.number for e in history], [e.loss for e in history], **look(0))
+    right.plot([e.number for e in measured], [e.ndcg for e in measured], **look(1))
     label_axes(left, "epoch", "training loss", y_unit="nats per prediction", title=title)
     label_axes(right, "epoch", "validation NDCG@10")
     for ax in (left, right):

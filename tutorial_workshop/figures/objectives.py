@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tutorial_workshop.page.output import say, show
-from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
+from tutorial_workshop.page.plots import (
+    OKABE_ITO,
+    box,
+    curves,
+    label_axes,
+    log_ticks,
+    look,
+    note,
+)
 
 if TYPE_CHECKING:
     from tutorial_lib.objectives import Batch
@@ -42,41 +50,24 @@ def attention_pictures(batches: Mapping[str, Batch], vocabulary):
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(1, len(batches), figsize=(3.3 * len(batches), 3.8), squeeze=False)
+    style = {"facecolor": SHADES["seen"], "edgecolor": "white", "hatch": "//", "linewidth": 0.8}
     for ax, (title, batch) in zip(axes[0], batches.items(), strict=True):
-        sees, names = batch.sees()[0].numpy(), _token_names(batch, vocabulary)
-        for i, j in np.argwhere(sees):
-            ax.add_patch(
-                plt.Rectangle(
-                    (j - 0.5, i - 0.5),
-                    1,
-                    1,
-                    facecolor=SHADES["seen"],
-                    edgecolor="white",
-                    hatch="//",
-                    linewidth=0.8,
-                )
-            )
-        ax.set(
-            xlim=(-0.5, len(names) - 0.5),
-            ylim=(len(names) - 0.5, -0.5),
-            aspect="equal",
-            facecolor=SHADES["hidden"],
-        )
+        names = _token_names(batch, vocabulary)
+        for i, j in np.argwhere(batch.sees()[0].numpy()):
+            box(ax, (j - 0.5, i - 0.5), 1, 1, **style)
+        ends = (-0.5, len(names) - 0.5)
+        ax.set(xlim=ends, ylim=ends[::-1], aspect="equal", facecolor=SHADES["hidden"])
         ax.set_xticks(range(len(names)), names, fontsize=9)
         targets = {
-            int(s): _name(int(label), vocabulary)
-            for r, s, label in zip(batch.rows, batch.steps, batch.labels, strict=True)
-            if r == 0
+            int(step): f" → {_name(int(label), vocabulary)}"
+            for row, step, label in zip(batch.rows, batch.steps, batch.labels, strict=True)
+            if row == 0
         }
-        ax.set_yticks(
-            range(len(names)),
-            [f"{n} → {targets[i]}" if i in targets else n for i, n in enumerate(names)],
-            fontsize=9,
-        )
+        rows = [name + targets.get(i, "") for i, name in enumerate(names)]
+        ax.set_yticks(range(len(names)), rows, fontsize=9)
         ax.grid(False)
-        label_axes(
-            ax, "is seen", "token → what it must predict" if ax is axes[0][0] else "", title=title
-        )
+        y = "token → what it must predict" if ax is axes[0][0] else ""
+        label_axes(ax, "is seen", y, title=title)
     return fig
 
 
@@ -110,35 +101,19 @@ def masking_picture(ratio: float, mask: str, seed: int):
 
     sees, predict = masked_example(ratio, mask, seed)
     fig, ax = plt.subplots(figsize=(8.4, 2.3))
-    for row, (title, cells) in enumerate(
-        {"history": list(LETTERS), "model sees": sees, "must predict": predict}.items()
-    ):
+    lines = {"history": list(LETTERS), "model sees": sees, "must predict": predict}
+    for row, (title, cells) in enumerate(lines.items()):
         for column, text in enumerate(cells):
-            hidden = row == 1 and text == "?"
-            colour = (
-                OKABE_ITO["orange"] if hidden else SHADES["seen"] if row == 2 and text else "white"
-            )
-            hatch = "//" if hidden else None
-            ax.add_patch(
-                plt.Rectangle(
-                    (column, row),
-                    0.92,
-                    0.86,
-                    facecolor=colour,
-                    edgecolor="black" if text else "#BBBBBB",
-                    hatch=hatch,
-                )
-            )
-            box = {"facecolor": "white", "edgecolor": "none", "pad": 1.5} if hidden else None
-            ax.text(
-                column + 0.46,
-                row + 0.43,
-                text,
-                ha="center",
-                va="center",
-                fontweight="bold",
-                bbox=box,
-            )
+            style = {"facecolor": "white", "edgecolor": "black" if text else "#BBBBBB"}
+            behind = None
+            if row == 1 and text == "?":
+                style |= {"facecolor": OKABE_ITO["orange"], "hatch": "//"}
+                behind = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}
+            elif row == 2 and text:
+                style["facecolor"] = SHADES["seen"]
+            box(ax, (column, row), 0.92, 0.86, **style)
+            middle = {"ha": "center", "va": "center", "fontweight": "bold", "bbox": behind}
+            ax.text(column + 0.46, row + 0.43, text, **middle)
         ax.text(-0.2, row + 0.43, title, ha="right", va="center")
     ax.set(xlim=(-2.4, len(LETTERS)), ylim=(3, -0.1))
     ax.axis("off")
@@ -156,46 +131,29 @@ def describe_masking(ratio: float, mask: str, seed: int) -> str:
     )
 
 
-def learning_panels(
-    histories: Mapping[str, Sequence],
-    lines: Mapping[str, float],
-    *,
-    y_label: str = "validation NDCG@10",
-):
-    """Validation NDCG@10 over epochs (left) and over seconds of training (right), one curve a
+def learning_panels(histories: Mapping[str, Sequence], lines: Mapping[str, float]):
+    """Validation NDCG@10 over epochs (left) and over seconds of training (right), one curve per
     model.
 
-    histories: name -> list of (epoch, seconds, NDCG@10). lines: name -> a constant value for
-        comparison.
+    Args:
+        histories: name -> list of (epoch, seconds, NDCG@10).
+        lines: name -> a constant value for comparison.
     """
     import matplotlib.pyplot as plt
 
     fig, axes = plt.subplots(1, 2, figsize=(8.8, 3.6), sharey=True)
-    for ax, column in zip(axes, (0, 1), strict=True):
-        for (name, points), colour, style, marker in zip(
-            histories.items(), OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False
-        ):
-            x, y = [p[column] for p in points], [p[2] for p in points]
-            ax.plot(
-                x,
-                y,
-                color=colour,
-                linestyle=style,
-                marker=marker,
-                label=name if ax is axes[0] else None,
-            )
+    for column, ax in enumerate(axes):
+        for number, (name, points) in enumerate(histories.items()):
+            x, y = zip(*((point[column], point[2]) for point in points), strict=True)
+            ax.plot(x, y, **look(number), label=name)
         for (name, value), style in zip(lines.items(), (":", "--", "-."), strict=False):
-            ax.axhline(
-                value,
-                color="black",
-                linewidth=1.2,
-                linestyle=style,
-                label=name if ax is axes[0] else None,
-            )
+            ax.axhline(value, color="black", linewidth=1.2, linestyle=style, label=name)
         ax.set_ylim(bottom=0)
+    y_label = "validation NDCG@10"
     label_axes(axes[0], "passes over the data", y_label, x_unit="epochs", title="At equal steps")
     label_axes(axes[1], "time", "", x_unit="seconds of training", title="At equal seconds")
-    fig.legend(loc="outside lower center", ncols=3, frameon=False)
+    handles, _ = axes[0].get_legend_handles_labels()
+    fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
     return fig
 
 
@@ -225,10 +183,9 @@ def reliability(belief: Mapping[str, tuple[np.ndarray, np.ndarray]]):
 
     fig, ax = plt.subplots(figsize=(4.8, 4.0), layout="constrained")
     ax.plot([0, 1], [0, 1], color="black", linewidth=1, linestyle=":", label="calibrated")
-    looks = zip(OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False)
-    for (name, sides), (colour, style, marker) in zip(belief.items(), looks, strict=False):
+    for number, (name, sides) in enumerate(belief.items()):
         x, y = zip(*reliability_bins(*sides), strict=True)
-        ax.plot(x, y, color=colour, linestyle=style, marker=marker, label=name)
+        ax.plot(x, y, **look(number), label=name)
     ax.set(xlim=(0, 1), ylim=(0, 1))
     label_axes(ax, "believed probability", "true probability")
     ax.legend(frameon=False, loc="upper left")
@@ -294,8 +251,6 @@ def share_of_ceiling(users: Sequence[int], shares: Mapping[str, Sequence[float]]
     """Share of the exact ceiling's NDCG@10 over the number of training users (logarithmic), one
     curve a model.
     """
-    from tutorial_workshop.page.plots import curves
-
     fig = curves(
         users,
         shares,
@@ -304,16 +259,8 @@ def share_of_ceiling(users: Sequence[int], shares: Mapping[str, Sequence[float]]
         y_label="share of the ceiling's NDCG@10",
     )
     ax = fig.axes[0]
-    ax.set(xscale="log", ylim=(0, 1.05))
-    ax.set_xticks(list(users), [f"{n:,}" for n in users])
-    ax.minorticks_off()
+    log_ticks(ax, users, ",")
+    ax.set_ylim(0, 1.05)
     ax.axhline(1.0, color="black", linewidth=1.2)
-    ax.annotate(
-        "ceiling",
-        (users[0], 1.0),
-        xytext=(0, 3),
-        textcoords="offset points",
-        va="bottom",
-        fontsize=9,
-    )
+    note(ax, "ceiling", (users[0], 1.0), (0, 3), va="bottom", fontsize=9)
     return fig

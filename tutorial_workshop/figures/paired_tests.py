@@ -8,10 +8,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tutorial_lib.evaluation import holm
-from tutorial_workshop.figures.language_models import paired_by_label
+from tutorial_workshop.figures.labels import paired_gains
 from tutorial_workshop.page.output import say, show, table
-from tutorial_workshop.page.plots import OKABE_ITO
+from tutorial_workshop.page.plots import OKABE_ITO, log_ticks, whiskers
 
 ALPHA = 0.05
 
@@ -44,87 +43,54 @@ def family_tests(
     margin: float,
     metric: str = "ndcg@10",
 ):
-    """Paired tests of a family declared beforehand: strategy minus baseline at each number of
-    labels, p adjusted over all (Holm).
+    """`paired_gains` of a family declared beforehand, each with its verdict.
 
-    rows: of `figures_grid.select`. pairs: (strategy, baseline); what was not run is left out.
+    Args:
+        rows: of `grid.select`.
+        pairs: (strategy, baseline); what was not run is left out.
+        labels: numbers of labelled users, for each of the pairs.
         margin: see `verdict`.
-    Returns a frame: strategy, against, labels, gain, 95 % low, 95 % high, pairs (users within
-    seeds; they are not independent: `compare_seeds`), detectable (the true difference that such
-    runs reveal in 80 % of repetitions, for one test), p adjusted, verdict.
+        metric: column of ``rows``.
     """
-    found = [
-        (name, base, int(count), c.difference, *c.ci, c.pairs, c.minimum_detectable_effect, c.p)
-        for name, base in pairs
-        for count in labels
-        if (c := paired_by_label(rows, name, base, count, metric)) is not None
-    ]
-    columns = [
-        "strategy",
-        "against",
-        "labels",
-        "gain",
-        "95 % low",
-        "95 % high",
-        "pairs",
-        "detectable",
-        "p adjusted",
-    ]
-    frame = pd.DataFrame(found, columns=columns)
-    frame["p adjusted"] = holm(frame["p adjusted"])
-    frame["verdict"] = [
-        verdict(low, high, p, margin)
-        for low, high, p in frame[["95 % low", "95 % high", "p adjusted"]].to_numpy()
-    ]
-    return frame
+    tests = [(name, base, count) for name, base in pairs for count in labels]
+    frame = paired_gains(rows, tests, metric)
+    ends = frame[["95 % low", "95 % high", "p adjusted"]].to_numpy()
+    return frame.assign(verdict=[verdict(low, high, p, margin) for low, high, p in ends])
 
 
-def gains(frame: pd.DataFrame, margin: float, metric: str = "NDCG@10"):
-    """Gains of `family_tests` over the budgets, one panel a strategy, with 95 % intervals and the
-    margin as a band.
+MARKS = {  # verdict -> marker, colour, whether it is filled
+    "better": ("^", OKABE_ITO["green"], True),
+    "worse": ("v", OKABE_ITO["vermillion"], True),
+    "equivalent": ("s", OKABE_ITO["blue"], True),
+    "inconclusive": ("o", OKABE_ITO["blue"], False),
+}
 
-    Filled markers: better or worse; squares: equivalent; hollow circles: inconclusive.
+
+def gains(frame: pd.DataFrame, margin: float):
+    """Gains of `family_tests` over the budgets, one panel per strategy, with 95 % intervals and the
+    margin as a band; markers as in `MARKS`.
     """
     import matplotlib.pyplot as plt
 
     names = frame["strategy"].unique()
-    fig, axes = plt.subplots(
-        1,
-        len(names),
-        figsize=(9.4, 3.4),
-        sharey=True,
-        sharex=True,
-        layout="constrained",
-        squeeze=False,
-    )
-    looks = {
-        "better": ("^", "green", 1),
-        "worse": ("v", "vermillion", 1),
-        "equivalent": ("s", "blue", 1),
-        "inconclusive": ("o", "blue", 0),
-    }
+    share = {"sharey": True, "sharex": True, "squeeze": False, "layout": "constrained"}
+    fig, axes = plt.subplots(1, len(names), figsize=(9.4, 3.4), **share)
+    counts = sorted(frame["labels"].unique())
     for ax, name in zip(axes[0], names, strict=True):
         ax.axhspan(-margin, margin, color="#EEEEEE", zorder=0)
         ax.axhline(0, color="black", linewidth=1, linestyle="-")
         for row in frame[frame["strategy"] == name].to_dict("records"):
-            marker, colour, filled = looks[row["verdict"]]
-            around = [[row["gain"] - row["95 % low"]], [row["95 % high"] - row["gain"]]]
-            fill = OKABE_ITO[colour] if filled else "white"
-            look = {
-                "marker": marker,
-                "color": OKABE_ITO[colour],
-                "markerfacecolor": fill,
-                "markersize": 8,
-                "capsize": 3,
-            }
-            ax.errorbar([row["labels"]], [row["gain"]], yerr=around, **look)
+            marker, colour, filled = MARKS[row["verdict"]]
+            around = whiskers(row["gain"], row["95 % low"], row["95 % high"])
+            style = {"marker": marker, "color": colour, "markersize": 8, "capsize": 3}
+            style["markerfacecolor"] = colour if filled else "white"
+            ax.errorbar([row["labels"]], [row["gain"]], yerr=around, **style)
         ax.set_title(name, fontsize=11)
-        counts = sorted(frame["labels"].unique())
-        ax.set_xscale("log")
-        ax.set_xticks(counts, [f"{count:g}" for count in counts], fontsize=9)
-        ax.xaxis.minorticks_off()
+        log_ticks(ax, counts)
+        for label in ax.get_xticklabels():
+            label.set_fontsize(9)
         ax.set_xlim(counts[0] / 1.7, counts[-1] * 1.7)
-    axes[0][0].set_ylabel(f"{metric}, gain over {frame['against'].iloc[0]}")
+    axes[0][0].set_ylabel(f"NDCG@10, gain over {frame['against'].iloc[0]}")
     fig.supxlabel("labelled users", fontsize=11)
     return fig
 

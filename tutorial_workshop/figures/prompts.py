@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_workshop.page.output import show, table
-from tutorial_workshop.page.plots import MARKERS, OKABE_ITO, label_axes
+from tutorial_workshop.page.plots import OKABE_ITO, label_axes, look, note
 
 
 class ScorePlot:
@@ -62,35 +62,18 @@ class ScorePlot:
         """Scatter, the ``top`` highest scores marked, as a matplotlib ``Figure``."""
         import matplotlib.pyplot as plt
 
-        scores, (rho, _) = (
-            self.scores(expansion, norm_control),
-            self.numbers(top, expansion, norm_control),
-        )
+        scores = self.scores(expansion, norm_control)
+        rho, _ = self.numbers(top, expansion, norm_control)
         chosen = np.argsort(-scores)[:top]
         fig, ax = plt.subplots(figsize=(7.2, 3.6), layout="constrained")
         ax.scatter(scores, self.true, s=14, color="#888888", label="a word")
-        look = {
-            "s": 46,
-            "marker": "D",
-            "color": OKABE_ITO["vermillion"],
-            "label": f"highest scores, the {top} that are tried",
-        }
-        ax.scatter(scores[chosen], self.true[chosen], **look)
+        label = f"highest scores, the {top} that are tried"
+        style = {"s": 46, "marker": "D", "color": OKABE_ITO["vermillion"], "label": label}
+        ax.scatter(scores[chosen], self.true[chosen], **style)
         for i in chosen[np.argsort(self.true[chosen])[:3]]:
-            ax.annotate(
-                self.names[i],
-                (scores[i], self.true[i]),
-                xytext=(6, -9),
-                textcoords="offset points",
-                fontsize=9,
-            )
-        label_axes(
-            ax,
-            "first-order score (higher: promises a lower loss)",
-            "true loss",
-            y_unit="nats per token",
-            title=f"Spearman {rho:+.2f}",
-        )
+            note(ax, self.names[i], (scores[i], self.true[i]), (6, -9), fontsize=9)
+        x, title = "first-order score (higher: promises a lower loss)", f"Spearman {rho:+.2f}"
+        label_axes(ax, x, "true loss", y_unit="nats per token", title=title)
         ax.margins(x=0.12)
         fig.legend(loc="outside lower center", ncols=2, frameon=False)
         return fig
@@ -137,20 +120,11 @@ def measure_scatter(table: pd.DataFrame, cheap: Sequence[str], full: str):
     import matplotlib.pyplot as plt
 
     fig, panels = plt.subplots(1, len(cheap), figsize=(8.2, 3.3), layout="constrained", sharey=True)
-    for ax, name in zip(np.atleast_1d(panels), cheap, strict=True):
+    for number, (ax, name) in enumerate(zip(panels, cheap, strict=True)):
         for place, (kind, some) in enumerate(table.groupby("kind")):
-            style = {
-                "marker": MARKERS[place],
-                "color": list(OKABE_ITO.values())[place],
-                "linestyle": "none",
-            }
-            ax.plot(
-                some[name],
-                some[full],
-                **style,
-                label=kind if ax is np.atleast_1d(panels)[0] else None,
-            )
-        label_axes(ax, name, full if ax is np.atleast_1d(panels)[0] else "")
+            style = look(place) | {"linestyle": "none", "label": "" if number else kind}
+            ax.plot(some[name], some[full], **style)
+        label_axes(ax, name, "" if number else full)
     fig.legend(loc="outside lower center", ncols=3, frameon=False)
     return fig
 

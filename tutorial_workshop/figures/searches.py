@@ -7,19 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from tutorial_workshop.figures.labels import over_seeds
 from tutorial_workshop.page.output import say, show, table
-from tutorial_workshop.page.plots import LINE_STYLES, MARKERS, OKABE_ITO, label_axes
-
-
-def over_seeds(values: Sequence[float]) -> tuple[float, float, float]:
-    """(mean, low, high): 95 % t interval over seeds; no interval for one seed."""
-    from scipy.stats import t
-
-    numbers = np.asarray(values, dtype=float)
-    n, mean, half = len(numbers), float(numbers.mean()), 0.0
-    if n > 1:
-        half = float(t.ppf(0.975, n - 1) * numbers.std(ddof=1) / np.sqrt(n))
-    return mean, mean - half, mean + half
+from tutorial_workshop.page.plots import label_axes, look
 
 
 def search_traces(recorded: pd.DataFrame, words: str = "all") -> dict[str, list[pd.Series]]:
@@ -181,29 +171,16 @@ def trace_curves(
 
     fig, panels = plt.subplots(1, 2, figsize=(8.4, 3.6), layout="constrained")
     for place, (name, seeds) in enumerate(traces.items()):
-        colour, style = list(OKABE_ITO.values())[place], LINE_STYLES[place]
+        style = look(place)
         calls = np.linspace(0, min(trace.index.max() for trace in seeds), 60)
         mean, low, high = mean_trace(seeds, calls).T
-        panels[0].plot(calls, mean, color=colour, linestyle=style, label=name)
-        panels[0].fill_between(calls, low, high, color=colour, alpha=0.18, linewidth=0)
+        panels[0].plot(calls, mean, **{**style, "marker": None}, label=name)
+        panels[0].fill_between(calls, low, high, color=style["color"], alpha=0.18, linewidth=0)
         one = live[name]
-        panels[1].step(
-            one.index,
-            one.to_numpy(),
-            where="post",
-            color=colour,
-            linestyle=style,
-            marker=MARKERS[place],
-            markersize=4,
-        )
+        panels[1].step(one.index, one.to_numpy(), where="post", **style, markersize=4)
     panels[0].axhline(bare, color="#555555", linestyle=":", linewidth=1.2, label="no words")
-    label_axes(
-        panels[0],
-        "calls",
-        "validation loss",
-        y_unit="nats per token",
-        title="recorded, mean and 95 % over seeds",
-    )
+    left = {"y_unit": "nats per token", "title": "recorded, mean and 95 % over seeds"}
+    label_axes(panels[0], "calls", "validation loss", **left)
     label_axes(panels[1], "calls", "", title="yours")
     fig.legend(loc="outside lower center", ncols=3, frameon=False)
     return fig

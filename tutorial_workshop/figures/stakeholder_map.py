@@ -7,6 +7,7 @@ from __future__ import annotations
 import pandas as pd
 
 from tutorial_workshop.page.output import show
+from tutorial_workshop.page.plots import OKABE_ITO, label_axes
 
 LARGEST = 16  # severity 4 x likelihood 4
 
@@ -22,24 +23,15 @@ def draw_stakeholder_map(risks: pd.DataFrame):
     for row, (_, values) in enumerate(ordered.iterrows()):
         for column, risk in enumerate(values):
             if risk:
-                dark = risk / LARGEST > 0.5
-                ax.scatter(
-                    column,
-                    row,
-                    s=90 + 45 * risk,
-                    color="#D55E00" if dark else "#56B4E9",
-                    edgecolor="black",
-                    linewidth=0.8,
-                )
-                ax.annotate(
-                    str(risk), (column, row), ha="center", va="center", fontsize=9, color="black"
-                )
+                colour = OKABE_ITO["vermillion" if risk / LARGEST > 0.5 else "sky"]
+                style = {"color": colour, "edgecolor": "black", "linewidth": 0.8}
+                ax.scatter(column, row, s=90 + 45 * risk, **style)
+                ax.text(column, row, str(risk), ha="center", va="center", fontsize=9, color="black")
     ax.set_yticks(range(len(ordered)), ordered.index)
     ax.set_xticks(range(ordered.shape[1]), ordered.columns)
     ax.set_xlim(-0.6, ordered.shape[1] - 0.4)
     ax.set_ylim(-0.7, len(ordered) - 0.3)
-    ax.set_xlabel("harm class")
-    ax.set_ylabel("stakeholder")
+    label_axes(ax, "harm class", "stakeholder")
     return fig
 
 

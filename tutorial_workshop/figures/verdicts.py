@@ -125,26 +125,14 @@ class VerdictView:
             scale = 100 / abs(self.levels[measure][system])
             colour, marker = LOOKS[verdict]
             low, high = finding.ci
-            ax.plot(
-                [low * scale, high * scale],
-                [place, place],
-                color=colour,
-                linewidth=2.5,
-                linestyle="-",
-            )
-            ax.plot(
-                finding.estimate * scale,
-                place,
-                marker=marker,
-                markersize=9,
-                color=colour,
-                linestyle="none",
-            )
+            ends = [low * scale, high * scale]
+            ax.plot(ends, [place, place], color=colour, linewidth=2.5, linestyle="-")
+            point = {"marker": marker, "markersize": 9, "linestyle": "none"}
+            ax.plot(finding.estimate * scale, place, color=colour, **point)
         ax.set_yticks(range(len(rows)), [f"{system}\n{verdict}" for system, _, _, verdict in rows])
         ax.set_ylim(len(rows) - 0.5, -0.5)
-        label_axes(
-            ax, f"gap in {measure}, {contrast}", "", x_unit="% of the system's mean; band: margin"
-        )
+        unit = "% of the system's mean; band: margin"
+        label_axes(ax, f"gap in {measure}, {contrast}", "", x_unit=unit)
         ax.grid(axis="y", visible=False)
         return literal_dollars(fig)
 

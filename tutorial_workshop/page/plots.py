@@ -54,6 +54,40 @@ def label_axes(ax, x: str, y: str, *, x_unit: str = "", y_unit: str = "", title:
         ax.set_title(title)
 
 
+def look(number: int, colours: int = 8) -> dict:
+    """Colour, line style and marker of the series with this number, of ``colours`` in turn."""
+    palette = list(OKABE_ITO.values())[:colours]
+    return {
+        "color": palette[number % colours],
+        "linestyle": LINE_STYLES[number % len(LINE_STYLES)],
+        "marker": MARKERS[number % len(MARKERS)],
+    }
+
+
+def note(ax, text: str, at: tuple, shift: tuple[float, float], **style):
+    """A text beside a point of the data, ``shift`` points to the right and up."""
+    return ax.annotate(text, at, xytext=shift, textcoords="offset points", **style)
+
+
+def box(ax, corner: tuple[float, float], width: float, height: float, **style) -> None:
+    """A rectangle; ``style``: facecolor, edgecolor, hatch."""
+    import matplotlib.pyplot as plt
+
+    ax.add_patch(plt.Rectangle(corner, width, height, **style))
+
+
+def whiskers(means, lows, highs) -> np.ndarray:
+    """Distances of means to the ends of their intervals, [2, n], as ``errorbar`` takes them."""
+    return np.array([np.subtract(means, lows), np.subtract(highs, means)]).reshape(2, -1)
+
+
+def log_ticks(ax, ticks: Sequence[float], form: str = "g") -> None:
+    """A logarithmic x axis with these ticks only, their numbers in this format."""
+    ax.set_xscale("log")
+    ax.set_xticks(list(ticks), [format(tick, form) for tick in ticks])
+    ax.xaxis.minorticks_off()
+
+
 def literal_dollars(fig):
     """The same figure, with every ``$`` in its texts taken literally: titles are data.
 
@@ -87,19 +121,14 @@ def _draw_intervals(ax, labels, means, lows, highs, highlight) -> None:
     rows = range(len(labels))
     for row, label, mean, high in zip(rows, labels, means, highs, strict=True):
         marked = label == highlight
-        ax.barh(
-            row,
-            mean,
-            color=OKABE_ITO["orange" if marked else "sky"],
-            hatch="//" if marked else None,
-            edgecolor="black",
-            linewidth=0.6,
-        )
-        ax.annotate(
-            f"{mean:.3f}", (high, row), xytext=(6, 0), textcoords="offset points", va="center"
-        )
-    whiskers = [np.subtract(means, lows), np.subtract(highs, means)]
-    ax.errorbar(means, rows, xerr=whiskers, fmt="none", ecolor="black", capsize=4, linewidth=1.4)
+        style = {
+            "color": OKABE_ITO["orange" if marked else "sky"],
+            "hatch": "//" if marked else None,
+        }
+        ax.barh(row, mean, **style, edgecolor="black", linewidth=0.6)
+        note(ax, f"{mean:.3f}", (high, row), (6, 0), va="center")
+    ends = whiskers(means, lows, highs)
+    ax.errorbar(means, rows, xerr=ends, fmt="none", ecolor="black", capsize=4, linewidth=1.4)
     ax.set_yticks(list(rows), labels)
     ax.invert_yaxis()
     ax.grid(axis="y", visible=False)
@@ -182,15 +211,13 @@ def curves(
             " the figure"
         )
     fig, ax = plt.subplots(layout="constrained")
-    for (name, values), colour, style, marker in zip(
-        series.items(), OKABE_ITO.values(), LINE_STYLES, MARKERS, strict=False
-    ):
+    for number, (name, values) in enumerate(series.items()):
         if len(values) != len(x):
             raise InputError(
                 f"curves: series {name!r} has {len(values)} values for {len(x)} positions; give one"
                 " a position"
             )
-        ax.plot(x, values, color=colour, linestyle=style, marker=marker, label=name)
+        ax.plot(x, values, **look(number), label=name)
     label_axes(ax, x_label, y_label, **axes)
     fig.legend(loc="outside right upper", frameon=False)
     return fig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from tutorial_lib.errors import InputError
-from tutorial_workshop.page.plots import MARKERS, OKABE_ITO, label_axes
+from tutorial_workshop.page.plots import label_axes, look, note, whiskers
 
 
 def interval_points(
@@ -33,43 +33,14 @@ def interval_points(
     import matplotlib.pyplot as plt
 
     fig, ax = plt.subplots(figsize=(7.4, 1.3 + (0.34 + 0.2 * len(groups)) * len(labels)))
-    label_box = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
     for number, (name, rows) in enumerate(groups.items()):
         if len(rows) != len(labels):
             raise InputError(
                 f"interval_points: group {name!r} has {len(rows)} rows for {len(labels)} labels;"
                 " give one (mean, low, high) a label"
             )
-        place = [row + (number - (len(groups) - 1) / 2) * 0.26 for row in range(len(labels))]
-        means = [mean for mean, _, _ in rows]
-        around = [[mean - low for mean, low, _ in rows], [high - mean for mean, _, high in rows]]
-        style = {
-            "marker": MARKERS[number],
-            "color": list(OKABE_ITO.values())[number],
-            "markeredgecolor": "black",
-            "markersize": 8,
-        }
-        ax.errorbar(
-            means,
-            place,
-            xerr=around,
-            linestyle="none",
-            ecolor="black",
-            elinewidth=1.4,
-            capsize=4,
-            label=name,
-            **style,
-        )
-        for mean, (_, _, high), y in zip(means, rows, place, strict=True):
-            ax.annotate(
-                f"{mean:+.3f}" if zero else f"{mean:.3f}",
-                (high, y),
-                xytext=(7, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=9,
-                bbox=label_box,
-            )
+        shift = (number - (len(groups) - 1) / 2) * 0.26
+        _draw_group(ax, rows, shift, "+.3f" if zero else ".3f", look(number), name)
     if zero:
         ax.axvline(0, color="black", linestyle="--", linewidth=1.2)
         ax.annotate(zero, (0, -0.62), ha="center", va="bottom", fontsize=9, annotation_clip=False)
@@ -81,3 +52,15 @@ def interval_points(
         fig.legend(loc="outside lower center", ncols=min(len(groups), 3), frameon=False)
     label_axes(ax, quantity, "", title=title)
     return fig
+
+
+def _draw_group(ax, rows, shift: float, form: str, style: dict, name: str) -> None:
+    """One group's points with their whiskers and numbers, ``shift`` rows below the labels."""
+    places = [row + shift for row in range(len(rows))]
+    means, lows, highs = zip(*rows, strict=True)
+    style |= {"linestyle": "none", "markeredgecolor": "black", "markersize": 8, "label": name}
+    around = whiskers(means, lows, highs)
+    ax.errorbar(means, places, xerr=around, ecolor="black", elinewidth=1.4, capsize=4, **style)
+    behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.8}
+    for mean, high, y in zip(means, highs, places, strict=True):
+        note(ax, format(mean, form), (high, y), (7, 0), va="center", fontsize=9, bbox=behind)
