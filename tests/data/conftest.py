@@ -1,6 +1,7 @@
 """What tests of files share: no folder of this machine, and a mirror that misbehaves."""
 
 import threading
+import urllib.request
 
 import pytest
 from mirrors import start_server
@@ -21,6 +22,8 @@ def server(monkeypatch):
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
+    # urllib keeps the proxies that it saw at its first request in this process
+    monkeypatch.setattr(urllib.request, "_opener", None)
     monkeypatch.setattr(download_module, "TIMEOUT", 0.3)
     monkeypatch.setattr(download_module, "PAUSE", 0.01)
     httpd = start_server()
