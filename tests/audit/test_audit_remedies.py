@@ -69,6 +69,7 @@ def test_every_text_of_the_kit_is_swapped_into_its_counterpart():
     ]
 
 
+@pytest.mark.full
 def test_private_training_learns_within_its_budget_and_gives_the_model_back():
     pytest.importorskip("opacus", reason="an optional extra: pip install opacus")
     import torch

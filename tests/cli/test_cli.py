@@ -307,6 +307,7 @@ def test_a_run_of_one_notebook_leaves_the_pages_of_all_alone(here, notebooks):
     )
 
 
+@pytest.mark.full
 def test_second_run_replaces_the_first(here, notebooks):
     """Pages of an older run among the new ones would be read as new."""
     for name in ("00", "01_second"):
@@ -351,6 +352,7 @@ def test_failing_notebook_keeps_what_it_did(here, notebooks):
     }
 
 
+@pytest.mark.full
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
 @pytest.mark.parametrize("older", [False, True], ids=["nothing there", "older run there"])
 def test_interrupt_leaves_nothing_behind(here, notebooks, tmp_path, older):

@@ -58,6 +58,7 @@ def test_every_command_prints_in_any_encoding(tmp_path, command, variables):
     assert told.isascii() or variables.get("PYTHONUTF8") == "0"
 
 
+@pytest.mark.full
 def test_a_run_prints_in_any_encoding(tmp_path):
     write_notebook(tmp_path / "é…日本", "00_é…日本", "PROFILE = 'quick'", "1 / 0  # …")
     command = [

@@ -56,6 +56,7 @@ def signals_as_in_a_terminal() -> None:
         signal.signal(number, signal.SIG_DFL)
 
 
+@pytest.mark.full
 @posix
 def test_a_run_under_nohup_outlives_its_terminal(here, notebooks):
     """Whoever ignores SIGHUP before the run wants it to go on."""
@@ -125,6 +126,7 @@ def test_pages_and_index_grow_as_notebooks_end(here, notebooks):
     )
 
 
+@pytest.mark.full
 @posix
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=["SIGTERM", "SIGHUP"])
 def test_every_signal_that_asks_to_stop_leaves_no_trace(here, notebooks, number):
@@ -139,6 +141,7 @@ def test_every_signal_that_asks_to_stop_leaves_no_trace(here, notebooks, number)
     wait_for(lambda: not running(kernel))
 
 
+@pytest.mark.full
 @posix
 def test_an_interrupt_before_the_first_page_leaves_the_earlier_run_as_it_was(here, notebooks):
     assert (
@@ -151,6 +154,7 @@ def test_an_interrupt_before_the_first_page_leaves_the_earlier_run_as_it_was(her
     assert {path.name: path.read_bytes() for path in (here / "out").iterdir()} == before
 
 
+@pytest.mark.full
 @posix
 def test_an_earlier_complete_run_outlives_runs_that_break_off(here, notebooks):
     """Old pages and new ones in one folder are read as one run; and a complete run is not given up
@@ -178,6 +182,7 @@ def test_an_earlier_complete_run_outlives_runs_that_break_off(here, notebooks):
     assert "Complete: 1 of 1" in (here / "out" / "index.html").read_text()
 
 
+@pytest.mark.full
 @posix
 def test_a_killed_run_keeps_its_pages_and_the_next_one_tidies_up(here, notebooks):
     """kill -9 can be met by nobody but the next run in the same folder."""
@@ -194,6 +199,7 @@ def test_a_killed_run_keeps_its_pages_and_the_next_one_tidies_up(here, notebooks
     assert names(out) == sorted(["00_quick.html", "00_quick.ipynb", *COMMON])
 
 
+@pytest.mark.full
 @posix
 def test_a_second_run_in_the_same_folder_is_refused_and_one_beside_it_is_not(here, notebooks):
     """Two runs in one folder would overwrite each other; and to tidy up after the dead must not
@@ -250,6 +256,7 @@ def test_a_kill_while_the_earlier_run_is_set_aside_loses_nothing(tmp_path, monke
     assert [path.name for path in tmp_path.iterdir()] == ["earlier"]
 
 
+@pytest.mark.full
 def test_notebooks_of_one_name_are_both_kept(here, tmp_path):
     """The page of the first one was overwritten by that of the second."""
     for folder in ("a", "b"):
@@ -286,6 +293,7 @@ def test_names_never_clash():
     )
 
 
+@pytest.mark.full
 @posix
 def test_a_full_disk_is_told_with_the_path_and_keeps_what_is_done(here, notebooks):
     """ "No space left on device" without a place sends a learner to the wrong disk."""
@@ -331,6 +339,7 @@ def test_paths_hold_in_the_kernel(here, notebooks, tmp_path, monkeypatch):
     )
 
 
+@pytest.mark.full
 def test_a_model_folder_reaches_the_kernel_as_an_absolute_path(here, tmp_path):
     (here / "my-model").mkdir()
     write_notebook(
@@ -371,6 +380,7 @@ def test_what_a_model_may_be_called(tmp_path, monkeypatch):
             _model_place(given)
 
 
+@pytest.mark.full
 @posix
 @pytest.mark.parametrize(
     "home",
@@ -480,6 +490,7 @@ def test_the_longest_notebooks_begin(tmp_path):
     assert _longest_first(named) == [names[2], names[3], names[0], names[1]]
 
 
+@pytest.mark.full
 def test_a_reader_that_goes_away_does_not_stop_the_run(here, notebooks):
     command = (
         f"{sys.executable} -m tutorial_lib run 00 00_quick --out out --notebooks-folder {notebooks}"
@@ -495,6 +506,7 @@ def test_a_reader_that_goes_away_does_not_stop_the_run(here, notebooks):
         time.sleep(0.1)
 
 
+@pytest.mark.full
 def test_a_folder_of_the_users_own_called_earlier_stays_as_it_is(here, notebooks):
     """It was deleted without a word, because a run sets aside the one before it under that name."""
     options = ["--out", "out", "--notebooks-folder", notebooks]

@@ -62,6 +62,7 @@ def wait_until(condition, process: subprocess.Popen, seconds: float = 300) -> No
         time.sleep(0.01)
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_killed_at_any_moment_it_goes_on_to_the_same_table(tmp_path, jobs):
     """Killing must lose no finished cell, repeat none, and leave no half-written file: else two
@@ -101,6 +102,7 @@ def test_killed_at_any_moment_it_goes_on_to_the_same_table(tmp_path, jobs):
     assert to_bytes(kept) == to_bytes(expected)
 
 
+@pytest.mark.full
 def test_dask_cluster_of_two_workers_gives_the_same_table(tmp_path, monkeypatch):
     """One flag takes the grid to a cluster; a worker that pickles differently, or a lost result,
     would show in the table.
@@ -119,6 +121,7 @@ def test_dask_cluster_of_two_workers_gives_the_same_table(tmp_path, monkeypatch)
     )
 
 
+@pytest.mark.full
 def test_dask_address_where_nobody_listens_is_one_line(tmp_path):
     with pytest.raises(InputError, match="no Dask scheduler answers at 'tcp://127.0.0.1:9'"):
         run_grid(CELLS, tmp_path, dask="tcp://127.0.0.1:9", run=stand_in, tell=quiet)
@@ -290,6 +293,7 @@ def test_a_cell_twice_is_the_same_cell():
     )
 
 
+@pytest.mark.full
 def test_one_tuned_cell_counts_its_cost():
     result = run_cell(Cell("world-movies", "kit-gpt", "soft-prompt", 8, 0, users=2))
     assert result["flops"] > 1e9 and result["seconds"] > 0 and 0 < result["trainable"] < 10_000
@@ -450,6 +454,7 @@ def test_two_cells_never_share_a_file():
     )
 
 
+@pytest.mark.full
 def test_workers_end_with_their_parent(tmp_path):
     """`kill -9` of the parent left processes that worked on for minutes, at nobody's request."""
     process = start(tmp_path / "grid", 2, GRID_LOG=str(tmp_path / "log"), GRID_SLEEP="60")

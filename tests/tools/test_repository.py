@@ -336,6 +336,7 @@ def test_data_flows_one_way():
     assert wrong == set(BACKWARDS), wrong ^ set(BACKWARDS)
 
 
+@pytest.mark.full
 def test_the_readmes_python_runs():
     """The first code a visitor copies."""
     blocks = re.findall(
