@@ -9,9 +9,10 @@ __getattr__, __dir__, __all__ = lazy_exports(
     {
         "cells": (
             *("BASELINES", "Cell", "cells_of", "default_strategies", "labelled_only"),
-            *("language_model", "run_cell", "split_of"),
+            *("language_model", "split_of"),
         ),
         "grid": ("run_grid",),
+        "running": ("run_cell",),
         "results": ("Results", "load_results", "recorded_table", "to_frame"),
     },
 )

@@ -1,36 +1,29 @@
-"""One cell of the grid: a strategy, a number of labelled users, a seed; fitted, timed, and measured
-on the same test users as its row.
-"""
+"""The cells of a grid: a strategy, a number of labelled users, a seed; and what they start from."""
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import threading
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from numbers import Integral
 from urllib.parse import quote
 
-import numpy as np
-
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.data.splits import EMPTY, Split
 from tutorial_lib.errors import LARGEST_SEED, InputError, check_whole, unknown_name
-from tutorial_lib.evaluation import evaluate
-from tutorial_lib.evaluation.ratings import user_auc
 from tutorial_lib.models.like_baselines import LIKE_BASELINES
-from tutorial_workshop.experiments.fingerprints import fingerprint, model_fingerprint
+from tutorial_workshop.experiments.fingerprints import model_fingerprint
 
-BASELINES = (
-    "ceiling",
-    "random",
-    "popularity",
-    "transition-knn",
-    "ease",
-    "item-transformer",
-)  # no language model in them
+BASELINES = {  # no language model in them: name -> class of `tutorial_lib.models`
+    "ceiling": "Oracle",
+    "random": "Random",
+    "popularity": "Popularity",
+    "transition-knn": "TransitionKNN",
+    "ease": "EASE",
+    "item-transformer": "SequenceRecommender",
+}
+UNTUNED = ("ceiling", "random")  # baselines that learn nothing from histories
 BUDGETS = (0, 8, 16, 64, 256, "all")
 CORE = 5  # real data is cut to its 5-core, worlds are taken whole
 HELD_OUT = 10  # newest ratings of each user that the task "like" tests on
@@ -40,8 +33,16 @@ USERS = 60  # test users of a cell, others in every seed
 
 @dataclass(frozen=True)
 class Cell:
-    """labels: users whose training histories may be used. lm: "" for baselines. users: test users.
-    task: "next" item or "like".
+    """One run of the grid.
+
+    Attributes:
+        dataset: its name.
+        lm: language model; "" for baselines.
+        strategy: of `STRATEGIES`, or a baseline.
+        labels: users whose training histories may be used.
+        seed: of the draws of users and of the training.
+        users: test users.
+        task: "next" item or "like".
     """
 
     dataset: str
@@ -57,21 +58,12 @@ class Cell:
         """Of its file, and unique to it: what a file name cannot hold is quoted as in a URL, a long
         name ends in its checksum.
         """
-        parts = (
-            self.task,
-            self.dataset,
-            self.lm or "none",
-            self.strategy,
-            self.labels,
-            self.seed,
-            self.users,
-        )
+        fields = asdict(self) | {"lm": self.lm or "none"}
+        parts = [fields.pop("task"), *fields.values()]
         name = "-".join(quote(str(part), safe="") for part in parts)
-        return (
-            name
-            if len(name) <= LONGEST_NAME
-            else f"{name[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
-        )
+        if len(name) <= LONGEST_NAME:
+            return name
+        return f"{name[:60]}-{hashlib.sha256(name.encode()).hexdigest()[:32]}"
 
 
 def cells_of(
@@ -86,11 +78,16 @@ def cells_of(
 ) -> list[Cell]:
     """The cells of a grid, seed by seed, so that a run that is broken off has whole seeds.
 
-    budgets: numbers of labelled users; "all": every user of the split with two or more training
-        items. What tunes nothing has one cell a
-    seed, at 0 labels (ceiling and "random" too); what tunes something has none at 0. Raises
-    InputError for an unknown strategy, dataset or task, a budget larger than the data, and a
-    language model that a strategy cannot work with.
+    What tunes nothing has one cell per seed, at 0 labels (ceiling and "random" too); what tunes
+    something has none at 0.
+
+    Args:
+        budgets: numbers of labelled users; "all": every user of the split with two or more training
+            items.
+
+    Raises:
+        InputError: for an unknown strategy, dataset or task, a budget larger than the data, and a
+            language model that a strategy cannot work with.
     """
     for seed in seeds:
         check_whole("grid", 0, LARGEST_SEED, seed=seed)
@@ -115,22 +112,17 @@ def default_strategies(dataset: str, lm: str, task: str = "next") -> list[str]:
     if task == "like":
         return [*LIKE_BASELINES, *LIKE_STRATEGIES]
     known = split_of(dataset).dataset.truth is not None
-    able = [
-        name
-        for name in strategies_for(language_model(lm))
-        if name not in ("few-shot", "p-tuning", "instruct")
-    ]
-    return [name for name in BASELINES if known or name != "ceiling"] + able
+    left_out = ("few-shot", "p-tuning", "instruct") + (() if known else ("ceiling",))
+    names = [*BASELINES, *strategies_for(language_model(lm))]
+    return [name for name in names if name not in left_out]
 
 
 def _untuned(name: str) -> bool:
     from tutorial_lib.strategies import STRATEGIES
 
-    return (
-        name in ("ceiling", "random")
-        if name in BASELINES
-        else not STRATEGIES[name].moves and name != "few-shot"
-    )
+    if name in BASELINES:
+        return name in UNTUNED
+    return not STRATEGIES[name].moves and name != "few-shot"
 
 
 def _check(
@@ -141,7 +133,7 @@ def _check(
     users: int,
     task: str,
 ) -> int:
-    """The number of users that "all" means."""
+    """The arguments of `cells_of`, checked; the number of users that "all" means."""
     from tutorial_lib.strategies import STRATEGIES
     from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES
 
@@ -193,105 +185,6 @@ def _language_model(name: str, files: str):
     return load_language_model(name)
 
 
-def run_cell(cell: Cell) -> dict:
-    """Fit and measure; what `results.Results` keeps.
-
-    Keys: cell (its fields), fingerprint (see `fingerprints`), users (codes), values (metric -> one
-        number a user), seconds (of tuning or
-    fitting), score_seconds (a user), flops (of tuning; None where nobody counted), trainable
-    (numbers that may move), stored_bytes (what one task needs besides the shared model, 4 bytes a
-    number), peak_mb (most resident memory of the process while the cell ran).
-    """
-    made_from = fingerprint(cell)  # now: the files may be replaced while the cell runs
-    with PeakMemory() as memory:
-        if cell.task == "like":
-            fitted, frame, scoring = run_likes(cell)
-        else:
-            fitted, start = fit(cell), time.perf_counter()
-            frame = evaluate(
-                fitted,
-                split_of(cell.dataset).sample_targets(cell.users, seed=cell.seed),
-                k=10,
-                block=16,
-            )
-            scoring = (time.perf_counter() - start) / len(frame)
-    counted = costs(fitted, cell)
-    return {
-        "cell": asdict(cell),
-        "fingerprint": made_from,
-        "users": frame.index.tolist(),
-        "values": {
-            name: frame[name].round(6).tolist()
-            for name in ("ndcg@10", "hit@10", "auc")
-            if name in frame
-        },
-        "score_seconds": round(scoring, 4),
-        "peak_mb": round(memory.peak / 2**20),
-        **counted,
-    }
-
-
-def fit(cell: Cell):
-    """The fitted recommender of a cell; it has seen training histories of labelled users only (the
-    ceiling: the world's truth).
-    """
-    from tutorial_lib import models
-    from tutorial_lib.strategies import adapt
-
-    split = split_of(cell.dataset)
-    if cell.strategy not in BASELINES:
-        return adapt(
-            language_model(cell.lm), split, cell.strategy, labels=cell.labels, seed=cell.seed
-        )
-    make = {
-        "ceiling": models.Oracle,
-        "random": models.Random,
-        "popularity": models.Popularity,
-        "transition-knn": models.TransitionKNN,
-        "ease": models.EASE,
-        "item-transformer": models.SequenceRecommender,
-    }[cell.strategy]
-    known = (
-        split
-        if cell.strategy in ("ceiling", "random")
-        else labelled_only(split, cell.labels, cell.seed)
-    )
-    start = time.perf_counter()
-    fitted = make().fit(known, seed=cell.seed, progress=False)
-    fitted.seconds = time.perf_counter() - start
-    return fitted
-
-
-def run_likes(cell: Cell):
-    """(what was fitted, per-user AUC over the last `HELD_OUT` ratings, seconds a user) of a cell of
-    the task "like".
-    """
-    from tutorial_lib.data.likes import rated_histories
-    from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES, adapt_likes
-
-    split = split_of(cell.dataset, HELD_OUT)
-    if cell.strategy in LIKE_STRATEGIES:
-        fitted = adapt_likes(language_model(cell.lm), split, cell.strategy, cell.labels, cell.seed)
-    else:
-        begin = time.perf_counter()
-        fitted = LIKE_BASELINES[cell.strategy]().fit(labelled_only(split, cell.labels, cell.seed))
-        fitted.seconds = time.perf_counter() - begin
-    start = time.perf_counter()
-    tested = split.sample_targets(cell.users, seed=cell.seed)
-    rows = [row for row, target in enumerate(tested.test_target) if len(target)]
-    all_histories = rated_histories(tested, "test_history")
-    all_asked = rated_histories(tested, "test_target")
-    asked = [all_asked[row] for row in rows]
-    items: list = [rated.items for rated in asked]
-    scores = fitted.score([all_histories[row] for row in rows], items)
-    scoring = (time.perf_counter() - start) / len(rows)
-    users = np.repeat(np.asarray(tested.users)[rows], [len(rated.items) for rated in asked])
-    frame = user_auc(
-        np.concatenate([rated.liked for rated in asked]), np.concatenate(scores), users
-    )
-    return getattr(fitted, "account", fitted), frame, scoring
-
-
 def labelled_only(split: Split, labels: int, seed: int) -> Split:
     """A split with nothing but the training histories of the users that `adapt` would draw."""
     from tutorial_lib.strategies.tuning import labelled_users
@@ -309,49 +202,3 @@ def labelled_only(split: Split, labels: int, seed: int) -> Split:
         test_history=train,
         test_target=nothing,
     )
-
-
-def costs(fitted, cell: Cell) -> dict:
-    """Trained numbers, bytes to store, FLOPs and seconds."""
-    baseline = cell.strategy in BASELINES
-    trained = _numbers_learned(fitted, cell.strategy) if baseline else fitted.n_trainable
-    return {
-        "trainable": trained,
-        "stored_bytes": 4 * trained,
-        "seconds": round(fitted.seconds, 3),
-        "flops": None if baseline else float(fitted.flops),
-    }
-
-
-def _numbers_learned(fitted, baseline: str) -> int:
-    """Weights or counts of a baseline; 0 for what keeps none."""
-    if baseline == "item-transformer":
-        return sum(parameter.numel() for parameter in fitted.model.parameters())
-    learned = {"popularity": "counts", "transition-knn": "transitions", "ease": "weights"}
-    value = getattr(fitted, learned.get(baseline, ""), None)
-    if value is None:
-        return 0
-    return int(value.nnz if hasattr(value, "nnz") else np.size(value))
-
-
-class PeakMemory:
-    """``with PeakMemory() as memory: ...; memory.peak``: most resident memory of this process
-    meanwhile, in bytes, seen every 50 ms.
-    """
-
-    def __enter__(self) -> PeakMemory:
-        import psutil
-
-        self._process, self._stop = psutil.Process(), threading.Event()
-        self.peak = self._process.memory_info().rss
-        self._thread = threading.Thread(target=self._watch, daemon=True)
-        self._thread.start()
-        return self
-
-    def _watch(self) -> None:
-        while not self._stop.wait(0.05):
-            self.peak = max(self.peak, self._process.memory_info().rss)
-
-    def __exit__(self, *_) -> None:
-        self._stop.set()
-        self._thread.join()

@@ -17,9 +17,10 @@ import pandas as pd
 
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, check_whole
-from tutorial_workshop.experiments.cells import Cell, run_cell
+from tutorial_workshop.experiments.cells import Cell
 from tutorial_workshop.experiments.fingerprints import changes, fingerprint
 from tutorial_workshop.experiments.results import Results, to_bytes, to_frame
+from tutorial_workshop.experiments.running import run_cell
 
 
 def run_grid(
@@ -34,15 +35,21 @@ def run_grid(
     """Run what is not yet in ``folder`` and return the table of all ``cells``, which is also
     written to ``folder``/grid.csv.gz.
 
-    jobs: processes here. dask: address of a scheduler ("tcp://host:8786"), or "local" for a cluster
-        of ``jobs`` worker processes; the
-    results come back to this process, so the workers need no shared disk. run: what a cell does, a
-    function that can be pickled. A cell's file is written as soon as it is done: kill this process
-    at any moment, call it again, and no finished cell is repeated. Its worker processes end when it
-    does. A finished cell counts only for the model, data and settings that it was made from
-    (`fingerprints`); one of others, or of an earlier version that did not note them, is run again
-    and told. Raises InputError for no cells, jobs outside 1..1024, a cluster that cannot be
-    reached, and whatever `run_cell` raises.
+    A cell's file is written as soon as it is done: kill this process at any moment, call it again,
+    and no finished cell is repeated. Its worker processes end when it does. A finished cell counts
+    only for the model, data and settings that it was made from (`fingerprints`); one of others, or
+    of an earlier version that did not note them, is run again and told.
+
+    Args:
+        jobs: processes here, 1 to 1024.
+        dask: address of a scheduler ("tcp://host:8786"), or "local" for a cluster of ``jobs``
+            worker processes; the results come back here, so the workers need no shared disk.
+        run: what a cell does, a function that can be pickled.
+        tell: takes the progress, one line at a time.
+
+    Raises:
+        InputError: for no cells, jobs out of range, a cluster that cannot be reached, and whatever
+            `run_cell` raises.
     """
     if not cells:
         raise InputError("run_grid: no cells; expected at least one, as cells_of gives them")
@@ -94,16 +101,15 @@ def _running(cells: list[Cell], run: Callable[[Cell], dict], jobs: int, dask: st
         return
     import joblib
 
-    with (
-        _cluster(dask, jobs)
-        if dask
-        else joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1)
-    ):
-        yield from joblib.Parallel(
-            return_as="generator_unordered",
-            batch_size=1,
-            pre_dispatch="1*n_jobs" if not dask else "2*n_jobs",
-        )(joblib.delayed(_paired)(run, cell, None if dask else os.getpid()) for cell in cells)
+    if dask:
+        place, ahead, parent = _cluster(dask, jobs), "2*n_jobs", None
+    else:
+        place = joblib.parallel_config("loky", n_jobs=jobs, inner_max_num_threads=1)
+        ahead, parent = "1*n_jobs", os.getpid()
+    with place:
+        options = {"return_as": "generator_unordered", "batch_size": 1, "pre_dispatch": ahead}
+        calls = (joblib.delayed(_paired)(run, cell, parent) for cell in cells)
+        yield from joblib.Parallel(**options)(calls)
 
 
 def _paired(run: Callable[[Cell], dict], cell: Cell, parent: int | None) -> tuple[Cell, dict]:

@@ -9,7 +9,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -22,40 +22,12 @@ from tutorial_lib.errors import InputError
 from tutorial_workshop.experiments.cells import Cell
 
 FORMAT = 1  # of a cell's file and of the table; another number is another version of the kit
-PARTS = {
-    "cell",
-    "users",
-    "values",
-    "score_seconds",
-    "peak_mb",
-    "seconds",
-    "flops",
-    "trainable",
-    "stored_bytes",
-    "commit",
-    "version",
-}
-COLUMNS = [
-    "format",
-    "task",
-    "dataset",
-    "lm",
-    "strategy",
-    "labels",
-    "seed",
-    "user",
-    "ndcg@10",
-    "hit@10",
-    "auc",
-    "trainable",
-    "stored_bytes",
-    "seconds",
-    "score_seconds",
-    "flops",
-    "peak_mb",
-    "commit",
-    "version",
-]
+CELL = ["task", "dataset", "lm", "strategy", "labels", "seed"]
+METRICS = ["ndcg@10", "hit@10", "auc"]
+COSTS = ["trainable", "stored_bytes", "seconds", "score_seconds", "flops", "peak_mb"]
+MADE_BY = ["commit", "version"]
+COLUMNS = ["format", *CELL, "user", *METRICS, *COSTS, *MADE_BY]
+PARTS = {"cell", "users", "values", *COSTS, *MADE_BY}  # of a cell's file
 TEXTS = ("task", "dataset", "lm", "strategy", "commit", "version")
 # column: least, most, whole number?, needed in every row? Nobody counts the flops of a baseline,
 # and a task has one metric or the other.
@@ -94,12 +66,8 @@ class Results:
         return self.folder / f"{cell.name}.json"
 
     def write(self, cell: Cell, result: dict) -> None:
-        content = {
-            "format": FORMAT,
-            "version": tutorial_lib.__version__,
-            "commit": self.commit,
-            **result,
-        }
+        made_by = {"version": tutorial_lib.__version__, "commit": self.commit}
+        content = {"format": FORMAT, **made_by, **result}
         write_whole(self.path(cell), json.dumps({**content, CHECKSUM: checksum(content)}).encode())
 
     def read(self, cells: Iterable[Cell]) -> dict[Cell, dict]:
@@ -142,9 +110,8 @@ def _fault(result: dict, cell: Cell) -> str:
     lengths = {len(values) for values in [result["users"], *result["values"].values()]}
     if PARTS - set(result) or len(lengths) != 1 or Cell(**result["cell"]) != cell:
         return "is incomplete, or belongs to another cell"
-    for name, value in _numbers_of(result):
-        if not _possible(name, value):
-            return f"holds a {name} that nobody can have measured"
+    if _wrong_number(to_frame([result])):
+        return "holds a number that nobody can have measured"
     if CHECKSUM not in result:
         return "has no checksum, as of an earlier version of the kit"
     content = {name: value for name, value in result.items() if name != CHECKSUM}
@@ -164,26 +131,13 @@ def to_frame(results: Iterable[dict]) -> pd.DataFrame:
     """
     rows = []
     for result in results:
-        same = {
-            **result["cell"],
-            **{
-                name: result.get(name)
-                for name in ("format", *PARTS)
-                if name not in ("cell", "users", "values")
-            },
-        }
+        same = result["cell"] | {name: result.get(name) for name in ("format", *COSTS, *MADE_BY)}
         for place, user in enumerate(result["users"]):
-            rows.append(
-                {
-                    **same,
-                    "user": user,
-                    **{name: values[place] for name, values in result["values"].items()},
-                }
-            )
+            metrics = {name: values[place] for name, values in result["values"].items()}
+            rows.append({**same, "user": user, **metrics})
     frame = pd.DataFrame(rows, columns=COLUMNS)
-    return frame.sort_values(
-        ["task", "dataset", "lm", "labels", "strategy", "seed"], kind="stable", ignore_index=True
-    )
+    order = ["task", "dataset", "lm", "labels", "strategy", "seed"]
+    return frame.sort_values(order, kind="stable", ignore_index=True)
 
 
 def to_bytes(frame: pd.DataFrame) -> bytes:
@@ -236,21 +190,6 @@ def recorded_table(name: str, **options) -> pd.DataFrame:
     return pd.read_csv(shipped(f"results/{name}"), **options)
 
 
-def _numbers_of(result: dict) -> Iterator[tuple[str, object]]:
-    """Column and value of every number in a cell's file."""
-    values = {"user": result["users"], **result["values"]}
-    for name in LIMITS:
-        once = result["cell"].get(name, result.get(name))
-        yield from ((name, value) for value in values.get(name, [once]))
-
-
-def _possible(column: str, value: Any) -> bool:
-    low, high, whole, needed = LIMITS[column]
-    if value is None or value != value:
-        return not needed
-    return type(value) in (int, float) and low <= value <= high and (not whole or value % 1 == 0)
-
-
 def _unpacked(path: Path) -> bytes:
     """The content of a gzip file; ValueError for more than `MOST_BYTES`."""
     with gzip.open(path) as file:
@@ -263,7 +202,7 @@ def _unpacked(path: Path) -> bytes:
 def _wrong_number(frame: pd.DataFrame) -> str:
     """The first number that nobody can have measured, in words (the first row is line 2); or ""."""
     for column, (low, high, whole, needed) in LIMITS.items():
-        numeric = frame[column].dtype.kind in "iuf"
+        numeric = frame[column].dtype.kind in "iuf" or frame[column].isna().all()
         values = frame[column] if numeric else frame[column].map(_number).astype(float)
         right = values.between(low, high) & (values % 1 == 0 if whole else True)
         right |= frame[column].isna() & (not needed)
