@@ -163,10 +163,8 @@ def _checked(domain: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _generate(domain: str, options: dict[str, Any]) -> Dataset:
     """Draw the catalogue and the people, then what the people choose, then write the tables."""
-    seed = options["seed"]
-    n_users = options["n_users"]
-    n_items = options["n_items"]
-    n_types = options["n_types"]
+    seed, n_types = options["seed"], options["n_types"]
+    n_users, n_items = options["n_users"], options["n_items"]
     catalogue = make_catalogue(
         domain, seed, n_items, options["links"], options["minority_provider_share"]
     )

@@ -136,33 +136,20 @@ def exposure_table(evidence: Evidence) -> list[dict]:
     tail = float(np.nanmean(row_means(lists, tail_items(counts).astype(float))))
     least, most = k / n if full else 0.0, min(1.0, lists.size / n)
     even = "0: as even as can be; 1: everybody sees the same items"
+    outside = f"tail: outside the head of {HEAD:.0%} of interactions"
+    gap = delta_gap(evidence)
+    same = "0: as popular as what users chose"
+    opportunity = popularity_opportunity(evidence)
+    tied = "0 is asked; targets beyond the list tie"
     rows = [
         ("Gini of exposure", raw, low, high, "reachable range for this many lists"),
         ("Gini, share of its reachable range", share, 0.0, 1.0, even),
         ("share of exposure of the top 1 % of items", top, nan, 1.0, ""),
         ("coverage of the catalogue", coverage(lists, n), least, most, f"at k = {k}"),
         ("ARP: mean training count of a listed item", popular, nan, nan, ""),
-        (
-            "APLT: share of tail items in lists",
-            tail,
-            0.0,
-            1.0,
-            f"tail: outside the head of {HEAD:.0%} of interactions",
-        ),
-        (
-            "delta GAP: popularity of lists over profiles",
-            delta_gap(evidence),
-            nan,
-            nan,
-            "0: as popular as what users chose",
-        ),
-        (
-            "PRU: popular targets are ranked first",
-            popularity_opportunity(evidence),
-            -1.0,
-            1.0,
-            "0 is asked; targets beyond the list tie",
-        ),
+        ("APLT: share of tail items in lists", tail, 0.0, 1.0, outside),
+        ("delta GAP: popularity of lists over profiles", gap, nan, nan, same),
+        ("PRU: popular targets are ranked first", opportunity, -1.0, 1.0, tied),
     ]
     columns = ("harm", "measure", "value", "low", "high", "note")
     return [dict(zip(columns, ("H2", *row), strict=True)) for row in rows]
