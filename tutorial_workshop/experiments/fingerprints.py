@@ -101,10 +101,10 @@ def _settings(cell) -> str:
     from tutorial_lib.strategies import STRATEGIES
     from tutorial_workshop.experiments import cells
 
-    told = [tutorial_lib.__version__, cells.CORE, cells.HELD_OUT]
+    settings = [tutorial_lib.__version__, cells.CORE, cells.HELD_OUT]
     if cell.strategy == "item-transformer":
         made = models.SequenceRecommender()
-        told += [made.plan, made.shape, made.objective]
+        settings += [made.plan, made.shape, made.objective]
     elif cell.strategy not in cells.BASELINES and cell.strategy in STRATEGIES:
-        told.append(inspect.signature(STRATEGIES[cell.strategy].function))
-    return hashlib.sha256(repr(told).encode()).hexdigest()
+        settings.append(inspect.signature(STRATEGIES[cell.strategy].function))
+    return hashlib.sha256(repr(settings).encode()).hexdigest()

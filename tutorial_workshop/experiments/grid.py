@@ -38,7 +38,7 @@ def run_grid(
     A cell's file is written as soon as it is done: kill this process at any moment, call it again,
     and no finished cell is repeated. Its worker processes end when it does. A finished cell counts
     only for the model, data and settings that it was made from (`fingerprints`); one of others, or
-    of an earlier version that did not note them, is run again and told.
+    of an earlier version that did not note them, is run again, with a line of notice.
 
     Args:
         jobs: processes here, 1 to 1024.
@@ -78,7 +78,7 @@ def run_grid(
 def _current(
     found: dict[Cell, dict], stamps: dict[Cell, dict], tell: Callable[[str], None]
 ) -> dict[Cell, dict]:
-    """The finished cells that were made from what is there now; the others are told, one line a
+    """The finished cells that were made from what is there now; the others are listed, one line per
     reason.
     """
     why = {cell: changes(result.get("fingerprint"), stamps[cell]) for cell, result in found.items()}

@@ -1,4 +1,4 @@
-"""What the cells gave: one file a cell while a grid runs, one tidy table afterwards."""
+"""What the cells gave: one file per cell while a grid runs, one tidy table afterwards."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Results:
 
     Each file carries a checksum of its content, for a wrong digit is JSON as good as a right one.
     A file that cannot be read, was changed, or comes from another version, is moved to
-    ``set-aside/`` and told in a line; the rest is used.
+    ``set-aside/`` with a line of notice; the rest is used.
     """
 
     def __init__(self, folder: str | Path, tell: Callable[[str], None] = print):
@@ -96,8 +96,8 @@ class Results:
             aside.mkdir(exist_ok=True)
             os.replace(path, aside / path.name)
         except OSError as error:
-            told = f"cannot be moved to {aside} ({error.strerror or error}): delete it"
-            raise InputError(f"results {path} {why}, and {told}") from None
+            reason = f"cannot be moved to {aside} ({error.strerror or error}): delete it"
+            raise InputError(f"results {path} {why}, and {reason}") from None
         self.tell(
             f"{path.name} {why}: moved to {aside}, its cell will be run again; all others are used"
         )
@@ -126,7 +126,7 @@ def checksum(content: dict) -> str:
 
 
 def to_frame(results: Iterable[dict]) -> pd.DataFrame:
-    """One row a cell and test user, sorted, with the columns `COLUMNS`; costs repeat on every row
+    """One row per cell and test user, sorted, with the columns `COLUMNS`; costs repeat on every row
     of a cell.
     """
     rows = []

@@ -73,8 +73,8 @@ def fit(cell: Cell):
 
 
 def run_likes(cell: Cell):
-    """(what was fitted, per-user AUC over the last `HELD_OUT` ratings, seconds a user) of a cell of
-    the task "like".
+    """A cell of the task "like": what was fitted, per-user AUC over the last `HELD_OUT` ratings,
+    and seconds per user.
     """
     from tutorial_lib.data.likes import rated_histories
     from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES, adapt_likes

@@ -7,6 +7,7 @@ import pandas as pd
 
 from tutorial_lib.audit import findings_frame, shown
 from tutorial_lib.errors import InputError
+from tutorial_workshop.figures.words import rows_table
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import (
     MARKERS,
@@ -80,11 +81,11 @@ def _knobs(ax, points: pd.DataFrame) -> None:
     """
     places = points.to_numpy(float)
     scale = np.maximum(np.ptp(places[:, :2], axis=0), 1e-12) * (0.035, 0.045) if len(places) else 1
-    told: list[np.ndarray] = []
+    placed: list[np.ndarray] = []
     for *place, value in places[::-1]:  # from the last method and the strongest knob on
         at = np.array(place) / scale
-        if all((np.abs(at - other) > 1).any() for other in told):
-            told.append(at)
+        if all((np.abs(at - other) > 1).any() for other in placed):
+            placed.append(at)
             note(ax, f"{value:g}", tuple(place), (6, 5), fontsize=8)
 
 
@@ -102,14 +103,14 @@ def show_frontier(front: pd.DataFrame, name: str, users: int) -> None:
         front: of `audit.frontier`, with columns ndcg@10 and tail. name: of the data set.
         users: behind each point.
     """
-    told = "; ".join(
+    numbers = "; ".join(
         f"{row['method']} {row['strength']:g}: {row['ndcg@10']:.3f}, {row['tail']:.3f}"
         for row in front.to_dict("records")
     )
     axes = {"harm_label": "share of tail items in lists", "quality_label": "NDCG@10"}
     show(
         draw_frontier(front, harm="tail", **axes),
-        alt=f"NDCG@10 against the share of tail items: {told}.",
+        alt=f"NDCG@10 against the share of tail items: {numbers}.",
         caption=f"{name}, {users:,} users. Filled: on the front, no other point is better on both.",
     )
 
@@ -129,7 +130,7 @@ def levels_table(report, caption: str) -> None:
         for side in finding.levels
     ]
     columns = ["test", "side", "level", "95 % low", "95 % high"]
-    table(pd.DataFrame(rows, columns=columns).set_index("test"), caption=caption, digits=3)
+    rows_table(rows, columns, caption=caption)
 
 
 def say_group_sizes(report) -> None:

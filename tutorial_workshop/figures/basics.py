@@ -141,7 +141,7 @@ def two_panels(panels: Mapping[str, Mapping[str, float]], *, units: Sequence[str
 
     Args:
         panels: title -> label -> value; the same labels in each.
-        units: one axis label a panel.
+        units: one axis label per panel.
     """
     import matplotlib.pyplot as plt
 

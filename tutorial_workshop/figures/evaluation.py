@@ -18,11 +18,13 @@ COLOURS = 7  # of the palette, without its yellow
 
 @dataclass(frozen=True)
 class SampledCurves:
-    """Exact expectations of sampled metrics. negatives: [g] numbers of sampled items; values:
-    metric -> model -> [g].
+    """Exact expectations of sampled metrics, drawn and described as a paper reports them at one
+    number of negatives.
 
-    full: metric -> model -> the value among all items. Draws and tells what a paper would report at
-        one number of negatives.
+    Attributes:
+        negatives: [g] numbers of sampled items.
+        values: metric -> model -> [g].
+        full: metric -> model -> the value among all items.
     """
 
     negatives: Sequence[int]
@@ -107,7 +109,7 @@ def pareto_picture(both: pd.DataFrame, accuracy: str, language: str):
 
 
 def curse_curves(systems: Sequence[int], gains: Mapping[str, Sequence[float]]):
-    """What the best of m equal systems seems to gain, over m; one line a number of test users."""
+    """What the best of m equal systems seems to gain, over m; one line per number of test users."""
     import matplotlib.pyplot as plt
 
     fig, ax = plt.subplots(figsize=(7.6, 3.6), layout="constrained")
@@ -129,12 +131,12 @@ def show_pareto_picture(card, users: int, seeds: int) -> None:
     """
     both = card.both()
     values = card.table["value"].unstack().loc[both.index]
-    told = "; ".join(
+    numbers = "; ".join(
         f"{name} {row['ndcg@10']:.3f}, {row['rougeL']:.3f}" for name, row in values.iterrows()
     )
     show(
         pareto_picture(both, "ndcg@10", "rougeL"),
-        alt=f"Models by NDCG@10 and ROUGE-L: {told}.",
+        alt=f"Models by NDCG@10 and ROUGE-L: {numbers}.",
         caption=f"world-movies, {users} users, {seeds} seeds. Whiskers: 95 %. Filled: front.",
     )
 
@@ -165,13 +167,13 @@ def say_which_side_wins(card, by_facts) -> None:
 
 def show_curse(systems: Sequence[int], gains: Mapping[str, Sequence[float]]) -> None:
     """Show `curse_curves` with all values in words."""
-    told = "; ".join(
+    numbers = "; ".join(
         f"{name}: " + ", ".join(f"{value:.3f}" for value in values)
         for name, values in gains.items()
     )
     show(
         curse_curves(systems, gains),
-        alt=f"Gain of the best of m equal systems. {told}.",
+        alt=f"Gain of the best of m equal systems. {numbers}.",
         caption="Simulated: all systems have the users' values of EASE, drawn anew. The true gain"
         " is 0 everywhere.",
     )

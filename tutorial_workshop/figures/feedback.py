@@ -28,13 +28,11 @@ class FeedbackView:
         controls.
         """
         arms = {
-            arm_of(explored): "retrained",
+            arm_of(explored): f"retrained, {explored} % explored",
             "retrained": "retrained, no exploration",
             "frozen": "trained once",
             "random": "random lists",
         }
-        if explored:
-            arms[arm_of(explored)] = f"retrained, {explored} % explored"
         some = self.frame[self.frame["metric"] == measure]
         known = sorted(some["arm"].unique())
         if not len(some) or arm_of(explored) not in known:
@@ -49,7 +47,7 @@ class FeedbackView:
         }
 
     def draw(self, explored: int, measure: str):
-        """One line an arm over the rounds, mean over seeds; the band spans the seeds."""
+        """One line per arm over the rounds, mean over seeds; the band spans the seeds."""
         import matplotlib.pyplot as plt
 
         fig, ax = plt.subplots(figsize=(7.6, 3.8), layout="constrained")
@@ -72,9 +70,9 @@ class FeedbackView:
 
     def describe(self, explored: int, measure: str) -> str:
         """First and last value of each line."""
-        told = []
+        ends = []
         for label, values in self.lines(explored, measure).items():
             mean = values.mean(axis=1).to_numpy()
-            told.append(f"{label} {mean[0]:.3f} → {mean[-1]:.3f}")
+            ends.append(f"{label} {mean[0]:.3f} → {mean[-1]:.3f}")
         seeds = np.size(next(iter(self.lines(explored, measure).values())).columns)
-        return f"{MEASURES[measure][0]}, first → last round: {'; '.join(told)} ({seeds} seeds)."
+        return f"{MEASURES[measure][0]}, first → last round: {'; '.join(ends)} ({seeds} seeds)."

@@ -246,5 +246,5 @@ def show_learning_curves(
         what: what is drawn, the beginning of the alt text.
         caption: how to read it.
     """
-    told = curves_in_words(means if marks is None else marks)
-    show(learning_curves(means, marks, quantity, floor), alt=f"{what}: {told}.", caption=caption)
+    numbers = curves_in_words(means if marks is None else marks)
+    show(learning_curves(means, marks, quantity, floor), alt=f"{what}: {numbers}.", caption=caption)

@@ -74,7 +74,7 @@ def show_label_curves(
     curves: Mapping[str, Sequence[tuple]], levels: Mapping[str, Level], seeds: Mapping[int, int]
 ) -> None:
     """Show `label_curves` of world-movies with its numbers in words. seeds: labels -> seeds run."""
-    told = "; ".join(
+    numbers = "; ".join(
         f"{name}: " + ", ".join(f"{count:g} labels {mean:.3f}" for count, mean, *_ in rows)
         for name, rows in curves.items()
     )
@@ -82,7 +82,7 @@ def show_label_curves(
     runs = ", ".join(f"{n} at {count} labels" for count, n in seeds.items())
     show(
         label_curves(curves, levels),
-        alt=f"Test NDCG@10 over the number of labelled users. {told}. Lines: {lines}.",
+        alt=f"Test NDCG@10 over the number of labelled users. {numbers}. Lines: {lines}.",
         caption=f"world-movies, kit-gpt, seeds: {runs}. Whiskers: 95 % t intervals over seeds."
         " Lines need no labels, or all of them.",
     )

@@ -38,7 +38,7 @@ class LiveCurve:
 
     In a notebook one picture is drawn anew at most once every ``every`` seconds and stays as the
     only output; elsewhere (CI, a script) a line is printed for each validation. ``history`` keeps
-    what was told.
+    every epoch given.
 
     >>> from tutorial_lib.training import Epoch
     >>> live = LiveCurve("causal", epochs=1)
@@ -56,7 +56,7 @@ class LiveCurve:
         self._rich = in_notebook()
 
     def on_step(self, total: int):
-        """A function of (step, loss) for `strategies.adapt`, which tells its steps as epochs;
+        """A function of (step, loss) for `strategies.adapt`, its steps taken as epochs;
         ``total``: how many are expected.
         """
         from tutorial_lib.training import Epoch

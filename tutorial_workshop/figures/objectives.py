@@ -131,13 +131,16 @@ def describe_masking(ratio: float, mask: str, seed: int) -> str:
     )
 
 
-def learning_panels(histories: Mapping[str, Sequence], lines: Mapping[str, float]):
-    """Validation NDCG@10 over epochs (left) and over seconds of training (right), one curve per
-    model.
+def show_learning_panels(
+    histories: Mapping[str, Sequence], lines: Mapping[str, float], caption: str
+) -> None:
+    """Show validation NDCG@10 over epochs (left) and over seconds of training (right), one curve
+    per model, the last point of every curve in words.
 
     Args:
         histories: name -> list of (epoch, seconds, NDCG@10).
         lines: name -> a constant value for comparison.
+        caption: how to read the figure.
     """
     import matplotlib.pyplot as plt
 
@@ -154,7 +157,13 @@ def learning_panels(histories: Mapping[str, Sequence], lines: Mapping[str, float
     label_axes(axes[1], "time", "", x_unit="seconds of training", title="At equal seconds")
     handles, _ = axes[0].get_legend_handles_labels()
     fig.legend(handles=handles, loc="outside lower center", ncols=3, frameon=False)
-    return fig
+    ends = "; ".join(
+        f"{name}: epoch {rows[-1][0]}, {rows[-1][1]:.0f} s, {rows[-1][2]:.3f}"
+        for name, rows in histories.items()
+    )
+    constant = ", ".join(f"{name} {value:.3f}" for name, value in lines.items()) or "none"
+    over = "Validation NDCG@10 over epochs and over seconds."
+    show(fig, alt=f"{over} Last points: {ends}. Lines: {constant}.", caption=caption)
 
 
 def reliability_bins(
@@ -194,73 +203,47 @@ def reliability(belief: Mapping[str, tuple[np.ndarray, np.ndarray]]):
 
 def show_reliability(belief: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """Show `reliability` with its numbers in words."""
-    told = "; ".join(
+    numbers = "; ".join(
         f"{name}: " + ", ".join(f"{a:.2f} true {b:.2f}" for a, b in reliability_bins(*sides))
         for name, sides in belief.items()
     )
     show(
         reliability(belief),
         alt="True over believed probability of the ten items of every list, in groups of equal"
-        f" size. Believed, true: {told}.",
+        f" size. Believed, true: {numbers}.",
         caption="On the diagonal a model is calibrated; below it, it believes too much. Each"
         " marker: an eighth of the recommended items.",
     )
 
 
-def show_learning_panels(
-    histories: Mapping[str, Sequence], lines: Mapping[str, float], caption: str
-) -> None:
-    """Show `learning_panels` with the last point of every curve in words."""
-    ends = "; ".join(
-        f"{name}: epoch {rows[-1][0]}, {rows[-1][1]:.0f} s, {rows[-1][2]:.3f}"
-        for name, rows in histories.items()
-    )
-    constant = ", ".join(f"{name} {value:.3f}" for name, value in lines.items()) or "none"
-    show(
-        learning_panels(histories, lines),
-        alt=f"Validation NDCG@10 over epochs and over seconds. Last points: {ends}. Lines:"
-        f" {constant}.",
-        caption=caption,
-    )
-
-
 def show_share_of_ceiling(shares) -> None:
-    """Show `share_of_ceiling`, and what the largest world adds to the smallest.
+    """Show the share of the exact ceiling's NDCG@10 over the number of training users, one curve
+    per model, and what the largest world adds to the smallest.
 
     Args:
         shares: frame, users x model, with "causal", "causal + chain", "EASE" and "chain".
     """
     names = ["causal + chain", "causal", "EASE", "chain"]
-    told = "; ".join(f"{name}: {shares[name].round(2).tolist()}" for name in names)
+    users = shares.index.tolist()
+    series = {name: shares[name].round(3).tolist() for name in names}
+    y_label = "share of the ceiling's NDCG@10"
+    fig = curves(users, series, x_label="users in the world", x_unit="log scale", y_label=y_label)
+    ax = fig.axes[0]
+    log_ticks(ax, users, ",")
+    ax.set_ylim(0, 1.05)
+    ax.axhline(1.0, color="black", linewidth=1.2)
+    note(ax, "ceiling", (users[0], 1.0), (0, 3), va="bottom", fontsize=9)
+    values = "; ".join(f"{name}: {shares[name].round(2).tolist()}" for name in names)
     show(
-        share_of_ceiling(shares.index.tolist(), {n: shares[n].round(3).tolist() for n in names}),
-        alt=f"Share of the ceiling's NDCG@10 over the number of users: {told}.",
+        fig,
+        alt=f"Share of the ceiling's NDCG@10 over the number of users: {values}.",
         caption="The Transformer's share grows with the data; the chain adds what the Transformer"
         " learns slowly: single steps.",
     )
-    first, last = (shares.loc[users] for users in (shares.index.min(), shares.index.max()))
+    first, last = shares.loc[min(users)], shares.loc[max(users)]
     say(
         f"At {first.name:,} users the causal model reaches {first['causal']:.0%} of the ceiling, at"
         f" {last.name:,} users {last['causal']:.0%}; with the chain {first['causal + chain']:.0%}"
         f" and {last['causal + chain']:.0%}.",
         f"EASE, which ignores order, goes from {first['EASE']:.0%} to {last['EASE']:.0%}.",
     )
-
-
-def share_of_ceiling(users: Sequence[int], shares: Mapping[str, Sequence[float]]):
-    """Share of the exact ceiling's NDCG@10 over the number of training users (logarithmic), one
-    curve a model.
-    """
-    fig = curves(
-        users,
-        shares,
-        x_label="users in the world",
-        x_unit="log scale",
-        y_label="share of the ceiling's NDCG@10",
-    )
-    ax = fig.axes[0]
-    log_ticks(ax, users, ",")
-    ax.set_ylim(0, 1.05)
-    ax.axhline(1.0, color="black", linewidth=1.2)
-    note(ax, "ceiling", (users[0], 1.0), (0, 3), va="bottom", fontsize=9)
-    return fig

@@ -97,14 +97,14 @@ def gains(frame: pd.DataFrame, margin: float):
 
 def show_gains(frame: pd.DataFrame, margin: float) -> None:
     """Show `gains` over full fine-tuning, every verdict in words."""
-    told = "; ".join(
+    numbers = "; ".join(
         f"{row.strategy} at {row.labels}: {row.gain:+.3f}, {row.verdict}"
         for row in frame.itertuples()
     )
     show(
         gains(frame, margin),
         alt="Gain in NDCG@10 over full fine-tuning, one panel per prompt strategy, over labelled"
-        f" users. {told}.",
+        f" users. {numbers}.",
         caption="Up: better; down: worse; square: equivalent; hollow: inconclusive. Whiskers: 95 %"
         " intervals. Grey band: the margin.",
     )

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from tutorial_workshop.page.output import show, table
+from tutorial_workshop.figures.words import rows_table
+from tutorial_workshop.page.output import show
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes, look, note
 
 
@@ -113,40 +114,35 @@ def order_agreement(
     return float(correlation(np.arange(len(a)))), float(low), float(high)
 
 
-def measure_scatter(table: pd.DataFrame, cheap: Sequence[str], full: str):
-    """One panel per cheap measure: its mean for each prompt against the full one. table: one row
-    per prompt.
-    """
-    import matplotlib.pyplot as plt
-
-    fig, panels = plt.subplots(1, len(cheap), figsize=(8.2, 3.3), layout="constrained", sharey=True)
-    for number, (ax, name) in enumerate(zip(panels, cheap, strict=True)):
-        for place, (kind, some) in enumerate(table.groupby("kind")):
-            style = look(place) | {"linestyle": "none", "label": "" if number else kind}
-            ax.plot(some[name], some[full], **style)
-        label_axes(ax, name, "" if number else full)
-    fig.legend(loc="outside lower center", ncols=3, frameon=False)
-    return fig
-
-
 def show_measure_scatter(
     by_prompt: pd.DataFrame, agreement: Mapping[str, Mapping[str, tuple]], users: int
 ) -> None:
-    """Show `measure_scatter` of "loss" and "short answers" with their correlations in words.
+    """Show the means of "loss" and "short answers" of each prompt against its NDCG@10, a panel for
+    each, with their correlations in words.
 
     Args:
         by_prompt: one row per prompt, columns loss, short answers, ndcg@10, kind.
         agreement: kind of prompt -> measure -> `order_agreement`.
         users: behind each mean.
     """
-    told = "; ".join(
+    import matplotlib.pyplot as plt
+
+    fig, panels = plt.subplots(1, 2, figsize=(8.2, 3.3), layout="constrained", sharey=True)
+    for ax, name in zip(panels, ("loss", "short answers"), strict=True):
+        first = ax is panels[0]
+        for place, (kind, some) in enumerate(by_prompt.groupby("kind")):
+            style = look(place) | {"linestyle": "none", "label": kind if first else ""}
+            ax.plot(some[name], some["ndcg@10"], **style)
+        label_axes(ax, name, "ndcg@10" if first else "")
+    fig.legend(loc="outside lower center", ncols=3, frameon=False)
+    correlations = "; ".join(
         f"{kind}: " + ", ".join(f"{measure} {rho:.2f}" for measure, (rho, *_) in some.items())
         for kind, some in agreement.items()
     )
     show(
-        measure_scatter(by_prompt, ["loss", "short answers"], "ndcg@10"),
+        fig,
         alt=f"NDCG@10 of {len(by_prompt)} prompts against two surrogates. Spearman of minus the"
-        f" surrogate with NDCG@10: {told}.",
+        f" surrogate with NDCG@10: {correlations}.",
         caption=f"{len(by_prompt)} prompts, {users} validation users; short answers: 1 − NDCG@5.",
     )
 
@@ -160,7 +156,6 @@ def agreement_table(
         for kind, some in agreement.items()
         for measure, values in some.items()
     ]
-    names = ["prompts", "surrogate", "Spearman with NDCG@10", "95 % low", "95 % high"]
-    frame = pd.DataFrame(rows, columns=[*names, "share of its time"]).set_index("prompts")
+    columns = ["prompts", "surrogate", "Spearman with NDCG@10", "95 % low", "95 % high"]
     caption = "Does a better surrogate mean a better NDCG@10? 1: the same order; users resampled"
-    table(frame, caption=caption, digits=2)
+    rows_table(rows, [*columns, "share of its time"], caption=caption, digits=2)

@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from tutorial_workshop.figures.labels import over_seeds
-from tutorial_workshop.page.output import say, show, table
+from tutorial_workshop.figures.words import rows_table
+from tutorial_workshop.page.output import say, show
 from tutorial_workshop.page.plots import label_axes, look
 
 
@@ -98,14 +99,8 @@ def show_advantage_by_vocabulary(recorded: pd.DataFrame, calls: int = 3000) -> N
         )
         rows.append((words, gradient.mean(), random.mean(), *over_seeds(random - gradient)))
     columns = ["gradient", "random", "advantage of the gradient", "95 % low", "95 % high"]
-    table(
-        pd.DataFrame(rows, columns=["words to choose from", *columns]).set_index(
-            "words to choose from"
-        ),
-        caption=f"Validation loss after {calls} calls, recorded; the advantage is paired over"
-        " seeds",
-        digits=3,
-    )
+    caption = f"Validation loss after {calls} calls, recorded; the advantage is paired over seeds"
+    rows_table(rows, ["words to choose from", *columns], caption=caption)
 
 
 def show_switches(switches: pd.DataFrame) -> None:
@@ -128,12 +123,9 @@ def show_switches(switches: pd.DataFrame) -> None:
         rows.append((name, flips, on_events[0], *on_test, f"{again:+.3f}"))
     columns = ["flips", "loss on 200 events, minus ours", "test loss, minus ours"]
     columns = ["search", *columns, "95 % low", "95 % high", "measured again"]
-    table(
-        pd.DataFrame(rows, columns=columns).set_index("search"),
-        digits=3,
-        caption=f"Equal calls, {switches['seed'].nunique()} seeds; last column: objective when"
-        " measured again, minus the value accepted",
-    )
+    seeds = switches["seed"].nunique()
+    last = "last column: objective when measured again, minus the value accepted"
+    rows_table(rows, columns, caption=f"Equal calls, {seeds} seeds; {last}")
 
 
 def say_goal(goal, p: float, loss: pd.Series, manual: str) -> None:

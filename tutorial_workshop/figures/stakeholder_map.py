@@ -13,7 +13,7 @@ LARGEST = 16  # severity 4 x likelihood 4
 
 
 def draw_stakeholder_map(risks: pd.DataFrame):
-    """A grid of stakeholders and harm classes; size and number of a dot tell the risk. risks: of
+    """A grid of stakeholders and harm classes; size and number of a dot are the risk. risks: of
     `audit.register.stakeholders`.
     """
     import matplotlib.pyplot as plt
@@ -37,13 +37,13 @@ def draw_stakeholder_map(risks: pd.DataFrame):
 
 def show_stakeholder_map(risks: pd.DataFrame) -> None:
     """Show the map, every risk in words."""
-    told = "; ".join(
+    numbers = "; ".join(
         f"{who}: {', '.join(f'{harm} {risk}' for harm, risk in row.items() if risk)}"
         for who, row in risks.iterrows()
     )
     show(
         draw_stakeholder_map(risks),
-        alt=f"Stakeholders by harm class; the number is the highest risk. {told}.",
+        alt=f"Stakeholders by harm class; the number is the highest risk. {numbers}.",
         caption="Risk = severity times likelihood, 1 to 16. H1 user quality, H2 exposure, H3"
         " privacy, H4 truth, H5 manipulation, H6 long run.",
     )

@@ -110,7 +110,7 @@ class VerdictView:
         return rows
 
     def draw(self, margin: int, measure: str, contrast: str):
-        """One line a system: estimate and 95 % interval in percent of the system's mean, over the
+        """One line per system: estimate and 95 % interval in percent of the system's mean, over the
         band of the margin.
         """
         import matplotlib.pyplot as plt
@@ -138,8 +138,8 @@ class VerdictView:
 
     def describe(self, margin: int, measure: str, contrast: str) -> str:
         """The verdicts in words."""
-        told = [_in_words(*row) for row in self.rows(margin, measure, contrast)]
-        return f"{measure}, {contrast}, margin {margin} % of the mean. " + "; ".join(told) + "."
+        verdicts = [_in_words(*row) for row in self.rows(margin, measure, contrast)]
+        return f"{measure}, {contrast}, margin {margin} % of the mean. " + "; ".join(verdicts) + "."
 
 
 def _in_words(system: str, f: Finding, absolute: float, verdict: str) -> str:

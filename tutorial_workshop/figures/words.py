@@ -19,6 +19,15 @@ def difference_in_words(comparison, digits: int = 3) -> str:
     return f"{value}, 95 % interval {low:+.{digits}f} to {high:+.{digits}f}"
 
 
+def rows_table(
+    rows: Sequence[tuple], columns: Sequence[str], *, caption: str, digits: int = 3
+) -> None:
+    """Show a table of rows, the first column naming them."""
+    import pandas as pd
+
+    table(pd.DataFrame(rows, columns=columns).set_index(columns[0]), caption=caption, digits=digits)
+
+
 def recap_table(
     rows: Sequence[tuple], *, caption: str, last: str = "seeds", digits: int = 4
 ) -> None:
@@ -30,8 +39,5 @@ def recap_table(
         last: what the fifth column counts.
         digits: decimals.
     """
-    import pandas as pd
-
     columns = ["quantity", "value", "95 % low", "95 % high", last][: len(rows[0])]
-    frame = pd.DataFrame(rows, columns=columns).set_index("quantity")
-    table(frame, caption=caption, digits=digits)
+    rows_table(rows, columns, caption=caption, digits=digits)

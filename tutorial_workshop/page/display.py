@@ -84,8 +84,8 @@ def html_table(
 
     Args:
         caption: shown above; ``backticks`` and ``**stars**`` work.
-        header: one text a column.
-        rows: one text a column each.
+        header: one text per column.
+        rows: one text per column each.
         align: ``"left"`` or ``"right"`` for each column.
     """
 

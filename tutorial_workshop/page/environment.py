@@ -34,6 +34,11 @@ class EnvironmentRow:
     fix: str = ""
 
 
+def _row(name: str, found: str, needed: str, ok: bool, fix: str = "") -> EnvironmentRow:
+    """A line of the table; the fix only where it is needed."""
+    return EnvironmentRow(name, found, needed, ok, "" if ok else fix)
+
+
 def in_colab() -> bool:
     """True inside Google Colab."""
     return "google.colab" in sys.modules or "COLAB_RELEASE_TAG" in os.environ
@@ -91,19 +96,17 @@ def _dependency_row(requirement: Requirement) -> EnvironmentRow:
     try:
         found = metadata.version(name)
     except metadata.PackageNotFoundError:
-        return EnvironmentRow(name, "missing", needed, False, fix)
+        return _row(name, "missing", needed, False, fix)
     if importlib.util.find_spec(_IMPORT_NAME.get(name.lower(), name.replace("-", "_"))) is None:
         fix = f'pip install --force-reinstall "{name}{needed}"'
-        return EnvironmentRow(name, f"{found}, cannot be imported", needed, False, fix)
-    ok = requirement.met_by(found)
-    return EnvironmentRow(name, found, needed, ok, "" if ok else fix)
+        return _row(name, f"{found}, cannot be imported", needed, False, fix)
+    return _row(name, found, needed, requirement.met_by(found), fix)
 
 
 def _python_row() -> EnvironmentRow:
-    found = platform.python_version()
     ok = sys.version_info >= (3, 11)
-    fix = "" if ok else "install Python 3.11 or newer, then make the environment again (README)"
-    return EnvironmentRow("python", found, ">=3.11", ok, fix)
+    fix = "install Python 3.11 or newer, then make the environment again (README)"
+    return _row("python", platform.python_version(), ">=3.11", ok, fix)
 
 
 def total_memory_gb() -> float | None:
@@ -136,10 +139,11 @@ def _machine_rows() -> list[EnvironmentRow]:
     memory = total_memory_gb()
     enough = memory is None or memory >= _LEAST_MEMORY_GB
     found = "unknown" if memory is None else f"{memory:.1f} GB"
-    more = "use a machine or a Colab runtime with 2 GB or more, and close other notebooks"
-    needed = f">={_LEAST_MEMORY_GB:.0f} GB"
-    memory_row = EnvironmentRow("memory", found, needed, enough, "" if enough else more)
-    return [memory_row, EnvironmentRow("cores", str(cores()), ">=1", True)]
+    fix = "use a machine or a Colab runtime with 2 GB or more, and close other notebooks"
+    return [
+        _row("memory", found, f">={_LEAST_MEMORY_GB:.0f} GB", enough, fix),
+        _row("cores", str(cores()), ">=1", True),
+    ]
 
 
 def _data_rows() -> list[EnvironmentRow]:
@@ -152,13 +156,13 @@ def _data_rows() -> list[EnvironmentRow]:
         worlds = Path(__file__).resolve().parents[2] / "data" / "worlds"
     count = sum(1 for path in worlds.rglob("*") if path.is_file())
     found = f"{count} files" if count else "missing"
-    fix = "" if count else "install the kit again: its data folder is missing (README, 'Install')"
-    rows = [EnvironmentRow("shipped data", found, "worlds", count > 0, fix)]
+    fix = "install the kit again: its data folder is missing (README, 'Install')"
+    rows = [_row("shipped data", found, "worlds", count > 0, fix)]
     if folder := os.environ.get("TUTORIAL_DATA"):
         ok = Path(folder).expanduser().is_dir()
         found = folder if ok else f"no folder {folder}"
         fix = "point TUTORIAL_DATA at the folder that holds your data sets, or unset it"
-        rows.append(EnvironmentRow("TUTORIAL_DATA", found, "a folder", ok, "" if ok else fix))
+        rows.append(_row("TUTORIAL_DATA", found, "a folder", ok, fix))
     return rows
 
 
@@ -166,7 +170,7 @@ def _place_row() -> EnvironmentRow:
     where = "Colab" if in_colab() else f"{platform.system()} {platform.machine()}"
     offline = os.environ.get("HF_HUB_OFFLINE", "").upper() in {"1", "ON", "YES", "TRUE"}
     hub = "Hub switched off (HF_HUB_OFFLINE)" if offline else "Hub allowed (not tested)"
-    return EnvironmentRow("running in", f"{where}; {hub}", "any", True)
+    return _row("running in", f"{where}; {hub}", "any", True)
 
 
 def environment_rows() -> list[EnvironmentRow]:
@@ -207,15 +211,12 @@ def rows_to_html(rows: list[EnvironmentRow]) -> str:
     """The table as HTML, with a header row and a caption for screen readers."""
     bad = sum(not row.ok for row in rows)
     caption = f"{bad} line{'s' * (bad > 1)} to mend: see the last column."
+    states = ["[OK]" if row.ok else "[FAIL]" for row in rows]
     cells = [
-        (row.name, "[OK]" if row.ok else "[FAIL]", row.found, row.needed, row.fix) for row in rows
+        (r.name, state, r.found, r.needed, r.fix) for r, state in zip(rows, states, strict=True)
     ]
-    return html_table(
-        caption if bad else "This computer is ready.",
-        ("What", "State", "Found", "Needed", "Fix"),
-        cells,
-        ("left",) * 5,
-    )
+    header = ("What", "State", "Found", "Needed", "Fix")
+    return html_table(caption if bad else "This computer is ready.", header, cells, ("left",) * 5)
 
 
 def limit_threads(threads: int | None = None) -> int:

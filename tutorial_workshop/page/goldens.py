@@ -122,27 +122,28 @@ def golden(
         raise InputError(
             f"golden {name!r}: {type(value).__name__} is not a number; pass one float"
         ) from None
-    dataset = str(_parameter("dataset", dataset))
-    profile = str(_parameter("profile", profile))
-    seed = int(str(_parameter("seed", seed)))
-    band = load_bands().get(name, {}).get(f"{dataset}/{profile}")
-    ok = None if band is None else band.holds(value)
-    line = f"{name} on {dataset}, {profile}: {value:.4f}{_verdict(band, ok)}"
-    print(line)
-    record = {
-        "notebook": os.environ.get("TUTORIAL_NOTEBOOK") or name.split(".")[0],
-        "name": name,
-        "value": value,
-        "seed": seed,
-        "dataset": dataset,
-        "profile": profile,
-        "trivial": float(trivial),
-        "effect": effect,
-        "mean": band.mean if band else None,
-        "sd": band.sd if band else None,
-        "ok": ok,
+    where = {
+        "dataset": str(_parameter("dataset", dataset)),
+        "profile": str(_parameter("profile", profile)),
+        "seed": int(str(_parameter("seed", seed))),
     }
+    key = f"{where['dataset']}/{where['profile']}"
+    band = load_bands().get(name, {}).get(key)
+    ok = None if band is None else band.holds(value)
+    line = f"{name} on {where['dataset']}, {where['profile']}: {value:.4f}{_verdict(band, ok)}"
+    print(line)
     if path := os.environ.get("TUTORIAL_RESULTS"):
+        record = {
+            "notebook": os.environ.get("TUTORIAL_NOTEBOOK") or name.split(".")[0],
+            "name": name,
+            "value": value,
+            **where,
+            "trivial": float(trivial),
+            "effect": effect,
+            "mean": band.mean if band else None,
+            "sd": band.sd if band else None,
+            "ok": ok,
+        }
         with open(path, "a", encoding="utf-8") as file:
             file.write(json.dumps(record) + "\n")  # NaN stays NaN: Python reads it back
     if ok is False and os.environ.get("TUTORIAL_STRICT") == "1":

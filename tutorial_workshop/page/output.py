@@ -120,7 +120,7 @@ def points(
     """Show points with intervals, one row per label, one marker per group.
 
     Args:
-        labels: one a row.
+        labels: one per row.
         groups: name -> for each label an ``Interval``, ``Comparison``, (mean, low, high), or a
             number.
         quantity: what the axis measures.

@@ -108,7 +108,7 @@ def literal_dollars(fig):
 def _check_intervals(labels, means, lows, highs) -> None:
     if not len(labels) == len(means) == len(lows) == len(highs):
         counts = f"{len(labels)} labels, {len(means)} means, {len(lows)} lows, {len(highs)} highs"
-        raise InputError(f"interval_bars: {counts}; give one of each a bar")
+        raise InputError(f"interval_bars: {counts}; give one of each per bar")
     for label, low, mean, high in zip(labels, lows, means, highs, strict=True):
         if not low <= mean <= high:
             raise InputError(
@@ -215,7 +215,7 @@ def curves(
         if len(values) != len(x):
             raise InputError(
                 f"curves: series {name!r} has {len(values)} values for {len(x)} positions; give one"
-                " a position"
+                " per position"
             )
         ax.plot(x, values, **look(number), label=name)
     label_axes(ax, x_label, y_label, **axes)

@@ -28,7 +28,7 @@ def interval_points(
         title: one line above.
 
     Raises:
-        InputError: when a group has not one triple a label.
+        InputError: when a group has not one triple per label.
     """
     import matplotlib.pyplot as plt
 
@@ -37,7 +37,7 @@ def interval_points(
         if len(rows) != len(labels):
             raise InputError(
                 f"interval_points: group {name!r} has {len(rows)} rows for {len(labels)} labels;"
-                " give one (mean, low, high) a label"
+                " give one (mean, low, high) per label"
             )
         shift = (number - (len(groups) - 1) / 2) * 0.26
         _draw_group(ax, rows, shift, "+.3f" if zero else ".3f", look(number), name)
