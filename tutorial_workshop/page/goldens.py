@@ -91,6 +91,17 @@ def _verdict(band: Band | None, ok: bool | None) -> str:
     return f", NOT {recorded} Did you change a parameter or the code above?"
 
 
+def _write_down(claim: dict, band: Band | None, ok: bool | None) -> None:
+    """Add a comparison to the file that ``TUTORIAL_RESULTS`` names, if it names one."""
+    path = os.environ.get("TUTORIAL_RESULTS")
+    if not path:
+        return
+    notebook = os.environ.get("TUTORIAL_NOTEBOOK") or claim["name"].split(".")[0]
+    recorded = {"mean": band.mean if band else None, "sd": band.sd if band else None, "ok": ok}
+    with open(path, "a", encoding="utf-8") as file:  # NaN stays NaN: Python reads it back
+        file.write(json.dumps({"notebook": notebook, **claim, **recorded}) + "\n")
+
+
 def golden(
     name: str,
     value: float,
@@ -132,19 +143,7 @@ def golden(
     ok = None if band is None else band.holds(value)
     line = f"{name} on {where['dataset']}, {where['profile']}: {value:.4f}{_verdict(band, ok)}"
     print(line)
-    if path := os.environ.get("TUTORIAL_RESULTS"):
-        record = {
-            "notebook": os.environ.get("TUTORIAL_NOTEBOOK") or name.split(".")[0],
-            "name": name,
-            "value": value,
-            **where,
-            "trivial": float(trivial),
-            "effect": effect,
-            "mean": band.mean if band else None,
-            "sd": band.sd if band else None,
-            "ok": ok,
-        }
-        with open(path, "a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")  # NaN stays NaN: Python reads it back
+    claim = {"name": name, "value": value, **where, "trivial": float(trivial), "effect": effect}
+    _write_down(claim, band, ok)
     if ok is False and os.environ.get("TUTORIAL_STRICT") == "1":
         raise AssertionError(line)
