@@ -35,7 +35,7 @@ def run_cell(cell: Cell) -> dict:
         the process while the cell ran).
     """
     made_from = fingerprint(cell)  # now: the files may be replaced while the cell runs
-    with peak_memory() as peak:
+    with watched_memory() as peak:
         if cell.task == "like":
             fitted, frame, scoring = run_likes(cell)
         else:
@@ -123,8 +123,8 @@ def _numbers_learned(fitted, baseline: str) -> int:
 
 
 @contextlib.contextmanager
-def peak_memory():
-    """``with peak_memory() as peak``: peak() is the most resident memory of this process since
+def watched_memory():
+    """``with watched_memory() as peak``: peak() is the most resident memory of this process since
     then, in bytes, seen every 50 ms.
     """
     import psutil
