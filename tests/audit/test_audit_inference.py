@@ -105,6 +105,7 @@ def test_skewed_groups_get_the_inverted_permutation_test_and_interval_and_p_agre
     )  # a shift moves the interval and no more
 
 
+@pytest.mark.full
 def test_a_studentised_permutation_keeps_its_level_with_unequal_spreads_and_a_plain_one_does_not():
     """The smaller group is the noisier one. Without studentising every fifth world without a gap
     shows one.
@@ -137,6 +138,7 @@ def sparse(draw, size):
     return np.where(draw.random(size) < 0.14, draw.choice(1 / np.log2(np.arange(2, 12)), size), 0.0)
 
 
+@pytest.mark.full
 def test_a_small_group_beside_very_many_users_keeps_its_level_where_welchs_t_does_not():
     draw, repeats = rng(12), 1_500
     worlds = [(sparse(draw, 50), sparse(draw, 10_000)) for _ in range(repeats)]

@@ -216,6 +216,7 @@ def test_a_place_lost_to_a_fault_is_a_place_without_a_hit(evidence):
     assert np.array_equal(found.to_numpy(), expected.to_numpy())
 
 
+@pytest.mark.full
 @settings(max_examples=15, deadline=None)
 @given(st.permutations(["old", "mid", "young"]), st.permutations(["F", "M"]))
 def test_renaming_groups_changes_nothing_but_names(ages, genders):
@@ -270,6 +271,7 @@ def test_adjusted_gaps_say_what_they_leave_out_and_explain_the_same_users(eviden
 # --- the worst group, and two attributes at once ---
 
 
+@pytest.mark.full
 def test_the_worst_group_is_chosen_and_judged_on_different_users():
     """Groups without any difference: chosen and judged on the same users, the worst one looks 1.5
     standard errors worse than the rest.

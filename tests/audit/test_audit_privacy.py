@@ -43,6 +43,7 @@ def test_a_planted_leak_is_found_near_its_bayes_size():
     assert found.ci[0] < found.estimate < found.ci[1] and found.p == pytest.approx(1 / 200)
 
 
+@pytest.mark.full
 def test_no_leak_is_no_finding():
     """False alarms of the label permutation: at most one of four seeds may fall below .05 here."""
     p = [
@@ -54,6 +55,7 @@ def test_no_leak_is_no_finding():
     assert sum(value < 0.05 for value in p) <= 1
 
 
+@pytest.mark.full
 def test_a_probe_below_chance_counts_as_chance():
     """Held-out labels of a feature that says nothing pull the other way: an interval that ends
     below .5 must not pass for a reading.
@@ -64,6 +66,7 @@ def test_a_probe_below_chance_counts_as_chance():
     assert below and all(f.estimate == 0 and f.ci[0] < 0 < f.ci[1] for f in below)
 
 
+@pytest.mark.full
 def test_amplification_compares_state_with_history():
     """What a state adds to the history is the harm of the system, not of the data."""
     strong, weak = (
@@ -159,6 +162,7 @@ def test_the_rank_of_a_canary_leaves_its_own_beginning_out():
     assert canary_ranks(model, np.array([[0, 1, 3], [0, 1, 3]])).tolist() == [2, 2]
 
 
+@pytest.mark.full
 def test_a_trained_model_remembers_what_was_repeated_and_nothing_it_never_saw():
     split = leave_last_out(make_world("movies", n_users=300, n_items=120))
     grown, canaries = plant_canaries(split, (0, 12), n=30, seed=1)

@@ -90,6 +90,7 @@ def test_corpus_bleu_of_the_card_is_that_of_sacrebleu(pair):
     )
 
 
+@pytest.mark.full
 def test_intervals_hold_the_truth_as_often_as_they_say():
     """Corpus BLEU over users: 95 % intervals that hold the whole population's value much less often
     would be decoration.

@@ -141,6 +141,7 @@ def run_again(folder):
     return ran, told
 
 
+@pytest.mark.full
 def test_no_flipped_bit_of_a_cell_changes_the_table_in_silence(tmp_path):
     """0.008 for 0.018 is a number that somebody can have measured."""
     whole = run_grid(CELLS[:2], tmp_path, run=stand_in, tell=quiet)

@@ -233,6 +233,7 @@ def test_told_names_every_number():
     assert all(f"{row.mean:.3f}" in text and row.strategy in text for row in means.itertuples())
 
 
+@pytest.mark.full
 @pytest.mark.parametrize("cost", COSTS)
 def test_cost_map_over_its_grid(cost):
     """Every setting of the widget draws, the budget changes the picture, and so does the strategy

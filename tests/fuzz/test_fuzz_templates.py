@@ -135,6 +135,7 @@ def test_any_words_can_be_said_in_a_template(text):
     )
 
 
+@pytest.mark.full
 @SETTINGS
 @given(TEXTS, TEXTS)
 def test_a_model_can_be_asked_with_every_template_that_was_accepted(source, target):
