@@ -157,9 +157,8 @@ shares = [known_words(0.1, seed) for seed in SEEDS]
 twins = int(ds.items["title"].duplicated().sum())
 say(
     f"**New items.** With 10 % of the items new, other titles teach {np.mean(shares):.0%} of the "
-    "words in a new "
-    f"title ({min(shares):.0%} to {max(shares):.0%} over {N_SEEDS} draws). Of the new item "
-    "tokens they teach none.",
+    f"words in a new title ({min(shares):.0%} to {max(shares):.0%} over {N_SEEDS} draws). Of the "
+    "new item tokens they teach none.",
     f"**Twins.** {twins} of {ds.n_items:,} titles repeat an earlier one. Such twins look alike "
     "as titles, not as tokens.",
 )
@@ -753,8 +752,7 @@ most = impossible.groupby("split")["impossible"].max()
 testable = sum(len(target) > 0 for target in timed.test_target)
 say(
     f"With the last item held out, up to {most['last item']:,} recommendations of one model were "
-    "impossible at the "
-    f"time; with one moment in time, at most {most['moment in time']:,}.",
+    f"impossible at the time; with one moment in time, at most {most['moment in time']:,}.",
     f"The price: {testable:,} users can be tested with one moment in time, {len(tested):,} with "
     "the last item.",
 )
