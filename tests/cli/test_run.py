@@ -414,6 +414,7 @@ def test_a_run_needs_no_home(here, notebooks, tmp_path, home):
     assert names(here) in (["out"], ["out", "relative"])
 
 
+@pytest.mark.full
 def test_a_file_that_is_no_notebook_is_told_before_anything_runs(here, tmp_path):
     for name, text in {"a": "no json", "b": "[]", "c": '{"cells": 3}', "d": "\x00\xff"}.items():
         (tmp_path / f"{name}.ipynb").write_text(text, encoding="latin-1")
@@ -605,6 +606,7 @@ BROKEN = {  # an output against the format, results that are half a line
 }
 
 
+@pytest.mark.full
 def test_a_notebook_without_a_page_keeps_what_it_did_and_the_others_run(here, tmp_path):
     """A traceback ended the whole run, and the executed notebook was lost."""
     for name, code in (BROKEN | {"03_sound": "print('sound')"}).items():
@@ -625,6 +627,7 @@ def test_a_notebook_without_a_page_keeps_what_it_did_and_the_others_run(here, tm
     assert "Complete: 3 of 3" in index and 'href="00_page.html"' in index
 
 
+@pytest.mark.full
 @pytest.mark.parametrize(
     "error", [OSError(36, "File name too long", "x"), RecursionError(), MemoryError(), KeyError(3)]
 )
