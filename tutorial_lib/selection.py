@@ -13,7 +13,8 @@ from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.recommender import refuse_nan
 
 CUTOFF = 10
-SCORES_AT_ONCE = 1 << 24  # numbers in a block of scores
+# numbers in a block of scores, so that memory stays flat for any number of users
+SCORES_AT_ONCE = 1 << 24
 
 
 def validation_ndcg(score: Callable[[Histories], np.ndarray], split) -> float:
@@ -23,7 +24,7 @@ def validation_ndcg(score: Callable[[Histories], np.ndarray], split) -> float:
         score: Gives the scores of histories, [n, n_items]; asked for a block of users at a time.
     """
     rows = [row for row, target in enumerate(split.valid_target) if len(target)]
-    size = max(1, min(1024, SCORES_AT_ONCE // split.dataset.n_items))
+    size = rows_at_once(split.dataset.n_items)
     values = []
     for start in range(0, len(rows), size):
         block = rows[start : start + size]
@@ -31,6 +32,11 @@ def validation_ndcg(score: Callable[[Histories], np.ndarray], split) -> float:
         targets = [split.valid_target[row] for row in block]
         values.append(expected_ndcg(score(histories), histories, targets))
     return float(np.concatenate(values).mean())
+
+
+def rows_at_once(n_items: int) -> int:
+    """How many users to score at a time: at most 1,024, and fewer where the catalogue is large."""
+    return max(1, min(1024, SCORES_AT_ONCE // n_items))
 
 
 def expected_ndcg(scores: np.ndarray, histories: Histories, targets: Histories) -> np.ndarray:

@@ -504,7 +504,7 @@ VALUES = [value for values in attributes.values() for value in values]
 
 
 def lists_for(who):
-    """Lists of the first users, the prompt telling who asks."""
+    """Lists of the first users, with a prompt that says who asks."""
     model = adapt(lm, split, "zero-shot", labels=0, template=about(who))
     return model.recommend([live.histories[i] for i in people], 10)
 

@@ -139,7 +139,7 @@ def test_a_fair_share_is_not_material_and_the_ratio_holds_the_planted_one(glass)
 
 def test_a_group_that_nobody_chose_has_no_margin_and_a_margin_of_its_whole_merit_is_told(glass):
     groups = np.array(["a"] * glass.dataset.n_items, dtype=object)
-    groups[glass.unwanted] = "duds"  # which nobody likes
+    groups[glass.unwanted] = "unwanted"  # which nobody likes
     seen = collect(IdealRanker(glass), glass.dataset, glass.split)
     (found,) = exposure_minus_merit(seen, groups, SHARE)
     assert (

@@ -22,7 +22,7 @@ from tutorial_lib.evaluation.protocols import evaluate_sampled, impossible_share
 from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, TransitionKNN
 from tutorial_workshop.exercises.loading import all_exercises, get_exercise
 from tutorial_workshop.figures import basics as figures
-from tutorial_workshop.page import output as telling
+from tutorial_workshop.page import output
 from tutorial_workshop.page.checker import whose
 from tutorial_workshop.page.display import png_bytes
 from tutorial_workshop.page.point_plots import interval_points
@@ -121,10 +121,10 @@ def test_computed_figures_describe_themselves(capsys):
     """The alt text is made from the numbers; if it lost one, a reader who cannot see the bar would
     not know it.
     """
-    telling.bars(
+    output.bars(
         {"a": (0.5, 0.4, 0.6), "b": 0.25}, quantity="hit@10", caption="A caption of some length."
     )
-    telling.points(
+    output.points(
         ["x"],
         {"g": [(0.1, -0.1, 0.2)]},
         quantity="difference",
@@ -136,10 +136,10 @@ def test_computed_figures_describe_themselves(capsys):
 
 
 def test_tables_and_sentences_as_text(capsys):
-    telling.table(
+    output.table(
         pd.DataFrame({"n": [1914], "v": [0.123456], "t": [("a", "b")]}), caption="Three kinds"
     )
-    telling.say("one", "**two**")
+    output.say("one", "**two**")
     assert (
         capsys.readouterr().out == "Three kinds\n-  n  v  t\n0  1914  0.1235  a, b\none\n**two**\n"
     )
@@ -160,7 +160,7 @@ def test_drawings_stand_alone(name):
 
 def test_unknown_drawing_is_refused():
     with pytest.raises(InputError, match="did you mean 'kit_map'"):
-        telling.drawing(
+        output.drawing(
             "kit_mop",
             alt="Some text that is long enough.",
             caption="Some text that is long enough.",

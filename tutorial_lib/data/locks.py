@@ -11,24 +11,22 @@ from pathlib import Path
 _NO_LOCKS_HERE = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)  # some network file systems
 
 
-def take_lock(path: Path, make: bool = True) -> io.IOBase | None:
+def take_lock(path: Path) -> io.IOBase | None:
     """Hold a file until it is closed or this process ends, however it ends.
 
     Args:
-        path: the file; made, with its folder, unless ``make`` is False.
-        make: False to find out whether the file's last holder is dead.
+        path: the file; made, with its folder.
 
     Returns:
         The open file, or None while another process holds it. Where the file system has no locks,
-        a dead holder looks like a living one: the file with ``make``, an error without.
+        the file all the same.
 
     Raises:
         OSError: the file cannot be opened or locked.
     """
     while True:
-        if make:
-            path.parent.mkdir(parents=True, exist_ok=True)
-        file = path.open("a" if make else "r+")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("a")
         try:
             _lock(file)
             if os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
@@ -39,7 +37,7 @@ def take_lock(path: Path, make: bool = True) -> io.IOBase | None:
             file.close()
             return None
         except OSError as error:
-            if make and error.errno in _NO_LOCKS_HERE:
+            if error.errno in _NO_LOCKS_HERE:
                 return file
             file.close()
             raise

@@ -13,9 +13,7 @@ from tutorial_lib.evaluation.metrics import cutoffs
 from tutorial_lib.evaluation.pairing import paired, score_rows
 from tutorial_lib.evaluation.ranks import Ties, check_scores, check_ties, frame_of, rank_targets
 from tutorial_lib.recommender import check_shape
-
-# A block of scores is at most this many numbers, so memory stays flat for any number of users.
-SCORES_AT_ONCE = 1 << 24
+from tutorial_lib.selection import rows_at_once
 
 
 def evaluate(
@@ -151,7 +149,7 @@ def evaluate_scores(
     if not len(kept):
         raise InputError("evaluate_scores: no row has a target; expected at least one")
     copied = histories is not None or len(kept) < n  # otherwise the matrix is read once, as it lies
-    size = max(1, min(1024, SCORES_AT_ONCE // n_items)) if copied else n
+    size = rows_at_once(n_items) if copied else n
     blocks = []
     for start in range(0, len(kept), size):
         chosen = kept[start : start + size]
@@ -205,7 +203,7 @@ def scored_blocks(
     n_items = split.dataset.n_items
     if block is not None:
         check_whole("evaluate", 1, block=block)
-    block = block or max(1, min(1024, SCORES_AT_ONCE // n_items))
+    block = block or rows_at_once(n_items)
     for start in range(0, len(rows), block):
         chosen = rows[start : start + block]
         histories = [all_histories[row] for row in chosen]

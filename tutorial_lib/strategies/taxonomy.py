@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 
+from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import InputError, check_whole, unknown_name
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser, verbaliser
@@ -24,7 +24,7 @@ from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import Budget, labelled_users
 
 SIZES = ("rank", "bottleneck", "length", "layers", "limit")  # options that count something
-TABLE = yaml.safe_load((Path(__file__).parent / "strategies.yaml").read_text(encoding="utf-8"))
+TABLE = read_yaml(Path(__file__).with_name("strategies.yaml"))
 CELLS = tuple(dict.fromkeys(row["cell"] for row in TABLE.values() if row["cell"] != "control"))
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import unknown_name
 from tutorial_workshop.exercises.checks import Mistake, expect
 from tutorial_workshop.page.notebooks import notebooks_folder
@@ -52,16 +53,15 @@ class Exercise:
 
 
 @cache
+@cache
 def all_exercises() -> dict[str, Exercise]:
     """Every exercise of the kit, by name."""
-    import yaml
-
     found = {}
     for path in sorted(Path(__file__).parent.glob("exercise_*.yaml")):
         module = f"{__package__}.{path.stem}"
         in_code = importlib.util.find_spec(module) is not None
         checks = importlib.import_module(module).CHECKS if in_code else {}
-        for name, parts in yaml.safe_load(path.read_text(encoding="utf-8")).items():
+        for name, parts in read_yaml(path).items():
             cases = [_case(name, case, parts.get("given", {})) for case in parts.get("cases", [])]
             found[name] = Exercise(
                 name, parts["task"], tuple(parts["hints"]), (*cases, *checks.get(name, ()))

@@ -26,6 +26,7 @@ import random
 from dataclasses import dataclass
 from pathlib import Path
 
+from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import unknown_name
 from tutorial_workshop.page.display import display_html, folded, inline_html
 
@@ -59,10 +60,7 @@ class Question:
 
 def load_questions(path: Path) -> dict[str, Question]:
     """Read one quiz file: question id -> ``Question``, in the order of the file."""
-    import yaml
-
-    content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {raw["id"]: _question(raw) for raw in content["questions"]}
+    return {raw["id"]: _question(raw) for raw in read_yaml(path)["questions"]}
 
 
 def _question(raw: dict) -> Question:

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from tutorial_lib.audit.core.finding import Finding
+from tutorial_lib.data.shipped import read_yaml
 
 NOT_LEGAL = "The columns on law and frameworks are orientation, not legal advice."
 SOURCE = (
@@ -53,9 +54,7 @@ class Harm:
 
 @cache
 def _content() -> dict:
-    import yaml
-
-    return yaml.safe_load(Path(__file__).with_name("register.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(__file__).with_name("register.yaml"))
 
 
 @cache

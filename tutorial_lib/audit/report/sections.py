@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
-import yaml
 
 from tutorial_lib.audit.core.finding import VERDICTS
 from tutorial_lib.audit.core.opinion import opinion_of
@@ -16,6 +15,7 @@ from tutorial_lib.audit.harms.register import NOT_LEGAL, SOURCE, classes, interv
 from tutorial_lib.audit.report import tables
 from tutorial_lib.audit.report.opening import opening
 from tutorial_lib.audit.report.plots import Figure, forest_plot, levels_figure
+from tutorial_lib.data.shipped import read_yaml
 
 if TYPE_CHECKING:
     from tutorial_lib.audit.report.report import AuditReport
@@ -43,7 +43,7 @@ class Section:
 @cache
 def texts() -> dict:
     """What every report says."""
-    return yaml.safe_load(Path(__file__).with_name("texts.yaml").read_text(encoding="utf-8"))
+    return read_yaml(Path(__file__).with_name("texts.yaml"))
 
 
 def sections(report: AuditReport) -> list[Section]:
