@@ -298,8 +298,9 @@ def test_names_never_clash():
 def test_a_full_disk_is_told_with_the_path_and_keeps_what_is_done(here, notebooks):
     """ "No space left on device" without a place sends a learner to the wrong disk."""
     write_notebook(notebooks, "01_large", SEED, "print('x' * 3_000_000)")
-    command = f"ulimit -f 2000; exec {sys.executable} -m tutorial_lib run 00 01_large --out out"
-    run = ["bash", "-c", f"{command} --notebooks-folder {notebooks}"]
+    # one at a time: side by side, the large one may end first, and then nothing is done yet
+    command = f"ulimit -f 2000; exec {sys.executable} -m tutorial_lib run 00 01_large --jobs 1"
+    run = ["bash", "-c", f"{command} --out out --notebooks-folder {notebooks}"]
     done = subprocess.run(
         run, cwd=here, env=environment(here.parent), capture_output=True, text=True, timeout=120
     )
