@@ -34,7 +34,7 @@ def lists_of(split, rows: np.ndarray, system: str, who: str) -> pd.DataFrame:
         model = adapt(lm, split, "zero-shot", labels=0, template=about(who))
     else:
         budget = Budget(1e-3, longest=50)
-        model = adapt(lm, split, "p5", labels=64, seed=SEED, budget=budget)
+        model = adapt(lm, split, "multi-task", labels=64, seed=SEED, budget=budget)
     lists = model.recommend([split.test_history[row] for row in rows], K)
     text = [" ".join(map(str, items)) for items in lists.tolist()]
     frame = pd.DataFrame({"system": system, "who": who, "user": split.users[rows], "items": text})

@@ -27,8 +27,13 @@ from tutorial_lib.strategies import Budget, adapt
 FILE = "results/explanations.csv"
 MODELS = {  # name -> (language model, strategy, labelled users, options)
     "kit-gpt": ("kit-gpt", "zero-shot", 0, {}),
-    "kit-gpt, P5": ("kit-gpt", "p5", 64, {}),
-    "kit-gpt, P5 explanations": ("kit-gpt", "p5", 64, {"families": ("sequential", "explanation")}),
+    "kit-gpt, P5": ("kit-gpt", "multi-task", 64, {}),
+    "kit-gpt, P5 explanations": (
+        "kit-gpt",
+        "multi-task",
+        64,
+        {"families": ("sequential", "explanation")},
+    ),
     "kit-gpt, full": ("kit-gpt", "full", 64, {}),
     "kit-t5": ("kit-t5", "zero-shot", 0, {}),
 }
@@ -37,7 +42,7 @@ MODELS = {  # name -> (language model, strategy, labelled users, options)
 def cell(split, seed: int, name: str, users: int) -> pd.DataFrame:
     source, strategy, labels, options = MODELS[name]
     cases, tested = explanation_cases(split, users, seed=seed)
-    options = {**options, "budget": Budget(1e-3, longest=50) if strategy == "p5" else None}
+    options = {**options, "budget": Budget(1e-3, longest=50) if strategy == "multi-task" else None}
     start = time.perf_counter()
     lm = load_language_model(source)
     model = adapt(lm, split, strategy, labels=labels, seed=seed, **options)

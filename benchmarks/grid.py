@@ -26,7 +26,7 @@ from tutorial_workshop.experiments.results import to_bytes
 
 EVERY, SEEDS = (0, 8, 16, 64, 256, "all"), (0, 1, 2, 3, 4)
 QUICK = ("pre-train-only", "zero-shot", "head", "item-bias")
-MAIN = ("full", "p5", "soft-prompt", "prompt-and-lm")
+MAIN = ("full", "multi-task", "soft-prompt", "prompt-and-lm")
 OTHERS = ("from-scratch", "top-layers", "adapters", "lora", "prefix")
 
 

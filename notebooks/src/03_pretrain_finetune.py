@@ -140,7 +140,7 @@ for name in names:
     rows.append((STRATEGIES[name].cell, name, *model.moved.values(), share, systems))
 columns = ["cell", "strategy", "backbone", "prompt", "head", "may move", "published systems"]
 taxonomy = pd.DataFrame(rows, columns=columns).set_index("strategy")
-called = {"p5": "p5 (multi-task tuning)", "instruct": "instruct (instruction tuning)"}
+called = {"instruct": "instruct (instruction tuning)"}
 table(
     taxonomy.rename(called),
     caption="L2 norm of the change after two steps, by parameter group; "
@@ -160,11 +160,11 @@ say(
 )
 
 # %% [markdown]
-# **One name, two steps.** The strategy `p5` is the *training* of P5: multi-task tuning. The prompts
-# are fixed, the weights move, so its row is that of fixed-prompt tuning. The survey lists the
+# **One name, two steps.** The strategy `multi-task` is the *training* of P5. The prompts are
+# fixed, the weights move, so its row is that of fixed-prompt tuning. The survey lists the
 # *finished* P5 under tuning-free prompting: once it is trained, nothing moves for a new prompt.
-# That is the row `zero-shot`, asked of a model tuned by `p5`. A name alone does not tell what
-# moves; ask at which step.
+# That is the row `zero-shot`, asked of a model tuned by `multi-task`. A name alone does not tell
+# what moves; ask at which step.
 
 # %%
 quiz("03_pretrain_finetune", "cells")

@@ -444,7 +444,8 @@ quiz("04_prompting", "soft")
 
 # %%
 P5_LABELS = 8 if PROFILE == "smoke" else 64
-p5 = adapt(lm, split, "p5", labels=P5_LABELS, seed=SEED, budget=short or Budget(1e-3, longest=50))
+budget = short or Budget(1e-3, longest=50)
+p5 = adapt(lm, split, "multi-task", labels=P5_LABELS, seed=SEED, budget=budget)
 rated = ds.interactions.drop_duplicates(["user", "item"]).set_index(["user", "item"])["rating"]
 asked_on = [row for row, t in enumerate(tested.test_target) if len(t)]
 
@@ -656,7 +657,7 @@ by_ids = {}
 for scheme in ("leak-prone", "training-first"):
     ids = item_ids(numbered, scheme, seed=SEED).verbaliser("item", "items", 8)
     asked = {
-        "model": adapt(lm, numbered, "p5", words=ids, **options),
+        "model": adapt(lm, numbered, "multi-task", words=ids, **options),
         "rule": NextNumber(scheme).fit(numbered),
     }
     for who, model in asked.items():

@@ -48,7 +48,7 @@ from pathlib import Path
 import pandas as pd
 
 METRIC, MARGIN = "ndcg@10", 0.02
-PROMPTS = ("zero-shot", "soft-prompt", "prefix", "p5", "prompt-and-lm")
+PROMPTS = ("zero-shot", "soft-prompt", "prefix", "multi-task", "prompt-and-lm")
 BASELINES = ("popularity", "transition-knn", "ease", "item-transformer")
 FAMILY_1 = [(name, "full") for name in PROMPTS]
 FAMILY_2 = [("soft-prompt", name) for name in BASELINES]
@@ -98,11 +98,11 @@ table(
 )
 
 # %% [markdown]
-# Read three of them with care. `full` is asked *without* words, titles in a row. `p5` moves the
-# same weights and is asked *with* words, but it also learns six families of tasks at once, at a
-# rate and for a number of steps of its own. So their difference is that of two recipes, and does
-# not say what the words do. `soft-prompt` has words and frozen weights, and a budget of its own as
-# well: it differs from `full` in all three.
+# Read them with care. `full` is asked *without* words, titles in a row; `full-words` moves the same
+# weights, by the same recipe, and is asked *with* words: their difference is what the words do.
+# `multi-task` also learns six families of tasks at once, at a rate and for a number of steps of its
+# own, so it differs by its recipe. `soft-prompt` has words and frozen weights, and a budget of its
+# own as well: it differs from `full` in all three.
 
 # %% [markdown]
 # ## 3. Learning curves
@@ -500,7 +500,7 @@ chance = means.set_index("strategy").loc["random", "mean"]
 full = priced.set_index("strategy").loc["full", "mean"]
 golden("06.recorded.full", full, trivial=chance)
 golden("06.recorded.gain-soft-prompt", at["soft-prompt", COUNTS[0]])
-golden("06.recorded.gain-p5", at["p5", COUNTS[0]])
+golden("06.recorded.gain-p5", at["multi-task", COUNTS[0]])
 golden("06.recorded.detectable", first["detectable"].median())
 
 # %% [markdown]

@@ -503,8 +503,8 @@ quiz("07_evaluation", "bleu")
 # catalogue, and then explains the item. It is given the user's stars and the feature that the user
 # wrote about. The user's own review is the reference.
 #
-# Two versions of one language model: as it was pre-trained, and after `p5`, tuned on several tasks
-# of 64 labelled users.
+# Two versions of one language model: as it was pre-trained, and after `multi-task`, tuned on several
+# tasks of 64 labelled users.
 #
 # **Guess first:** which side will tuning help more, ranking or writing? And how many statements
 # about the films will be true?
@@ -526,7 +526,7 @@ lm.require("causal", "seq2seq", what="ranking and writing")
 asked, some = explanation_cases(talk, USERS, seed=SEED)
 speakers = {
     LM: adapt(lm, talk, "zero-shot", labels=0),
-    f"{LM}, P5": adapt(lm, talk, "p5", labels=LABELS, seed=SEED, budget=budget),
+    f"{LM}, P5": adapt(lm, talk, "multi-task", labels=LABELS, seed=SEED, budget=budget),
 }
 print(asked["prompt"].iloc[0])
 

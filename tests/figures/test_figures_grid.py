@@ -308,7 +308,7 @@ def test_verdicts(low, high, p, expected):
 def test_contrasts_pair_users_of_a_seed_and_adjust_over_the_family():
     frame = recorded()
     table = family_tests(
-        frame, [("soft-prompt", "full"), ("zero-shot", "full"), ("p5", "full")], [8, 64], 0.02
+        frame, [("soft-prompt", "full"), ("zero-shot", "full"), ("multi-task", "full")], [8, 64], 0.02
     )
     assert table[["strategy", "labels"]].apply(tuple, axis=1).tolist() == [
         ("soft-prompt", 8),
@@ -342,7 +342,7 @@ def test_contrasts_pair_users_of_a_seed_and_adjust_over_the_family():
         and table.iloc[1]["verdict"] == "worse"
     )
     assert table["p adjusted"].tolist() == pytest.approx(holm([test.p for test in tests]))
-    assert family_tests(frame, [("p5", "full")], [8], 0.02).empty
+    assert family_tests(frame, [("multi-task", "full")], [8], 0.02).empty
 
 
 def test_gains_show_the_verdict_in_their_markers():

@@ -95,7 +95,7 @@ def test_tuning_is_compared_with_the_untuned_model_too(recorded):
     assert (
         'paired_table(recorded, "pre-train-only", TUNED)' in text
         and "STRATEGIES[name].systems" in text
-        and "p5 (multi-task tuning)" in text
+        and "multi-task" in text
     )
 
 

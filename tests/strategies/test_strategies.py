@@ -26,7 +26,7 @@ from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.recommender import Recommender
-from tutorial_lib.strategies import CELLS, STRATEGIES, Adapted, Budget, adapt
+from tutorial_lib.strategies import BARE, CELLS, STRATEGIES, Adapted, Budget, adapt
 from tutorial_lib.strategies import adapted as adapted_module
 from tutorial_lib.strategies.finetune import insert_adapters, layer_stacks
 from tutorial_lib.strategies.soft_prompts import opening_ids
@@ -44,7 +44,7 @@ STILL = Budget(
 )  # too slow to move anything: how tuning starts
 SEARCHES = ("auto-prompt", "pap-rec")  # of words: no gradient steps, see test_automatic_prompts.py
 CASES = [(name, kind) for name, strategy in STRATEGIES.items() for kind in strategy.kinds]
-OFTEN = {"full-masked", "lora-masked", "soft-prompt-seq2seq", "p5-seq2seq"} | {
+OFTEN = {"full-masked", "lora-masked", "soft-prompt-seq2seq", "multi-task-seq2seq"} | {
     "head-encoder",
     "adapters-encoder",
 }  # beside all causal ones; the whole grid is run once a week
@@ -266,7 +266,7 @@ def test_what_is_frozen_is_the_same_to_the_bit(name, kind):
         assert {key.split(".")[0] for key in changed} == (
             {"encoder", "decoder"} if kind == "seq2seq" else {min(changed).split(".")[0]}
         )
-    if name in ("full", "p5", "instruct", "prompt-and-lm"):
+    if name in ("full", "full-words", "multi-task", "instruct", "prompt-and-lm"):
         unused = {
             key for key in given(kind) if key.startswith("pooler")
         }  # of BERT: no part of the vectors
@@ -335,7 +335,8 @@ def counted(name, kind):
         "few-shot": 0,
         "from-scratch": backbone,
         "full": backbone,
-        "p5": backbone,
+        "full-words": backbone,
+        "multi-task": backbone,
         "instruct": backbone,
         "top-layers": sum(prod(weight.shape) for weight in upper),
         "head": width * width + ITEMS,
@@ -363,7 +364,8 @@ def test_trainable_parameters_are_counted_right(name, kind):
     assert changed <= out.n_trainable
     new = (
         0
-        if name in ("from-scratch", "full", "top-layers", "p5", "instruct", *SEARCHES)
+        if name in ("from-scratch", "top-layers", "instruct", *SEARCHES)
+        or name in ("full", "full-words", "multi-task")
         else out.n_trainable
     )
     backbone = sum(prod(weight.shape) for weight in given(kind).values())
@@ -407,6 +409,15 @@ def test_tuning_lowers_the_loss(name):
     """
     losses = run(name, labels=1, budget=Budget(3e-2, shortest=12, longest=12, size=2)).losses
     assert np.mean(losses[-4:]) < np.mean(losses[:4]) - 0.05
+
+
+def test_full_words_differs_from_full_by_the_words_alone(monkeypatch):
+    """Else their difference in notebook 06 would be that of two recipes."""
+    monkeypatch.setattr("tutorial_lib.strategies.finetune.SEQUENTIAL", (BARE,))
+    worded, bare = (run(name, budget=SHORT) for name in ("full-words", "full"))
+    assert worded.losses == bare.losses and worded.template == bare.template == BARE
+    monkeypatch.undo()
+    assert run("full-words", budget=SHORT).template == SEQUENTIAL[0]
 
 
 # --- the table ---
@@ -517,6 +528,7 @@ REFUSED = [
     ),
     (lambda: run("zero-shot", labels=61), r"adapt\(labels=61\): expected 0\.\.60, the users"),
     (lambda: run("zero-shot", labels=-1), r"adapt\(labels=-1\): expected a whole number from 0"),
+    (lambda: run("p5"), r"strategy 'p5' is called 'multi-task' now"),
     (lambda: run("full", labels=4.0), r"adapt\(labels=4\.0\): expected a whole number from 0"),
     (lambda: run("full", calibrate=-1), r"adapt\(calibrate=-1\): expected a whole number from 0"),
     (lambda: run("lora", rank=0), r"adapt\(rank=0\): expected a whole number from 1"),
@@ -541,7 +553,7 @@ REFUSED = [
     ),
     (lambda: run("few-shot", labels=0), r"few-shot\(examples=2\): expected 0\.\.0"),
     (
-        lambda: run("p5", families=("likes",)),
+        lambda: run("multi-task", families=("likes",)),
         r"world-movies has no data for 'likes'; expected some of sequential, direct, like",
     ),
     (
@@ -647,7 +659,7 @@ def test_only_training_histories_of_labelled_users_are_read(name):
     assert out.losses == expected.losses
 
 
-@pytest.mark.parametrize("name", ["from-scratch", "head", "soft-prompt", "p5", "instruct"])
+@pytest.mark.parametrize("name", ["from-scratch", "head", "soft-prompt", "multi-task", "instruct"])
 def test_another_seed_is_another_run(name):
     """Other labelled users, or the intervals over seeds would be too narrow."""
     assert run(name, seed=1).losses != adapted(name, "causal").losses
@@ -765,7 +777,7 @@ def test_p5_tunes_with_seen_templates_and_true_labels():
     a wrong taste.
     """
     seen, places = {family: [] for family in FAMILIES}, set()
-    for example in drawn("p5"):
+    for example in drawn("multi-task"):
         family = next(
             (family for family, examples in possible().items() if example in examples), "direct"
         )
@@ -792,7 +804,7 @@ def test_candidates_of_a_direct_example_differ():
     """Twice the right answer among four would give it away."""
     direct = [
         example
-        for example in drawn("p5")
+        for example in drawn("multi-task")
         if not any(example in examples for examples in possible().values())
     ]
     assert len(direct) > 60 and all(len(set(read_direct(*example)[1])) == 4 for example in direct)
@@ -801,11 +813,12 @@ def test_candidates_of_a_direct_example_differ():
 def test_p5_takes_the_families_it_is_told():
     """The ablation of notebook 04: sequential prompts alone."""
     assert all(
-        example in possible()["sequential"] for example in drawn("p5", families=("sequential",))
+        example in possible()["sequential"]
+        for example in drawn("multi-task", families=("sequential",))
     )
     used = {
         family
-        for example in drawn("p5", families=("sequential", "rating"))
+        for example in drawn("multi-task", families=("sequential", "rating"))
         for family in possible()
         if example in possible()[family]
     }
@@ -821,7 +834,7 @@ def test_p5_leaves_out_what_there_is_no_data_for():
         with_data(reviews=table.iloc[:0]),
         with_data(interactions=split.dataset.interactions.assign(rating=np.nan)),
     ):
-        assert len(run("p5", split=poorer, budget=LONG).losses) == 1
+        assert len(run("multi-task", split=poorer, budget=LONG).losses) == 1
     with pytest.raises(
         InputError,
         match=(
@@ -829,7 +842,7 @@ def test_p5_leaves_out_what_there_is_no_data_for():
             " rating$"
         ),
     ):
-        run("p5", split=with_data(reviews=table.iloc[:0]), families=("summary",))
+        run("multi-task", split=with_data(reviews=table.iloc[:0]), families=("summary",))
 
 
 def with_data(**changes):

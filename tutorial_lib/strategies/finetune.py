@@ -43,6 +43,13 @@ def full(task: Task) -> Adapted:
     return task.tune({"backbone": task.backbone}, task.budget_or(1e-4))
 
 
+def full_words(task: Task) -> Adapted:
+    """Every weight moves, and the model is asked in the words of a prompt that stays fixed
+    (fixed-prompt PTM tuning). Differs from `full` by the words alone.
+    """
+    return task.tune({"backbone": task.backbone}, task.budget_or(1e-4), template=SEQUENTIAL[0])
+
+
 def top_layers(task: Task, layers: int = 1) -> Adapted:
     """Only the last ``layers`` layers of each stack move (fine-tuning of a partial model)."""
     stacks = layer_stacks(task.lm)

@@ -58,7 +58,7 @@ def few_shot(
     return Adapted(task.lm, task.words, task.n_items, template, context="".join(shown))
 
 
-def p5(task: Task, families: tuple[str, ...] | None = None) -> Adapted:
+def multi_task(task: Task, families: tuple[str, ...] | None = None) -> Adapted:
     """The model moves, the prompts do not: one model tuned on several tasks in many wordings
     (fixed-prompt PTM tuning; P5).
 
@@ -72,8 +72,8 @@ def p5(task: Task, families: tuple[str, ...] | None = None) -> Adapted:
     for family in families or ():
         if family not in possible:
             raise InputError(
-                f"p5(families=...): {task.dataset.name} has no data for {family!r}; expected some"
-                f" of {', '.join(possible)}"
+                f"multi-task(families=...): {task.dataset.name} has no data for {family!r};"
+                f" expected some of {', '.join(possible)}"
             )
     rng = np.random.default_rng([task.seed, 3])
     examples = iter(PromptedExamples(task, families or possible, rng))

@@ -66,7 +66,8 @@ FUNCTIONS: dict[str, Callable[..., Adapted]] = {
     "prefix": soft_prompts.prefix,
     "auto-prompt": automatic_prompts.auto_prompt,
     "pap-rec": automatic_prompts.pap_rec,
-    "p5": prompting.p5,
+    "full-words": finetune.full_words,
+    "multi-task": prompting.multi_task,
     "instruct": prompting.instruct,
     "prompt-and-lm": soft_prompts.pepler,
 }
@@ -162,6 +163,8 @@ def _check(strategy: str, options: dict, labels: int, calibrate: int) -> None:
     check_whole("adapt", 0, labels=labels)
     check_whole("adapt", 0, 100_000, calibrate=calibrate)
     check_whole("adapt", 1, 65_536, **given)
+    if strategy == "p5":  # its name up to version 0.1.0
+        raise InputError("strategy 'p5' is called 'multi-task' now: adapt(..., 'multi-task')")
     if strategy not in STRATEGIES:
         raise unknown_name("strategy", strategy, STRATEGIES)
     _, *known = inspect.signature(STRATEGIES[strategy].function).parameters  # the first is the task
