@@ -13,6 +13,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("depth_curves", "describe_playground", "metric_curves", "metric_playground"),
             *("two_panels", "user_lists"),
         ),
+        "crossings": ("crossing",),
         "costs": ("cost_map", "cost_table", "describe_cost", "show_cost_panels"),
         "decision_guide": ("advice_table", "guide", "how_sure"),
         "evaluation": (

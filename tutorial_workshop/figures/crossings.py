@@ -1,0 +1,177 @@
+"""Where two learning curves cross: how many labelled users it takes until one strategy passes
+another, with an interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.errors import InputError
+
+RESAMPLES = 2_000
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """The number of labelled users at which one strategy passes another, of `crossing`.
+
+    Attributes:
+        labels: estimate; 0: ahead at every budget; inf: at none; nan: no stable order.
+        low: end of the 95 % interval, 0: below the smallest budget.
+        high: the other end, inf: beyond the largest budget.
+        gains: budget -> mean gain, from the smallest budget to the largest.
+        seeds: that both were run with.
+        rises: False where the order turns the other way: ahead first, behind later.
+    """
+
+    labels: float
+    low: float
+    high: float
+    gains: dict[int, float]
+    seeds: int
+    rises: bool = True
+
+    @property
+    def signs(self) -> str:
+        """Of the mean gains, one per budget."""
+        return "".join("+" if gain > 0 else "−" for gain in self.gains.values())
+
+    def __str__(self) -> str:
+        """The answer to "from how many labelled users on is it ahead?"."""
+        first, last = min(self.gains), max(self.gains)
+        if np.isnan(self.labels):
+            return f"no stable order: the signs of the mean gains are {self.signs}"
+        ends = [_in_words(end, first, last) for end in (self.low, self.high)]
+        interval = f"95 % interval of the crossing: {ends[0]} to {ends[1]}"
+        if ends[0] == ends[1]:
+            interval = "the same in 95 % of resamples"
+        interval += "; one seed, so of other users only" if self.seeds == 1 else ""
+        if self.labels == 0:
+            return f"always, at {first:,} labelled users already ({interval})"
+        if self.labels == np.inf:
+            return f"never, not even with {last:,} labelled users ({interval})"
+        where = "from about {:,.0f} labelled users on" if self.rises else "up to about {:,.0f} only"
+        return f"{where.format(self.labels)} ({interval})"
+
+
+def _in_words(end: float, first: int, last: int) -> str:
+    """An end of the interval."""
+    if end == 0:
+        return f"below {first:,}"
+    return f"beyond {last:,}" if end == np.inf else f"{end:,.0f}"
+
+
+def at_budget(recorded: pd.DataFrame, strategy: str, labels: int, metric: str) -> pd.DataFrame:
+    """What a strategy has with so many labelled users: one column, index (seed, user).
+
+    What was recorded at 0 labels only needs none, and stands for any number.
+    """
+    some = recorded[recorded["strategy"] == strategy]
+    some = some[some["labels"] == (labels if (some["labels"] == labels).any() else 0)]
+    return some.set_index(["seed", "user"])[[metric]].dropna()
+
+
+def crossing(
+    recorded: pd.DataFrame,
+    strategy: str,
+    against: str,
+    metric: str = "ndcg@10",
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Crossing:
+    """From how many labelled users on ``strategy`` is ahead of ``against``.
+
+    Between two budgets the gain is interpolated in the logarithm of the labels. The interval is a
+    bootstrap of seeds crossed with users, each drawn with replacement, which is conservative (Owen
+    2007). In a resample the gain may only rise with the labels (isotonic regression), so that each
+    has one crossing; where the signs of the means themselves change more than once, there is none.
+
+    Args:
+        recorded: one row per user and cell, as of `experiments.load_results`, of one experiment.
+        strategy: the one that labels should help more.
+        against: recorded at the same numbers of labels, or without any.
+        metric: column of ``recorded``.
+        resamples: of the bootstrap.
+        seed: of its draws.
+
+    Raises:
+        InputError: no number of labels at which both were run.
+
+    Source: Owen 2007, doi 10.1214/07-AOAS122; idea of the question: Le Scao & Rush 2021.
+    """
+    gains = _gains(recorded, strategy, against, metric)
+    means = np.array([[some.mean() for some in gains.values()]])
+    shown = dict(zip(gains, means[0].tolist(), strict=True))
+    seeds = pd.concat(gains).index.get_level_values("seed").nunique()
+    ahead = means[0] > 0
+    if (ahead[1:] != ahead[:-1]).sum() > 1:
+        return Crossing(np.nan, np.nan, np.nan, shown, seeds)
+    turn = -1 if ahead[0] and not ahead[-1] else 1
+    drawn = turn * _resampled(gains, resamples, np.random.default_rng(seed))
+    found = np.sort(_zeros(drawn, list(gains)))
+    low, high = (float(found[round(end * (resamples - 1))]) for end in (0.025, 0.975))
+    own = float(_zeros(turn * means, list(gains))[0])
+    return Crossing(own, low, high, shown, seeds, turn > 0)
+
+
+def _gains(
+    recorded: pd.DataFrame, strategy: str, against: str, metric: str
+) -> dict[int, pd.Series]:
+    """Number of labels -> gains, index (seed, user), where both were run."""
+    both = recorded[recorded["strategy"].isin([strategy, against])]
+    gains = {}
+    for labels in sorted(set(both["labels"]) - {0}):
+        a, b = (at_budget(both, name, labels, metric)[metric] for name in (strategy, against))
+        if len(some := (a - b).dropna()):
+            gains[int(labels)] = some
+    if not gains:
+        raise InputError(
+            f"crossing: {strategy!r} and {against!r} have no users in common at any number of"
+            " labels; run both at the same ones: tutorial grid --labels 16 64 256"
+        )
+    return gains
+
+
+def _resampled(gains: dict[int, pd.Series], resamples: int, rng: np.random.Generator) -> np.ndarray:
+    """Mean gains [resamples, budgets] over seeds and users drawn with replacement."""
+    table = pd.concat(gains).unstack()  # rows (budget, seed), columns users
+    seeds = table.index.unique(1)
+    drawn = [
+        rng.multinomial(n, np.full(n, 1 / n), size=resamples).astype(float)
+        for n in (len(seeds), table.shape[1])
+    ]
+    means = []
+    for labels in gains:
+        values = table.loc[labels].reindex(seeds).to_numpy()  # seeds, users
+        total, number = (
+            ((drawn[0] @ part) * drawn[1]).sum(axis=1)
+            for part in (np.nan_to_num(values), (~np.isnan(values)).astype(float))
+        )
+        means.append(total / np.maximum(number, 1))
+    return np.stack(means, axis=1)
+
+
+def _zeros(gains: np.ndarray, budgets: list[int]) -> np.ndarray:
+    """Where rising curves pass 0; 0: they start above it; inf: they end below it.
+
+    gains: [curves, budgets], made to rise by isotonic regression (max-min formula).
+    """
+    size = range(len(budgets))
+    mean = {(j, k): gains[:, j : k + 1].mean(axis=1) for j in size for k in size if j <= k}
+    rising = [
+        np.max(
+            [np.min([mean[j, k] for k in size if k >= i], axis=0) for j in size if j <= i], axis=0
+        )
+        for i in size
+    ]
+    zeros = np.where(rising[0] > 0, 0.0, np.inf)
+    for i in size[1:]:
+        low, high = rising[i - 1], rising[i]
+        share = np.clip(-low / np.where(high > low, high - low, 1), 0, 1)
+        between = budgets[i - 1] * (budgets[i] / budgets[i - 1]) ** share
+        zeros = np.where((low <= 0) & (high > 0), between, zeros)
+    return zeros
