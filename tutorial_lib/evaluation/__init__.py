@@ -2,6 +2,7 @@
 
 from tutorial_lib.evaluation.beyond_accuracy import coverage, gini
 from tutorial_lib.evaluation.estimates import Comparison, Interval, p_text, spearman
+from tutorial_lib.evaluation.expected import expected_metrics
 from tutorial_lib.evaluation.full_ranking import evaluate, evaluate_scores
 from tutorial_lib.evaluation.protocols import (
     SampledMetricsWarning,
@@ -44,6 +45,7 @@ __all__ = [
     "evaluate",
     "evaluate_sampled",
     "evaluate_scores",
+    "expected_metrics",
     "expected_sampled",
     "factual_frame",
     "feature_metrics",

@@ -9,6 +9,7 @@ import pandas as pd
 
 from tutorial_lib.data.histories import check_histories, flatten, item_codes
 from tutorial_lib.errors import InputError, check_whole
+from tutorial_lib.evaluation.expected import evaluate_expected
 from tutorial_lib.evaluation.metrics import cutoffs
 from tutorial_lib.evaluation.pairing import paired, score_rows
 from tutorial_lib.evaluation.ranks import Ties, check_scores, check_ties, frame_of, rank_targets
@@ -25,11 +26,13 @@ def evaluate(
     *,
     ties: Ties = "expected",
     block: int | None = None,
+    expected: bool = False,
 ) -> pd.DataFrame:
     """All metrics of a recommender over the full catalogue, one row per user.
 
     Args:
-        recommender: anything with ``score(histories, users=...) -> [n, n_items]``.
+        recommender: anything with ``score(histories, users=...) -> [n, n_items]``, or, if
+            ``expected``, with ``recommend``.
         split: its ``test_history`` and ``test_target`` are used, or ``valid_...`` (see ``on``).
         k: cut-off or cut-offs, at most the size of the catalogue.
         on: "test" or "valid".
@@ -41,16 +44,20 @@ def evaluate(
             or "index" (lower item code first).
         block: users scored at a time (default: as many as keep a block under 2**24 scores, at most
             1,024).
+        expected: judge the lists of `recommend` in expectation under the world's exact next-item
+            probabilities given each history, not by the drawn targets: `expected_metrics`, for the
+            same users. Equal scores then stand as `recommend` orders them.
 
     Returns:
         The columns of `ranking_metrics`, index "user" (user codes). ``attrs``: n_users (averaged),
         n_excluded (without targets), tied (share of users with a target tied with a non-target),
         repeats (targets that stand in their history), barred (other targets, scored -inf, where
-        seen items are excluded), k, on, ties, exclude_seen, protocol (a sentence).
+        seen items are excluded), k, on, ties, exclude_seen, expected, protocol (a sentence).
 
     Raises:
         InputError: An empty part, k beyond the catalogue, NaN scores, scores of the wrong shape,
-            codes that are not item codes, or a block below 1.
+            codes that are not item codes, or a block below 1; if ``expected``: data without truth,
+            several targets per user, or targets that are no draws from the truth.
 
     >>> from tutorial_lib.data import leave_last_out, load_dataset
     >>> from tutorial_lib.models import Popularity
@@ -63,6 +70,8 @@ def evaluate(
     n_items = split.dataset.n_items
     check_ties(ties)
     _check_k(ks, n_items)
+    if expected:
+        return _in_expectation(recommender, split, ks, on, exclude_seen, ties, block)
     blocks = []
     repeats = 0
     for users, histories, targets, scores in scored_blocks(recommender, split, on, block):
@@ -73,7 +82,28 @@ def evaluate(
     frame = frame_of(blocks, ks, len(split.users))
     barred = sum(ranked.n_barred for ranked in blocks)
     frame.attrs.update(on=on, ties=ties, exclude_seen=exclude_seen, repeats=repeats, barred=barred)
+    frame.attrs["expected"] = False
     frame.attrs["protocol"] = _protocol(split, frame.attrs)
+    return frame
+
+
+def _in_expectation(
+    recommender, split, ks: list[int], on: str, exclude_seen: bool, ties: str, block: int | None
+) -> pd.DataFrame:
+    """`evaluate` by the exact probabilities of the next item."""
+    if ties not in ("expected", "index"):
+        raise InputError(
+            f"evaluate(expected=True, ties={ties!r}): the lists of recommend are judged, in which"
+            " equal scores have an order already; leave out ties"
+        )
+    blocks = _target_blocks(split, on, block)
+    frame = evaluate_expected(recommender, split, blocks, ks, exclude_seen=exclude_seen)
+    frame.attrs.update(on=on, ties="index", exclude_seen=exclude_seen, expected=True)
+    frame.attrs.update(repeats=0, barred=0)
+    frame.attrs["protocol"] = (
+        f"{_protocol(split, frame.attrs)}; in expectation under the world's exact next-item"
+        " probabilities"
+    )
     return frame
 
 
@@ -190,27 +220,31 @@ def scored_blocks(
     recommender, split, on: str = "test", block: int | None = None
 ) -> Iterator[tuple[np.ndarray, list, list, np.ndarray]]:
     """Blocks of users with targets: (user codes, histories, targets, scores [b, n_items])."""
+    for users, histories, targets in _target_blocks(split, on, block):
+        scores = np.asarray(recommender.score(histories, users=users))
+        check_shape(recommender, scores, len(users), split.dataset.n_items)
+        yield users, histories, targets, check_scores(scores)
+
+
+def _target_blocks(split, on: str, block: int | None) -> Iterator[tuple[np.ndarray, list, list]]:
+    """Blocks of users with targets: (user codes, histories, targets)."""
     if on not in ("test", "valid"):
         raise InputError(f"evaluate(on={on!r}): expected 'test' or 'valid'")
-    all_histories = getattr(split, f"{on}_history")
-    all_targets = getattr(split, f"{on}_target")
-    rows = [row for row, targets in enumerate(all_targets) if len(targets)]
+    histories = getattr(split, f"{on}_history")
+    targets = getattr(split, f"{on}_target")
+    rows = [row for row, some in enumerate(targets) if len(some)]
     if not rows:
         raise InputError(
             f"evaluate(on={on!r}): split '{split.name}' has no {on} targets; use the other part, or"
             " the split before merge_validation"
         )
-    n_items = split.dataset.n_items
     if block is not None:
         check_whole("evaluate", 1, block=block)
-    block = block or rows_at_once(n_items)
+    block = block or rows_at_once(split.dataset.n_items)
     for start in range(0, len(rows), block):
         chosen = rows[start : start + block]
-        histories = [all_histories[row] for row in chosen]
         users = np.asarray(split.users)[chosen]
-        scores = np.asarray(recommender.score(histories, users=users))
-        check_shape(recommender, scores, len(chosen), n_items)
-        yield users, histories, [all_targets[row] for row in chosen], check_scores(scores)
+        yield users, [histories[row] for row in chosen], [targets[row] for row in chosen]
 
 
 def seen_index(histories: Sequence, n_items: int) -> tuple[np.ndarray, np.ndarray]:

@@ -62,7 +62,7 @@ def ranking_metrics(
     _refuse_matrix("recommended", rec_flat, rec_sizes, rel_flat)
     _refuse_matrix("relevant", rel_flat, rel_sizes, rec_flat)
     rec_flat, rel_flat, n_codes = codes(rec_flat, rel_flat)
-    table = _first_places(_table(recommended, rec_flat, rec_sizes), max(ks))
+    table = first_places(_table(recommended, rec_flat, rec_sizes), max(ks))
     rel_row, rel_code = _distinct(np.repeat(np.arange(n_users), rel_sizes), rel_flat, n_codes)
     n_relevant = np.bincount(rel_row, minlength=n_users)
     row, place = np.nonzero(_hits(table, rel_row, rel_code, n_relevant, n_codes))
@@ -145,7 +145,7 @@ def _table(recommended: Sequence, ids: np.ndarray, sizes: np.ndarray) -> np.ndar
     return table
 
 
-def _first_places(table: np.ndarray, k: int) -> np.ndarray:
+def first_places(table: np.ndarray, k: int) -> np.ndarray:
     """The first k places of every list; padding in front of them is skipped first."""
     head = table[:, :k]
     if not head.size or head.min() != PADDING:

@@ -229,6 +229,13 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, 
             f"compare: a was evaluated on {parts[0]!r} and b on {parts[1]!r}; "
             "evaluate both on the same part"
         )
+    kinds = (a.attrs.get("expected"), b.attrs.get("expected"))
+    if None not in kinds and kinds[0] != kinds[1]:
+        how = {True: "in expectation", False: "by drawn targets"}
+        raise InputError(
+            f"compare: a is {how[kinds[0]]}, b {how[kinds[1]]}; evaluate both with the same"
+            " expected=..."
+        )
     _one_row_per_user(a, "compare")
     _one_row_per_user(b, "compare")
     only_a = len(a.index.difference(b.index))
