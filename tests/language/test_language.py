@@ -56,6 +56,13 @@ def test_a_history_is_its_newest_titles_oldest_first():
     assert Verbaliser(("A", "B"), separator=" / ").history([0, 1, 0]) == "A / B / A"
 
 
+def test_a_closing_ends_answers_and_stands_in_no_history():
+    """In a history it would read as a second separator."""
+    words = Verbaliser(("A", "A II"), closing=";")
+    assert words.answers == ("A;", "A II;") and words.history([0, 1]) == "A; A II"
+    assert Verbaliser(("A", "A II")).answers == ("A", "A II")
+
+
 def test_a_title_that_holds_the_separator_would_read_as_two_items():
     with pytest.raises(
         InputError,
@@ -222,6 +229,7 @@ def test_words_with_braces_are_said_as_they_are():
         ({"limit": 2.5}, r"limit=2.5\): expected a whole number"),
         ({"separator": ""}, r"separator=''\): expected some text"),
         ({"separator": None}, r"separator=None\): expected some text"),
+        ({"closing": None}, r"closing=None\): expected text"),
     ],
 )
 def test_a_verbaliser_takes_text(given, message):

@@ -29,10 +29,13 @@ class Verbaliser:
         plural: What several are called.
         limit: Newest items of a history that are written out.
         separator: Between two items; no title may contain it.
+        closing: Ends every answer, such as a model's end token. Without it a title is scored as
+            the beginning of an answer, and one that begins another always ranks above it.
 
-    >>> words = Verbaliser(("Dark Comet", "Sunny Reef", "Quiet Owl"), "movie", "movies", limit=2)
-    >>> words.history([0, 1, 2])
-    'Sunny Reef; Quiet Owl'
+    >>> titles = ("Dark Comet", "Dark Comet II", "Quiet Owl")
+    >>> words = Verbaliser(titles, "movie", "movies", limit=2, closing=";")
+    >>> words.history([0, 1, 2]), words.answers[0]
+    ('Dark Comet II; Quiet Owl', 'Dark Comet;')
     """
 
     titles: tuple[str, ...]
@@ -40,10 +43,13 @@ class Verbaliser:
     plural: str = "items"
     limit: int = 12
     separator: str = "; "
+    closing: str = ""
 
     def __post_init__(self) -> None:
         check_whole("Verbaliser", 1, limit=self.limit)
         _check_separator(self.separator)
+        if not isinstance(self.closing, str):
+            raise InputError(f"Verbaliser(closing={self.closing!r}): expected text, such as ';'")
         for title in self.titles:
             if not isinstance(title, str):
                 raise InputError(
@@ -55,6 +61,11 @@ class Verbaliser:
                     " choose another separator"
                 )
 
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What a model is scored on, and learns to write, for each item."""
+        return tuple(title + self.closing for title in self.titles) if self.closing else self.titles
+
     def history(self, items: Sequence[int]) -> str:
         """The newest ``limit`` items, oldest first; "nothing yet" for an empty history."""
         titles = [self.titles[item] for item in list(items)[-self.limit :]]
@@ -62,9 +73,14 @@ class Verbaliser:
 
 
 def verbaliser(
-    dataset: Dataset, *, fields: Sequence[str] = ("title",), limit: int = 12, separator: str = "; "
+    dataset: Dataset,
+    *,
+    fields: Sequence[str] = ("title",),
+    limit: int = 12,
+    separator: str = "; ",
+    closing: str = "",
 ) -> Verbaliser:
-    """A `Verbaliser` for a dataset.
+    """A `Verbaliser` for a dataset; arguments that are not listed: as there.
 
     Args:
         fields: What an item's text holds, "title" first, out of `FIELDS`. More fields tell a model
@@ -87,7 +103,7 @@ def verbaliser(
     )
     name = next((key for key in NOUNS if key in dataset.name.split("-")), "")
     noun, plural = NOUNS.get(name, ("item", "items"))
-    return Verbaliser(titles, noun, plural, limit, separator)
+    return Verbaliser(titles, noun, plural, limit, separator, closing)
 
 
 def _check_separator(separator) -> None:
