@@ -17,12 +17,12 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from tutorial_lib.data import Dataset, DatasetCard, leave_last_out
+from tutorial_lib.data import Dataset, DatasetCard, leave_last_out, load_dataset
 from tutorial_lib.evaluation import evaluate
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.recommender import ScoreRecommender
 from tutorial_lib.strategies.tuning import labelled_users
-from tutorial_workshop.figures.language_models import HeadRuns, PromptEditor
+from tutorial_workshop.figures.language_models import HeadRuns, PromptEditor, next_item_chances
 from tutorial_workshop.page import TextBox
 from tutorial_workshop.page.display import png_bytes
 from tutorial_workshop.page.widgets import Explorer, grid
@@ -221,7 +221,7 @@ def editor():
         asked.append(text)
         return Fixed(PLACES[text])
 
-    out = PromptEditor(ask, HISTORIES, TARGETS, TITLES)
+    out = PromptEditor(ask, HISTORIES, np.eye(len(TITLES))[TARGETS], TITLES)
     out.asked = asked
     return out
 
@@ -241,6 +241,27 @@ def test_a_prompt_is_judged_by_hand(editor):
         assert (items.index("Film F") + 1 if "Film F" in items else 12) == PLACES[text][0]
     assert editor.asked == list(PLACES)
     assert ndcg("{history};") == pytest.approx(0.5)
+
+
+def test_a_prompt_is_judged_in_expectation():
+    """Where the next item is not certain, each place counts by the chance of its item."""
+    chances = np.zeros((3, len(TITLES)))
+    chances[[0, 1, 2], TARGETS] = 0.75
+    chances[:, 14] = 0.25  # the last of every list, beyond the ten
+    one = PromptEditor(lambda text: Fixed(PLACES[text]), HISTORIES, chances, TITLES)
+    assert one.result("{history};")[1] == pytest.approx(0.75 * ndcg("{history};"))
+
+
+def test_a_world_judges_by_its_own_chances():
+    """On other data the drawn target has all of the chance; a world knows better."""
+    world = load_dataset("world-news")
+    chances = next_item_chances(world, [[3, 5]], [7])
+    assert (
+        chances.sum() == pytest.approx(1) and 0 < chances[0, 7] < 1 and not chances[0, [3, 5]].any()
+    )
+    assert next_item_chances(SimpleNamespace(truth=None, n_items=3), [[0]], [2]).tolist() == [
+        [0, 0, 1]
+    ]
 
 
 def test_the_change_is_against_the_first_wording(editor):
@@ -265,10 +286,10 @@ def test_words_and_picture_of_a_prompt_agree(editor, text):
     assert [re.sub(r"^ *\d+  |  ←.*", "", line) for line in drawn] == items
     assert [int(line.split()[0]) for line in drawn] == [*range(1, 11)]
     place = PLACES[text][0]
-    assert bold == ([f"{place:>2}  Film F  ← the next one"] if place <= 10 else [])
+    assert bold == ([f"{place:>2}  Film F  ← the likeliest next one"] if place <= 10 else [])
     where = f"at place {place}" if place <= 10 else "not among the ten"
     assert editor.describe(text).endswith(
-        f"First of the list: {items[0]}; the item that came next is {where}."
+        f"First of the list: {items[0]}; the likeliest next item is {where}."
     )
 
 

@@ -10,14 +10,18 @@ import numpy as np
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes
 
 
-def _ndcg_at_10(scores: np.ndarray, histories: Sequence, targets: np.ndarray) -> float:
-    """Mean NDCG@10 of one target per user; items of the histories are left out, in place."""
-    from tutorial_lib.evaluation import target_ranks
+def next_item_chances(dataset, histories: Sequence, targets: Sequence[int]) -> np.ndarray:
+    """p(next item | history), [n, n_items]: a world's own; on other data 1 for the drawn target."""
+    if dataset.truth is not None:
+        return dataset.truth.next_item_probabilities(histories)
+    return np.eye(dataset.n_items)[np.asarray(targets)]
 
-    for line, history in zip(scores, histories, strict=True):
-        line[history] = -np.inf
-    ranks = target_ranks(scores, targets)
-    return float(np.where(ranks <= 10, 1 / np.log2(ranks + 1), 0).mean())
+
+def _ndcg_at_10(lists: np.ndarray, chances: np.ndarray) -> float:
+    """Mean NDCG@10 of top lists, in expectation over the next item."""
+    from tutorial_lib.evaluation import expected_metrics
+
+    return float(expected_metrics(lists, chances, k=10)["ndcg@10"].mean())
 
 
 class HeadRuns:
@@ -48,8 +52,9 @@ class HeadRuns:
                 [adapted.prompt(split.valid_history[row]) for row in checked]
             )
         self.targets = torch.tensor([int(item) for _, item in drawn])
-        self.wanted = np.array([split.valid_target[row][0] for row in checked])
         self.seen = [split.valid_history[row] for row in checked]
+        wanted = [split.valid_target[row][0] for row in checked]
+        self.chances = next_item_chances(split.dataset, self.seen, wanted)
         self.steps = steps
         self.seed = seed
         self.runs: dict[float, tuple[list[float], float]] = {}
@@ -59,6 +64,7 @@ class HeadRuns:
         import torch
         import torch.nn.functional as F
 
+        from tutorial_lib.recommender import top_k
         from tutorial_lib.strategies.adapted import Head
         from tutorial_lib.training import descend
 
@@ -82,7 +88,8 @@ class HeadRuns:
             losses = [loss.item() for _, loss in run]
             with torch.no_grad():
                 scores = head(self.valid).double().numpy()
-            self.runs[learning_rate] = losses, _ndcg_at_10(scores, self.seen, self.wanted)
+            lists = top_k(scores, 10, exclude=self.seen)
+            self.runs[learning_rate] = losses, _ndcg_at_10(lists, self.chances)
         return self.runs[learning_rate]
 
     def draw(self, learning_rate: float):
@@ -110,26 +117,24 @@ class PromptEditor:
     """What a wording does: the top ten of one user, and NDCG@10 over a few validation users, for
     any template with the gap {history}.
 
-    ask: template text -> recommender. histories, targets: validation users; user: the one whose
-        list is drawn. titles: of all items.
+    ask: template text -> recommender. histories: of validation users, the list of the first is
+        drawn. chances: of `next_item_chances`. titles: of all items.
     """
 
-    def __init__(self, ask, histories, targets, titles: Sequence[str]):
+    def __init__(self, ask, histories, chances: np.ndarray, titles: Sequence[str]):
         self.ask = ask
         self.histories = histories
-        self.targets = np.asarray(targets)
+        self.chances = chances
         self.titles = titles
+        self.wanted = titles[int(chances[0].argmax())]
         self.known: dict[str, tuple[list[str], float]] = {}  # the first wording first
 
     def result(self, template: str) -> tuple[list[str], float]:
         """(top ten titles of the first user, NDCG@10 over all)."""
-        from tutorial_lib.recommender import top_k
-
         if template not in self.known:
-            scores = np.array(self.ask(template).score(self.histories), dtype=float)
-            top = top_k(scores[:1], 10, exclude=self.histories[:1])[0]
-            ndcg = _ndcg_at_10(scores, self.histories, self.targets)
-            self.known[template] = [self.titles[i] for i in top], ndcg
+            lists = self.ask(template).recommend(self.histories, k=10)
+            first = [self.titles[i] for i in lists[0]]
+            self.known[template] = first, _ndcg_at_10(lists, self.chances)
         return self.known[template]
 
     def draw(self, template: str):
@@ -141,10 +146,9 @@ class PromptEditor:
         items, ndcg = self.result(template)
         fig, ax = plt.subplots(figsize=(7.4, 3.1))
         ax.axis("off")
-        wanted = self.titles[self.targets[0]]
         for place, title in enumerate(items):
-            hit = title == wanted
-            mark = "  ← the next one" if hit else ""
+            hit = title == self.wanted
+            mark = "  ← the likeliest next one" if hit else ""
             line, weight = f"{place + 1:>2}  {title}{mark}", "bold" if hit else "normal"
             ax.text(0.02, 0.95 - 0.1 * place, line, fontsize=10, weight=weight, va="top")
         change = ndcg - next(iter(self.known.values()))[1]
@@ -155,10 +159,11 @@ class PromptEditor:
     def describe(self, template: str) -> str:
         items, ndcg = self.result(template)
         change = ndcg - next(iter(self.known.values()))[1]
-        wanted = self.titles[self.targets[0]]
-        place = f"at place {items.index(wanted) + 1}" if wanted in items else "not among the ten"
+        place = "not among the ten"
+        if self.wanted in items:
+            place = f"at place {items.index(self.wanted) + 1}"
         return (
-            f"NDCG@10 over {len(self.targets)} validation users: {ndcg:.3f} ({change:+.3f} against"
-            f" the first wording). First of the list: {items[0]}; the item that came next is"
-            f" {place}."
+            f"NDCG@10 over {len(self.histories)} validation users: {ndcg:.3f} ({change:+.3f}"
+            f" against the first wording). First of the list: {items[0]}; the likeliest next item"
+            f" is {place}."
         )
