@@ -1,17 +1,18 @@
-"""The grid of notebook 06: strategies and baselines over label budgets and seeds.
+"""The grid of notebooks 03, 04 and 06: strategies and baselines over label budgets and seeds.
 
-    python benchmarks/grid.py --folder FOLDER [--jobs 2] [--part world|next|like]
-    python benchmarks/grid.py --folder FOLDER --write
+    python benchmarks/grid.py [--folder runs/grid] [--part movies others products once like next]
+    python benchmarks/grid.py [--folder runs/grid] [--part ...] --write
 
-On a planted world and on MovieLens-100K. The first runs what is missing in the folder, the second
-ships what is there as data/results/grid.csv.gz. A part that is killed goes on where it stood.
-Baselines and cheap strategies have five seeds at every budget; slow ones have fewer, and
-``--write`` says how many hours all of it took.
+On two planted worlds and, if asked for, on MovieLens-100K. The first runs what is neither in the
+folder nor in data/results/grid.csv.gz, most wanted first; kill it whenever you like, it goes on
+where it stood. The second ships what is there as data/results/grid.csv.gz, also in the middle of a
+run.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -21,55 +22,88 @@ import torch
 from results_file import machine, markdown_table, write_section
 
 from tutorial_lib.data.shipped import ship
-from tutorial_workshop.experiments import BASELINES, Cell, Results, cells_of, run_grid, to_frame
-from tutorial_workshop.experiments.results import to_bytes
+from tutorial_lib.errors import InputError
+from tutorial_workshop.experiments import (
+    BASELINES,
+    Cell,
+    Results,
+    cells_of,
+    load_results,
+    run_grid,
+    to_frame,
+)
+from tutorial_workshop.experiments.results import CELL, to_bytes
 
-EVERY, SEEDS = (0, 8, 16, 64, 256, "all"), (0, 1, 2, 3, 4)
-QUICK = ("pre-train-only", "zero-shot", "head", "item-bias")
-MAIN = ("full", "multi-task", "soft-prompt", "prompt-and-lm")
-OTHERS = ("from-scratch", "top-layers", "adapters", "lora", "prefix")
+FEW, MANY, EVERY = (0, 16, 64, 256), (1000,), (0, 16, 64, 256, "all")
+# what notebook 06 declares tests of, beside `QUICK`
+FAMILIES = ("full", "soft-prompt", "prefix", "prompt-and-lm", "full-words", "multi-task")
+QUICK = (*BASELINES, "pre-train-only", "zero-shot", "item-bias", "head")
+OTHERS = ("adapters", "lora", "from-scratch", "top-layers")
+ONCE = ("few-shot", "p-tuning", "instruct")
+SEARCHED = ("auto-prompt", "pap-rec")
 
 
-def world(*more) -> list[Cell]:
-    return cells_of("world-movies", "kit-gpt", *more, users=60)
+def world(name: str, strategies: Sequence[str], budgets=FEW, seeds: int = 5) -> list[Cell]:
+    return cells_of(name, "kit-gpt", strategies, budgets, range(seeds))
 
 
-def real(task: str, users: int, *more) -> list[Cell]:
-    return cells_of("ml-100k", "minilm", *more, users=users, task=task)
+def real(task: str, users: int, strategies: Sequence[str], budgets) -> list[Cell]:
+    return cells_of("ml-100k", "minilm", strategies, budgets, users=users, task=task)
 
 
-def parts() -> dict[str, list[list[Cell]]]:
-    """The cells of each part, most wanted first."""
+def movies() -> list[list[Cell]]:
+    name = "world-movies"
+    return [world(name, QUICK, FEW + MANY), world(name, FAMILIES), world(name, FAMILIES, MANY)]
+
+
+def others() -> list[list[Cell]]:
+    return [world("world-movies", OTHERS), world("world-movies", OTHERS, MANY)]
+
+
+def products() -> list[list[Cell]]:
+    names = (*QUICK, *FAMILIES)
+    return [world("world-products", names, budgets, 3) for budgets in (FEW, MANY)]
+
+
+def once() -> list[list[Cell]]:
+    return [world("world-movies", names, [64], 3) for names in (ONCE, SEARCHED)]
+
+
+def likes() -> list[list[Cell]]:
+    names = ("random", "popularity", "ease", "pre-train-only", "head")
+    tuned = ("full", "lora", "top-layers")
+    return [real("like", 900, names, EVERY), real("like", 900, tuned, [64])]
+
+
+def real_next() -> list[list[Cell]]:
     light = ("random", "popularity", "transition-knn", "ease", "pre-train-only")
-    liked = ("random", "popularity", "ease", "pre-train-only", "head")
-    return {
-        "world": [
-            world((*BASELINES, *QUICK), EVERY, SEEDS),
-            world((*MAIN, *OTHERS), EVERY[:-1], [0]),
-            world(MAIN, ["all"], [0]),
-            world(MAIN, (16, 64, 256), SEEDS[1:]),
-            world(MAIN, (8, "all"), SEEDS[1:]),
-            world(OTHERS, EVERY[1:], SEEDS),
-        ],
-        "like": [
-            real("like", 900, liked, EVERY, SEEDS),
-            real("like", 900, ("full", "lora", "top-layers"), [64], SEEDS),
-        ],
-        "next": [
-            real("next", 200, light, EVERY, SEEDS),
-            real("next", 200, ["head"], [16, 64], SEEDS),
-            real("next", 200, ["item-transformer"], [64, "all"], SEEDS),
-        ],
-    }
+    return [real("next", 300, light, EVERY), real("next", 300, ["head"], [16, 64])]
 
 
-def write(folder: Path) -> None:
-    """Join the finished cells of all parts, ship them, and say what they cost."""
-    found = [
-        Results(folder / name).read(dict.fromkeys(chain(*groups))).values()
-        for name, groups in parts().items()
-    ]
-    frame = to_frame(chain(*found))
+# the cells of each part, most wanted first; the last two need MovieLens-100K and MiniLM
+PARTS = {"movies": movies, "others": others, "products": products, "once": once}
+PARTS |= {"like": likes, "next": real_next}
+
+
+def recorded() -> pd.DataFrame | None:
+    """What the shipped table holds; None where there is none yet, or one from before."""
+    try:
+        return load_results()
+    except InputError as error:
+        print(error)
+        return None
+
+
+def write(folder: Path, cells: list[Cell]) -> None:
+    """Join the finished ones of these cells, ship them, and say what they cost.
+
+    Of the shipped table, rows of other cells are kept.
+    """
+    frame, old = to_frame(Results(folder).read(cells).values()), recorded()
+    if old is not None:
+        known = pd.MultiIndex.from_tuples([tuple(getattr(c, name) for name in CELL) for c in cells])
+        others = old[~pd.MultiIndex.from_frame(old[CELL]).isin(known)]
+        frame = pd.concat([frame, others], ignore_index=True)
     ship({"results/grid.csv.gz": to_bytes(frame)}, "python benchmarks/grid.py --write")
     aggregates = {"seconds": "first", "score_seconds": "first", "user": "size"}
     aggregates |= {"ndcg@10": "mean", "auc": "mean"}
@@ -96,19 +130,18 @@ def write(folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--folder", type=Path, default=Path("runs/grid"))
     parser.add_argument("--jobs", type=int, default=1)
-    parser.add_argument("--part", choices=("world", "next", "like"))
+    parser.add_argument("--part", choices=list(PARTS), nargs="+", default=list(PARTS)[:4])
     parser.add_argument("--write", action="store_true")
     args = parser.parse_args()
     torch.set_num_threads(1)
     pd.set_option("display.width", 200)
+    cells = list(dict.fromkeys(chain(*chain(*(PARTS[name]() for name in args.part)))))
     if args.write:
-        return write(args.folder)
-    for name, groups in parts().items():
-        if args.part in (None, name):
-            cells = list(chain(*groups))
-            run_grid(cells, args.folder / name, jobs=args.jobs, tell=partial(print, flush=True))
+        return write(args.folder, cells)
+    tell = partial(print, flush=True)
+    run_grid(cells, args.folder, jobs=args.jobs, recorded=recorded(), tell=tell)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from grid_stand_in import CELLS, stand_in
 
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.errors import InputError
+from tutorial_lib.strategies import STRATEGIES, Budget
 from tutorial_workshop.experiments import (
     Cell,
     Results,
@@ -130,11 +132,11 @@ def test_dask_address_where_nobody_listens_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("content", "why"),
     [
-        (b'{"format": 1, "cell"', "cannot be read"),
+        (b'{"format": 2, "cell"', "cannot be read"),
         (b"", "cannot be read"),
         (b"[1, 2]", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
-        ({"format": 99}, "has format 99"),
+        ({"format": 1}, "has format 1, this version of the kit writes 2"),
         ({"values": {"ndcg@10": [0.1]}}, "incomplete"),
         ({"cell": {"labels": 5}}, "another cell"),
         ({"seconds": None}, "incomplete"),
@@ -193,7 +195,7 @@ def test_recorded_table_that_is_no_good_is_one_line(tmp_path, damage):
     path = tmp_path / "grid.csv.gz"
     content = {
         "cut": path.read_bytes()[:-40],
-        "other version": to_bytes(frame.assign(format=2)),
+        "other version": to_bytes(frame.assign(format=1)),
         "no table": b"hello",
         "missing": None,
     }[damage]
@@ -274,22 +276,19 @@ def test_a_cell_sees_labelled_training_histories_only():
 
 
 def test_a_cell_twice_is_the_same_cell():
-    """Same seed, same numbers; and rows are paired: two strategies of one seed are measured on the
-    same users.
+    """Same seed, same numbers; and all cells are measured on the same users: else differences over
+    seeds would be differences over users too.
     """
     cell = Cell("world-movies", "kit-gpt", "item-bias", 8, 1, users=4)
     first, second = run_cell(cell), run_cell(cell)
     assert first["values"] == second["values"] and first["users"] == second["users"]
     assert (
-        first["trainable"] == 600
-        and first["stored_bytes"] == 2400
-        and first["peak_mb"] > 50
-        and first["score_seconds"] > 0
+        first["trainable"] == 600 and first["stored_bytes"] == 2400 and first["score_seconds"] > 0
     )
     other = run_cell(Cell("world-movies", "", "popularity", 8, 1, users=4))
     assert other["users"] == first["users"] and other["flops"] is None
     assert (
-        run_cell(Cell("world-movies", "", "popularity", 8, 2, users=4))["users"] != first["users"]
+        run_cell(Cell("world-movies", "", "popularity", 8, 2, users=4))["users"] == first["users"]
     )
 
 
@@ -297,7 +296,7 @@ def test_a_cell_twice_is_the_same_cell():
 def test_one_tuned_cell_counts_its_cost():
     result = run_cell(Cell("world-movies", "kit-gpt", "soft-prompt", 8, 0, users=2))
     assert result["flops"] > 1e9 and result["seconds"] > 0 and 0 < result["trainable"] < 10_000
-    frame = to_frame([{"format": 1, "commit": "x", "version": "0", **result}])
+    frame = to_frame([{"format": 2, "commit": "x", "version": "0", **result}])
     assert len(frame) == 2 and frame["strategy"].unique().tolist() == ["soft-prompt"]
 
 
@@ -406,7 +405,7 @@ def test_other_data_and_other_settings_are_measured_again(tmp_path, monkeypatch)
     run_grid(given, tmp_path, run=stand_in, tell=told.append)
     assert [line.split("made from ")[1] for line in told if "made from" in line] == [
         "other data",
-        "another version or other settings",
+        "other settings, or by another protocol",
     ]
 
 
@@ -427,7 +426,9 @@ def test_a_process_reads_the_model_again_when_its_files_change(tmp_path):
     folder = copied_model(tmp_path)
     first = cells.language_model(str(folder))
     assert cells.language_model(str(folder)) is first
-    (folder / "README.md").write_text("another")
+    (folder / "README.md").write_text("for readers")
+    assert cells.language_model(str(folder)) is first
+    (folder / "added.json").write_text("another")
     assert cells.language_model(str(folder)) is not first
 
 
@@ -450,7 +451,7 @@ def test_two_cells_never_share_a_file():
     )
     assert (
         Cell("world-movies", "kit-gpt", "full", 8, 0).name
-        == "next-world-movies-kit-gpt-full-8-0-60"
+        == "next-world-movies-kit-gpt-full-8-0-300"
     )
 
 
@@ -471,6 +472,67 @@ def test_workers_end_with_their_parent(tmp_path):
         for worker in workers:
             with contextlib.suppress(psutil.NoSuchProcess):
                 worker.kill()
+
+
+def test_a_grid_goes_on_from_a_recorded_table(tmp_path):
+    """Its folder may be lost: what the table holds must not be run again, nor change on its way
+    through a folder; what was made from another model, data or settings is run.
+    """
+    frame = run_grid(CELLS[:4], tmp_path / "first", run=stand_in, tell=quiet)
+    stale = frame["strategy"].eq("full") & frame["labels"].eq(CELLS[0].labels)
+    stale &= frame["seed"].eq(CELLS[0].seed)
+    frame.loc[stale, "fingerprint"] = "other data entirely"
+    path = tmp_path / "table.csv.gz"
+    path.write_bytes(to_bytes(frame))
+    ran = []
+    again = run_grid(
+        CELLS[:5],
+        tmp_path / "second",
+        run=lambda cell: ran.append(cell) or stand_in(cell),
+        recorded=load_results(path),
+        tell=quiet,
+    )
+    assert ran == [CELLS[0], CELLS[4]]
+    whole = run_grid(CELLS[:5], tmp_path / "whole", run=stand_in, tell=quiet)
+    pd.testing.assert_frame_equal(again.drop(columns="commit"), whole.drop(columns="commit"))
+
+
+def test_a_budget_is_part_of_what_a_cell_was_made_from(monkeypatch):
+    """Else the recorded curve would stay that of the old number of steps."""
+    full, lora = (Cell("world-movies", "kit-gpt", name, 8, 0) for name in ("full", "lora"))
+    before = fingerprints.fingerprint(full), fingerprints.fingerprint(lora)
+    longer = replace(STRATEGIES["full"], budget=Budget(1e-4, epochs=9.0))
+    monkeypatch.setitem(STRATEGIES, "full", longer)
+    assert fingerprints.fingerprint(full) != before[0]
+    assert fingerprints.fingerprint(lora) == before[1]
+
+
+def test_a_folder_from_before_is_one_line(tmp_path):
+    """A hundred cells of another format: a hundred lines would hide the one that says why."""
+    run_grid(CELLS[:6], tmp_path, run=stand_in, tell=quiet)
+    for path in tmp_path.glob("*.json"):
+        path.write_text(json.dumps(json.loads(path.read_text()) | {"format": 1}))
+    told = []
+    assert Results(tmp_path, told.append).read(CELLS[:6]) == {}
+    assert len(told) == 1 and "has format 1" in told[0] and "and 5 files like it" in told[0]
+
+
+@pytest.mark.parametrize("name", ["ease", "zero-shot"])
+def test_worlds_are_judged_in_expectation_and_lists_are_kept(name):
+    """Realised values come from one drawn target, expected ones from the known chances; both must
+    be those of the list that is stored.
+    """
+    lm = "" if name == "ease" else "kit-gpt"
+    result = run_cell(Cell("world-movies", lm, name, 16 if name == "ease" else 0, 0, users=6))
+    split = cells.split_of("world-movies")
+    values = result["values"]
+    for place, user in enumerate(result["users"]):
+        row = list(split.users).index(user)
+        items = [int(item) for item in values["items"][place].split()]
+        chances = split.dataset.truth.next_item_probabilities([split.test_history[row]])[0]
+        assert values["hit@10"][place] == round(chances[items].sum(), 5) and len(set(items)) == 10
+        target = int(split.test_target[row][0])
+        assert values["realised_hit@10"][place] == (target in items)
 
 
 # arguments

@@ -22,7 +22,7 @@ def quiet(line: str) -> None: ...
 @pytest.fixture(scope="module")
 def frame() -> pd.DataFrame:
     return to_frame(
-        {"format": 1, "version": "0", "commit": "c", **stand_in(cell)} for cell in CELLS[:3]
+        {"format": 2, "version": "0", "commit": "c", **stand_in(cell)} for cell in CELLS[:3]
     )
 
 
@@ -117,7 +117,7 @@ def test_a_table_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
         {"seconds": "1.5"},
         {"seconds": True},
         {"seconds": float("inf")},
-        {"peak_mb": -1},
+        {"score_seconds": -1},
     ],
     ids=str,
 )

@@ -32,18 +32,15 @@ def stand_in(cell: Cell) -> dict:
     value = cell.labels / 1000 + cell.seed / 100
     costs = {
         "score_seconds": 0.1,
-        "peak_mb": 100,
         "seconds": 1.5,
         "flops": 1e9,
         "trainable": 10,
         "stored_bytes": 40,
     }
-    return {
-        "cell": asdict(cell),
-        "users": [3, 1, 2],
-        "values": {"ndcg@10": [value, 0.0, 1.0], "hit@10": [1.0, 0.0, 1.0]},
-        **costs,
-    }
+    values = {"ndcg@10": [value, 0.0, 1.0], "hit@10": [1.0, 0.0, 1.0]}
+    values |= {f"realised_{name}": [1.0, 0.0, 0.0] for name in values}
+    values["items"] = ["5 2", "1", "3 4 5"]
+    return {"cell": asdict(cell), "users": [3, 1, 2], "values": values, **costs}
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ def from_scratch(task: Task) -> Adapted:
     """The control: the same architecture with random weights, trained on the labels alone."""
     task.lm = task.lm.fresh(task.seed)
     task.backbone = list(task.lm.model.parameters())
-    return task.tune({"backbone": task.backbone}, task.budget_or(3e-3, epochs=8.0, longest=240))
+    return task.tune({"backbone": task.backbone})
 
 
 def pretrained_only(task: Task) -> Adapted:
@@ -40,14 +40,14 @@ def pretrained_only(task: Task) -> Adapted:
 
 def full(task: Task) -> Adapted:
     """Every pre-trained weight moves (fine-tuning of the holistic model)."""
-    return task.tune({"backbone": task.backbone}, task.budget_or(1e-4))
+    return task.tune({"backbone": task.backbone})
 
 
 def full_words(task: Task) -> Adapted:
     """Every weight moves, and the model is asked in the words of a prompt that stays fixed
     (fixed-prompt PTM tuning). Differs from `full` by the words alone.
     """
-    return task.tune({"backbone": task.backbone}, task.budget_or(1e-4), template=SEQUENTIAL[0])
+    return task.tune({"backbone": task.backbone}, template=SEQUENTIAL[0])
 
 
 def top_layers(task: Task, layers: int = 1) -> Adapted:
@@ -60,9 +60,7 @@ def top_layers(task: Task, layers: int = 1) -> Adapted:
             " layers"
         )
     top = [layer for stack in stacks for layer in stack[-layers:]]
-    return task.tune(
-        {"backbone": [p for layer in top for p in layer.parameters()]}, task.budget_or(1e-3)
-    )
+    return task.tune({"backbone": [p for layer in top for p in layer.parameters()]})
 
 
 def head(task: Task) -> Adapted:
@@ -71,7 +69,6 @@ def head(task: Task) -> Adapted:
     Vectors of histories are computed once, so a step costs almost nothing. Loss: softmax over the
     whole catalogue.
     """
-    budget = task.budget_or(1e-2, epochs=20.0, longest=1000, size=64, weight_decay=0.1)
     examples = [
         (history[max(0, end - task.words.limit) : end], int(history[end]))
         for history in task.histories
@@ -86,10 +83,10 @@ def head(task: Task) -> Adapted:
     targets = torch.tensor([item for _, item in examples])
 
     def loss_of() -> tuple[Tensor, int]:
-        rows = torch.from_numpy(rng.integers(len(examples), size=budget.size))
-        return F.cross_entropy(top(vectors[rows]), targets[rows]), budget.size
+        rows = torch.from_numpy(rng.integers(len(examples), size=task.budget.size))
+        return F.cross_entropy(top(vectors[rows]), targets[rows]), len(rows)
 
-    return task.tune({"head": list(top.parameters())}, budget, loss_of=loss_of, head=top)
+    return task.tune({"head": list(top.parameters())}, loss_of=loss_of, head=top)
 
 
 def item_bias(task: Task) -> Adapted:
@@ -160,7 +157,7 @@ def adapters(task: Task, bottleneck: int | None = None) -> Adapted:
     with torch.random.fork_rng():
         torch.manual_seed(task.seed)
         new = nn.ModuleList(insert_adapters(layers, width, bottleneck or width // 4))
-    return task.tune({"head": list(new.parameters())}, task.budget_or(1e-3))
+    return task.tune({"head": list(new.parameters())})
 
 
 def lora(task: Task, rank: int = 4) -> Adapted:
@@ -174,7 +171,7 @@ def lora(task: Task, rank: int = 4) -> Adapted:
         torch.manual_seed(task.seed)
         task.lm.model = inject_adapter_in_model(config, task.lm.model)
     new = [parameter for name, parameter in task.lm.model.named_parameters() if "lora_" in name]
-    return task.tune({"head": new}, task.budget_or(1e-3))
+    return task.tune({"head": new})
 
 
 def layer_stacks(lm: LanguageModel) -> list[nn.ModuleList]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -27,11 +27,13 @@ from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import Budget, labelled_users
 
 SHOWN = 8  # newest liked and newest disliked items of a history that are read
+SHORT = Budget(1e-3, epochs=1.0, shortest=16, longest=32, size=8)  # a step reads whole histories
+BUDGETS = {"full": replace(SHORT, learning_rate=1e-4)}  # of the others: SHORT
 HEAD = Budget(3e-3, epochs=20.0, longest=400, size=64, weight_decay=0.1)
 # strategies that read vectors; those that ask for a text's likelihood have no encoder to ask
 LIKE_STRATEGIES: dict[str, Callable] = {
     "pre-train-only": finetune.pretrained_only,
-    "head": lambda task: task.tune({}, HEAD),
+    "head": lambda task: task.tune({}, budget=HEAD),
     "top-layers": finetune.top_layers,
     "full": finetune.full,
     "lora": finetune.lora,
@@ -67,10 +69,12 @@ class LikeTask(Task):
     Attributes:
         rated: rated histories of the labelled users.
         frozen: the encoder does not move for now, so item vectors are computed once.
+        own: the strategy's budget, where none was asked for.
     """
 
     rated: list[Rated] = field(default_factory=list)
     frozen: bool = False
+    own: Budget = SHORT
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -82,17 +86,13 @@ class LikeTask(Task):
         with torch.no_grad():
             return self.lm.vectors(self.words.titles)
 
-    def budget_or(self, learning_rate: float, **more) -> Budget:
-        """The budget asked for, or a short one: a step reads the titles of whole histories."""
-        own = Budget(min(learning_rate, 1e-3), epochs=1.0, shortest=16, longest=32, size=8)
-        return self.budget or own
-
-    def tune(self, moving, budget: Budget, **more) -> Adapted:
+    def tune(self, moving, *, budget: Budget | None = None, **more) -> Adapted:
         """As in `Task`, for the loss of the likes; the head moves too."""
         rng = np.random.default_rng([self.seed, 1])
+        budget = self.budget or budget or self.own
         return super().tune(
             {**moving, "head": [*moving.get("head", ()), *self.head.parameters()]},
-            self.budget or budget,
+            budget=budget,
             loss_of=lambda: self.loss(budget.size, rng),
             **more,
         )
@@ -209,12 +209,13 @@ def adapt_likes(
         budget,
         rated=[rated[row] for row in rows],
         frozen=frozen,
+        own=BUDGETS.get(strategy, SHORT),
     )
     start = time.perf_counter()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if frozen and strategy not in ("head", "pre-train-only"):
-            task.tune({}, HEAD)
+            task.tune({}, budget=HEAD)
             task.vectors = None
         account = LIKE_STRATEGIES[strategy](task)
     account.strategy, account.labels, account.seed = strategy, labels, seed

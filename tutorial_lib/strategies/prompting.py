@@ -82,13 +82,12 @@ def multi_task(task: Task, families: tuple[str, ...] | None = None) -> Adapted:
 
 def _tuned_on_text(task: Task, draw: Callable[[int], list[tuple[str, str]]]) -> Adapted:
     """The model tuned on what ``draw(size)`` gives: (source, target) texts."""
-    budget = task.budget_or(5e-4, epochs=6.0, longest=240)
 
     def loss_of() -> tuple[Tensor, int]:
-        sources, targets = zip(*draw(budget.size), strict=True)
+        sources, targets = zip(*draw(task.budget.size), strict=True)
         return text_loss(task.lm, sources, targets)
 
-    return task.tune({"backbone": task.backbone}, budget, template=SEQUENTIAL[0], loss_of=loss_of)
+    return task.tune({"backbone": task.backbone}, template=SEQUENTIAL[0], loss_of=loss_of)
 
 
 def possible_families(dataset) -> tuple[str, ...]:

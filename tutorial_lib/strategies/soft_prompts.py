@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 import torch.nn as nn
 from torch import Tensor
@@ -11,8 +13,9 @@ from tutorial_lib.language.prompts import SEQUENTIAL, Template
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
-from tutorial_lib.strategies.tuning import movement, snapshot
+from tutorial_lib.strategies.tuning import Budget, movement, snapshot
 
+PACE = 20  # rate of a prompt's vectors, in rates of the model's weights
 WORDING = SEQUENTIAL[0]  # its words are what soft prompts start from
 
 
@@ -99,7 +102,7 @@ def soft_prompt(task: Task, template: Template = WORDING) -> Adapted:
     prompt tuning).
     """
     new = _from_words(task, template)
-    return task.tune({"prompt": new}, task.budget_or(1e-2), template=_rest(template))
+    return task.tune({"prompt": new}, template=_rest(template))
 
 
 def _from_words(task: Task, template: Template) -> list[nn.Parameter]:
@@ -130,7 +133,7 @@ def p_tuning(task: Task, length: int = 8) -> Adapted:
     with torch.random.fork_rng():
         torch.manual_seed(task.seed)
         lm.soft = SoftPrompt(PromptEncoder(config), length)
-    return task.tune({"prompt": list(lm.soft.parameters())}, task.budget_or(5e-3))
+    return task.tune({"prompt": list(lm.soft.parameters())})
 
 
 def prefix(task: Task, template: Template = WORDING) -> Adapted:
@@ -159,7 +162,7 @@ def prefix(task: Task, template: Template = WORDING) -> Adapted:
     encoder.load_prompt_embeddings(start.reshape(length, -1))
     lm.deep = DeepPrefix(encoder, length, len(cache.layers), heads)
     new = list(lm.deep.parameters())
-    return task.tune({"prompt": new}, task.budget_or(3e-3), template=_rest(template))
+    return task.tune({"prompt": new}, template=_rest(template))
 
 
 def pepler(task: Task, template: Template = WORDING) -> Adapted:
@@ -168,24 +171,29 @@ def pepler(task: Task, template: Template = WORDING) -> Adapted:
     """
     prompt = {"prompt": _from_words(task, template)}
     before = snapshot(prompt)
-    first = task.tune(
-        prompt,
-        task.budget_or(1e-2, epochs=1.0, shortest=8, longest=30),
-        template=_rest(template),
-    )
+    first = task.tune(prompt, budget=_prompt_alone(task.budget), template=_rest(template))
     on_step = task.on_step
     if on_step:
         task.on_step = lambda step, loss: on_step(len(first.losses) + step, loss)
-    second = task.tune(
-        {**prompt, "backbone": task.backbone},
-        task.budget_or(1e-4, epochs=3.0, shortest=16, longest=90),
-        template=_rest(template),
-    )
+    second = task.tune({**prompt, "backbone": task.backbone}, template=_rest(template))
     second.moved |= movement(before, prompt)
     second.seconds += first.seconds
     second.flops += first.flops
     second.losses = first.losses + second.losses
     return second
+
+
+def _prompt_alone(budget: Budget) -> Budget:
+    """Of PEPLER's first stage: vectors take `PACE` times the rate of weights, and a third of the
+    steps.
+    """
+    return replace(
+        budget,
+        learning_rate=PACE * budget.learning_rate,
+        epochs=budget.epochs / 3,
+        shortest=-(-budget.shortest // 3),
+        longest=-(-budget.longest // 3),
+    )
 
 
 def _rest(template: Template) -> Template:

@@ -38,7 +38,7 @@ class Task:
         histories: training parts of the labelled users.
         n_items: size of the catalogue.
         seed: of everything that is drawn.
-        budget: None for the strategy's own.
+        budget: a `Budget`, or None where nothing is tuned by gradient.
         on_step: called with step and loss after each step.
         dataset: for item attributes and reviews, where a strategy uses them.
         users: codes of the labelled users.
@@ -49,17 +49,13 @@ class Task:
     histories: list[np.ndarray]
     n_items: int
     seed: int
-    budget: Budget | None = None
+    budget: Any = None
     on_step: Callable[[int, float], None] | None = None
     dataset: Any = None
     users: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
 
     def __post_init__(self) -> None:
         self.backbone = list(self.lm.model.parameters())  # before anything is added
-
-    def budget_or(self, learning_rate: float, **more) -> Budget:
-        """The budget asked for, or the strategy's own."""
-        return self.budget or Budget(learning_rate, **more)
 
     def examples(self, rng: np.random.Generator) -> Iterator[tuple[list[int], int]]:
         """Endless (history, next item) of the labelled users."""
@@ -68,8 +64,8 @@ class Task:
     def tune(
         self,
         moving: dict[str, list[nn.Parameter]],
-        budget: Budget,
         *,
+        budget: Budget | None = None,
         template: Template = BARE,
         loss_of: Loss | None = None,
         **fields,
@@ -78,11 +74,12 @@ class Task:
 
         Args:
             moving: parameters by group; those outside "backbone" are new.
-            budget: how long and how fast.
+            budget: in place of the task's.
             template: how the model is asked, in tuning and afterwards.
             loss_of: in place of the next-item loss.
             **fields: of `Adapted`.
         """
+        budget = budget or self.budget
         out = Adapted(self.lm, self.words, self.n_items, template, **fields)
         if loss_of is None:
             examples = self.examples(np.random.default_rng([self.seed, 1]))

@@ -39,6 +39,7 @@ class Strategy:
             everything added behind or between frozen layers.
         systems: published examples.
         kinds: of language models that it works with.
+        budget: its own; None where nothing is tuned by gradient.
         function: what does it.
     """
 
@@ -47,6 +48,7 @@ class Strategy:
     moves: frozenset[str]
     systems: tuple[str, ...]
     kinds: tuple[str, ...]
+    budget: Budget | None
     function: Callable[..., Adapted]
 
 
@@ -78,6 +80,7 @@ STRATEGIES = {
         frozenset(row["moves"]),
         tuple(row["systems"]),
         tuple(row["kinds"]),
+        Budget(**row["budget"]) if "budget" in row else None,
         FUNCTIONS[name],
     )
     for name, row in TABLE.items()
@@ -140,7 +143,7 @@ def adapt(
         [split.train[row] for row in rows],
         split.dataset.n_items,
         seed,
-        budget,
+        budget or STRATEGIES[strategy].budget,
         on_step,
         split.dataset,
         split.users[rows],

@@ -8,8 +8,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
     __name__,
     {
         "cells": (
-            *("BASELINES", "Cell", "cells_of", "default_strategies", "labelled_only"),
-            *("language_model", "split_of"),
+            *("BASELINES", "BUDGETS", "Cell", "cells_of", "default_strategies"),
+            *("labelled_only", "language_model", "split_of"),
         ),
         "grid": ("run_grid",),
         "running": ("run_cell",),

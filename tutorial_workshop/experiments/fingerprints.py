@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pandas as pd
 
-import tutorial_lib
-
+PROTOCOL = 2  # raise it when a cell of the same settings comes out otherwise
 # bytes; of a larger file the first and the last megabyte are read, and its size and time stand
 # for the rest
 WHOLE = 1 << 30
 EDGE = 1 << 20
+LENGTH = 16  # digits of a checksum that are kept
 WHAT = {
     "model": "other weights, configuration or tokenizer",
     "data": "other data",
-    "settings": "another version or other settings",
+    "settings": "other settings, or by another protocol",
 }
 
 
@@ -32,7 +32,8 @@ def fingerprint(cell) -> dict[str, str]:
     Raises InputError for a dataset or a model that is not there.
     """
     model = model_fingerprint(cell.lm) if cell.lm else ""
-    return {"model": model, "data": _data(cell.dataset, cell.task), "settings": _settings(cell)}
+    parts = (model, _data(cell.dataset, cell.task), _settings(cell))
+    return dict(zip(WHAT, parts, strict=True))
 
 
 def changes(found: dict | None, expected: dict[str, str]) -> str:
@@ -48,7 +49,9 @@ def changes(found: dict | None, expected: dict[str, str]) -> str:
 
 
 def model_fingerprint(name: str) -> str:
-    """SHA-256 over the files of a model's folder; for a model of the Hub its name and commit."""
+    """SHA-256 over the files of a model's folder but those for readers; for a model of the Hub its
+    name and commit.
+    """
     from tutorial_lib.models.language_models import _source
 
     source = _source(name)
@@ -56,11 +59,11 @@ def model_fingerprint(name: str) -> str:
         return f"{source}@{_commit(name)}"
     digest = hashlib.sha256()
     for path in sorted(Path(source).rglob("*")):
-        if path.is_file():
+        if path.is_file() and path.suffix != ".md":
             state = path.stat()
             content = _file(str(path), state.st_size, state.st_mtime_ns)
             digest.update(f"{path.relative_to(source)}:{content}\n".encode())
-    return digest.hexdigest()
+    return digest.hexdigest()[:LENGTH]
 
 
 @functools.lru_cache(maxsize=4)
@@ -92,19 +95,20 @@ def _data(dataset: str, task: str) -> str:
     columns = ds.interactions[["user", "item", "rating", "timestamp"]]
     digest.update(pd.util.hash_pandas_object(columns, index=False).to_numpy().tobytes())
     digest.update("\n".join(map(str, ds.items["title"])).encode())
-    return digest.hexdigest()
+    return digest.hexdigest()[:LENGTH]
 
 
 def _settings(cell) -> str:
-    """Version, protocol, and the defaults of what the cell fits."""
+    """Protocol, test users, and the defaults of what the cell fits."""
     from tutorial_lib import models
     from tutorial_lib.strategies import STRATEGIES
     from tutorial_workshop.experiments import cells
 
-    settings = [tutorial_lib.__version__, cells.CORE, cells.HELD_OUT]
+    settings = [PROTOCOL, cells.CORE, cells.HELD_OUT, cell.users]
     if cell.strategy == "item-transformer":
         made = models.SequenceRecommender()
         settings += [made.plan, made.shape, made.objective]
     elif cell.strategy not in cells.BASELINES and cell.strategy in STRATEGIES:
-        settings.append(inspect.signature(STRATEGIES[cell.strategy].function))
-    return hashlib.sha256(repr(settings).encode()).hexdigest()
+        strategy = STRATEGIES[cell.strategy]
+        settings += [inspect.signature(strategy.function), strategy.budget]
+    return hashlib.sha256(repr(settings).encode()).hexdigest()[:LENGTH]

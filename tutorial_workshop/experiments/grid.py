@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import pandas as pd
@@ -19,7 +20,7 @@ from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, check_whole
 from tutorial_workshop.experiments.cells import Cell
 from tutorial_workshop.experiments.fingerprints import changes, fingerprint
-from tutorial_workshop.experiments.results import Results, to_bytes, to_frame
+from tutorial_workshop.experiments.results import CELL, Results, to_bytes, to_frame, to_results
 from tutorial_workshop.experiments.running import run_cell
 
 
@@ -30,6 +31,7 @@ def run_grid(
     jobs: int = 1,
     dask: str | None = None,
     run: Callable[[Cell], dict] = run_cell,
+    recorded: pd.DataFrame | None = None,
     tell: Callable[[str], None] = print,
 ) -> pd.DataFrame:
     """Run what is not yet in ``folder`` and return the table of all ``cells``, which is also
@@ -45,6 +47,8 @@ def run_grid(
         dask: address of a scheduler ("tcp://host:8786"), or "local" for a cluster of ``jobs``
             worker processes; the results come back here, so the workers need no shared disk.
         run: what a cell does, a function that can be pickled.
+        recorded: a table, as `load_results` gives it: cells that it holds, made from the same
+            model, data and settings, are written to ``folder`` and not run.
         tell: takes the progress, one line at a time.
 
     Raises:
@@ -58,6 +62,8 @@ def run_grid(
     results.folder.mkdir(parents=True, exist_ok=True)
     stamps = {cell: fingerprint(cell) for cell in dict.fromkeys(cells)}
     done = _current(results.read(stamps), stamps, tell)
+    if recorded is not None:
+        done |= _from_table(recorded, {c: s for c, s in stamps.items() if c not in done}, results)
     left = [cell for cell in dict.fromkeys(cells) if cell not in done]
     tell(f"{len(done)} of {len(set(cells))} cells are in {folder}, {len(left)} to run")
     start = time.perf_counter()
@@ -73,6 +79,19 @@ def run_grid(
     frame = to_frame(results.read(dict.fromkeys(cells)).values())
     write_whole(results.folder / "grid.csv.gz", to_bytes(frame))
     return frame
+
+
+def _from_table(
+    recorded: pd.DataFrame, stamps: dict[Cell, dict], results: Results
+) -> dict[Cell, dict]:
+    """The cells that a recorded table holds, as the files that they came from."""
+    known, found = to_results(recorded), {}
+    for cell, stamp in stamps.items():
+        result = known.get(tuple(getattr(cell, name) for name in CELL), {})
+        if result.get("fingerprint") == stamp:
+            found[cell] = {"cell": asdict(cell), **result}
+            results.write(cell, found[cell])
+    return found
 
 
 def _current(

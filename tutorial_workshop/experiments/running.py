@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from tutorial_lib.evaluation import evaluate
+from tutorial_lib.evaluation import expected_metrics, ranking_metrics
 from tutorial_lib.evaluation.ratings import user_auc
 from tutorial_lib.models.like_baselines import LIKE_BASELINES
 from tutorial_workshop.experiments.cells import (
@@ -28,31 +28,48 @@ def run_cell(cell: Cell) -> dict:
     """Fit and measure; what `results.Results` keeps.
 
     Returns:
-        cell (its fields), fingerprint (see `fingerprints`), users (codes), values (metric -> one
-        number per user), seconds (processor time of tuning or fitting), score_seconds (processor
-        time per user), flops (of tuning; None where nobody counted), trainable (numbers that may
-        move), stored_bytes (what one task needs besides the shared model, 4 bytes a number),
-        peak_mb (most resident memory of the process while the cell ran).
+        cell (its fields), fingerprint (see `fingerprints`), users (codes), values (column of
+        `results.to_frame` -> one value per user), seconds (processor time of tuning or fitting),
+        score_seconds (processor time per user), flops (of tuning; None where nobody counted),
+        trainable (numbers that may move), stored_bytes (what one task needs besides the shared
+        model, 4 bytes a number).
     """
     made_from = fingerprint(cell)  # now: the files may be replaced while the cell runs
-    with watched_memory() as peak:
-        if cell.task == "like":
-            fitted, frame, scoring = run_likes(cell)
-        else:
-            fitted, start = fit(cell), time.process_time()
-            targets = split_of(cell.dataset).sample_targets(cell.users, seed=cell.seed)
-            frame = evaluate(fitted, targets, k=10, block=16)
-            scoring = (time.process_time() - start) / len(frame)
-    metrics = [name for name in ("ndcg@10", "hit@10", "auc") if name in frame]
+    fitted, frame, scoring = (run_likes if cell.task == "like" else run_next)(cell)
     return {
         "cell": asdict(cell),
         "fingerprint": made_from,
         "users": frame.index.tolist(),
-        "values": {name: frame[name].round(6).tolist() for name in metrics},
-        "score_seconds": round(scoring, 4),
-        "peak_mb": round(peak() / 2**20),
+        "values": frame.round(5).to_dict("list"),
+        "score_seconds": round(scoring, 5),
         **costs(fitted, cell),
     }
+
+
+def run_next(cell: Cell):
+    """A cell of the task "next": what was fitted, one row per test user (metrics, in expectation
+    where the dataset knows its next-item probabilities; the same metrics for the one target that
+    was drawn; the top ten), and processor seconds per user.
+    """
+    fitted = fit(cell)
+    split = split_of(cell.dataset).sample_targets(cell.users)
+    rows = [row for row, target in enumerate(split.test_target) if len(target)]
+    histories, targets = (
+        [part[row] for row in rows] for part in (split.test_history, split.test_target)
+    )
+    users = np.asarray(split.users)[rows].tolist()
+    start = time.process_time()
+    lists = fitted.recommend(histories, k=10, users=users)
+    scoring = (time.process_time() - start) / len(rows)
+    frame = ranking_metrics(lists, targets, k=10)[["ndcg@10", "hit@10"]]
+    frame.index = pd.Index(users, name="user")
+    truth = split.dataset.truth
+    if truth is not None:
+        chances = truth.next_item_probabilities(histories)
+        expected = expected_metrics(lists, chances, k=10, users=users)[["ndcg@10", "hit@10"]]
+        frame = expected.join(frame.add_prefix("realised_"))
+    frame["items"] = [" ".join(str(item) for item in row if item >= 0) for row in lists]
+    return fitted, frame, scoring
 
 
 def fit(cell: Cell):
@@ -76,29 +93,32 @@ def fit(cell: Cell):
 
 def run_likes(cell: Cell):
     """A cell of the task "like": what was fitted, per-user AUC over the last `HELD_OUT` ratings,
-    and seconds per user.
+    and processor seconds per user.
     """
     from tutorial_lib.data.likes import rated_histories
     from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES, adapt_likes
 
     split = split_of(cell.dataset, HELD_OUT)
+    fitted: Any
     if cell.strategy in LIKE_STRATEGIES:
-        fitted = adapt_likes(language_model(cell.lm), split, cell.strategy, cell.labels, cell.seed)
+        lm, begin = language_model(cell.lm), time.process_time()
+        fitted = adapt_likes(lm, split, cell.strategy, cell.labels, cell.seed)
+        account = fitted.account
     else:
-        begin = time.perf_counter()
-        fitted = LIKE_BASELINES[cell.strategy]().fit(labelled_only(split, cell.labels, cell.seed))
-        fitted.seconds = time.perf_counter() - begin
+        known, begin = labelled_only(split, cell.labels, cell.seed), time.process_time()
+        account = fitted = LIKE_BASELINES[cell.strategy]().fit(known)
+    account.seconds = time.process_time() - begin
     start = time.process_time()
-    tested = split.sample_targets(cell.users, seed=cell.seed)
+    tested = split.sample_targets(cell.users)
     histories, targets = (rated_histories(tested, f"test_{s}") for s in ("history", "target"))
     rows = [row for row, target in enumerate(tested.test_target) if len(target)]
-    asked = [targets[row] for row in rows]
-    scores = fitted.score([histories[row] for row in rows], [rated.items for rated in asked])
+    rated = [targets[row] for row in rows]
+    scores = fitted.score([histories[row] for row in rows], [one.items for one in rated])
     scoring = (time.process_time() - start) / len(rows)
-    users = np.repeat(np.asarray(tested.users)[rows], [len(rated.items) for rated in asked])
-    liked = np.concatenate([rated.liked for rated in asked])
-    frame = user_auc(liked, np.concatenate(scores), users)
-    return getattr(fitted, "account", fitted), frame, scoring
+    users = np.repeat(np.asarray(tested.users)[rows], [len(one.items) for one in rated])
+    liked = np.concatenate([one.liked for one in rated])
+    frame = user_auc(liked, np.concatenate(scores), users)[["auc"]]
+    return account, frame, scoring
 
 
 def costs(fitted, cell: Cell) -> dict:
@@ -122,26 +142,3 @@ def _numbers_learned(fitted, baseline: str) -> int:
     if value is None:
         return 0
     return int(value.nnz if hasattr(value, "nnz") else np.size(value))
-
-
-@contextlib.contextmanager
-def watched_memory():
-    """``with watched_memory() as peak``: peak() is the most resident memory of this process since
-    then, in bytes, seen every 50 ms.
-    """
-    import psutil
-
-    process, stop = psutil.Process(), threading.Event()
-    seen = [process.memory_info().rss]
-
-    def watch() -> None:
-        while not stop.wait(0.05):
-            seen[0] = max(seen[0], process.memory_info().rss)
-
-    thread = threading.Thread(target=watch, daemon=True)
-    thread.start()
-    try:
-        yield lambda: seen[0]
-    finally:
-        stop.set()
-        thread.join()
