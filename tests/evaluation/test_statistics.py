@@ -14,7 +14,6 @@ from scipy import stats
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import (
     compare,
-    compare_seeds,
     holm,
     holm_comparisons,
     mean_interval,
@@ -288,84 +287,6 @@ def test_tables_hold_mean_interval_and_users():
     assert list(summarise(results["B"], ["hit@10"]).index) == ["hit@10"]
 
 
-def runs(
-    rng, users, seeds, *, user=0.0, seed=0.0, pair=1.0, own_users=False
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Frames of two equal systems over seeds, indexed by seed and user; the spread at each level as
-    given.
-    """
-    index = pd.MultiIndex.from_product([range(seeds), range(users)], names=["seed", "user"])
-    d = (
-        np.repeat(rng.normal(0, seed, seeds), users)
-        + np.tile(rng.normal(0, user, users), seeds)
-        + rng.normal(0, pair, users * seeds)
-    )
-    table = pd.DataFrame({"ndcg@10": d}, index=index)
-    if own_users:
-        flat = table.reset_index()
-        table = flat.assign(user=flat["user"] + 1000 * flat["seed"]).set_index(["seed", "user"])
-    return table, table * 0
-
-
-@pytest.mark.parametrize(
-    "own_users", [False, True], ids=["the same users in every seed", "own users"]
-)
-def test_two_levels_keep_their_level_where_pooled_pairs_do_not(own_users):
-    rng, repeats, two, pooled = np.random.default_rng(8), 300, 0, 0
-    for _ in range(repeats):
-        a, b = runs(rng, 40, 5, user=0.5, seed=0.5, own_users=own_users)
-        two += compare_seeds(a, b).p < 0.05
-        pooled += compare(a.reset_index(drop=True), b.reset_index(drop=True)).p < 0.05
-    assert two / repeats <= 0.07 + 2 * np.sqrt(0.05 * 0.95 / repeats) and pooled / repeats > 0.3
-
-
-def test_where_seeds_do_not_matter_two_levels_cost_little():
-    rng, repeats, found = np.random.default_rng(9), 300, 0
-    for _ in range(repeats):
-        a, b = runs(rng, 60, 5, user=1.0)
-        found += compare_seeds(a, b).p < 0.05
-    assert found / repeats <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / repeats)
-    a, b = runs(rng, 60, 5, user=1.0)
-    averaged = [side.groupby("user").mean() for side in (a, b)]
-    two, one = compare_seeds(a, b), compare(*averaged)
-    assert (
-        two.difference == pytest.approx(one.difference) and two.n == one.n == 60 and two.seeds == 5
-    )
-    assert np.ptp(two.ci) >= np.ptp(one.ci) * (1 - 1e-9) and "60, paired, over 5 seeds" in str(two)
-
-
-def test_two_levels_say_what_they_cannot_know():
-    a, b = runs(np.random.default_rng(10), 40, 1)
-    one = compare_seeds(a, b)
-    plain = compare(a.droplevel("seed"), b.droplevel("seed"))
-    assert (one.ci, one.p) == (plain.ci, plain.p) and "not for other seeds" in str(one)
-    same = compare_seeds(b, b)
-    assert np.isnan(same.p) and "no user differs" in same.note
-    only = compare_seeds(a.iloc[:1], b)
-    assert np.isnan(only.p) and "1 user" in only.note
-
-
-def test_two_levels_pair_by_name_whatever_the_order_of_rows_and_levels():
-    a, b = runs(np.random.default_rng(11), 30, 3)
-    other = b.sample(frac=1, random_state=0).reorder_levels(["user", "seed"])
-    assert compare_seeds(a, other) == compare_seeds(a, b)
-    assert compare_seeds(a.iloc[:60], b).seeds == 2  # what both have
-
-
-def test_two_levels_refuse_in_one_line():
-    a, b = runs(np.random.default_rng(12), 5, 2)
-    with pytest.raises(
-        InputError, match=r"index of a has the levels \[None\]; expected 'seed' and 'user'"
-    ):
-        compare_seeds(a.reset_index(drop=True), b)
-    with pytest.raises(InputError, match="b has seed 0, user 0 twice"):
-        compare_seeds(a, pd.concat([b, b.iloc[:1]]))
-    with pytest.raises(InputError, match="no user of the same seed in common"):
-        compare_seeds(a.loc[[0]], b.loc[[1]])
-    with pytest.raises(InputError, match="is NaN"):
-        compare_seeds(a * np.nan, b)
-
-
 def test_several_comparisons_are_adjusted_for_their_number():
     rng = np.random.default_rng(13)
     base = frame(rng.random(200))
@@ -379,7 +300,56 @@ def test_several_comparisons_are_adjusted_for_their_number():
         holm([c.p for c in tests.values()][:3])
     ) and np.isnan(table.loc["same", "p_holm"])
     effect = tests["a"].minimum_detectable_effect * detectable(1, 3, 199) / detectable(1, 1, 199)
-    assert table.loc["a", "detectable"] == pytest.approx(effect)
+    assert table.loc["a", "detectable"] == pytest.approx(effect) == tests["a"].detectable(tests=3)
+    assert "verdict" not in table
+
+
+def test_equivalence_is_two_one_sided_tests_and_comes_before_a_difference():
+    """Against scipy's one-sided t tests; a sure difference within the margin is no reason to
+    choose.
+    """
+    rng = np.random.default_rng(14)
+    d = rng.normal(0.003, 0.03, 500)
+    found = compare(frame(d), frame(np.zeros(500)))
+    for margin in (0.004, 0.01, 0.03):
+        below = stats.ttest_1samp(d, margin, alternative="less").pvalue
+        above = stats.ttest_1samp(d, -margin, alternative="greater").pvalue
+        assert found.p_equivalent(margin) == pytest.approx(max(below, above))
+    sure = compare(frame(d + 0.001), frame(np.zeros(500)))
+    assert sure.p < 0.05 and sure.verdict(0.01) == "equivalent"
+    far = compare(frame(d + 0.05), frame(np.zeros(500)))
+    assert far.verdict(0.01) == far.verdict(far.difference) == "better"
+    assert compare(frame(np.zeros(500)), frame(d + 0.05)).verdict(0.01) == "worse"
+    loose = compare(frame(rng.normal(0, 1, 30)), frame(np.zeros(30)))
+    assert loose.verdict(0.01) == "inconclusive"
+    assert compare(frame(d), frame(d)).verdict(0.01) == "inconclusive"  # nobody differs
+    for wrong in (0, -0.01, np.nan):
+        with pytest.raises(InputError, match="p_equivalent.margin=.*expected a number in"):
+            found.verdict(wrong)
+
+
+def test_verdicts_of_a_family_are_adjusted_each_kind_on_its_own():
+    noise = stats.norm.ppf((np.arange(300) + 0.5) / 300)
+    noise *= 0.03 / noise.std(ddof=1)
+    zero = frame(np.zeros(300))
+    tests = {str(shift): compare(frame(noise + shift), zero) for shift in (0.02, 0.005, 0.0, -0.03)}
+    table = holm_comparisons(tests, margin=0.01)
+    alike = [c.p_equivalent(0.01) for c in tests.values()]
+    assert table["p_equivalent"].tolist() == pytest.approx(holm(alike).tolist())
+    assert table["verdict"].tolist() == ["better", "equivalent", "equivalent", "worse"]
+    many = tests | {f"{i}": tests["0.005"] for i in range(30)}
+    assert tests["0.005"].verdict(0.01) == "equivalent"
+    assert holm_comparisons(many, 0.01).loc["0.005", "verdict"] == "inconclusive"
+
+
+@pytest.mark.parametrize("truth, wrong", [(0.0, ("better", "worse")), (0.01, ("equivalent",))])
+def test_false_verdicts_are_rare(truth, wrong):
+    """At no difference, and at a difference as large as the margin: 5 % each, no more."""
+    rng, repeats = np.random.default_rng(17), 1500
+    zero, sd = frame(np.zeros(60)), 0.03
+    drawn = (compare(frame(rng.normal(truth, sd, 60)), zero) for _ in range(repeats))
+    missed = sum(c.verdict(0.01) in wrong for c in drawn)
+    assert within(missed, repeats, 0.0, 0.05), missed / repeats
 
 
 @pytest.mark.parametrize("users", (5, 10, 20))

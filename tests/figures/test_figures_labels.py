@@ -1,8 +1,6 @@
-"""Tables and curves over labels: if these fail, they differ from the runs behind them."""
+"""Curves over labels: if these fail, they differ from the runs behind them."""
 
 from __future__ import annotations
-
-import itertools
 
 import matplotlib
 
@@ -13,8 +11,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from tutorial_lib.evaluation import compare_seeds, holm
-from tutorial_workshop.figures.labels import label_curves, paired_table, seed_means
+from tutorial_workshop.figures.labels import label_curves, seed_means, show_label_curves
 
 METRIC = "ndcg@10"
 
@@ -23,25 +20,6 @@ METRIC = "ndcg@10"
 def no_figure_is_left_open():
     yield
     plt.close("all")
-
-
-def recorded(seed=0, users=30):
-    """As data/results/strategies.csv: one row a user and seed; strategies with and without labels,
-    and one that knows all of them.
-    """
-    rng, rows = np.random.default_rng(seed), []
-    ease = rng.random(users)  # what makes pairs alike
-    for strategy, counts in {
-        "from-scratch": (4, 16),
-        "full": (4, 16),
-        "lora": (4,),
-        "zero-shot": (0,),
-        "popularity": (60,),
-    }.items():
-        for labels, run, user in itertools.product(counts, range(3), range(users)):
-            value = 0.6 * ease[user] + 0.02 * labels + 0.1 * run + 0.2 * rng.random()
-            rows.append((strategy, labels, run, user, value))
-    return pd.DataFrame(rows, columns=["strategy", "labels", "seed", "user", METRIC])
 
 
 def test_seed_means_by_hand():
@@ -64,71 +42,6 @@ def test_seed_means_by_hand():
     assert four == pytest.approx((4.0, np.mean(seeds), low, high)) and high - low > 0.8
     assert one == pytest.approx((1.0, 0.25, 0.25, 0.25))  # one seed gives no interval
     assert seed_means(frame, "c") == []
-
-
-def raw(frame, name, baseline, labels, base_labels):
-    """`compare_seeds` on the two strategies' rows, matched by seed and user."""
-    a, b = (
-        frame[(frame["strategy"] == strategy) & (frame["labels"] == count)].set_index(
-            ["seed", "user"]
-        )[[METRIC]]
-        for strategy, count in ((name, labels), (baseline, base_labels))
-    )
-    return compare_seeds(a.sort_index(), b.sort_index())
-
-
-def test_pairs_are_the_same_user_in_the_same_seed():
-    """Mean differences, intervals and p of matched pairs, in whatever order the rows stand; Holm
-    over the whole table.
-    """
-    frame = recorded()
-    table = paired_table(frame, "from-scratch", ["full", "lora"])
-    expected = [("full", 4), ("lora", 4), ("full", 16)]
-    assert [(name, labels) for name, labels in zip(table.index, table["labels"])] == expected
-    comparisons = [raw(frame, name, "from-scratch", labels, labels) for name, labels in expected]
-    assert table["gain"].tolist() == pytest.approx([c.difference for c in comparisons])
-    assert table[["95 % low", "95 % high"]].to_numpy() == pytest.approx(
-        np.array([c.ci for c in comparisons])
-    )
-    assert table["p adjusted"].tolist() == pytest.approx(holm([c.p for c in comparisons]).tolist())
-    assert table["pairs"].tolist() == [90, 90, 90]
-    pd.testing.assert_frame_equal(
-        paired_table(frame.sample(frac=1, random_state=1), "from-scratch", ["full", "lora"]), table
-    )
-
-
-def test_a_baseline_without_labels_stands_for_any_number():
-    table = paired_table(recorded(), "zero-shot", ["full"])
-    assert table["labels"].tolist() == [4, 16]
-    assert table["gain"].tolist() == pytest.approx(
-        [raw(recorded(), "full", "zero-shot", count, 0).difference for count in (4, 16)]
-    )
-
-
-def test_what_was_not_run_is_not_in_the_table():
-    """Nor is what knows the labels of all users: no other strategy has as many."""
-    assert paired_table(recorded(), "popularity", ["full"]).empty
-    assert set(
-        paired_table(recorded(), "from-scratch", ["full", "popularity", "soft-prompt"]).index
-    ) == {"full"}
-
-
-@pytest.mark.parametrize("column, last, pairs", [("user", 29, 87), ("seed", 2, 60)])
-def test_strangers_are_no_pair(column, last, pairs):
-    """A user (or a seed) that only this side has, and another one that only that side has: as many
-    rows, but no pairs.
-    """
-    frame = recorded()
-    frame.loc[(frame["strategy"] == "from-scratch") & (frame[column] == last), column] = 99
-    table = paired_table(frame, "from-scratch", ["full"])
-    common = recorded()[recorded()[column] != last]
-    comparisons = [raw(common, "full", "from-scratch", labels, labels) for labels in (4, 16)]
-    assert table["pairs"].tolist() == [pairs, pairs] and table["gain"].tolist() == pytest.approx(
-        [c.difference for c in comparisons]
-    )
-    assert table[["95 % low", "95 % high"]].to_numpy() == pytest.approx(
-        np.array([c.ci for c in comparisons])
-    )
 
 
 def test_label_curves_draw_every_point():
@@ -179,15 +92,16 @@ def test_label_curves_draw_every_point():
     )
 
 
-def test_several_baselines_are_one_family():
-    """Two tables, each adjusted alone, find a false gain in up to 10 % instead of 5 %."""
-    frame, names = recorded(), ["full", "lora"]
-    both = paired_table(frame, ["from-scratch", "zero-shot"], names)
-    for base in ("from-scratch", "zero-shot"):
-        part = both[both["against"] == base].drop(columns="against")
-        alone = paired_table(frame, base, names)
-        pd.testing.assert_frame_equal(
-            part.drop(columns="p adjusted"), alone.drop(columns="p adjusted")
-        )
-        assert (part["p adjusted"].to_numpy() >= alone["p adjusted"].to_numpy()).all()
-    assert len(both) == 2 * len(alone) > 2
+def test_a_picture_says_how_many_seeds_and_users_are_behind_it(capsys):
+    """Only those of the curves that are drawn, and a range where they differ."""
+    rows = [("full", 4, seed, user, 0.1 * seed) for seed in range(3) for user in range(5)] + [
+        ("zero-shot", 0, seed, user, 0.2) for seed in range(2) for user in range(5)
+    ]
+    rows += [("not drawn", 4, seed, 0, 0.2) for seed in range(9)]
+    frame = pd.DataFrame(rows, columns=["strategy", "labels", "seed", "user", METRIC])
+    frame = frame.assign(dataset="world-movies", lm="kit-gpt")
+    curves, levels = {"full": seed_means(frame, "full")}, {"zero-shot": (0.2, 0.2, 0.2)}
+    show_label_curves(curves, levels, frame)
+    shown = capsys.readouterr().out
+    assert "world-movies, kit-gpt, 2 to 3 seeds of 5 test users" in shown
+    assert "full: 4 labels 0.100" in shown and "zero-shot 0.200" in shown

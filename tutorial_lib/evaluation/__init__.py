@@ -1,7 +1,8 @@
 """Metrics of rankings and texts, full-catalogue evaluation, and the statistics of a difference."""
 
 from tutorial_lib.evaluation.beyond_accuracy import coverage, gini
-from tutorial_lib.evaluation.estimates import Comparison, Interval, p_text, spearman
+from tutorial_lib.evaluation.comparison import Comparison
+from tutorial_lib.evaluation.estimates import Interval, p_text, spearman
 from tutorial_lib.evaluation.expected import expected_metrics
 from tutorial_lib.evaluation.full_ranking import evaluate, evaluate_scores
 from tutorial_lib.evaluation.protocols import (
@@ -23,7 +24,6 @@ from tutorial_lib.evaluation.statements import (
 )
 from tutorial_lib.evaluation.statistics import (
     compare,
-    compare_seeds,
     holm,
     holm_comparisons,
     mean_interval,
@@ -39,7 +39,6 @@ __all__ = [
     "auc",
     "catalogue_facts",
     "compare",
-    "compare_seeds",
     "corpus_bleu",
     "coverage",
     "evaluate",

@@ -19,11 +19,46 @@ import pandas as pd
 from numpy.typing import ArrayLike
 from scipy.special import stdtr, stdtrit
 
-from tutorial_lib.templating import pairs_table
-
 LEVEL = 0.05
 SKEWED = 0.1  # skewness of a mean from which t misses on one side in more than 3.5 % of samples
 TOO_FEW = "too few non-zero users"
+
+
+@dataclass(frozen=True)
+class Student:
+    """A mean by Student's t: where it is centred, its standard error, how well that is known.
+
+    Attributes:
+        freedom: degrees of freedom of ``se``.
+        few: those of a second source of variance, such as a handful of seeds.
+        share: of the variance from that source, 0..1. The quantile is then the mean of both t
+            quantiles, so weighted (Cochran & Cox 1957, section 4.14, for unequal variances).
+    """
+
+    centre: float
+    se: float
+    freedom: float
+    few: float = np.inf
+    share: float = 0.0
+
+    def reach(self, tail: float) -> float:
+        """How far from the centre the chance of more, on one side, is ``tail`` (at most .5)."""
+        quantile = (1 - self.share) * stdtrit(self.freedom, tail)
+        if self.share:
+            quantile += self.share * stdtrit(self.few, tail)
+        return -float(quantile) * self.se
+
+    def tail(self, distance: float) -> float:
+        """The chance of more than this distance, on one side: the inverse of `reach`."""
+        if distance < 0:
+            return 1 - self.tail(-distance)
+        if not self.share:
+            return float(max(stdtr(self.freedom, -distance / self.se), np.finfo(float).tiny))
+        low, high = -700.0, float(np.log(0.5))  # log of the tail
+        for _ in range(60):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.reach(np.exp(middle)) > distance else (low, middle)
+        return float(np.exp(high))
 
 
 @dataclass(frozen=True)
@@ -40,6 +75,17 @@ class Estimate:
     p: float
     se: float
     note: str = ""
+    parts: tuple[Student, ...] = ()
+
+    @classmethod
+    def of_parts(cls, value: float, *parts: Student) -> Estimate:
+        """The hull of t intervals, widened where needed to hold ``value``; the largest p."""
+        reaches = [part.reach(LEVEL / 2) for part in parts]
+        low = min(part.centre - reach for part, reach in zip(parts, reaches, strict=True))
+        high = max(part.centre + reach for part, reach in zip(parts, reaches, strict=True))
+        p = max(2 * part.tail(abs(part.centre)) for part in parts)
+        se = max(part.se for part in parts)
+        return cls(float(value), min(low, value), max(high, value), p, se, parts=parts)
 
     @classmethod
     def nothing(cls, value: float = np.nan, note: str = "") -> Estimate:
@@ -62,64 +108,6 @@ class Interval:
         if np.isnan(self.low):
             limits = f"no interval: {self.note}"
         return f"{self.mean:.4f} {limits} (n={self.n:,})"
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """A paired comparison: difference = mean of a - mean of b over the same users.
-
-    Attributes:
-        ci: 95 % interval of the difference.
-        p: two-sided, of "no difference", from the same t as the interval: the interval excludes 0
-            if and only if p < .05.
-        n: users.
-        minimum_detectable_effect: the true difference that so many users would reveal in 80 % of
-            repetitions at alpha = .05, for this one test.
-        note: why ci, p and minimum_detectable_effect are nan, where the data allow none.
-        seeds: of `compare_seeds`; 1 for `compare`.
-        pairs: values of a beside values of b.
-    """
-
-    metric: str
-    mean_a: float
-    mean_b: float
-    difference: float
-    ci: tuple[float, float]
-    p: float
-    n: int
-    minimum_detectable_effect: float
-    note: str = ""
-    seeds: int = 1
-    pairs: int = 0
-
-    def _rows(self) -> dict[str, str]:
-        """What is printed, line by line."""
-        difference = f"{self.difference:+.4f}, no interval and no p"
-        p = detectable_text = ""
-        if not np.isnan(self.p):
-            sure = "includes 0: no difference shown" if self.p >= 0.05 else "excludes 0"
-            interval = f"95 % interval [{self.ci[0]:+.4f}, {self.ci[1]:+.4f}]"
-            difference = f"{self.difference:+.4f}, {interval}: the interval {sure}"
-            p = f"{p_text(self.p)} (two-sided, from the same t as the interval)"
-            effect = f"a true difference of {self.minimum_detectable_effect:.4f} or more"
-            detectable_text = f"{effect} would be seen in 80 % of repetitions"
-        over_seeds = f", over {self.seeds} seeds" if self.seeds > 1 else ""
-        rows = {
-            "a, b": f"{self.mean_a:.4f}, {self.mean_b:.4f}",
-            "difference": difference,
-            "p": p,
-            "users": f"{self.n:,}, paired{over_seeds}",
-            "detectable": detectable_text,
-            "note": self.note,
-        }
-        return {name: text for name, text in rows.items() if text}
-
-    def __str__(self) -> str:
-        lines = [f"  {name:<11} {text}" for name, text in self._rows().items()]
-        return "\n".join([f"{self.metric}: a - b", *lines])
-
-    def _repr_html_(self) -> str:
-        return pairs_table(f"{self.metric}: a - b", self._rows().items())
 
 
 def p_text(p: float) -> str:
@@ -149,8 +137,8 @@ def detectable(se: float, tests: int = 1, freedom: float = np.inf) -> float:
     >>> round(detectable(1.0, freedom=9), 2)
     3.15
     """
-    reach = stdtrit(freedom, 1 - LEVEL / (2 * tests)) + stdtrit(freedom, 0.8)
-    return float(reach * se)
+    t = Student(0.0, se, freedom)
+    return t.reach(LEVEL / (2 * tests)) + t.reach(0.2)
 
 
 def mean_estimate(values: np.ndarray, *, signed: bool = False, scale: float = 0.0) -> Estimate:
@@ -179,13 +167,12 @@ def mean_estimate(values: np.ndarray, *, signed: bool = False, scale: float = 0.
         if ends[0] == ends[1]:
             return Estimate.nothing(value, TOO_FEW)
         joined = np.concatenate([values, np.repeat(ends, times)])
-        return _within(_student(joined, value), values, signed)
-    plain = _student(values, value)
+        return _within(Estimate.of_parts(value, _student(joined)), values, signed)
+    plain = _student(values)
     if skewness(values - value) < SKEWED:
-        return plain
-    adjusted = _student(np.concatenate([values, np.repeat([values.min(), values.max()], 2)]), value)
-    low, high = min(plain.low, adjusted.low), max(plain.high, adjusted.high)
-    return Estimate(value, low, high, max(plain.p, adjusted.p), max(plain.se, adjusted.se))
+        return Estimate.of_parts(value, plain)
+    adjusted = _student(np.concatenate([values, np.repeat([values.min(), values.max()], 2)]))
+    return Estimate.of_parts(value, plain, adjusted)
 
 
 def mostly_alike(values: np.ndarray) -> bool:
@@ -205,18 +192,9 @@ def skewness(influence: np.ndarray) -> float:
     return float(abs((influence**3).sum()) / max((influence**2).sum() ** 1.5, 1e-300))
 
 
-def two_sided(t: float, freedom: float) -> float:
-    """Two-sided p of a t statistic; small ones stay above 0."""
-    return float(max(2 * stdtr(freedom, -abs(t)), np.finfo(float).tiny))
-
-
 def t_estimate(value: float, centre: float, se: float, freedom: float) -> Estimate:
     """Interval ``centre`` -+ t se, widened where needed to hold ``value``; p of "centre is 0"."""
-    reach = float(stdtrit(freedom, 1 - LEVEL / 2) * se)
-    p = two_sided(centre / se, freedom)
-    return Estimate(
-        float(value), min(centre - reach, value), max(centre + reach, value), p, float(se)
-    )
+    return Estimate.of_parts(value, Student(float(centre), float(se), freedom))
 
 
 def _within(estimate: Estimate, values: np.ndarray, signed: bool) -> Estimate:
@@ -228,9 +206,9 @@ def _within(estimate: Estimate, values: np.ndarray, signed: bool) -> Estimate:
     return replace(estimate, low=float(low), high=float(high))
 
 
-def _student(values: np.ndarray, value: float) -> Estimate:
+def _student(values: np.ndarray) -> Student:
     se = float(values.std(ddof=1) / np.sqrt(len(values)))
-    return t_estimate(value, float(values.mean()), se, len(values) - 1)
+    return Student(float(values.mean()), se, len(values) - 1)
 
 
 def _range(values: np.ndarray, signed: bool, scale: float) -> tuple[tuple[float, float], int]:

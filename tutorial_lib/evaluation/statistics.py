@@ -1,26 +1,20 @@
 """How sure a number is: intervals, paired comparison, the smallest difference a test could see.
 
 The unit is a user. Runs repeated over seeds hold the same users again, or others that share a seed:
-`compare_seeds` is for those.
+`compare` then asks whether a difference holds for other seeds too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from scipy.special import ndtri
 
 from tutorial_lib.errors import InputError, unknown_name
-from tutorial_lib.evaluation.estimates import (
-    Comparison,
-    Estimate,
-    Interval,
-    detectable,
-    mean_estimate,
-)
+from tutorial_lib.evaluation.comparison import Comparison
+from tutorial_lib.evaluation.estimates import Interval, mean_estimate
+from tutorial_lib.evaluation.two_levels import two_levels
 
 
 def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> Comparison:
@@ -30,14 +24,19 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> Compar
     symmetric about their mean, as flipping their signs does, nor that many users differ. Where no
     user differs, or there is one user, there is no interval.
 
+    Run with several seeds, the systems are compared over users and over seeds (`two_levels`):
+    pooled pairs would find differences that are none in .3 of samples and more, for users x seeds
+    are not independent. With one seed the interval is over users alone, and the note says so.
+
     Args:
-        a: per-user frame from `evaluate` or `ranking_metrics`.
+        a: per-user frame from `evaluate` or `ranking_metrics`; of several seeds if its index has
+            the levels "seed" and "user".
         b: likewise; paired with a on their index, in whatever order the rows stand.
         metric: a column of both.
 
     Raises:
-        InputError: The users differ, a user stands twice, the index holds several seeds (for those:
-            `compare_seeds`), the frames were made on different parts, or a value is not finite.
+        InputError: The users differ, a user stands twice, the frames were made on different parts
+            or only one in expectation, or a value is not finite.
 
     Source: Bonett & Price 2012 (few users differ); see `evaluation.estimates`.
 
@@ -50,77 +49,36 @@ def compare(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> Compar
     >>> compare(a, b, "hit@2").note
     'too few non-zero users: no user differs'
     """
-    x, y = _paired(a, b, metric)
-    return _comparison(metric, x, y, _difference(x, y), seeds=1, pairs=len(x))
-
-
-def compare_seeds(a: pd.DataFrame, b: pd.DataFrame, metric: str = "ndcg@10") -> Comparison:
-    """Compare two systems run with several seeds: does it hold for other users and other seeds?
-
-    Two tests, both of which must hold: over users, each user's difference averaged over seeds, and
-    over seeds, each seed's difference averaged over its users. The interval is the hull of the two
-    and p the larger. Users x seeds are not independent pairs: all users of a seed share its model
-    and its labelled users, and one user's runs resemble each other. Simulated with 2 to 5 seeds, 40
-    and 300 users: false positives <= .07, where pooled pairs reach .3 and more. With one seed the
-    interval is over users alone, and the note says so.
-
-    Args:
-        a: frame whose index has the levels "seed" and "user". A user may stand in one seed or in
-            several.
-        b: likewise; what both have is paired.
-        metric: a column of both.
-
-    Raises:
-        InputError: An index without these levels, a pair that stands twice, nothing in common, or
-            a value that is not finite.
-    """
-    pairs = _pairs_by_seed(a, b, metric)
-    by_user = pairs.groupby(level="user").mean()
-    x, y = by_user["a"].to_numpy(), by_user["b"].to_numpy()
-    estimate = _difference(x, y)
-    n_seeds = pairs.index.get_level_values("seed").nunique()
-    if n_seeds == 1 and not estimate.note:
-        estimate = replace(estimate, note="one seed: holds for other users, not for other seeds")
-    elif not estimate.note:
-        by_seed = (pairs["a"] - pairs["b"]).groupby(level="seed").mean()
-        other = mean_estimate(by_seed.to_numpy(), signed=True)
-        low = float(np.fmin(estimate.low, other.low))
-        high = float(np.fmax(estimate.high, other.high))
-        # few seeds: t reaches further than 1.96 standard errors
-        se = (high - low) / (2 * ndtri(0.975))
-        estimate = Estimate(estimate.value, low, high, float(np.fmax(estimate.p, other.p)), se)
-    return _comparison(metric, x, y, estimate, n_seeds, len(pairs))
-
-
-def _difference(x: np.ndarray, y: np.ndarray) -> Estimate:
-    """Mean of x - y over users; the note says so where no user differs."""
-    estimate = mean_estimate(x - y, signed=True)
-    if estimate.note and len(x) > 1:
-        return replace(estimate, note=f"{estimate.note}: no user differs")
-    return estimate
-
-
-def _comparison(
-    metric: str, x: np.ndarray, y: np.ndarray, estimate: Estimate, seeds: int, pairs: int
-) -> Comparison:
+    both = _paired(a, b, metric)
+    differences = both["a"] - both["b"]
+    seeds = 1
+    if "seed" in both.index.names and "user" in both.index.names:
+        seeds = both.index.get_level_values("seed").nunique()
+        by_user = both.groupby(level="user").mean()
+    else:
+        by_user = both
+    if seeds > 1:
+        estimate = two_levels(differences)
+    else:
+        estimate = mean_estimate(differences.to_numpy(), signed=True)
+    note = estimate.note
+    if note and len(by_user) > 1:
+        note = f"{note}: no user differs"
+    elif not note and seeds == 1 and "seed" in both.index.names:
+        note = "one seed: holds for other users, not for other seeds"
     return Comparison(
         metric,
-        mean_a=float(x.mean()),
-        mean_b=float(y.mean()),
+        mean_a=float(by_user["a"].mean()),
+        mean_b=float(by_user["b"].mean()),
         difference=estimate.value,
         ci=(estimate.low, estimate.high),
         p=estimate.p,
-        n=len(x),
-        minimum_detectable_effect=detectable(estimate.se, freedom=_freedom(len(x), seeds)),
-        note=estimate.note,
+        n=len(by_user),
+        parts=estimate.parts,
+        note=note,
         seeds=seeds,
-        pairs=pairs,
+        pairs=len(both),
     )
-
-
-def _freedom(users: int, seeds: int) -> float:
-    """Degrees of freedom of a comparison's standard error; over seeds it holds them already."""
-    return users - 1 if seeds == 1 and users > 1 else np.inf
 
 
 def mean_interval(frame: pd.DataFrame, metric: str = "ndcg@10") -> Interval:
@@ -173,19 +131,27 @@ def holm(p: Sequence[float] | np.ndarray | pd.Series) -> np.ndarray:
     return adjusted
 
 
-def holm_comparisons(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
+def holm_comparisons(
+    comparisons: Mapping[str, Comparison], margin: float | None = None
+) -> pd.DataFrame:
     """Several comparisons as one table, p adjusted for their number (`holm`).
 
+    Args:
+        comparisons: name -> `compare`.
+        margin: if given, each gets a verdict (`Comparison.verdict`) by p-values adjusted over all:
+            those of "no difference" and those of equivalence, each kind on its own. So the chance
+            of any false "better" or "worse" is at most .05, and so is that of any false
+            "equivalent".
+
     Returns:
-        Columns difference, low, high, p, p_holm, detectable (at .05 / number of tests, which is
-        what Holm's method asks of the smallest p), n. A comparison without p takes no part.
+        Columns difference, low, high (95 %, of this one test), p, p_holm, detectable (at .05 /
+        number of tests, which is what Holm's method asks of the smallest p), n; with a margin also
+        p_equivalent (adjusted) and verdict. A comparison without p takes no part.
     """
     tests = max(1, sum(not np.isnan(c.p) for c in comparisons.values()))
-    rows = []
-    for c in comparisons.values():
-        freedom = _freedom(c.n, c.seeds)
-        wider = detectable(1.0, tests, freedom) / detectable(1.0, 1, freedom)
-        rows.append((c.difference, *c.ci, c.p, np.nan, c.minimum_detectable_effect * wider, c.n))
+    rows = [
+        (c.difference, *c.ci, c.p, np.nan, c.detectable(tests), c.n) for c in comparisons.values()
+    ]
     table = pd.DataFrame(
         rows,
         columns=["difference", "low", "high", "p", "p_holm", "detectable", "n"],
@@ -193,36 +159,18 @@ def holm_comparisons(comparisons: Mapping[str, Comparison]) -> pd.DataFrame:
     )
     tested = table["p"].notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"])
+    if margin is None:
+        return table
+    table["p_equivalent"] = [c.p_equivalent(margin) for c in comparisons.values()]
+    table.loc[tested, "p_equivalent"] = holm(table.loc[tested, "p_equivalent"])
+    adjusted = zip(comparisons.values(), table["p_holm"], table["p_equivalent"], strict=True)
+    table["verdict"] = [c.verdict(margin, p=p, p_equivalent=alike) for c, p, alike in adjusted]
     return table
 
 
-def _pairs_by_seed(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> pd.DataFrame:
-    """Columns a and b, index (seed, user): what both frames have."""
-    sides = {}
-    for name, frame in (("a", a), ("b", b)):
-        if not {"seed", "user"} <= set(frame.index.names):
-            raise InputError(
-                f"compare_seeds: the index of {name} has the levels {list(frame.index.names)}; "
-                "expected 'seed' and 'user'"
-            )
-        values = pd.Series(_values(frame, metric), index=frame.index)
-        values = values.reorder_levels(["seed", "user"])
-        if not values.index.is_unique:
-            seed, user = values.index[values.index.duplicated()][0]
-            raise InputError(
-                f"compare_seeds: {name} has seed {seed!r}, user {user!r} twice; "
-                "expected one row for each"
-            )
-        sides[name] = values
-    both = pd.concat(sides, axis=1, join="inner").sort_index()
-    if both.empty:
-        raise InputError("compare_seeds: a and b have no user of the same seed in common")
-    return both
-
-
-def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, np.ndarray]:
-    """Values of a and of b for each user of a."""
-    x, y = _values(a, metric), _values(b, metric)
+def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Columns a and b: the values of both, in the order of a's index."""
+    x, y = (pd.Series(_values(frame, metric), index=frame.index) for frame in (a, b))
     parts = (a.attrs.get("on"), b.attrs.get("on"))
     if None not in parts and parts[0] != parts[1]:
         raise InputError(
@@ -236,16 +184,35 @@ def _paired(a: pd.DataFrame, b: pd.DataFrame, metric: str) -> tuple[np.ndarray, 
             f"compare: a is {how[kinds[0]]}, b {how[kinds[1]]}; evaluate both with the same"
             " expected=..."
         )
-    _one_row_per_user(a, "compare")
-    _one_row_per_user(b, "compare")
-    only_a = len(a.index.difference(b.index))
-    only_b = len(b.index.difference(a.index))
+    if x.index.nlevels > 1 and "seed" in x.index.names and "user" not in x.index.names:
+        raise InputError(
+            f"compare: the index has the levels {list(x.index.names)}; expected 'seed' and 'user'"
+        )
+    if y.index.nlevels > 1 and set(y.index.names) == set(x.index.names):
+        y = y.reorder_levels(x.index.names)
+    for name, values in (("a", x), ("b", y)):
+        if not values.index.is_unique:
+            twice = values.index[values.index.duplicated()][0]
+            raise InputError(
+                f"compare: {name} has {_label(values.index, twice)} twice; expected one row per"
+                " user, or per seed and user with both in the index"
+            )
+    only_a = len(x.index.difference(y.index))
+    only_b = len(y.index.difference(x.index))
     if only_a or only_b:
         raise InputError(
             f"compare: the users differ ({only_a} only in a, {only_b} only in b); "
             "use the same split, or keep the common users"
         )
-    return x, y[b.index.get_indexer(a.index)]
+    return pd.DataFrame({"a": x, "b": y.reindex(x.index)})
+
+
+def _label(index: pd.Index, value) -> str:
+    """ "user 3", or "seed 0, user 3", as the levels are called."""
+    values = value if index.nlevels > 1 else (value,)
+    plain = (one.item() if isinstance(one, np.generic) else one for one in values)
+    named = zip(index.names, plain, strict=True)
+    return ", ".join(f"{name or 'user'} {one!r}" for name, one in named)
 
 
 def _one_row_per_user(frame: pd.DataFrame, caller: str) -> None:
@@ -254,7 +221,7 @@ def _one_row_per_user(frame: pd.DataFrame, caller: str) -> None:
     if "seed" in levels and frame.index.get_level_values("seed").nunique() > 1:
         raise InputError(
             f"{caller}: the index holds several seeds, whose users are not independent; "
-            "average over seeds first, or compare by compare_seeds"
+            "average over seeds first"
         )
     if not frame.index.is_unique:
         raise InputError(
