@@ -42,7 +42,7 @@ class Recommender(Protocol):
 
 class ScoreRecommender:
     """Base of every recommender that scores the whole catalogue: `recommend` is `score`, without
-    seen items, top k.
+    seen items, top k (where a model knows a shorter way to the same list, it overrides `_best`).
     """
 
     n_items: int  # set by fit
@@ -76,10 +76,14 @@ class ScoreRecommender:
         for start in range(0, len(listed), block):
             rows = slice(start, start + block)
             some: Any = None if users is None else np.asarray(users)[rows]
-            scores = self.score(listed[rows], users=some)
-            check_shape(self, scores, len(listed[rows]), n_items)
-            out[rows] = top_k(scores, k, exclude=listed[rows] if exclude_seen else None)
+            out[rows] = self._best(listed[rows], k, some, exclude_seen)
         return out
+
+    def _best(self, histories: Any, k: int, users: Any, exclude_seen: bool) -> np.ndarray:
+        """`recommend` of one block of histories."""
+        scores = self.score(histories, users=users)
+        check_shape(self, scores, len(histories), self.n_items)
+        return top_k(scores, k, exclude=histories if exclude_seen else None)
 
 
 def fitted(recommender):

@@ -171,16 +171,21 @@ def test_likelihood_does_not_depend_on_the_other_candidates(name):
 
 
 @each
-@pytest.mark.parametrize("nodes, tokens", [(1, 1), (2, 64), (10_000, 100)])
-def test_likelihood_does_not_depend_on_how_it_is_cut_into_pieces(name, nodes, tokens, monkeypatch):
-    """Rows of few nodes repeat ancestors, and calls of few rows share a cache: both only save
-    memory.
+@pytest.mark.parametrize("nodes, prompts, share", [(1, 1, 1e-9), (2, 2, 1.0), (10_000, 9, 1.0)])
+def test_likelihood_does_not_depend_on_how_it_is_cut_into_pieces(
+    name, nodes, prompts, share, monkeypatch
+):
+    """Pieces of few nodes repeat ancestors, and prompts share a pass: both only save memory, and so
+    does ``megabytes`` (here down to one token at a time).
     """
-    monkeypatch.setattr(decoding, "NODES_A_ROW", nodes)
-    monkeypatch.setattr(decoding, "TOKENS_AT_ONCE", tokens)
+    monkeypatch.setattr(decoding, "NODES_AT_ONCE", nodes)
+    monkeypatch.setattr(decoding, "PROMPTS_AT_ONCE", prompts)
     assert exact(
         log_likelihood(
-            tiny_lms.lm(name), tiny_lms.prompts()[:2], tiny_lms.catalogue()
+            tiny_lms.lm(name),
+            tiny_lms.prompts()[:2],
+            tiny_lms.catalogue(),
+            megabytes=share * decoding.MEGABYTES,
         ).log_probability,
         table(name)[:2],
     )
@@ -276,8 +281,7 @@ def test_likelihood_behind_vectors_is_the_chain_rule_by_hand(name, request, monk
             [behind_vectors(lm, prompts[row], titles[c]) for c in chosen],
         )
     assert not exact(found, table("kit-gpt"))  # the vectors are not passed over
-    monkeypatch.setattr(decoding, "NODES_A_ROW", 3)
-    monkeypatch.setattr(decoding, "TOKENS_AT_ONCE", 100)
+    monkeypatch.setattr(decoding, "NODES_AT_ONCE", 3)
     assert exact(log_likelihood(lm, prompts, titles).log_probability, found)
     beam = beam_search(lm, prompts[0], titles, beams=len(titles))
     assert exact(beam.log_probabilities, found[0, beam.items])
@@ -393,7 +397,8 @@ def test_a_trie_accepts_exactly_its_sequences(sequences, others):
         assert (
             trie.last[number] == node
             and trie.ends[node] == sequences.index(sequence)
-            and trie.depth()[node] == len(sequence)
+            and trie.depth[node] == len(sequence)
+            and trie.token[trie.path[node, : len(sequence)]].tolist() == list(sequence)
         )
     beginnings = {one[:size] for one in known for size in range(len(one) + 1)}
     assert len(trie.parent) == len(trie.token) == len(beginnings)  # each is stored once
@@ -416,11 +421,26 @@ def test_rows_hold_every_inner_node_with_its_ancestors(sequences, size):
             assert row.index(node) == place and (
                 trie.parent[node] == 0 or trie.parent[node] in row[:place]
             )
-        if size == 1:  # one path, each node the parent of the next
-            assert [int(trie.parent[node]) for node in row] == [0, *row[:-1]]
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(tokens, min_size=1, max_size=12), st.integers(0, 9))
+def test_sums_run_down_a_trie_and_maxima_up(sequences, seed):
+    trie, rng = Trie(sequences), np.random.default_rng(seed)
+    edges, values = rng.normal(size=(2, len(trie.parent))), rng.normal(size=(2, len(sequences)))
+    total, most = trie.down(edges), trie.largest_below(values)
+    of, child = trie.children_of(np.arange(len(trie.parent)))
+    assert sorted(child) == list(range(1, len(trie.parent))) and (trie.parent[child] == of).all()
+    for node in range(1, len(trie.parent)):
+        path = trie.path[node][trie.path[node] >= 0]
+        assert np.allclose(total[:, node], edges[:, path].sum(axis=1))
+        below = [c for c, last in enumerate(trie.last) if node in trie.path[last]]
+        assert np.array_equal(most[:, node], values[:, below].max(axis=1))
 
 
 def test_an_item_without_text_is_refused_in_one_line():
+    with pytest.raises(InputError, match="no candidates; expected at least one text"):
+        Trie([])
     with pytest.raises(InputError, match="candidate 1 has no tokens; every item needs a text"):
         Trie([[1], []])
 

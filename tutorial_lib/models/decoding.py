@@ -8,14 +8,16 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.trie import Trie
+from tutorial_lib.models.trie_readers import trie_reader
 
-NODES_A_ROW = 96  # trie nodes that share one copy of the prompt's keys and values
-TOKENS_AT_ONCE = 1 << 14
+MEGABYTES = 256.0  # for logits
+PROMPTS_AT_ONCE = 4  # of a causal model; others share nothing between prompts
+TOKENS_AT_ONCE = 1024  # in one pass, behind all prompts together
+NODES_AT_ONCE = 256  # in one pass, behind each of them
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,11 @@ class Likelihoods:
 
 
 def log_likelihood(
-    lm: LanguageModel, prompts: Sequence[str], candidates: Sequence[str]
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    candidates: Sequence[str],
+    *,
+    megabytes: float = MEGABYTES,
 ) -> Likelihoods:
     """log p(candidate | prompt) for every prompt and every candidate.
 
@@ -61,20 +67,27 @@ def log_likelihood(
     values are kept, and beginnings that candidates share are read once. Masked models: all tokens
     of the candidate are hidden at once and filled in independently, given their number (the
     multi-token cloze of LMRecSys, Zhang et al. 2021): exact for one token, an approximation beyond.
+    Where the best ten are enough, `best_titles.best_titles` finds them for far less.
+
+    Args:
+        megabytes: Most memory for logits, whatever the size of the vocabulary.
     """
     lm.require("causal", "masked", "seq2seq", what="a likelihood")
     if not len(candidates):
         raise InputError("log_likelihood: no candidates; expected at least one text")
     sequences = [lm.target_ids(candidate) for candidate in candidates]
     tokens = np.array([len(sequence) for sequence in sequences])
+    rows = np.empty((len(prompts), len(candidates)))
+    at_once = tokens_at_once(lm, int(tokens.max()), megabytes)
     with torch.inference_mode():
         if lm.kind == "masked":
-            rows = _filled_in(lm, prompts, sequences)
+            _fill_in(rows, lm, prompts, sequences, at_once)
         else:
-            packed = _Packed(Trie(sequences), lm)
-            rows = np.empty((len(prompts), len(candidates)))
-            for row, prompt in enumerate(prompts):
-                rows[row] = packed.score(prompt)
+            trie = Trie(sequences)
+            size = PROMPTS_AT_ONCE if lm.kind == "causal" else 1
+            for start in range(0, len(prompts), size):
+                part = slice(start, start + size)
+                rows[part] = _scored(lm, prompts[part], trie, at_once)
     return Likelihoods(rows, tokens)
 
 
@@ -108,78 +121,32 @@ def naive_log_likelihood(
     return out
 
 
-class _Packed:
-    """The inner nodes of a trie, packed into rows that are read side by side behind one prompt.
+def tokens_at_once(lm: LanguageModel, longest: int, megabytes: float) -> int:
+    """How many tokens may be read in one pass, so that logits stay below so much memory.
 
-    Why: read one by one, a catalogue of 600 titles costs 600 passes of some 5 tokens, which repeat
-    the beginnings that titles share and leave the processor idle. In a row of `NODES_A_ROW` nodes
-    each node attends to the prompt, its ancestors and itself, whatever else stands in the row, so
-    every shared beginning is read once and a whole catalogue takes one or two passes. A leaf is
-    never read: its probability follows from its parent. Encoder-decoder models get one path per
-    row, since their positions are relative to a row's start.
+    Logits and what is computed from them take eight bytes per token and word of the vocabulary. A
+    decoder's come with every step of a path.
     """
+    steps = longest + 1 if lm.kind == "seq2seq" else 1
+    return max(1, int(megabytes * 2**20 / (8 * steps * lm.model.config.vocab_size)))
 
-    def __init__(self, trie: Trie, lm: LanguageModel):
-        self.lm, self.trie = lm, trie
-        rows = _rows(trie, 1 if lm.kind == "seq2seq" else NODES_A_ROW)
-        longest = max(map(len, rows), default=0)
-        self.ids = torch.zeros((len(rows), longest), dtype=torch.long)
-        self.depth = torch.zeros((len(rows), longest), dtype=torch.long)
-        self.sees = torch.eye(longest, dtype=torch.bool).repeat(len(rows), 1, 1)
-        depth, place = trie.depth(), {}
-        for r, row in enumerate(rows):
-            here = {}
-            for c, node in enumerate(row):
-                here[node] = c
-                place[node] = (r, c)
-                self.ids[r, c] = int(trie.token[node])
-                self.depth[r, c] = int(depth[node]) - 1
-                above = here.get(int(trie.parent[node]))
-                if above is not None:
-                    self.sees[r, c] |= self.sees[r, above]
-        # a node's probability is read where its parent stands; the root stands at the prompt's end
-        nodes = np.arange(1, len(trie.parent))
-        self.first = torch.from_numpy(nodes[trie.parent[nodes] == 0])
-        inner = nodes[trie.parent[nodes] != 0]
-        self.inner = torch.from_numpy(inner)
-        where = np.array([place[int(trie.parent[node])] for node in inner]).reshape(-1, 2)
-        self.line, self.column = torch.from_numpy(where[:, 0]), torch.from_numpy(where[:, 1])
-        self.token = torch.from_numpy(trie.token)
 
-    def score(self, prompt: str) -> np.ndarray:
-        """log p(candidate | prompt): float64 [n_candidates]."""
-        room = int(self.depth.max()) + 2 if len(self.ids) else 1
-        first, cache, more = begin(self.lm, prompt, room)
-        logp = torch.zeros(len(self.token), dtype=torch.float64)
-        logp[self.first] = F.log_softmax(first.float(), dim=-1)[self.token[self.first]].double()
-        if len(self.ids):
-            size = max(1, TOKENS_AT_ONCE // self.ids.shape[1])
-            starts = range(0, len(self.ids), size)
-            parts = [self._read(slice(s, s + size), cache, more) for s in starts]
-            logits = parts[0] if len(parts) == 1 else torch.cat(parts)  # [R, q, V]
-            own = logits[self.line, self.column, self.token[self.inner]]
-            every = logits.logsumexp(dim=2)[self.line, self.column]
-            logp[self.inner] = (own - every).double()
-        total, parent = logp.numpy(), self.trie.parent
-        for node in range(1, len(total)):  # parents come first
-            if parent[node]:
-                total[node] += total[parent[node]]
-        return total[self.trie.last]
+def _scored(lm: LanguageModel, prompts: Sequence[str], trie: Trie, tokens: int) -> np.ndarray:
+    """log p(candidate | prompt), [n, n_candidates]: every inner node of the trie is read.
 
-    def _read(self, rows: slice, cache, more: dict) -> Tensor:
-        ids, sees = self.ids[rows], self.sees[rows]
-        behind = expanded(cache, len(ids))
-        if self.lm.kind == "seq2seq":
-            more = stretched(more, len(ids))
-            inputs = {"decoder_input_ids": ids, **more}
-        else:
-            length = cache.get_seq_length()
-            prompt = sees.new_ones((len(ids), ids.shape[1], length))
-            visible = torch.cat([prompt, sees], dim=2)[:, None]  # [R, 1, q, length + q]
-            bias = torch.zeros(visible.shape).masked_fill(~visible, torch.finfo(torch.float32).min)
-            places = length + self.depth[rows]
-            inputs = {"input_ids": ids, "attention_mask": bias, "position_ids": places}
-        return self.lm.model(**inputs, past_key_values=behind, use_cache=True).logits
+    Why in pieces that forget each other: in one long row each node would look through all nodes
+    before it, though it may see its ancestors only.
+    """
+    reader = trie_reader(lm, prompts, trie)
+    edges = np.zeros((len(prompts), len(trie.parent)))
+    row, child, step = reader.first()
+    edges[row, child] = step
+    size = min(tokens, TOKENS_AT_ONCE) // len(prompts)
+    for nodes in _rows(trie, int(np.clip(size, 1, NODES_AT_ONCE))):
+        reader.forget()
+        row, child, step = reader.read(np.tile(nodes, (len(prompts), 1)))
+        edges[row, child] = step
+    return trie.down(edges)[:, trie.last]
 
 
 def _rows(trie: Trie, size: int) -> list[list[int]]:
@@ -198,16 +165,12 @@ def _rows(trie: Trie, size: int) -> list[list[int]]:
         while above and above not in held:
             path.append(above)
             above = int(trie.parent[above])
-        if size == 1:  # whole paths only: a row ends where no child has children
-            if not below:
-                rows.append(path[::-1])
-        else:
-            row += path[::-1]
-            held.update(path)
-            if len(row) >= size:
-                rows.append(row)
-                row = []
-                held = set()
+        row += path[::-1]
+        held.update(path)
+        if len(row) >= size:
+            rows.append(row)
+            row = []
+            held = set()
         stack += below
     return rows + ([row] if row else [])
 
@@ -265,23 +228,26 @@ def expanded(cache, rows: int):
     return out
 
 
-def _filled_in(
-    lm: LanguageModel, prompts: Sequence[str], sequences: Sequence[Sequence[int]]
-) -> np.ndarray:
-    """Masked models: float64 [n, m]."""
+def _fill_in(
+    out: np.ndarray,
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    sequences: Sequence[Sequence[int]],
+    at_once: int,
+) -> None:
+    """Masked models: log p of all candidates into ``out``, float64 [n, m]."""
     mask_id = lm.tokenizer.mask_token_id
-    out = np.empty((len(prompts), len(sequences)))
     for length in sorted(set(map(len, sequences))):
         columns = [c for c, sequence in enumerate(sequences) if len(sequence) == length]
         wanted = torch.tensor([sequences[c] for c in columns])  # [m, length]
-        size = max(1, TOKENS_AT_ONCE // (128 + length))
+        sources = [lm.prompt_ids(prompt, length) for prompt in prompts]
+        size = max(1, at_once // (max(map(len, sources), default=0) + length + 1))
         for start in range(0, len(prompts), size):
-            sources = [lm.prompt_ids(prompt, length) for prompt in prompts[start : start + size]]
-            ids, mask = lm.padded([[*source, *[mask_id] * length, lm.end_id] for source in sources])
+            part = sources[start : start + size]
+            ids, mask = lm.padded([[*source, *[mask_id] * length, lm.end_id] for source in part])
             hidden = ids == mask_id
             hidden &= hidden.flip(1).cumsum(1).flip(1) <= length  # a prompt may hold its own masks
             logits = lm.read(ids, mask).logits[:, -ids.shape[1] :][hidden].float()
-            logp = F.log_softmax(logits, dim=-1).view(len(sources), length, -1)
+            logp = F.log_softmax(logits, dim=-1).view(len(part), length, -1)
             total = sum(logp[:, step, wanted[:, step]] for step in range(length))
             out[start : start + size, columns] = total.double().numpy()
-    return out

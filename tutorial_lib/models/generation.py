@@ -65,7 +65,7 @@ def beam_search(
         )
     lm.require("causal", "seq2seq", what="writing token by token")
     trie = trie or catalogue_trie(lm, candidates)
-    longest = longest or int(trie.depth().max())
+    longest = longest or trie.longest
     stops = {lm.end_id}
     for text in stop:
         stops.update(lm.tokenizer(text, add_special_tokens=False)["input_ids"][-1:])

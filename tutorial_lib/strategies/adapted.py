@@ -14,9 +14,11 @@ from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser
+from tutorial_lib.models.best_titles import best_titles
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.generation import Beam, beam_search, catalogue_trie
 from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.trie import Trie
 from tutorial_lib.recommender import ScoreRecommender
 
 # no words around the titles: how a model is asked without a prompt
@@ -129,9 +131,32 @@ class Adapted(ScoreRecommender):
                 if self.head is not None:
                     return self.head(vectors).numpy()
                 return (vectors @ self.lm.vectors(self.words.titles).T).numpy()
-        likelihoods = log_likelihood(self.lm, prompts, self.words.titles)
-        scores = likelihoods.scores(prior=self.prior, strength=CALIBRATION)
-        return scores if self.bias is None else scores + self.bias
+        return log_likelihood(self.lm, prompts, self.words.titles).log_probability + self._added()
+
+    def _added(self) -> np.ndarray:
+        """What is added to each title's log-likelihood, [n_items]: see ``prior`` and ``bias``."""
+        added = np.zeros(self.n_items)
+        if self.prior is not None:
+            added -= CALIBRATION * self.prior
+        return added if self.bias is None else added + self.bias
+
+    def _best(self, histories, k: int, users, exclude_seen: bool) -> np.ndarray:
+        """The lists that `score` would give; a causal model finds them without reading most of the
+        catalogue.
+        """
+        if self.head is not None or self.lm.kind != "causal":
+            return super()._best(histories, k, users, exclude_seen)
+        prompts = self.prompts(histories, users)
+        hidden = histories if exclude_seen else None
+        added = self._added()
+        return best_titles(self.lm, prompts, self.trie, k, added=added, hidden=hidden).items
+
+    @property
+    def trie(self) -> Trie:
+        """Of the catalogue's titles, made once."""
+        if not hasattr(self, "_trie"):
+            self._trie = catalogue_trie(self.lm, self.words.titles)
+        return self._trie
 
     def calibrate(self, histories: int, seed: int = 0) -> Adapted:
         """Learn, without any label, what each title gets anyway; returns the recommender itself.
@@ -158,13 +183,11 @@ class Adapted(ScoreRecommender):
         By likelihood alone: ``prior`` and ``bias`` have no say, and the order can differ from that
         of `score`.
         """
-        if not hasattr(self, "_trie"):
-            self._trie = catalogue_trie(self.lm, self.words.titles)
         return beam_search(
             self.lm,
             self.prompt(history),
             self.words.titles,
             beams=beams,
             constrained=constrained,
-            trie=self._trie,
+            trie=self.trie,
         )
