@@ -4,6 +4,8 @@ something else than the runs behind it.
 
 from __future__ import annotations
 
+import itertools
+
 import matplotlib
 
 matplotlib.use("Agg")
@@ -14,12 +16,12 @@ import pytest
 import scipy.stats
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation import compare_seeds, holm, mean_interval
+from tutorial_lib.evaluation import compare, holm_comparisons, mean_interval
 from tutorial_lib.strategies import CELLS, STRATEGIES
 from tutorial_workshop.experiments import BASELINES
 from tutorial_workshop.experiments.results import COLUMNS
 from tutorial_workshop.figures.costs import cheapest_best, cost_map, cost_panels, describe_cost
-from tutorial_workshop.figures.decision_guide import guide
+from tutorial_workshop.figures.decision_guide import guide, show_advice
 from tutorial_workshop.figures.grid import (
     COSTS,
     FAMILIES,
@@ -32,7 +34,14 @@ from tutorial_workshop.figures.grid import (
     select,
     spread,
 )
-from tutorial_workshop.figures.paired_tests import family_tests, gains, verdict
+from tutorial_workshop.figures.paired_tests import (
+    compared,
+    family_tests,
+    gains,
+    say_what_could_be_seen,
+    say_which_were_run,
+    share_decided,
+)
 from tutorial_workshop.page.display import png_bytes
 
 METRIC = "ndcg@10"
@@ -53,15 +62,15 @@ def no_figure_is_left_open():
 
 
 def recorded(users=40, seeds=3, noise=0.05) -> pd.DataFrame:
-    """As `experiments.load_results` gives it: one row a cell and user; users of a seed are the same
-    for all strategies.
+    """As `experiments.load_results` gives it: one row a cell and user; users are the same in every
+    seed and for all strategies.
     """
     rng, rows = np.random.default_rng(0), []
-    ease = rng.random((seeds, users))
+    ease = rng.random(users)
     for number, (name, (levels, seconds)) in enumerate(LEVELS.items()):
         for labels, level in levels.items():
             for seed in range(seeds):
-                value = level + 0.1 * (ease[seed] - 0.5) + noise * rng.standard_normal(users)
+                value = level + 0.1 * (ease - 0.5) + noise * rng.standard_normal(users)
                 same = {
                     "format": 1,
                     "task": "next",
@@ -81,7 +90,7 @@ def recorded(users=40, seeds=3, noise=0.05) -> pd.DataFrame:
                     "flops": np.nan if name in BASELINES else 1e9 * labels,
                 }
                 rows += [
-                    {**same, "user": 100 * seed + user, METRIC: value[user], "auc": value[user]}
+                    {**same, "user": user, METRIC: value[user], "auc": value[user]}
                     for user in range(users)
                 ]
     return pd.DataFrame(rows, columns=COLUMNS)
@@ -161,7 +170,11 @@ def test_the_front_is_what_nothing_beats():
     """
     means = at_labels(grid_means(recorded()), 64)
     assert cheapest_best(means, "ms a user")["strategy"].tolist() == ["ease", "full"]
-    assert cheapest_best(means, "trainable")["strategy"].tolist() == ["zero-shot", "ease", "full"]
+    assert cheapest_best(means, "stored_bytes")["strategy"].tolist() == [
+        "zero-shot",
+        "ease",
+        "full",
+    ]
     assert cheapest_best(means, "flops")["strategy"].tolist() == ["zero-shot", "full"]
 
 
@@ -262,7 +275,7 @@ def test_the_widget_says_what_it_shows():
     assert "front: ease, full" in text and "not counted" in describe_cost(
         means, 64, "flops", "ease"
     )
-    assert "was not run" in describe_cost(means, 4, "trainable", "full")
+    assert "was not run" in describe_cost(means, 4, "stored_bytes", "full")
 
 
 def test_cost_map_places_points():
@@ -287,119 +300,118 @@ def test_cost_map_places_points():
 # tests and advice
 
 
-@pytest.mark.parametrize(
-    ("low", "high", "p", "expected"),
-    [
-        (0.01, 0.03, 0.001, "better"),
-        (-0.03, -0.01, 0.001, "worse"),
-        (-0.019, 0.019, 1, "equivalent"),
-        (0.001, 0.019, 0.01, "equivalent"),
-        (-0.01, 0.03, 0.06, "inconclusive"),
-        (np.nan, np.nan, np.nan, "inconclusive"),
-        (0.001, 0.03, 0.05, "inconclusive"),
-        (-0.02, 0.01, 0.9, "inconclusive"),
-    ],
-)
-def test_verdicts(low, high, p, expected):
-    """Equivalence needs an interval within the margin; not significant is not equivalent."""
-    assert verdict(low, high, p, 0.02) == expected
+def against_full(frame, names=("soft-prompt", "zero-shot"), margin=0.02):
+    """The tests of these strategies against full fine-tuning at both budgets."""
+    return family_tests(frame, [(name, "full") for name in names], [8, 64], margin)
 
 
-def test_contrasts_pair_users_of_a_seed_and_adjust_over_the_family():
+def test_a_family_pairs_users_of_a_seed_and_adjusts_over_all_of_it():
+    """What needs no labels stands for any number; what was not run is left out, not invented."""
     frame = recorded()
-    table = family_tests(
-        frame, [("soft-prompt", "full"), ("zero-shot", "full"), ("multi-task", "full")], [8, 64], 0.02
-    )
-    assert table[["strategy", "labels"]].apply(tuple, axis=1).tolist() == [
-        ("soft-prompt", 8),
-        ("soft-prompt", 64),
-        ("zero-shot", 8),
-        ("zero-shot", 64),
-    ]
+    found = against_full(frame, ("soft-prompt", "zero-shot", "multi-task"))
+    sides = {}
+    for name, own, labels in itertools.product(("soft-prompt", "zero-shot"), (0, 8, 64), (8, 64)):
+        if own in (labels, 0) and (own == 0) == (name == "zero-shot"):
+            a, b = (
+                frame[(frame["strategy"] == n) & (frame["labels"] == count)]
+                for n, count in ((name, own), ("full", labels))
+            )
+            sides[name, labels] = [some.set_index(["seed", "user"])[[METRIC]] for some in (a, b)]
+    expected = holm_comparisons({str(key): compare(*both) for key, both in sides.items()}, 0.02)
+    assert list(zip(found["strategy"], found["labels"])) == list(sides)
+    for own, theirs in (("gain", "difference"), ("95 % low", "low"), ("p adjusted", "p_holm")):
+        assert found[own].tolist() == pytest.approx(expected[theirs].tolist())
+    assert found["detectable"].tolist() == pytest.approx(expected["detectable"].tolist())
+    assert found["verdict"].tolist() == expected["verdict"].tolist()
+    assert found["verdict"].tolist()[:2] == ["better", "worse"] and set(found["pairs"]) == {120}
+    assert against_full(frame, ("multi-task",)).empty
 
-    def side(name, labels):
-        return frame[(frame["strategy"] == name) & (frame["labels"] == labels)].set_index(
-            ["seed", "user"]
-        )[[METRIC]]
 
-    tests = [
-        compare_seeds(side(n, own), side("full", c))
-        for n, own, c in (
-            ("soft-prompt", 8, 8),
-            ("soft-prompt", 64, 64),
-            ("zero-shot", 0, 8),
-            ("zero-shot", 0, 64),
-        )
-    ]
-    c = tests[0]
-    first = table.iloc[0]
-    assert first[["gain", "95 % low", "95 % high", "detectable"]].tolist() == pytest.approx(
-        [c.difference, *c.ci, c.minimum_detectable_effect]
-    )
-    assert (
-        first["pairs"] == 120
-        and first["verdict"] == "better"
-        and table.iloc[1]["verdict"] == "worse"
-    )
-    assert table["p adjusted"].tolist() == pytest.approx(holm([test.p for test in tests]))
-    assert family_tests(frame, [("multi-task", "full")], [8], 0.02).empty
+def test_a_stranger_on_one_side_is_no_pair():
+    frame = recorded()
+    stranger = (frame["strategy"] == "full") & (frame["user"] == 7)
+    found = against_full(frame.assign(user=frame["user"].where(~stranger, 999)))
+    assert set(found["pairs"]) == {117}
+    left = against_full(frame[frame["user"] != 7])
+    assert found["gain"].tolist() == pytest.approx(left["gain"].tolist())
 
 
 def test_gains_show_the_verdict_in_their_markers():
     """Shape and fill tell what colour alone would not."""
-    table = family_tests(
-        recorded(), [("soft-prompt", "full"), ("zero-shot", "full")], [8, 64], 0.02
+    table = against_full(recorded()).assign(
+        verdict=["better", "worse", "equivalent", "inconclusive"]
     )
-    figure = gains(table.assign(verdict=["better", "worse", "equivalent", "inconclusive"]), 0.02)
+    figure = gains(table, 0.02)
     marks = [
         (c[0].get_marker(), c[0].get_markerfacecolor() == "white")
         for ax in figure.axes
         for c in ax.containers
     ]
     assert marks == [("^", False), ("v", False), ("s", False), ("o", True)]
-    assert [ax.get_title() for ax in figure.axes] == ["soft-prompt", "zero-shot"]
+    assert [ax.get_title() for ax in figure.axes] == ["soft-prompt\n− full", "zero-shot\n− full"]
     drawn = [c[0].get_ydata()[0] for ax in figure.axes for c in ax.containers]
     assert drawn == pytest.approx(table["gain"].tolist())
 
 
-def test_the_guide_takes_the_cheapest_of_the_ties():
-    """Noise as large as the differences: all are ties. No noise: the best alone."""
-    sharp, blurred = recorded(), recorded(users=12, noise=1.0)
-    found = guide(sharp, 64)
-    assert (found.strategy, found.best, found.ties, found.labels) == ("full", "full", ("full",), 64)
-    assert "all others that fit" in " ".join(found.reasons).lower() and "ceiling" not in set(
-        found.table["strategy"]
+def test_what_is_said_of_a_family_is_counted(capsys):
+    """How many tests were declared, which were not run, and the share that was decided."""
+    frame = recorded()
+    pairs = [("soft-prompt", "full"), ("multi-task", "full")]
+    found = family_tests(frame, pairs, [8, 64], 0.02)
+    say_which_were_run("family 1", pairs, [8, 64], found)
+    shown = capsys.readouterr().out
+    assert (
+        "family 1: 4 tests declared" in shown
+        and "`multi-task` against `full` at 64 labels" in shown
     )
-    found = guide(blurred, 64)
-    assert found.strategy == "ease" and {"full", "ease"} <= set(found.ties)
-    assert guide(blurred, 64, cheap="trainable").strategy == "zero-shot"
-    assert "95 % interval" in found.reasons[-1] and "**`ease`**" in found.reasons[-1]
-    losses = {
-        name: found.table["mean"].max() - mean
-        for name, mean in found.table[["strategy", "mean"]].to_numpy()
-    }
-    for most in (0.0, 0.15, 0.3):
-        assert set(guide(blurred, 64, most_loss=most).ties) == {
-            name for name in found.ties if losses[name] <= most
-        }
+    found = against_full(frame).assign(verdict=["better", "worse", "equivalent", "inconclusive"])
+    assert share_decided(found) == 0.75
+    say_what_could_be_seen(found, 0.02)
+    assert "1 inconclusive" in (shown := capsys.readouterr().out) and "Decided: 75%" in shown
+    say_what_could_be_seen(found.assign(detectable=0.05), 0.02)
+    assert "2.5 times the margin" in capsys.readouterr().out
+
+
+def test_the_guide_keeps_only_what_cannot_lose_more_than_the_margin():
+    """A tie is a lack of proof: with noise as large as the differences nothing but the best is
+    kept, however cheap the others are.
+    """
+    sharp, blurred = recorded(users=400), recorded(users=12, noise=1.0)
+    found = guide(sharp, 64, 0.02)
+    assert (found.strategy, found.best, found.kept) == ("full", "full", ("full",))
+    assert "may lose more than 0.02" in found.reasons[-1] and found.most_lost == 0
+    assert "ceiling" not in set(found.table["strategy"])
+    assert guide(blurred, 64, 0.02).kept == (guide(blurred, 64, 0.02).best,)
+    found = guide(sharp, 64, 0.1)  # ease is .08 behind full
+    assert (found.strategy, found.best, found.kept) == ("ease", "full", ("full", "ease"))
+    lower = compared(sharp, "ease", "full", 64).ci[0]
+    assert found.most_lost == pytest.approx(-lower) and 0.07 < found.most_lost < 0.1
+    assert f"at most {-lower:.3f}" in found.reasons[-1] and "**`ease`**" in found.reasons[-1]
+    assert guide(sharp, 64, 0.4, cheap="stored_bytes").strategy == "zero-shot"
+
+
+def test_who_gives_the_same_lists_loses_nothing():
+    """Without any difference there is no interval; that is no lack of proof."""
+    frame = recorded()
+    twin = frame[frame["strategy"] == "full"].assign(strategy="ease", score_seconds=0.0001)
+    both = pd.concat([frame[frame["strategy"] == "full"], twin])
+    assert guide(both, 64, 0.001).strategy == "ease"
+    alone = guide(both[both["user"] == 3][lambda rows: rows["seed"] == 0], 64, 0.001)
+    assert alone.kept == (alone.best,)  # one user shows nothing
 
 
 def test_the_guide_keeps_the_limits():
-    """Labels, latency and memory each rule out what they should, and the reasons count it."""
-    frame = recorded()
-    assert guide(frame, 63).strategy == "soft-prompt" and guide(frame, 63).labels == 8
-    assert guide(frame, 0).strategy == "zero-shot"
-    found = guide(frame, 64, limits={"ms a user": 350})
-    assert (
-        found.best == "ease"
-        and found.table.set_index("strategy").loc["full", "role"] == "does not fit"
-    )
-    assert found.reasons[0].startswith("3 of 5")
-    assert guide(frame, 64, limits={"stored_bytes": 4 * 10**2}).strategy == "ease"
-    assert (
-        "flops" not in guide(frame, 64, limits={"flops": 1e12}).ties
-        and guide(frame, 64, limits={"flops": 1e12}).best == "full"
-    )
+    """Labels, time, memory and what may be used each rule out what they should."""
+    frame = recorded(users=400)
+    assert guide(frame, 63, 0.02).strategy == "soft-prompt" and guide(frame, 63, 0.02).labels == 8
+    assert guide(frame, 0, 0.02).strategy == "zero-shot"
+    found = guide(frame, 64, 0.02, limits={"ms a user": 350})
+    assert found.best == "ease" and found.reasons[0].startswith("3 of 5")
+    assert found.table.set_index("strategy").loc["full", "role"] == "does not fit"
+    assert guide(frame, 64, 0.02, limits={"stored_bytes": 4 * 10**2}).strategy == "ease"
+    found = guide(frame, 64, 0.5, limits={"flops": 1e12})  # nobody counted those of ease
+    assert found.best == "full" and "ease" not in found.kept
+    assert guide(frame, 64, 0.02, only=["ease", "lora"]).best == "ease"
 
 
 @pytest.mark.parametrize(
@@ -408,12 +420,22 @@ def test_the_guide_keeps_the_limits():
         ({"labels": -1}, "numbers from 0"),
         ({"labels": 8, "limits": {"watts": 1}}, "cost 'watts'"),
         ({"labels": 8, "cheap": "watts"}, "cost 'watts'"),
-        ({"labels": 64, "limits": {"ms a user": 0.5}}, "raise them"),
+        ({"labels": 64, "limits": {"ms a user": 0.5}}, "raise the limits"),
+        ({"labels": 64, "only": ["few-shot"]}, "nothing recorded fits"),
         ({"labels": 8, "limits": {"ms a user": -1}}, "numbers from 0"),
+        ({"labels": 8, "margin": 0}, "margin=0"),
     ],
 )
 def test_the_guide_refuses_what_it_cannot_answer(arguments, words):
     with pytest.raises(InputError, match=words):
-        guide(recorded(), **arguments)
+        guide(recorded(), **{"margin": 0.02, **arguments})
     with pytest.raises(InputError, match="nothing recorded"):
-        guide(recorded().iloc[:0], 8)
+        guide(recorded().iloc[:0], 8, 0.02)
+
+
+def test_advice_is_given_for_every_question_and_budget(capsys):
+    """One row a budget; where nothing fits a dash, not a stop."""
+    show_advice(recorded(), [0, 8, 64], 0.1)
+    _, header, *rows = capsys.readouterr().out.strip().split("\n")
+    assert len(rows) == 3 and "no pre-trained model" in header
+    assert rows[0].split("  ")[3] == "-" and rows[2].split("  ")[3].startswith("ease (the best)")

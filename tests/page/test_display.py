@@ -165,3 +165,15 @@ def test_bars_and_points_say_where_there_is_no_interval(capsys):
     )
     shown = capsys.readouterr().out
     assert shown.count("no interval: too few non-zero users") == 2 and "nan" not in shown
+
+
+def test_a_long_table_is_folded_and_a_missing_number_is_a_dash(monkeypatch):
+    """Forty rows in the middle of a page hide what comes after them; "nan" is no word."""
+    pages = []
+    monkeypatch.setattr(telling, "display_html", lambda html, text: pages.append((html, text)))
+    frame = pd.DataFrame({"gain": [0.25, float("nan")]}, index=["a", "b"])
+    for fold in (False, True):
+        telling.table(frame, caption=CAPTION, digits=2, fold=fold)
+    (plain, text), (hidden, same) = pages
+    assert hidden == f"<details><summary>{CAPTION}</summary>\n{plain}\n</details>"
+    assert text == same == f"{CAPTION}\n-  gain\na  0.25\nb  -"

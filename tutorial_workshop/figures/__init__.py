@@ -13,9 +13,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("depth_curves", "describe_playground", "metric_curves", "metric_playground"),
             *("two_panels", "user_lists"),
         ),
-        "crossings": ("crossing",),
+        "crossings": ("crossing", "show_crossings"),
         "costs": ("cost_map", "cost_table", "describe_cost", "show_cost_panels"),
-        "decision_guide": ("advice_table", "guide", "how_sure"),
+        "decision_guide": ("advice_table", "guide", "show_advice"),
         "evaluation": (
             *("SampledCurves", "say_which_side_wins", "show_curse", "show_pareto_picture"),
         ),
@@ -24,16 +24,16 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("COSTS", "at_labels", "grid_means", "over_users", "select"),
             *("show_learning_curves",),
         ),
-        "labels": ("over_seeds", "paired_table", "seed_means", "show_label_curves"),
-        "language_models": ("HeadRuns", "PromptEditor"),
+        "labels": ("over_seeds", "seed_means", "show_label_curves"),
+        "language_models": ("HeadRuns", "PromptEditor", "next_item_chances"),
         "live_curve": ("LiveCurve",),
         "objectives": (
             *("attention_pictures", "describe_masking", "masking_picture"),
             *("show_learning_panels", "show_reliability", "show_share_of_ceiling"),
         ),
         "paired_tests": (
-            *("family_tests", "order_in_words", "say_what_could_be_seen", "say_which_were_run"),
-            *("show_gains", "table_of_tests"),
+            *("compared", "family_tests", "order_in_words", "say_what_could_be_seen"),
+            *("say_which_were_run", "share_decided", "show_gains", "table_of_tests"),
         ),
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
         "searches": (
@@ -42,6 +42,6 @@ __getattr__, __dir__, __all__ = lazy_exports(
         ),
         "stakeholder_map": ("show_stakeholder_map",),
         "verdicts": ("VerdictView",),
-        "words": ("difference_in_words", "recap_table"),
+        "words": ("difference_in_words", "recap_table", "verdict_table"),
     },
 )

@@ -4,12 +4,15 @@ another, with an interval.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.errors import InputError
+from tutorial_workshop.page.output import say, show
+from tutorial_workshop.page.plots import label_axes, log_ticks, look
 
 RESAMPLES = 2_000
 
@@ -175,3 +178,53 @@ def _zeros(gains: np.ndarray, budgets: list[int]) -> np.ndarray:
         between = budgets[i - 1] * (budgets[i] / budgets[i - 1]) ** share
         zeros = np.where((low <= 0) & (high > 0), between, zeros)
     return zeros
+
+
+def crossings(found: dict[tuple[str, str], Crossing]):
+    """One row per pair: where the first passes the second, with its interval; an arrow where that
+    lies below the smallest budget or beyond the largest, a text where there is no stable order.
+    """
+    import matplotlib.pyplot as plt
+
+    budgets = sorted({n for c in found.values() for n in c.gains})
+    left, right = budgets[0] / 1.6, budgets[-1] * 1.6
+    fig, ax = plt.subplots(figsize=(7.6, 1.2 + 0.42 * len(found)), layout="constrained")
+    for row, ((_name, _other), c) in enumerate(found.items()):
+        if np.isnan(c.labels):
+            ax.text(np.sqrt(left * right), row, "no stable order", ha="center", va="center")
+            continue
+        low, high, at = np.clip([c.low, c.high, c.labels], left, right)
+        ax.plot([low, high], [row, row], color="#777777", linewidth=2, linestyle="-")
+        for end, marker in ((low, "<"), (high, ">")):
+            if end in (left, right):
+                ax.plot(end, row, marker=marker, color="#777777", markersize=7)
+        ax.plot(at, row, **look(0) | {"marker": "o" if c.rises else "s", "markersize": 8})
+    ax.set_yticks(range(len(found)), [f"{name} passes {other}" for name, other in found])
+    ax.set_ylim(len(found) - 0.5, -0.5)
+    log_ticks(ax, budgets)
+    ax.set_xlim(left / 1.2, right * 1.2)
+    label_axes(ax, "labelled users", "")
+    ax.grid(axis="y", visible=False)
+    return fig
+
+
+def show_crossings(
+    recorded: pd.DataFrame, pairs: Sequence[tuple[str, str]], metric: str = "ndcg@10"
+) -> dict[tuple[str, str], Crossing]:
+    """Show where the first of each pair passes the second, in a figure and in words.
+
+    Returns:
+        pair -> `crossing`; pairs that were not run are left out.
+    """
+    run = set(recorded["strategy"])
+    found = {pair: crossing(recorded, *pair, metric) for pair in pairs if run.issuperset(pair)}
+    numbers = [f"`{name}` passes `{other}`: {c}" for (name, other), c in found.items()]
+    show(
+        crossings(found),
+        alt=f"Number of labelled users at which curves cross. {'; '.join(numbers)}.",
+        caption="Point: estimate; line: 95 % bootstrap interval over seeds and users; arrow: it"
+        " goes on below the smallest or beyond the largest number of labels. Square: the first"
+        " leads up to there, and not from there on.",
+    )
+    say(*(f"{text}." for text in numbers))
+    return found

@@ -1,6 +1,4 @@
-"""Notebook 06: paired tests declared beforehand, each with a verdict against a margin, drawn and in
-words.
-"""
+"""Paired tests declared beforehand, each with a verdict against a margin, drawn and in words."""
 
 from __future__ import annotations
 
@@ -8,32 +6,21 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tutorial_workshop.figures.labels import paired_gains
+from tutorial_lib.evaluation import Comparison, compare, holm_comparisons
+from tutorial_workshop.figures.crossings import at_budget
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import OKABE_ITO, log_ticks, whiskers
 
-ALPHA = 0.05
 
-
-def verdict(low: float, high: float, p: float, margin: float) -> str:
-    """What an interval and an adjusted p say about a difference, given the margin below which it
-    does not matter.
-
-    It is not the audit's rule (`audit.verdict_of`): there a difference counts only if all of its
-    interval lies beyond the margin; here, as declared in notebook 06, adjusted p decides.
-
-    "equivalent": the 95 % interval lies within ± margin (two one-sided tests at .025 each). Else
-    "better" or "worse": adjusted p < .05. Else "inconclusive": it may be 0, or it may matter, or
-    there is no interval (nan).
-
-    >>> verdict(0.01, 0.06, p=0.001, margin=0.02), verdict(-0.01, 0.01, p=0.9, margin=0.02)
-    ('better', 'equivalent')
+def compared(
+    rows: pd.DataFrame, strategy: str, against: str, labels: int, metric: str = "ndcg@10"
+) -> Comparison | None:
+    """`compare` of two strategies with so many labelled users, over the users and seeds that both
+    have; None if one of them was not run.
     """
-    if -margin < low and high < margin:
-        return "equivalent"
-    if not p < ALPHA:  # nan: not measured
-        return "inconclusive"
-    return "better" if low + high > 0 else "worse"
+    a, b = (at_budget(rows, name, labels, metric) for name in (strategy, against))
+    common = a.index.intersection(b.index)
+    return compare(a.loc[common], b.loc[common], metric) if len(common) else None
 
 
 def family_tests(
@@ -42,20 +29,29 @@ def family_tests(
     labels: Sequence[int],
     margin: float,
     metric: str = "ndcg@10",
-):
-    """`paired_gains` of a family declared beforehand, each with its verdict.
+) -> pd.DataFrame:
+    """A family of tests declared beforehand, one row each: a strategy minus a baseline.
 
     Args:
         rows: of `grid.select`.
         pairs: (strategy, baseline); what was not run is left out.
         labels: numbers of labelled users, for each of the pairs.
-        margin: see `verdict`.
+        margin: see `Comparison.verdict`; p-values are adjusted over the family (Holm).
         metric: column of ``rows``.
+
+    Returns:
+        Columns strategy, against, labels, pairs (users within seeds), gain, 95 % low, 95 % high (of
+        this one test), p adjusted, detectable (the true difference that is seen in 80 % of
+        repetitions, after the adjustment), verdict.
     """
-    tests = [(name, base, count) for name, base in pairs for count in labels]
-    frame = paired_gains(rows, tests, metric)
-    ends = frame[["95 % low", "95 % high", "p adjusted"]].to_numpy()
-    return frame.assign(verdict=[verdict(low, high, p, margin) for low, high, p in ends])
+    tests = [(name, base, int(count)) for name, base in pairs for count in labels]
+    found = {test: c for test in tests if (c := compared(rows, *test, metric=metric)) is not None}
+    frame = pd.DataFrame(list(found), columns=["strategy", "against", "labels"])
+    frame["pairs"] = [c.pairs for c in found.values()]
+    adjusted = holm_comparisons({str(test): c for test, c in found.items()}, margin)
+    adjusted = adjusted.drop(columns=["p", "p_equivalent", "n"]).reset_index(drop=True)
+    names = {"difference": "gain", "low": "95 % low", "high": "95 % high", "p_holm": "p adjusted"}
+    return frame.join(adjusted.rename(columns=names))
 
 
 MARKS = {  # verdict -> marker, colour, whether it is filled
@@ -67,110 +63,119 @@ MARKS = {  # verdict -> marker, colour, whether it is filled
 
 
 def gains(frame: pd.DataFrame, margin: float):
-    """Gains of `family_tests` over the budgets, one panel per strategy, with 95 % intervals and the
+    """Gains of `family_tests` over the budgets, one panel per pair, with 95 % intervals and the
     margin as a band; markers as in `MARKS`.
     """
     import matplotlib.pyplot as plt
 
-    names = frame["strategy"].unique()
+    pairs = list(frame.groupby(["strategy", "against"], sort=False))
     share = {"sharey": True, "sharex": True, "squeeze": False, "layout": "constrained"}
-    fig, axes = plt.subplots(1, len(names), figsize=(9.4, 3.4), **share)
+    fig, axes = plt.subplots(1, len(pairs), figsize=(9.4, 3.4), **share)
     counts = sorted(frame["labels"].unique())
-    for ax, name in zip(axes[0], names, strict=True):
+    for ax, ((name, base), rows) in zip(axes[0], pairs, strict=True):
         ax.axhspan(-margin, margin, color="#EEEEEE", zorder=0)
         ax.axhline(0, color="black", linewidth=1, linestyle="-")
-        for row in frame[frame["strategy"] == name].to_dict("records"):
+        for row in rows.to_dict("records"):
             marker, colour, filled = MARKS[row["verdict"]]
             around = whiskers(row["gain"], row["95 % low"], row["95 % high"])
             style = {"marker": marker, "color": colour, "markersize": 8, "capsize": 3}
             style["markerfacecolor"] = colour if filled else "white"
             ax.errorbar([row["labels"]], [row["gain"]], yerr=around, **style)
-        ax.set_title(name, fontsize=11)
+        ax.set_title(f"{name}\n− {base}", fontsize=10)
         log_ticks(ax, counts)
         for label in ax.get_xticklabels():
             label.set_fontsize(9)
         ax.set_xlim(counts[0] / 1.7, counts[-1] * 1.7)
-    axes[0][0].set_ylabel(f"NDCG@10, gain over {frame['against'].iloc[0]}")
+    axes[0][0].set_ylabel("gain in NDCG@10")
     fig.supxlabel("labelled users", fontsize=11)
     return fig
 
 
 def show_gains(frame: pd.DataFrame, margin: float) -> None:
-    """Show `gains` over full fine-tuning, every verdict in words."""
+    """Show `gains`, every verdict in words."""
     numbers = "; ".join(
-        f"{row.strategy} at {row.labels}: {row.gain:+.3f}, {row.verdict}"
+        f"{row.strategy} minus {row.against} at {row.labels}: {row.gain:+.3f}, {row.verdict}"
         for row in frame.itertuples()
     )
     show(
         gains(frame, margin),
-        alt="Gain in NDCG@10 over full fine-tuning, one panel per prompt strategy, over labelled"
-        f" users. {numbers}.",
+        alt=f"Gain in NDCG@10 over labelled users, one panel per pair of strategies. {numbers}.",
         caption="Up: better; down: worse; square: equivalent; hollow: inconclusive. Whiskers: 95 %"
-        " intervals. Grey band: the margin.",
+        f" intervals of each test alone. Grey band: the margin, ± {margin}.",
     )
 
 
 def table_of_tests(frame: pd.DataFrame, caption: str) -> None:
-    """Show the tests of a family, one per row."""
-    columns = ["against", "labels", "gain", "95 % low", "95 % high", "p adjusted", "verdict"]
+    """Show the tests of a family, one per row, folded."""
+    shown = ["against", "labels", "gain", "95 % low", "95 % high", "p adjusted", "detectable"]
     table(
-        frame.set_index("strategy")[columns],
+        frame.set_index("strategy")[[*shown, "verdict"]],
         caption=f"{caption}, {len(frame)} tests",
         digits=3,
+        fold=True,
     )
 
 
+def share_decided(frame: pd.DataFrame) -> float:
+    """The share of the tests of `family_tests` that ended better, worse or equivalent."""
+    return float((frame["verdict"] != "inconclusive").mean())
+
+
 def say_which_were_run(
-    declared: Sequence[tuple[str, str]], labels: Sequence[int], frame: pd.DataFrame
+    name: str, declared: Sequence[tuple[str, str]], labels: Sequence[int], frame: pd.DataFrame
 ) -> None:
-    """Say how many tests were declared, and which of them have no runs behind them.
+    """Say how many tests of a family were declared, and which of them have no runs behind them.
 
     Args:
-        declared: (strategy, baseline). labels: budgets of each.
+        name: of the family.
+        declared: (strategy, baseline).
+        labels: budgets of each.
         frame: of `family_tests`.
     """
     ran = set(zip(frame["strategy"], frame["against"], frame["labels"], strict=True))
     missing = [
-        f"`{name}` against `{base}` at {count} labels"
-        for name, base in declared
+        f"`{own}` against `{base}` at {count} labels"
+        for own, base in declared
         for count in labels
-        if (name, base, count) not in ran
+        if (own, base, count) not in ran
     ]
-    rest = f"**Not run**: {', '.join(missing)}" if missing else "All of them were run"
-    say(f"Declared: {len(declared) * len(labels)} tests. {rest}.")
+    rest = f"**Not run**: {', '.join(missing)}" if missing else "all of them were run"
+    say(f"{name}: {len(declared) * len(labels)} tests declared; {rest}.")
 
 
 def say_what_could_be_seen(frame: pd.DataFrame, margin: float) -> None:
     """Say how often each verdict was given, and which difference such tests reveal."""
     counts = ", ".join(f"{n} {verdict}" for verdict, n in frame["verdict"].value_counts().items())
-    detectable, pairs = frame["detectable"].median(), frame["pairs"].median()
-    times = "That is below the margin."
+    detectable = frame["detectable"].median()
+    seen = "below the margin: what matters can be seen"
     if detectable > margin:
-        times = (
-            f"That is {detectable / margin:.1f} times the margin of {margin}: it takes more seeds"
-            " and more users to see a difference as small as that."
+        seen = (
+            f"{detectable / margin:.1f} times the margin, so a difference that matters may stay"
+            " unseen: it takes more seeds, or more users"
         )
     say(
-        f"Of {len(frame)} tests: {counts}.",
-        f"What the test could see: a true difference of {detectable:.3f} (median) in 80 % of"
-        f" repetitions, with {pairs:.0f} pairs. {times}",
+        f"Of {len(frame)} tests: {counts}. **Decided: {share_decided(frame):.0%}.**",
+        f"What such a test can see: a true difference of {detectable:.4f} (median, after the"
+        f" adjustment) in 80 % of repetitions. That is {seen}.",
     )
 
 
 def order_in_words(rows: pd.DataFrame) -> str:
     """Who leads where, by the verdicts over the budgets; the signs of the mean gains beside them.
 
-    >>> rows = {"labels": [8, 64], "gain": [0.1, -0.1], "verdict": ["better", "worse"]}
+    >>> rows = {"labels": [16, 64], "gain": [0.1, -0.1], "verdict": ["better", "worse"]}
     >>> order_in_words(pd.DataFrame(rows))
-    'shown ahead at 8 and shown behind at 64; signs of the mean gains: +−'
+    'ahead at 16; behind at 64 (signs of the mean gains: +−)'
     """
     rows = rows.sort_values("labels")
-    parts = []
-    for verdict_name, words in (("better", "shown ahead at"), ("worse", "shown behind at")):
-        labels = rows.loc[rows["verdict"] == verdict_name, "labels"]
-        if len(labels):
-            parts.append(f"{words} {', '.join(map(str, labels))}")
-    order = " and ".join(parts) or "no order is shown at any budget"
+    words = {"better": "ahead", "worse": "behind", "equivalent": "equivalent"}
+    words |= {"inconclusive": "undecided"}
+    parts = [
+        f"{said} at {', '.join(f'{n:,}' for n in rows.loc[rows['verdict'] == name, 'labels'])}"
+        for name, said in words.items()
+        if (rows["verdict"] == name).any()
+    ]
     signs = "".join("+" if gain > 0 else "−" for gain in rows["gain"])
-    unstable = " (no stable order)" if len(set(signs)) > 1 and len(parts) < 2 else ""
-    return f"{order}; signs of the mean gains: {signs}{unstable}"
+    turns = sum(a != b for a, b in zip(signs, signs[1:], strict=False))
+    unstable = ", no stable order" if turns > 1 else ""
+    return f"{'; '.join(parts)} (signs of the mean gains: {signs}{unstable})"

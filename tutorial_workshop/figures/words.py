@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from tutorial_lib.evaluation import Comparison, holm_comparisons
 from tutorial_workshop.page.output import table
 
 
@@ -17,6 +18,26 @@ def difference_in_words(comparison, digits: int = 3) -> str:
     low, high = comparison.ci
     value = f"{comparison.difference:+.{digits}f}"
     return f"{value}, 95 % interval {low:+.{digits}f} to {high:+.{digits}f}"
+
+
+def verdict_table(
+    comparisons: Mapping[str, Comparison], margin: float, *, caption: str, digits: int = 3
+) -> dict[str, str]:
+    """Show paired comparisons as one family, their verdicts last, and return the verdicts.
+
+    Args:
+        comparisons: name of the difference -> `compare`.
+        margin: differences within it do not matter, see `Comparison.verdict`.
+        caption: what is compared; how it was done follows.
+        digits: decimals.
+    """
+    found = holm_comparisons(comparisons, margin)
+    columns = ["comparison", "difference", "95 % low", "95 % high", "p adjusted", "verdict"]
+    shown = found.reset_index()[["comparison", "difference", "low", "high", "p_holm", "verdict"]]
+    rows = list(shown.itertuples(index=False))
+    how = f"paired; p adjusted for {len(rows)} tests (Holm); equivalent: within ± {margin}"
+    rows_table(rows, columns, caption=f"{caption}: {how}", digits=digits)
+    return found["verdict"].to_dict()
 
 
 def rows_table(

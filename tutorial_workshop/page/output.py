@@ -12,6 +12,7 @@ from typing import Any
 from tutorial_lib.errors import unknown_name
 from tutorial_workshop.page.display import (
     display_html,
+    folded,
     html_table,
     image_html,
     inline_html,
@@ -34,11 +35,10 @@ def say(*texts: str) -> None:
     display_html(page, "\n".join(texts))
 
 
-def table(frame, *, caption: str, digits: int = 4) -> None:
+def table(frame, *, caption: str, digits: int = 4, fold: bool = False) -> None:
     """Show a data frame with a caption: texts stand left and wrap, numbers stand right, fractions
-    are rounded to ``digits``.
+    are rounded to ``digits``. fold: the page shows the caption only, until it is opened.
     """
-
     rows = [
         [str(label), *(_cell(value, digits) for value in row)]
         for label, row in zip(
@@ -49,13 +49,16 @@ def table(frame, *, caption: str, digits: int = 4) -> None:
     align = ["left", *("right" if number else "left" for number in numeric)]
     header = [str(frame.index.name or ""), *map(str, frame)]
     plain = "\n".join("  ".join(row) for row in [[header[0] or "-", *header[1:]], *rows])
-    display_html(html_table(caption, header, rows, align), f"{caption}\n{plain}")
+    page = html_table(caption, header, rows, align)
+    display_html(folded(caption, page) if fold else page, f"{caption}\n{plain}")
 
 
 def _cell(value: object, digits: int) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value))
-    return f"{value:.{digits}f}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return "-" if math.isnan(value) else f"{value:.{digits}f}"
 
 
 def _triple(value: Any) -> tuple[float, float, float]:
