@@ -192,13 +192,13 @@ class DecoderReader(TrieReader):
         deepest: dict[tuple[int, int], int] = {}  # (prompt, node) -> number of a path through it
         paths: list[tuple[int, int]] = []
         for i in np.argsort(-depth, kind="stable"):
-            if (row[i], chosen[i]) not in deepest:
+            if (int(row[i]), int(chosen[i])) not in deepest:
                 for node in self.trie.path[chosen[i], : depth[i]]:
-                    deepest.setdefault((row[i], node), len(paths))
+                    deepest.setdefault((int(row[i]), int(node)), len(paths))
                 paths.append((row[i], chosen[i]))
         of, ends = (np.array(part) for part in zip(*paths, strict=True))
         logits = self._decode(torch.from_numpy(of), self.trie.path[ends, : depth.max()])
-        through = [deepest[one] for one in zip(row, chosen, strict=True)]
+        through = [deepest[int(r), int(node)] for r, node in zip(row, chosen, strict=True)]
         out = logits.new_zeros((*nodes.shape, logits.shape[2]))
         out[row, column] = logits[through, depth - 1]
         return out
