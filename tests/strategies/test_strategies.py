@@ -5,6 +5,7 @@ of language model it works with.
 from __future__ import annotations
 
 import re
+import warnings
 from dataclasses import replace
 from functools import cache
 from math import prod
@@ -1108,6 +1109,43 @@ def test_words_of_ones_own():
         words().titles[0], mine.history([2, 3, 4])
     )
     assert out.fit(the_split()).words == mine
+
+
+def sequels(closing=""):
+    """Every second title begins with the one before it."""
+    plain = words().titles
+    titles = [plain[item - item % 2] + ";" * (item % 2) for item in range(ITEMS)]
+    return replace(words(), titles=tuple(titles), closing=closing)
+
+
+def test_a_title_that_begins_another_one_is_told_of_unless_it_is_closed():
+    """Without the closing token a sequel can never rank above its original, whoever asks."""
+    end = tokenizer().eos_token
+    plain, closed = (run("zero-shot", words=sequels(closing)) for closing in ("", end))
+    ahead = [model.score(histories(20)) for model in (plain, closed)]
+    assert (ahead[0][:, ::2] >= ahead[0][:, 1::2]).all()
+    titles = [title + end for title in closed.words.titles]
+    wanted = log_likelihood(closed.lm, closed.prompts(histories(20)), titles).log_probability
+    assert np.array_equal(ahead[1], wanted) and not np.allclose(*ahead)
+    with pytest.warns(UserWarning, match=r"20 titles begin others, such as .* closing="):
+        plain.recommend(histories(2), k=5)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        lists = closed.recommend(histories(20), k=5, exclude_seen=False)
+    assert np.array_equal(lists, np.argsort(-ahead[1], axis=1)[:, :5])
+
+
+@pytest.mark.parametrize("name", ["full", "multi-task"])
+def test_tuning_learns_the_closing_token(name):
+    """A model that never saw a title end would be asked for something that it cannot know."""
+    end, budget = tokenizer().eos_token, Budget(1e-2, shortest=8, longest=8, size=8)
+    ends = []
+    for closing in ("", end):
+        tuned = run(name, words=replace(words(), closing=closing), budget=budget)
+        without = replace(tuned, words=words())
+        closed = replace(tuned, words=replace(words(), closing=end))
+        ends.append((closed.score(histories(5)) - without.score(histories(5))).mean())
+    assert ends[1] > ends[0] + 0.5
 
 
 def test_instruct_writes_items_as_it_is_told():

@@ -71,6 +71,14 @@ class Trie:
         """Token -> node of all ways to go on."""
         return {} if node is None else self._children[node]
 
+    def begins_others(self) -> list[int]:
+        """The candidates that are the beginning of another one.
+
+        >>> Trie([[5, 7], [5, 8], [5]]).begins_others()
+        [2]
+        """
+        return [number for node, number in self.ends.items() if self.n_children[node]]
+
     def find(self, sequence: Sequence[int]) -> int | None:
         """The node that a beginning leads to; None if no candidate begins like this."""
         node: int | None = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
@@ -131,9 +132,10 @@ class Adapted(ScoreRecommender):
                 if self.head is not None:
                     return self.head(vectors).numpy()
                 return (vectors @ self.lm.vectors(self.words.titles).T).numpy()
-        return log_likelihood(self.lm, prompts, self.words.titles).log_probability + self._added()
+        return log_likelihood(self.lm, prompts, self.words.answers).log_probability + self.added
 
-    def _added(self) -> np.ndarray:
+    @property
+    def added(self) -> np.ndarray:
         """What is added to each title's log-likelihood, [n_items]: see ``prior`` and ``bias``."""
         added = np.zeros(self.n_items)
         if self.prior is not None:
@@ -148,14 +150,21 @@ class Adapted(ScoreRecommender):
             return super()._best(histories, k, users, exclude_seen)
         prompts = self.prompts(histories, users)
         hidden = histories if exclude_seen else None
-        added = self._added()
+        added = self.added
         return best_titles(self.lm, prompts, self.trie, k, added=added, hidden=hidden).items
 
     @property
     def trie(self) -> Trie:
-        """Of the catalogue's titles, made once."""
+        """Of the catalogue's titles, made once; warns where one is the beginning of another."""
         if not hasattr(self, "_trie"):
-            self._trie = catalogue_trie(self.lm, self.words.titles)
+            self._trie = catalogue_trie(self.lm, self.words.answers)
+            if begins := self._trie.begins_others():
+                first = self.words.answers[begins[0]]
+                warnings.warn(
+                    f"{len(begins)} titles begin others, such as {first!r}, and always rank above"
+                    " them: give adapt words=verbaliser(dataset, closing=';')",
+                    stacklevel=2,
+                )
         return self._trie
 
     def calibrate(self, histories: int, seed: int = 0) -> Adapted:
@@ -172,7 +181,7 @@ class Adapted(ScoreRecommender):
         length = min(self.words.limit, self.n_items)
         drawn = [rng.choice(self.n_items, size=length, replace=False) for _ in range(histories)]
         prompts = self.prompts(drawn)
-        usual = log_likelihood(self.lm, prompts, self.words.titles).log_probability
+        usual = log_likelihood(self.lm, prompts, self.words.answers).log_probability
         top = usual.max(axis=0)
         self.prior = top + np.log(np.exp(usual - top).mean(axis=0))
         return self

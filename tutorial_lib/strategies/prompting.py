@@ -134,13 +134,14 @@ class PromptedExamples:
                 values = self._candidates(item)
             elif family in ("explanation", "summary"):
                 item, values = self._reviewed()
-            yield template.fill(
+            source, target = template.fill(
                 noun=words.noun,
                 plural=words.plural,
                 history=words.history(history),
                 item=words.titles[item],
                 **values,
             )
+            yield source, target + words.closing * (family in ("sequential", "direct"))
 
     def _rated(self) -> tuple[list[int], int, dict[str, str]]:
         """A rated item, and the history before it."""

@@ -114,7 +114,7 @@ def next_item_loss(asked: Adapted, examples: Iterator[tuple], size: int) -> Loss
         if asked.lm.kind == "encoder":
             loss = contrastive_loss(asked.lm.vectors(prompts), asked.lm.vectors(titles), items)
             return loss, count_tokens(asked.lm, prompts, titles)
-        return text_loss(asked.lm, prompts, titles)
+        return text_loss(asked.lm, prompts, [title + asked.words.closing for title in titles])
 
     return loss_of
 
