@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from tutorial_lib import data, models
 from tutorial_lib.data import Dataset
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.errors import InputError, check_number, unknown_name
 from tutorial_workshop.cli.console import print_table
 
 if TYPE_CHECKING:
@@ -30,23 +32,31 @@ def five_core(ds: Dataset) -> Dataset:
 
 
 def compare_models(
-    names: Sequence[str], dataset: str, metric: str = "ndcg@10", *, seed: int = 0
+    names: Sequence[str],
+    dataset: str,
+    metric: str = "ndcg@10",
+    *,
+    seeds: Sequence[int] = (0,),
+    margin: float = 0.01,
 ) -> None:
     """Print mean and 95 % interval of each model, and the paired difference of each from the first,
-    with its p, its p adjusted by Holm's method for the number of tests, and what could be detected.
+    with its p adjusted by Holm's method for the number of tests, what could be detected, and a
+    verdict.
 
     Args:
         names: two or more of `MODELS`, in any case.
         dataset: a name for `load_dataset`, split leave-last-out; on a planted world the exact
-            ceiling (Oracle) joins the table.
+            ceiling (Oracle) joins the table, and all are judged in expectation.
         metric: ``ndcg@10``, ``hit@5``, ... (full ranking over the catalogue, seen items left out).
-        seed: of the models and the intervals.
+        seeds: of the models; with several, differences must hold for other seeds too.
+        margin: difference that does not matter, in the metric's unit.
 
     Raises:
-        InputError: an unknown name, fewer than two models, or no such metric.
+        InputError: an unknown name, fewer than two models, no such metric, a margin of 0 or less.
     """
     chosen = _chosen(names)
     k = _cutoff(metric)
+    check_number("compare", "(0, inf)", margin=margin)
     from tutorial_lib.evaluation import compare, evaluate, holm_comparisons, mean_interval
     from tutorial_lib.evaluation.estimates import p_text
 
@@ -57,32 +67,40 @@ def compare_models(
     print(split)
     frames = {}
     for name in chosen:
-        model = getattr(models, name)().fit(split, seed=seed, progress=False)
-        frames[name] = evaluate(model, split, k=k)
+        runs = [
+            evaluate(
+                getattr(models, name)().fit(split, seed=seed, progress=False),
+                split,
+                k=k,
+                expected=ds.truth is not None,
+            )
+            for seed in dict.fromkeys(seeds)
+        ]
+        frames[name] = pd.concat(runs, keys=dict.fromkeys(seeds), names=["seed", "user"])
+    print(runs[0].attrs["protocol"])
     first, *others = chosen
     tests = {name: compare(frames[name], frames[first], metric) for name in others}
-    adjusted = holm_comparisons(tests)
-    label = {name: f"{name} (ceiling)" if name == "Oracle" else name for name in chosen}
-    rows = [[label[first], mean_interval(frames[first], metric), "", "", "", ""]]
+    judged = holm_comparisons(tests, margin)
+    means = {n: mean_interval(f.groupby("user").mean(), metric) for n, f in frames.items()}
+    rows = [[first, means[first], *[""] * 4]]
     for name in others:
-        test = adjusted.loc[name]
-        row = [
-            label[name],
-            mean_interval(frames[name], metric),
-            _difference(tests[name]),
-            p_text(test["p"]),
-            p_text(test["p_holm"]),
-            f"{test['detectable']:.4f}",
-        ]
-        rows.append(row)
-    interval = f"{metric}, 95 % interval"
-    print_table(
-        ("model", interval, f"difference from {first}", "p", "p (Holm)", "detectable"), rows
-    )
-    n = int(adjusted["p"].notna().sum())
-    print(
-        f"p (Holm): adjusted for {n} test{'s' * (n != 1)}; detectable: seen in 80 % of repetitions"
-        f" at .05{f' / {n}' * (n > 1)}."
+        test = judged.loc[name]
+        label = f"{name} (ceiling)" if name == "Oracle" else name
+        seen = (p_text(test["p_holm"]), f"{test['detectable']:.4f}", test["verdict"])
+        rows.append([label, means[name], _difference(tests[name]), *seen])
+    difference = f"difference from {first}"
+    header = ("model", f"{metric}, 95 % interval", difference, "p (Holm)", "detectable", "verdict")
+    print_table(header, rows)
+    print(_explained(int(judged["p"].notna().sum()), margin, len(dict.fromkeys(seeds))))
+
+
+def _explained(tests: int, margin: float, seeds: int) -> str:
+    """What the last three columns mean."""
+    over = f"users and {seeds} seeds" if seeds > 1 else "users, not over seeds"
+    return (
+        f"p (Holm): adjusted for {tests} test{'s' * (tests != 1)}, over {over}; detectable: seen in"
+        f" 80 % of repetitions at .05{f' / {tests}' * (tests > 1)}; equivalent: within"
+        f" {margin:g} either way, by two one-sided tests, adjusted alike."
     )
 
 

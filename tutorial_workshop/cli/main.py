@@ -213,7 +213,7 @@ def _pretrain(args: Namespace) -> int:
 def _compare(args: Namespace) -> int:
     from tutorial_workshop.cli.compare import compare_models
 
-    compare_models(args.names, args.dataset, args.metric, seed=args.seed)
+    compare_models(args.names, args.dataset, args.metric, seeds=args.seed, margin=args.margin)
     return 0
 
 
