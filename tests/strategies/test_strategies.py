@@ -30,6 +30,7 @@ from tutorial_lib.recommender import Recommender
 from tutorial_lib.strategies import BARE, CELLS, STRATEGIES, Adapted, Budget, adapt
 from tutorial_lib.strategies import adapted as adapted_module
 from tutorial_lib.strategies.finetune import insert_adapters, layer_stacks
+from tutorial_lib.strategies.prompt_search import SearchPlan
 from tutorial_lib.strategies.soft_prompts import opening_ids
 from tutorial_lib.strategies.taxonomy import strategies_for
 from tutorial_lib.strategies.tuning import labelled_users, tune
@@ -157,7 +158,8 @@ def asked(kind, number):
 
 def run(name, kind="causal", split=None, labels=LABELS, budget=SHORT, calibrate=0, **more):
     if name in SEARCHES and budget is SHORT:  # too few calls to find a word that helps
-        budget, more = None, {"calls": 2000, **more}
+        plan = SearchPlan(calls=6000, start="random", wrong=2, user_rounds=1)
+        budget, more = None, {"plan": plan, **more}
     return adapt(
         tiny(kind),
         split or the_split(),
@@ -1043,7 +1045,7 @@ def test_options_reach_the_strategy():
     assert run("p-tuning", length=5).lm.soft().shape == (5, WIDTH)
     assert run("zero-shot", template=PLAIN).prompt([1, 2]) == "What next?"
     rows = run("zero-shot", template=PLAIN).score([[1], [2]])
-    assert np.array_equal(rows[0], rows[1])
+    np.testing.assert_allclose(rows[0], rows[1], atol=1e-4)
 
 
 def test_pepler_tunes_the_prompt_first_then_both():

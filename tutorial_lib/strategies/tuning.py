@@ -32,9 +32,9 @@ class Budget:
     """
 
     learning_rate: float
-    epochs: float = 4.0
-    shortest: int = 24
-    longest: int = 120
+    epochs: float = 6.0
+    shortest: int = 12
+    longest: int = 512
     size: int = 16
     weight_decay: float = 0.01
 

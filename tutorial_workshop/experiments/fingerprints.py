@@ -101,7 +101,8 @@ def _data(dataset: str, task: str) -> str:
 def _settings(cell) -> str:
     """Protocol, test users, and the defaults of what the cell fits."""
     from tutorial_lib import models
-    from tutorial_lib.strategies import STRATEGIES
+    from tutorial_lib.strategies import BARE, STRATEGIES, adapt
+    from tutorial_lib.strategies.adapted import CALIBRATION
     from tutorial_workshop.experiments import cells
 
     settings = [PROTOCOL, cells.CORE, cells.HELD_OUT, cell.users]
@@ -110,5 +111,12 @@ def _settings(cell) -> str:
         settings += [made.plan, made.shape, made.objective]
     elif cell.strategy not in cells.BASELINES and cell.strategy in STRATEGIES:
         strategy = STRATEGIES[cell.strategy]
-        settings += [inspect.signature(strategy.function), strategy.budget]
+        settings += [BARE, CALIBRATION, _defaults(adapt), _defaults(strategy.function)]
+        settings.append(strategy.budget)
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:LENGTH]
+
+
+def _defaults(function) -> dict:
+    """Its options and their defaults; how they are annotated does not matter."""
+    parameters = inspect.signature(function).parameters.values()
+    return {one.name: one.default for one in parameters if one.default is not one.empty}
