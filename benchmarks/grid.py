@@ -37,8 +37,8 @@ from tutorial_workshop.experiments.results import CELL, to_bytes
 FEW, MANY, EVERY = (0, 16, 64, 256), (1000,), (0, 16, 64, 256, "all")
 # what notebook 06 declares tests of, beside `QUICK`
 FAMILIES = ("full", "soft-prompt", "prefix", "prompt-and-lm", "full-words", "multi-task")
-QUICK = (*BASELINES, "pre-train-only", "zero-shot", "item-bias", "head")
-OTHERS = ("adapters", "lora", "from-scratch", "top-layers")
+QUICK = (*BASELINES, "pre-train-only", "zero-shot", "item-bias")
+OTHERS = ("head", "adapters", "lora", "from-scratch", "top-layers")
 ONCE = ("few-shot", "p-tuning", "instruct")
 SEARCHED = ("auto-prompt", "pap-rec")
 
