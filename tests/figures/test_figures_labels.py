@@ -11,7 +11,9 @@ import pandas as pd
 import pytest
 import scipy.stats
 
+from tutorial_lib.evaluation import compare, holm_comparisons
 from tutorial_workshop.figures.labels import label_curves, seed_means, show_label_curves
+from tutorial_workshop.figures.words import verdict_table
 
 METRIC = "ndcg@10"
 
@@ -105,3 +107,19 @@ def test_a_picture_says_how_many_seeds_and_users_are_behind_it(capsys):
     shown = capsys.readouterr().out
     assert "world-movies, kit-gpt, 2 to 3 seeds of 5 test users" in shown
     assert "full: 4 labels 0.100" in shown and "zero-shot 0.200" in shown
+
+
+def test_a_table_of_verdicts_is_one_family(capsys):
+    """Each pair judged alone finds a false difference too often: p-values are those of Holm."""
+    rng, users = np.random.default_rng(0), pd.RangeIndex(60, name="user")
+    base = pd.DataFrame({METRIC: rng.random(60)}, index=users)
+    tests = {
+        name: compare(base + rng.normal(gain, 0.02, (60, 1)), base)
+        for name, gain in {"same": 0.0, "more": 0.05, "less": -0.05}.items()
+    }
+    found = verdict_table(tests, 0.01, caption="What is told")
+    assert found == {"same": "equivalent", "more": "better", "less": "worse"}
+    told = capsys.readouterr().out
+    adjusted = holm_comparisons(tests, 0.01)["p_holm"]
+    assert "What is told" in told and "3 tests (Holm)" in told and "within ± 0.01" in told
+    assert f"{adjusted['same']:.3f}  equivalent" in told
