@@ -216,7 +216,7 @@ def build_all(folder: Path) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: 0 all is well, 1 something is out of date or breaks a rule, 2 bad input."""
-    from tools.quiz_rules import check_quiz
+    from tools.quiz_rules import check_balance, check_quiz
     from tools.rules import check_modules, check_source
 
     parser = argparse.ArgumentParser(
@@ -240,9 +240,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         problems = [problem for src in sources for problem in check_source(src)]
         problems += check_modules(sources)
-        problems += [
-            problem for path in sorted(QUIZZES.glob("*.yaml")) for problem in check_quiz(path)
-        ]
+        quizzes = sorted(QUIZZES.glob("*.yaml"))
+        of_quizzes = [problem for path in quizzes for problem in check_quiz(path)]
+        problems += of_quizzes or check_balance(quizzes)
         if given.check:
             problems += stale(given.folder)
         else:

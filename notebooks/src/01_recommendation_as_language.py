@@ -10,10 +10,11 @@
 # >   (question 2)
 # > - *build* a first-order transition model, and *compare* baselines with the best possible value
 # >   (exercise 01-transitions)
-# > - *compute* NDCG by hand (exercise 01-ndcg, question 3)
-# > - *find* the fault in a sampled, tied or leaking evaluation (questions 4, 5 and 6)
+# > - *compute* NDCG by hand, and *judge* a list by what is known instead of by one drawn target
+# >   (exercise 01-ndcg, questions 3 and 4)
+# > - *find* the fault in a sampled, tied or leaking evaluation (questions 5, 6 and 7)
 # >
-# > **You need:** notebook 00, and numpy arrays. **Time:** 35 minutes to follow, 60 with the
+# > **You need:** notebook 00, and numpy arrays. **Time:** 40 minutes to follow, 65 with the
 # > exercises.
 # > **Hardware:** any laptop with 2 GB of memory. No GPU. **Terms:** see the
 # > [glossary](../GLOSSARY.md).
@@ -390,7 +391,129 @@ show(
 quiz("01_recommendation_as_language", "which-metric")
 
 # %% [markdown]
-# ## 6. Full or sampled ranking: a rank flip
+# ## 6. One drawn target, or the known probabilities?
+# So far each user was judged by one item: the one that was chosen next. It is one draw out of many
+# that were possible, and NDCG@10 is 0 for most users, whatever the list. A planted world knows the
+# probability of every next item. So there the NDCG of a list need not be drawn, its **expectation**
+# can be computed:
+#
+# $$E[\mathrm{NDCG@}k \mid \text{history}] = \sum_{r=1}^{k} \frac{p(\text{item at rank } r
+# \mid \text{history})}{\log_2(r + 1)}$$
+#
+# **Guess first:** both rules judge the same lists. How many times as many users does the drawn
+# target need, to see the difference of EASE and TransitionKNN as sharply?
+
+# %%
+from tutorial_lib.evaluation import expected_metrics
+
+KNOWN = ds.truth is not None  # real data: nobody knows the probabilities
+if KNOWN:
+    rows = tested[:5]
+    lists = models["EASE"].recommend([split.test_history[row] for row in rows], k=10)
+    chances = ds.truth.next_item_probabilities([split.test_history[row] for row in rows])
+    weights = 1 / np.log2(np.arange(2, 12))  # of ranks 1 to 10
+    five = pd.DataFrame({"user": split.users[rows]}).set_index("user")
+    five["one drawn target"] = results["EASE"].loc[split.users[rows], "ndcg@10"]
+    five["expected, by hand"] = (np.take_along_axis(chances, lists, axis=1) * weights).sum(axis=1)
+    five["expected, library"] = expected_metrics(lists, chances, k=10)["ndcg@10"].to_numpy()
+    table(five, caption="NDCG@10 of EASE for five users")
+
+# %%
+judged = {n: evaluate(model, split, k=(5, 10), expected=KNOWN) for n, model in models.items()}
+
+
+def difference(frames, a, b):
+    """Mean and standard deviation over users of a paired difference of NDCG@10."""
+    pairs = frames[a]["ndcg@10"] - frames[b]["ndcg@10"]
+    return pairs.mean(), pairs.std()
+
+
+rows = []
+for rival in ("TransitionKNN", "ItemKNN", "Popularity"):
+    drawn, known = difference(results, "EASE", rival), difference(judged, "EASE", rival)
+    rows.append((f"EASE − {rival}", *drawn, *known, (drawn[1] / known[1]) ** 2))
+columns = ["pair", "drawn: difference", "SD", "expected: difference", "SD ", "users saved: factor"]
+if KNOWN:
+    table(
+        pd.DataFrame(rows, columns=columns).set_index("pair"),
+        caption=f"The same lists of {len(tested):,} users, judged by one target and in expectation",
+    )
+else:
+    say("These data have no known probabilities: every number here rests on one drawn target.")
+
+# %% [markdown]
+# The number of users that a test needs grows with the variance, so with the square of the standard
+# deviation (SD): that is the last column. Why is this allowed?
+#
+# - **The same mean.** A target is a draw from these very probabilities. Averaged over all draws,
+#   the drawn NDCG *is* the expected one. To replace a random number by its expectation given what
+#   is known takes away noise and adds no bias (Rao-Blackwell).
+# - **No peeking.** The probabilities judge the lists, as the target did. No model is fitted to
+#   them, or chosen by them. Only `Oracle`, the ceiling, reads them.
+#
+# You can watch it: let the world draw the next items again and again, for the same histories and
+# the same lists.
+#
+# **Guess first:** of all repetitions with 200 users, in how many is the sign of EASE −
+# TransitionKNN wrong?
+
+
+# %%
+def repeated(users, times=200):
+    """Differences EASE − TransitionKNN of drawn NDCG@10: one per repetition of the draw."""
+    histories = [split.test_history[row] for row in users]
+    steps = ds.truth.next_item_probabilities(histories).cumsum(axis=1)
+    lists = [models[name].recommend(histories, k=10) for name in ("EASE", "TransitionKNN")]
+    draw, weights, found = np.random.default_rng(SEED), 1 / np.log2(np.arange(2, 12)), []
+    for _ in range(times):
+        targets = (steps < draw.random((len(users), 1))).sum(axis=1, keepdims=True)
+        ndcg = [((items == targets) * weights).sum(axis=1).mean() for items in lists]
+        found.append(ndcg[0] - ndcg[1])
+    return np.array(found)
+
+
+if KNOWN:
+    from tutorial_workshop.figures import show_redrawn
+
+    few_users = tested[:200]
+    pair = [judged[name].loc[split.users[few_users]] for name in ("EASE", "TransitionKNN")]
+    show_redrawn(repeated(few_users), compare(*pair, "ndcg@10"), names="EASE − TransitionKNN")
+
+# %% [markdown]
+# Each repetition is what a paper would have reported had its users chosen a little differently.
+# The known probabilities give the middle of all of them at once. From here on, every comparison of
+# models on a world is made in expectation: `evaluate(..., expected=True)`. On real data it refuses
+# in one line; there, take more users and read the interval. Where a trap lies in the target itself
+# (sections 7 to 9), the drawn target stays.
+#
+# Back to the leaderboard of section 4: the same bars, the ceiling by the same rule.
+
+# %%
+order = sorted(judged, key=lambda name: judged[name]["ndcg@10"].mean())
+best = next(name for name in reversed(order) if name != "Oracle")
+both = {"one drawn target": results, "expected": judged} if KNOWN else {"drawn target": results}
+points(
+    order,
+    {rule: [mean_interval(runs[n], "ndcg@10") for n in order] for rule, runs in both.items()},
+    quantity="NDCG@10, mean over users",
+    caption=f"{ds.name}, {len(tested):,} users: the same lists under both rules, 95 % intervals.",
+)
+if KNOWN:
+    best_share = judged[best]["ndcg@10"].mean() / judged["Oracle"]["ndcg@10"].mean()
+    lines = [f"{best}, the best counter, reaches {best_share:.0%} of the ceiling."]
+    for low, high in combinations(order, 2):  # high is ahead in expectation
+        drawn, known = (compare(runs[high], runs[low], "ndcg@10") for runs in (results, judged))
+        if drawn.difference < 0:
+            sign = f"{drawn.difference:+.4f} by the drawn targets, {known.difference:+.4f}"
+            interval = f"{known.ci[0]:+.4f} to {known.ci[1]:+.4f}"
+            lines.append(f"{high} − {low}: {sign} in expectation (95 % interval {interval}).")
+    say(*lines)
+
+# %%
+quiz("01_recommendation_as_language", "expected")
+
+# %% [markdown]
+# ## 7. Full or sampled ranking: a rank flip
 # Ranking the whole catalogue was once expensive. So many papers rank the target among 100
 # **sampled** items only. That looks like a cheaper version of the same number. It is not (Krichene
 # & Rendle 2020).
@@ -431,22 +554,24 @@ results["ShortList"] = evaluate(models["ShortList"], split, k=(5, 10))
 # Will it look better or worse when each target competes with only 100 random items?
 
 # %%
-from tutorial_lib.evaluation import SampledMetricsWarning, evaluate_sampled
+from tutorial_lib.evaluation import SampledMetricsWarning, evaluate_sampled, expected_sampled
 
 warnings.simplefilter("ignore", SampledMetricsWarning)  # the library warns: here we know why
 rivals = ["Popularity", "chain", "TransitionKNN", "ItemKNN", "EASE"]
 negatives = min(100, ds.n_items // 4)
+unseen = np.array([ds.n_items - len(set(split.test_history[row])) for row in tested])
 
 
-def sampled(name, by="uniform"):
-    """Per-user metrics against sampled items, averaged over the sampling seeds."""
-    drawn = {"k": 10, "negatives": negatives, "by": by}
-    runs = [evaluate_sampled(models[name], split, seed=seed, **drawn) for seed in SEEDS]
-    return pd.concat(runs).groupby(level="user").mean()
+def uniform(model):
+    """Metrics against uniformly sampled items, exact over all samples: the target's rank decides."""
+    frame = evaluate(model, split, k=ds.n_items, ties="index")
+    ranks = (1 / frame[f"mrr@{ds.n_items}"]).round().astype(int)
+    return expected_sampled(ranks, unseen - 1, k=10, negatives=negatives).set_axis(frame.index)
 
 
-few = {name: sampled(name) for name in [*rivals, "ShortList"]}
-popular = {name: sampled(name, by="popularity") for name in [*rivals, "ShortList"]}
+few = {name: uniform(models[name]) for name in [*rivals, "ShortList"]}
+drawn = {"k": 10, "negatives": negatives, "by": "popularity", "seed": SEED}
+popular = {name: evaluate_sampled(models[name], split, **drawn) for name in few}
 
 # %%
 protocols = {"full ranking": results}
@@ -488,8 +613,7 @@ natural = [f"{a} and {b}" for a, b in swapped if "ShortList" not in (a, b)]
 say(
     f"ShortList is **ahead** of {' and '.join(flipped) or 'no rival'} in the full ranking and "
     "**behind** in the "
-    f"sampled one, both with an adjusted p below .05 ({len(tested):,} users, {N_SEEDS} sampling "
-    "seeds; Holm's method over "
+    f"sampled one, both with an adjusted p below .05 ({len(tested):,} users; Holm's method over "
     f"{adjusted.size} tests).",
     "Ready-made models that change places as clearly: "
     f"{'; '.join(natural) or 'none on this data set'}.",
@@ -505,7 +629,8 @@ from tutorial_workshop.figures import depth_curves
 
 other = flipped[-1] if flipped else "TransitionKNN"
 depths = [k for k in (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if k < ds.n_items]
-deep = {name: evaluate(models[name], split, k=depths) for name in ("ShortList", other)}
+pair = ("ShortList", other)
+deep = {name: evaluate(models[name], split, k=depths, expected=KNOWN) for name in pair}
 found = {
     name: [float(frame[f"hit@{k}"].mean().round(3)) for k in depths] for name, frame in deep.items()
 }
@@ -521,7 +646,7 @@ show(
 quiz("01_recommendation_as_language", "sampled")
 
 # %% [markdown]
-# ## 7. Trap: ties
+# ## 8. Trap: ties
 # **Equal scores.** A model that has learned nothing gives every item the same score. What is its
 # hit@10? The answer depends on one line of the metric: who wins a tie.
 #
@@ -639,7 +764,7 @@ say(*lines)
 quiz("01_recommendation_as_language", "ties")
 
 # %% [markdown]
-# ## 8. Trap: leakage
+# ## 9. Trap: leakage
 # Three ways to hold out: a **random** item of each user, the **last** item of each user, or
 # everything after one **moment in time**. In real use, a model knows nothing that happens after the
 # moment of the recommendation.
@@ -769,27 +894,26 @@ quiz("01_recommendation_as_language", "leakage")
 chosen = ["Popularity", "chain", "TransitionKNN", best]
 rows = []
 for name in dict.fromkeys(chosen + ["Oracle"] * ("Oracle" in results)):
-    i = mean_interval(results[name], "ndcg@10")
+    i = mean_interval(judged[name], "ndcg@10")
     rows.append((f"NDCG@10, {name}", i.mean, i.low, i.high, 1))
 for protocol, runs in protocols.items():
     c = compare(runs["ShortList"], runs[other], "hit@10")
-    n = 1 if runs is results else N_SEEDS
-    rows.append((f"hit@10, ShortList − {other}, {protocol}", c.difference, *c.ci, n))
+    rows.append((f"hit@10, ShortList − {other}, {protocol}", c.difference, *c.ci, 1))
 for name, c in gains.items():
     rows.append((f"hit@10, {name}, random − last item", c.difference, *c.ci, N_SEEDS))
 recap_table(rows, caption=f"{ds.name}: {len(tested):,} users, 95 % intervals")
 
 # %%
 popularity, transition = (
-    results[name]["ndcg@10"].mean() for name in ("Popularity", "TransitionKNN")
+    judged[name]["ndcg@10"].mean() for name in ("Popularity", "TransitionKNN")
 )
-golden("01.popularity.ndcg@10", popularity, trivial=results["Random"]["ndcg@10"].mean())
+golden("01.popularity.ndcg@10", popularity, trivial=judged["Random"]["ndcg@10"].mean())
 golden("01.transition.ndcg@10", transition, trivial=popularity)
 if "Oracle" in results:
     golden(
         "01.oracle.ndcg@10",
-        results["Oracle"]["ndcg@10"].mean(),
-        trivial=results[best]["ndcg@10"].mean(),
+        judged["Oracle"]["ndcg@10"].mean(),
+        trivial=judged[best]["ndcg@10"].mean(),
     )
 at = rivals.index("TransitionKNN")
 golden("01.short-list.full-difference", full[at].difference)
@@ -800,6 +924,8 @@ golden("01.last.future-share", leaks["last item"][0], trivial=leaks["moment in t
 
 # %% [markdown]
 # ## Pitfalls
+# - **One drawn target as the truth.** A difference may be significant and wrong. Where the
+#   probabilities are known, judge by them; where they are not, take more users.
 # - **No baseline row.** A counter that takes a blink to fit is the first thing a large model must
 #   beat.
 # - **A number without its protocol.** hit@10 may be full or sampled, with seen items or without,
@@ -822,6 +948,9 @@ golden("01.last.future-share", leaks["last item"][0], trivial=leaks["moment in t
 #   recommender systems (tutorial). [arXiv 2404.03788](https://arxiv.org/abs/2404.03788)
 # - Järvelin, Kekäläinen 2002. Cumulated gain-based evaluation of IR techniques. ACM TOIS 20(4).
 #   [doi 10.1145/582415.582418](https://doi.org/10.1145/582415.582418)
+# - Blackwell 1947. Conditional expectation and unbiased sequential estimation. Annals of
+#   Mathematical Statistics 18(1). [doi
+#   10.1214/aoms/1177730497](https://doi.org/10.1214/aoms/1177730497)
 # - Krichene, Rendle 2020. On sampled metrics for item recommendation. KDD.
 #   [doi 10.1145/3394486.3403226](https://doi.org/10.1145/3394486.3403226)
 # - Ji, Sun, Zhang, Li 2023. A critical study on data leakage in recommender system offline

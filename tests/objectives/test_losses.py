@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -237,6 +238,33 @@ def test_generalised_bce_without_calibration_is_bce():
         torch.manual_seed(1)
         values.append(float(loss(*arguments)))
     assert values[0] == pytest.approx(values[1], rel=1e-6) and values[2] < values[0] - 0.1
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        BinaryCrossEntropy(1),
+        BinaryCrossEntropy(8),
+        GeneralisedBCE(8, t=0.0),
+        GeneralisedBCE(8, t=0.75),
+        GeneralisedBCE(8, t=1.0),
+    ],
+    ids=str,
+)
+def test_training_starts_where_popularity_alone_is_best(loss):
+    """Started too high, gBCE with t = 1 spends a short run on lowering all scores, and learns
+    nothing else.
+    """
+    counts = np.arange(1.0, 41)
+    start = torch.from_numpy(losses.popularity_bias(loss, counts)).float()
+    labels = torch.repeat_interleave(torch.arange(40), torch.from_numpy(counts).long() * 30)
+    hidden, items = torch.zeros(len(labels), 1), torch.zeros(44, 1)
+    cost = {}
+    for shift in (-0.3, 0.0, 0.3):
+        torch.manual_seed(0)
+        bias = torch.cat([start + shift, torch.zeros(4)])
+        cost[shift] = float(loss(hidden, items, bias, labels, 40))
+    assert cost[0.0] < min(cost[-0.3], cost[0.3])
 
 
 @pytest.mark.parametrize("make", [SampledSoftmax, BinaryCrossEntropy, GeneralisedBCE])

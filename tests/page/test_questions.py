@@ -93,30 +93,6 @@ def test_letters_agree_wherever_a_question_is_drawn(question):
         assert said in feedback_html(question, {question.choices.index(choice)}) and said in page
 
 
-def test_the_right_choice_is_told_neither_by_its_length_nor_by_its_letter():
-    """Else a learner who picks the longest line, or always B, passes without reading."""
-    longest, shortest, found, expected = 0, 0, Counter(), Counter()
-    for question in SINGLE:
-        right = places(question, True)[0]
-        others = [len(c.text) for c in question.choices if not c.correct]
-        longest += len(question.choices[right].text) >= max(others)
-        shortest += len(question.choices[right].text) <= min(others)
-        found["ABCDE"[right]] += 1
-        expected.update(
-            {letter: 1 / len(question.choices) for letter in "ABCDE"[: len(question.choices)]}
-        )
-    assert longest <= 0.35 * len(SINGLE), (
-        f"the right choice is the longest in {longest} of {len(SINGLE)}"
-    )
-    assert shortest <= 0.35 * len(SINGLE), (
-        f"the right choice is the shortest in {shortest} of {len(SINGLE)}"
-    )
-    for letter, share in expected.items():
-        assert abs(found[letter] - share) <= 2, (
-            f"{letter} is right {found[letter]} times, by chance {share:.1f}"
-        )
-
-
 @pytest.mark.parametrize("size", [3, 4])
 def test_no_rank_by_length_tells_the_right_choice(size):
     """Else whoever always picks the second longest line is right in two questions of three."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tools.quiz_rules import check_quiz
+from tools.quiz_rules import check_balance, check_quiz
 from tutorial_workshop.page.questions import FOLDER, load_questions, question_box
 
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -26,6 +26,33 @@ def test_every_quiz_file_is_sound(path):
             f"{question.id}: an explanation of one word explains nothing"
         )
         assert question_box(question).children, question.id
+
+
+def test_the_right_choices_are_told_neither_by_length_nor_by_letter():
+    """Else a learner who picks the longest line, or always B, passes without reading."""
+    assert check_balance(FILES) == []
+
+
+def test_long_right_choices_and_a_favourite_letter_are_told(tmp_path):
+    """The rule must see what it is there for: here every right choice is longer, and at B."""
+    choice = "      - {text: TEXT, why: w}\n"
+    question = "  - id: ID\n    question: Which?\n    choices:\n"
+    right = choice.replace("TEXT", "the long and right one").replace(
+        "why: w", "why: w, correct: true"
+    )
+    text = "questions:\n"
+    for number in range(12):
+        text += question.replace("ID", f"q{number}") + right + choice.replace("TEXT", "other")
+    path = tmp_path / "q.yaml"
+    path.write_text(text, encoding="utf-8")
+    problems = check_balance([path])
+    assert any("longest in 12 of 12" in problem for problem in problems)
+    at_b = [q for q, found in load_questions(path).items() if found.choices[1].correct]
+    for number in set(range(12)) - {int(q[1:]) for q in at_b}:
+        text = text.replace(f"id: q{number}\n", f"id: {number}-GONE\n")
+    blocks = [b for b in text.split("  - id: ")[1:] if "GONE" not in b]
+    path.write_text("questions:\n" + "".join("  - id: " + b for b in blocks), encoding="utf-8")
+    assert any(problem.startswith("quizzes: B is right") for problem in check_balance([path]))
 
 
 @pytest.mark.parametrize(

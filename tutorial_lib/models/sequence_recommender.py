@@ -20,6 +20,7 @@ from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, check_seed, unknown_name
 from tutorial_lib.models.sequence import ItemTransformer
 from tutorial_lib.objectives.batch import Objective, padded, parts_of
+from tutorial_lib.objectives.losses import popularity_bias
 from tutorial_lib.recommender import ScoreRecommender, fitted
 from tutorial_lib.selection import validation_ndcg
 from tutorial_lib.training import Epoch, Plan, train
@@ -108,7 +109,9 @@ class SequenceRecommender(ScoreRecommender):
         items = np.concatenate([np.empty(0, dtype=np.int64), *split.train])
         counts = np.bincount(items, minlength=self.n_items) + 1.0
         with torch.no_grad():  # popularity need not be learned: scores start from it
-            self.model.bias[: self.n_items] = torch.from_numpy(np.log(counts / counts.mean()))
+            main = getattr(self.objective, "main", self.objective)
+            bias = popularity_bias(getattr(main, "loss", None), counts)
+            self.model.bias[: self.n_items] = torch.from_numpy(bias)
         validated = any(len(target) for target in split.valid_target)
         try:
             self.history = train(

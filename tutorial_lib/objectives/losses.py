@@ -4,10 +4,12 @@ negatives, gBCE.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -128,6 +130,28 @@ def _yes_and_no(n: int, weight: float, hidden, items, bias, labels, n_items) -> 
     own = _scores(hidden, items, bias, labels[:, None])
     others = _scores(hidden, items, bias, _draw(n, n_items, labels))
     return weight * F.softplus(-own).sum() + F.softplus(others).sum()
+
+
+def popularity_bias(loss: Loss | None, counts: np.ndarray) -> np.ndarray:
+    """The scores at which ``loss`` is least for a model that knows nothing but popularity.
+
+    Log counts; for a yes/no loss less log(n / weight of "yes"), since n negatives stand against
+    each label. A softmax is the same for any shift. Started elsewhere, gBCE with t = 1, whose
+    probabilities are small, first has to lower every score, and hardly learns in a short run.
+
+    Args:
+        loss: One of this module; any other is not shifted.
+        counts: [n_items], above 0.
+
+    >>> (popularity_bias(GeneralisedBCE(n_negatives=2, t=1.0), np.ones(5)).round(3) + 0.0).tolist()
+    [-1.386, -1.386, -1.386, -1.386, -1.386]
+    """
+    start = np.log(counts / counts.mean())
+    if isinstance(loss, BinaryCrossEntropy):
+        return start - math.log(loss.n_negatives)
+    if isinstance(loss, GeneralisedBCE):
+        return start + math.log(loss.beta(len(counts)) / loss.n_negatives)
+    return start
 
 
 def _check_negatives(loss) -> None:

@@ -10,8 +10,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("show_frontier",),
         ),
         "basics": (
-            *("depth_curves", "describe_playground", "metric_curves", "metric_playground"),
-            *("two_panels", "user_lists"),
+            *("choices_of", "depth_curves", "describe_playground", "metric_curves"),
+            *("metric_playground", "show_redrawn", "two_panels", "user_lists"),
         ),
         "crossings": ("crossing", "show_crossings"),
         "costs": ("cost_map", "cost_table", "describe_cost", "show_cost_panels"),

@@ -1,4 +1,5 @@
-"""Notebooks 00 and 01: one user's lists, the metric playground, and where a sampled metric reads.
+"""Notebooks 00 and 01: the contest, one user's lists, the metric playground, repeated draws of the
+targets, and where a sampled metric reads.
 
 Functions that draw are pure: the same arguments give the same picture. Hand what they return to
 ``show`` or ``explore``.
@@ -10,7 +11,10 @@ import math
 import textwrap
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from tutorial_lib.errors import InputError
+from tutorial_workshop.page.output import say, show
 from tutorial_workshop.page.plots import OKABE_ITO, box, label_axes, log_ticks, look, note
 
 LONGEST_LIST = 20  # ranks that the playground draws
@@ -189,3 +193,69 @@ def user_lists(history: Sequence[str], lists: Mapping[str, Sequence[str]], targe
         ax.axis("off")
     fig.supxlabel("Held out, what the user chose next: " + target, fontsize=10, x=0.02, ha="left")
     return fig
+
+
+def choices_of(letters: str, rounds: int, options: int) -> list[int] | None:
+    """A learner's letters as places from 0, one per round; None where none was written.
+
+    Raises:
+        InputError: another number of letters, or a letter that no option has.
+
+    >>> choices_of("b a", rounds=2, options=5)
+    [1, 0]
+    """
+    written = "".join(letters.split()).upper()
+    if not written:
+        return None
+    known = "ABCDEFGHIJ"[:options]
+    if len(written) != rounds or not set(written) <= set(known):
+        raise InputError(
+            f"MINE = {letters!r}: expected {rounds} letters from {known[0]} to {known[-1]}, one per"
+            f" round, such as {known[:rounds].ljust(rounds, known[0])!r}"
+        )
+    return [known.index(letter) for letter in written]
+
+
+def redrawn_histogram(differences: np.ndarray, expected: float, names: str):
+    """How often each difference of two models came out when the targets were drawn again.
+
+    Args:
+        differences: one mean difference per repetition.
+        expected: the same difference in expectation.
+        names: what is subtracted from what.
+    """
+    import matplotlib.pyplot as plt
+
+    fig, ax = plt.subplots(figsize=(7.4, 2.9), layout="constrained")
+    ax.hist(differences, bins=20, color=OKABE_ITO["sky"], edgecolor="black", hatch="//")
+    ax.axvline(0, color="black", linewidth=1)
+    ax.axvline(expected, color=OKABE_ITO["vermillion"], linewidth=2.5, linestyle="--")
+    note(ax, " in expectation", (expected, ax.get_ylim()[1]), (2, -4), va="top")
+    label_axes(ax, f"{names}, NDCG@10", "repetitions of the draw")
+    return fig
+
+
+def show_redrawn(differences: np.ndarray, known, *, names: str) -> None:
+    """Show `redrawn_histogram`, and in words how often the sign was wrong.
+
+    Args:
+        differences: one mean difference per repetition.
+        known: the ``Comparison`` of the same users in expectation.
+        names: what is subtracted from what.
+    """
+    low, high = float(differences.min()), float(differences.max())
+    wrong = float((differences * known.difference <= 0).mean())
+    mean = float(differences.mean())
+    show(
+        redrawn_histogram(differences, known.difference, names),
+        alt=f"Histogram of {len(differences)} differences {names} from {low:+.3f} to {high:+.3f},"
+        f" mean {mean:+.4f}; dashed line, in expectation: {known.difference:+.4f}.",
+        caption="Same lists, same users, only the drawn targets differ. Left of the black line the"
+        " draw names the wrong winner.",
+    )
+    say(
+        f"{known.n} users, {len(differences)} repetitions: the drawn difference lies between"
+        f" {low:+.3f} and {high:+.3f}, and names the wrong model in {wrong:.0%} of them.",
+        f"Its mean is {mean:+.4f}. In expectation the difference is {known.difference:+.4f}, 95 %"
+        f" interval {known.ci[0]:+.4f} to {known.ci[1]:+.4f}.",
+    )
