@@ -1,20 +1,22 @@
-"""Searching prompt words: gradient against random search, and what it is worth.
+"""Searching prompt words: PAP-REC's claims, and where a search gains or loses.
 
     python benchmarks/automatic_prompts.py --folder FOLDER [--parts ...] [--seeds 0 1 2 3 4]
     python benchmarks/automatic_prompts.py --folder FOLDER --write
 
-The first writes one file per part and seed, the second joins them into data/results: the recorded
-results of notebook 05.
+The first writes one file per part and seed, and goes on where it was; the second joins them into
+data/results: the recorded results of notebook 05.
 
-Words are searched on the training histories of 64 labelled users, another draw in every seed. Test
-users are others, and are asked once everything is chosen; the part `curse` asks the labelled users'
-own test items, after their words are fixed.
+Words are searched on the training histories of 64 labelled users, another draw in every seed. What
+is chosen between prompts is chosen on validation users, and reported on test users: the same in
+every seed, never labelled. Lists are judged in expectation. The parts `own` and `tasks` say
+themselves whom they ask.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,272 +24,374 @@ import pandas as pd
 import torch
 from results_file import machine, write_section
 from scipy.stats import spearmanr
-from strategies import ndcg
 
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship
-from tutorial_lib.language.prompts import Template, templates
+from tutorial_lib.evaluation import expected_metrics, text_frame
+from tutorial_lib.language.prompts import templates
 from tutorial_lib.language.verbalise import verbaliser
+from tutorial_lib.models.baselines import Popularity, TransitionKNN
+from tutorial_lib.models.generation import write_texts
 from tutorial_lib.models.language_models import load_language_model
-from tutorial_lib.strategies import Adapted, Budget, adapt
-from tutorial_lib.strategies.automatic_prompts import prompt_template
+from tutorial_lib.strategies.adapted import Adapted
+from tutorial_lib.strategies.automatic_prompts import Searched, user_events
 from tutorial_lib.strategies.prompt_examples import (
-    EXPANSIONS,
     Examples,
-    candidate_scores,
-    user_events,
-    word_tokens,
 )
-from tutorial_lib.strategies.prompt_objectives import objective_on
+from tutorial_lib.strategies.prompt_objectives import AnswerLoss, ShortAnswers
 from tutorial_lib.strategies.prompt_search import Search, SearchPlan
 from tutorial_lib.strategies.task import Task
-from tutorial_lib.strategies.tuning import labelled_users
+from tutorial_lib.strategies.wordings import NO_WORD, Wording, candidate_scores, word_tokens
 
-LABELS, LIMIT, CALLS = 64, 6, 6000
-TRIED_WORDS, TESTED, CHECKED = 240, 30, 12
-# users per seed whose whole catalogue is scored: of the test users, of the validation users
-SCORED, ORDERED = 12, 4
+LABELS, LIMIT, WRONG, CALLS = 64, 6, 5, 15_000
+LEARNED, CHOSEN = 24, 48  # events for gradients, and to choose between words by
+TESTED, CHECKED, ANSWERED = 300, 120, 30  # test and validation users, those of them asked to write
+MANUAL = {t.source: t for held in (False, True) for t in templates("sequential", held_out=held)}
+STARTS = (
+    "{history};",
+    "People who chose {history} also chose",
+    "Given the {plural} {history}, the next {noun} is",
+)
+PLAN = SearchPlan(calls=CALLS, wrong=WRONG, top=5)
 
 
 class Bench:
-    """One seed: labelled users, test users, and a list of rows, all drawn from the seed."""
+    """One seed: labelled users, the users that are asked, and a list of rows."""
 
-    def __init__(self, seed: int, folder: Path):
-        self.seed, self.folder, self.rows = seed, folder, []
+    def __init__(self, seed: int):
+        self.seed, self.rows = seed, []
         self.split = leave_last_out(load_dataset("world-movies"))
+        self.n_items = self.split.dataset.n_items
         self.lm = load_language_model("kit-gpt")
         self.lm.model.requires_grad_(False)
         self.words = verbaliser(self.split.dataset, limit=LIMIT)
-        self.labelled = labelled_users(self.split, LABELS, seed)
-        others = np.setdiff1d(np.arange(len(self.split.users)), self.labelled)
-        others = np.random.default_rng([seed, 9]).permutation(others)
-        self.tested, self.checked = others[:TESTED], others[TESTED : TESTED + CHECKED]
+        everybody = np.random.default_rng(64).permutation(len(self.split.users))
+        self.tested, self.checked = everybody[:TESTED], everybody[TESTED:][:CHECKED]
+        free = np.setdiff1d(everybody, everybody[: TESTED + CHECKED])
+        self.labelled = np.random.default_rng([seed, 64]).permutation(free)[:LABELS]
         self.vocabulary = word_tokens(self.lm)
-        self.start = time.perf_counter()
+        self.start = time.process_time()
 
-    def keep(self, name: str, metric: str, value: float, **more) -> None:
-        row = {"seed": self.seed, "name": name, "metric": metric, "value": round(float(value), 6)}
-        seconds = round(time.perf_counter() - self.start, 2)
-        self.rows.append({**row, **more, "seconds": seconds})
+    def keep(self, name: str, metric: str, values, users=None, **more) -> None:
+        """One row, or one per user."""
+        seconds = round(time.process_time() - self.start, 2)
+        fixed = {"seed": self.seed, "name": name, "metric": metric, **more, "seconds": seconds}
+        whose = [None] if users is None else np.asarray(users).tolist()
+        for user, value in zip(whose, np.ravel(values), strict=True):
+            self.rows.append({**fixed, "user": user, "value": round(float(value), 6)})
 
-    def examples(self, events: list) -> Examples:
-        return Examples(self.lm, self.words, [e[1:] for e in events], [e[0] for e in events])
-
-    def events(self, per_user: int, most: int = 96) -> tuple[list, list]:
+    def task(self) -> Task:
         histories = [self.split.train[row] for row in self.labelled]
         users = self.split.users[self.labelled]
-        n_items = self.split.dataset.n_items
-        task = Task(self.lm, self.words, histories, n_items, self.seed, users=users)
-        return user_events(task, per_user, most)
+        return Task(self.lm, self.words, histories, self.n_items, self.seed, users=users)
 
-    def test_events(self, rows) -> list:
-        s = self.split
+    def events(self, per_user: int, shared: bool = True) -> tuple[list, list]:
+        """(user, history, item), for gradients and to choose by; of every user, if not shared."""
+        train, valid = user_events(self.task(), per_user)
+        rng = np.random.default_rng([self.seed, 12])
+        if shared:
+            return tuple(
+                [part[i] for i in rng.permutation(len(part))[:most]]
+                for part, most in ((train, LEARNED), (valid, CHOSEN))
+            )
+        last = pd.DataFrame({"user": [user for user, _, _ in train]}).groupby("user").tail(3)
+        return [train[i] for i in last.index], valid
+
+    def examples(self, source: str, plan: SearchPlan, shared: bool = True) -> list[Examples]:
+        """For gradients, and to choose by."""
+        wording = Wording.of(self.lm, MANUAL[source], self.words)
         return [
-            (int(s.users[row]), s.test_history[row][-LIMIT:], int(s.test_target[row][0]))
-            for row in rows
+            Examples.of_events(self.lm, self.words, part, wording, plan.wrong, self.seed)
+            for part in self.events(plan.validation_events, shared)
         ]
 
-    def search(
-        self,
-        method: str,
-        vocabulary,
-        per_user: int = 3,
-        objective: str = "loss",
-        resample: bool = False,
-        most: int = 96,
-        **plan,
-    ) -> Search:
-        train, valid = map(self.examples, self.events(per_user, most))
-        usual = {"calls": CALLS, "expansion": "halfway"}
-        given = SearchPlan(method=method, seed=self.seed, **(usual | plan))
-        judge = objective_on(objective, valid, resample, self.seed)
-        return Search(train, judge, given, vocabulary).run()
+    def search(self, source: str, **plan) -> Search:
+        given = replace(PLAN, seed=self.seed, **plan)
+        train, valid = self.examples(source, given)
+        others = self.words.titles if given.resample else ()
+        return Search(train, AnswerLoss(valid, others, self.seed), given).run()
 
-    def asked(self, template: Template) -> Adapted:
-        return Adapted(self.lm, self.words, self.split.dataset.n_items, template)
+    def judge(self, template, rows, on: str = "test") -> np.ndarray:
+        """Expected NDCG@10 of each user."""
+        histories = [getattr(self.split, f"{on}_history")[row] for row in rows]
+        lists = Adapted(self.lm, self.words, self.n_items, template).recommend(histories, 10)
+        return expected_metrics(lists, self.chances(histories), 10)["ndcg@10"].to_numpy()
+
+    def chances(self, histories) -> np.ndarray:
+        return self.split.dataset.truth.next_item_probabilities(histories)
+
+    def keep_judged(self, name: str, template, **more) -> None:
+        for on, rows in (("valid", self.checked), ("test", self.tested)):
+            values = self.judge(template, rows, on)
+            self.keep(name, f"{on} ndcg@10", values, self.split.users[rows], **more)
 
 
-def manual() -> dict[str, Template]:
-    """The eight wordings of pre-training."""
-    return {t.source: t for t in templates("sequential")}
+def manual(b: Bench) -> None:
+    """Twelve manual prompts and two baselines (fitted on the labelled users) on the same users."""
+    for source, template in MANUAL.items():
+        if b.seed == 0:  # a frozen model and the same users: the same in every seed
+            b.keep_judged(source, template, setting="manual")
+    few = replace_users(b)
+    for model in (Popularity(), TransitionKNN()):
+        lists = model.fit(few).recommend([b.split.test_history[row] for row in b.tested], 10)
+        chances = b.chances([b.split.test_history[row] for row in b.tested])
+        values = expected_metrics(lists, chances, 10)["ndcg@10"]
+        users = b.split.users[b.tested]
+        b.keep(type(model).__name__, "test ndcg@10", values, users, setting="baseline")
+
+
+def replace_users(b: Bench):
+    """The split in which only the labelled users have a history to learn from."""
+    train = [
+        history if row in set(b.labelled.tolist()) else history[:0]
+        for row, history in enumerate(b.split.train)
+    ]
+    return replace(b.split, train=train)
+
+
+def searches(b: Bench) -> None:
+    """Gradient and random search at equal calls, from random and from manual words."""
+    conditions = {
+        "gradient, random start": (STARTS[0], {"start": "random"}),
+        "random, random start": (STARTS[0], {"start": "random", "method": "random"}),
+        "title loss, random start": (STARTS[0], {"start": "random", "wrong": 0}),
+        **{f"gradient, from {start}": (start, {}) for start in STARTS},
+    }
+    for name, (source, plan) in conditions.items():
+        found = b.search(source, **plan)
+        b.keep(name, "objective", found.log[0]["before"], calls=0)
+        for calls, part in found.frame().groupby("calls"):
+            b.keep(name, "objective", part["value"].iloc[-1], calls=calls)
+        template = found.train.wording.template(b.lm, found.tokens)
+        b.keep_judged(name, template, setting=template.source, calls=found.calls)
+
+
+def opponents(b: Bench) -> None:
+    """Gradient and random search at equal calls, three words, none left out."""
+    for method in ("gradient", "random"):
+        found = b.search(STARTS[0], method=method, start="random", shorten=False)
+        b.keep(method, "objective", found.log[0]["before"], calls=0)
+        for calls, part in found.frame().groupby("calls"):
+            b.keep(method, "objective", part["value"].iloc[-1], calls=calls)
+
+
+def own(b: Bench) -> None:
+    """Users' own words chosen on 1, 3 or 5 events each: what they promise, and what they keep.
+
+    Asked on the labelled users' own test items, after their words are fixed.
+    """
+    users = b.split.users[b.labelled]
+    last = [
+        (
+            int(b.split.users[row]),
+            b.split.test_history[row][-LIMIT:],
+            int(b.split.test_target[row][0]),
+        )
+        for row in b.labelled
+    ]
+    for events in (1, 3, 5):
+        plan = replace(PLAN, calls=1, slots=0, user_rounds=1, validation_events=events, seed=b.seed)
+        train, valid = b.examples(STARTS[0], plan, shared=False)
+        found = Search(train, AnswerLoss(valid), plan).run()
+        test = Examples.of_events(b.lm, b.words, last, train.wording, WRONG, b.seed)
+        words = [found.own.get(int(user), NO_WORD) for user in users]
+        dealt = np.random.default_rng([b.seed, 23]).permutation(LABELS)
+        for name, order in (("none", None), ("own", np.arange(LABELS)), ("shuffled", dealt)):
+            given = [NO_WORD] * LABELS if order is None else [words[i] for i in order]
+            found.own = dict(zip(map(int, users), given, strict=True))
+            more = {"setting": events, "calls": found.calls}
+            b.keep(name, "test loss", test.losses(found.prompts(test)[None])[0], users, **more)
+            asked = Searched(b.lm, b.words, b.n_items, MANUAL[STARTS[0]], wording=train.wording)
+            asked.tokens, asked.own = found.tokens, found.own
+            lists = asked.recommend([h for _, h, _ in last], 10, users=users)
+            values = expected_metrics(lists, b.chances([h for _, h, _ in last]), 10)["ndcg@10"]
+            b.keep(name, "test ndcg@10", values, users, **more)
+        tried = found.frame().groupby("user")
+        gains = tried["before"].first() - np.minimum(tried["before"].first(), tried["after"].min())
+        b.keep("own", "validation gain", gains, gains.index, setting=events)
 
 
 def scores(b: Bench) -> None:
-    """First-order scores against the true loss of a sample of words in one slot.
+    """First-order scores against the true loss of a sample of words, in two slots a seed.
 
     The gradient is taken on other examples than the loss, and on the same.
     """
-    train, valid = b.events(3)
-    judge, learn = b.examples(valid[:48]), b.examples(train)
-    rng = np.random.default_rng([b.seed, 21])
-    prompt, slot = [int(t) for t in rng.choice(b.vocabulary, 3)], int(rng.integers(3))
-    tried = np.sort(rng.choice(b.vocabulary, TRIED_WORDS, replace=False))
-    true = judge.losses([[*prompt[:slot], int(t), *prompt[slot + 1 :]] for t in tried]).mean(1)
-    table = judge.vocabulary.numpy()[tried].astype(float)
-    for source, ex in (("other examples", learn), ("same examples", judge)):
-        for at, draws in (*((at, 1) for at in EXPANSIONS), ("halfway", 4), ("scattered", 4)):
-            each = [
-                ex.gradients(prompt, slot, at, seed=d, among=b.vocabulary).mean(0)
-                for d in range(draws)
-            ]
-            gradient, name = np.mean(each, axis=0), f"{at} x{draws}"
-            for control, how in ((False, "dot product"), (True, "cosine")):
-                found = candidate_scores(gradient, table, control)
-                top = np.argsort(-found)[:10]
-                more = {"setting": f"{source}, {how}", "words": len(tried)}
-                b.keep(name, "spearman", spearmanr(found, -true)[0], **more)
-                b.keep(name, "better than the best of ten", (true < true[top].min()).mean(), **more)
-                b.keep(name, "best of all among ten", float(true.argmin() in top), **more)
-    b.keep("-", "sd of the loss", true.std(), words=len(tried))
-
-
-def traces(b: Bench) -> None:
-    """Gradient against random search at equal calls, in small and large vocabularies.
-
-    Afterwards the loss on the test items of others.
-    """
-    test = b.examples(b.test_events(np.concatenate([b.tested, b.checked])))
-    for size in (128, 512, len(b.vocabulary)):
-        vocabulary = np.sort(np.random.default_rng([b.seed, 22]).permutation(b.vocabulary)[:size])
-        whole = size == len(b.vocabulary)
-        for method in ("gradient", "random"):
-            found = b.search(method, vocabulary, calls=CALLS if whole else CALLS // 2)
-            more = {"setting": method, "words": "all" if whole else size}
-            for calls, part in found.frame().groupby("calls"):
-                b.keep("search", "validation loss", part["value"].iloc[-1], calls=calls, **more)
-            text = prompt_template(b.lm, found.tokens).source
-            b.keep(text, "test loss", test.losses([found.tokens]).mean(), calls=found.calls, **more)
-            b.keep(text, "no words, test loss", test.losses([[]]).mean(), **more)
-            b.keep(text, "no words, validation loss", found.objective([[]]).mean(), **more)
-
-
-def curse(b: Bench) -> None:
-    """Users' own words chosen on 1, 3 or 5 events each: what they promise, and what they keep.
-
-    What is left of the promise shows on the users' test items.
-    """
-    test = b.examples(b.test_events(b.labelled))
-    base = b.search("gradient", b.vocabulary, calls=CALLS // 2)
-    users = b.split.users[b.labelled]
-    for per_user in (1, 3, 5):
-        train, valid = map(b.examples, b.events(per_user, 10 * LABELS))
-        plan = SearchPlan(calls=1, user_rounds=1, expansion="halfway", seed=b.seed)
-        found = Search(train, objective_on("loss", valid), plan, b.vocabulary)
-        found.tokens = list(base.tokens)
-        rows = found.run().frame()
-        words = [found.own.get(int(user), base.tokens[-1]) for user in users]
-        losses = {"all": test.losses([base.tokens])[0]}
-        shuffled = np.random.default_rng([b.seed, 23]).permutation(LABELS)
-        more = {"setting": per_user, "calls": found.calls}
-        for name, order in (("own", np.arange(LABELS)), ("shuffled", shuffled)):
-            found.own = {int(user): words[i] for user, i in zip(users, order, strict=True)}
-            losses[name] = test.losses(found.prompts(test)[None])[0]
-            for user, value in zip(test.users, losses["all"] - losses[name], strict=True):
-                b.keep(name, "test gain", value, user=int(user), **more)
-        for user, tried in rows.groupby("user"):
-            before = tried["before"].iloc[0]
-            gain = before - min(before, tried["after"].min())
-            b.keep("own", "validation gain", gain, user=int(user), **more)
-
-
-SWITCHES = {
-    "ours": {},
-    "dot product": {"norm_control": False},
-    "gradient at the present word": {"expansion": "token"},
-    "one event a user": {"per_user": 1},
-    "choice, fixed": {"objective": "choice"},
-    "choice, re-sampled": {"objective": "choice", "resample": True},
-}
-
-
-def switches(b: Bench) -> None:
-    """What the switches of the public code do to the search, each alone against ours.
-
-    At equal calls, judged by the same test loss.
-    """
-    test = b.examples(b.test_events(np.concatenate([b.tested, b.checked])))
-    judge = b.examples(b.events(5, 200)[1])
-    for name, change in SWITCHES.items():
-        found = b.search("gradient", b.vocabulary, **{"calls": CALLS // 2, "most": 48, **change})
-        log = found.frame()
-        b.keep(name, "test loss", test.losses([found.tokens]).mean(), calls=found.calls)
-        b.keep(name, "loss on 200 events", judge.losses([found.tokens]).mean(), calls=found.calls)
-        b.keep(name, "accepted flips", log["accepted"].sum(), calls=found.calls)
-        again = float(np.mean([found.objective([found.tokens]).mean() for _ in range(4)]))
-        metric = "objective when measured again, minus as accepted"
-        b.keep(name, metric, again - found.value, calls=found.calls)
-
-
-def prompts(b: Bench) -> None:
-    """Manual prompts, those that `traces` found, and a soft prompt, on the same test users."""
-    traced = pd.read_csv(b.folder / f"traces-{b.seed}.csv")
-    whole = traced.query("metric == 'test loss' and words == 'all'").set_index("setting")["name"]
-    asked = {f"manual: {source}": b.asked(t) for source, t in manual().items()}
-    for method in ("gradient", "random"):
-        template = Template("sequential", whole[method], "{item}")
-        asked[f"automatic, {method}"] = b.asked(template)
-    steps = CALLS // 48
-    budget = Budget(1e-2, epochs=1e3, shortest=steps, longest=steps)
-    asked["soft prompt"] = adapt(
-        b.lm, b.split, "soft-prompt", LABELS, b.seed, words=b.words, budget=budget, calibrate=0
-    )
-    everyone, scored = np.concatenate([b.tested, b.checked]), b.tested[:SCORED]
-    for name, model in asked.items():
-        calls = 0 if name.startswith("manual") else CALLS
-        for metric, rows, values in (
-            ("ndcg@10", scored, ndcg(model, b.split, scored)),
-            ("test loss", everyone, loss_of(model, b.split, everyone, "test")),
-        ):
-            for row, value in zip(rows, values, strict=True):
-                b.keep(name, metric, value, user=int(b.split.users[row]), calls=calls)
+    for start in ("random", "manual"):
+        rng = np.random.default_rng([b.seed, 21])
+        source = STARTS[0] if start == "random" else STARTS[1 + b.seed % 2]
+        learn, judge = b.examples(source, replace(PLAN, seed=b.seed))
+        drawn = rng.choice(b.vocabulary, 3)
+        prompt = [int(t) for t in (drawn if start == "random" else judge.wording.words)]
+        slot = int(rng.integers(len(prompt)))
+        tried = np.sort(rng.choice(b.vocabulary, 80, replace=False))
+        true = judge.losses([[*prompt[:slot], int(t), *prompt[slot + 1 :]] for t in tried]).mean(1)
+        table = judge.vocabulary.numpy()[tried].astype(float)
+        for kind, ex in (("other examples", learn), ("same examples", judge)):
+            for at, draws in (("token", 1), ("mean", 1), ("scattered", 1), ("scattered", 4)):
+                each = [
+                    ex.gradients(prompt, slot, at, seed=d, among=b.vocabulary).mean(0)
+                    for d in range(draws)
+                ]
+                for control, how in ((False, "dot product"), (True, "cosine")):
+                    found = candidate_scores(np.mean(each, axis=0), table, control)
+                    top = np.argsort(-found)[:10]
+                    more = {"setting": f"{kind}, {how}"}
+                    name = f"{at} x{draws}"
+                    b.keep(name, "spearman", spearmanr(found, -true)[0], **more)
+                    ahead = (true < true[top].min()).mean()
+                    b.keep(name, "better than the best of ten", ahead, **more)
+        b.keep("-", "sd of the loss", true.std())
 
 
 def surrogate(b: Bench) -> None:
-    """The loss and short answers against full-catalogue NDCG@10, over twenty prompts.
-
-    On validation items; the prompts are the same in all seeds.
-    """
+    """Four measures of twenty prompts on the validation users, manual ones and random words."""
+    able = {t.source: t for t in templates("sequential")}
     drawn = np.random.default_rng(99).choice(b.vocabulary, (12, 3))
-    found = [prompt_template(b.lm, tokens) for tokens in drawn]
-    asked = manual() | {template.source: template for template in found}
-    measures = {"loss": loss_of, "short answers": answers_of, "ndcg@10": ndcg_of}
-    rows = b.checked[:ORDERED]
-    for name, template in asked.items():
-        model = b.asked(template)
-        for metric, measure in measures.items():
-            start = time.perf_counter()
-            values = measure(model, b.split, rows)
-            took = round((time.perf_counter() - start) / len(values), 5)
-            for row, value in zip(rows, values, strict=True):
-                b.keep(name, metric, value, user=int(b.split.users[row]), calls=took)
+    bare = Wording.of(b.lm, MANUAL[STARTS[0]], b.words)
+    asked = {source: Wording.of(b.lm, template, b.words) for source, template in able.items()}
+    asked |= {bare.template(b.lm, words).source: replace(bare, words=()) for words in drawn}
+    prompts = [*([w.words or (NO_WORD,) for w in asked.values()][: len(able)]), *drawn]
+    users = b.split.users[b.checked]
+    events = [
+        (int(user), b.split.valid_history[row][-LIMIT:], int(b.split.valid_target[row][0]))
+        for user, row in zip(users, b.checked, strict=True)
+    ]
+    for (name, wording), prompt in zip(asked.items(), prompts, strict=True):
+        for metric, some, wrong in (
+            ("title loss", events, 0),
+            ("choice among six", events, WRONG),
+            ("short answers", events[:ANSWERED], 0),
+        ):
+            examples = Examples.of_events(b.lm, b.words, some, wording, wrong, 0)
+            short = ShortAnswers(examples, b.words.titles) if metric == "short answers" else None
+            before = time.process_time()
+            values = (short or examples.losses)([prompt])[0]
+            took = (time.process_time() - before) / len(some)
+            b.keep(name, metric, values, users[: len(some)], calls=round(took, 5))
+        before = time.process_time()
+        values = b.judge(wording.template(b.lm, prompt), b.checked, "valid")
+        took = (time.process_time() - before) / len(users)
+        b.keep(name, "ndcg@10", values, users, calls=round(took, 5))
 
 
-def loss_of(model: Adapted, split, rows, on: str = "valid") -> list[float]:
-    """Mean loss of the next title's tokens for each user."""
-    histories, targets = getattr(split, f"{on}_history"), getattr(split, f"{on}_target")
-    titles = model.words.titles
-    with torch.inference_mode():
-        return [
-            model.lm.loss([model.prompt(histories[row])], [titles[targets[row][0]]]).item()
-            for row in rows
+def pick(b: Bench, events: list, template) -> tuple[Examples, np.ndarray]:
+    """The next item of a list of ten, in any order, and the candidates [n, 10], right one first."""
+    rng = np.random.default_rng(31)
+    everything = np.arange(b.n_items)
+    rows = np.array(
+        [
+            [item, *rng.choice(np.setdiff1d(everything, [*history, item]), 9, replace=False)]
+            for _, history, item in events
         ]
+    )
+    titles = np.array(b.words.titles)
+    values = [
+        {"history": b.words.history(h), "candidates": b.words.separator.join(rng.permutation(t))}
+        for (_, h, _), t in zip(events, titles[rows], strict=True)
+    ]
+    wording = Wording.of(b.lm, template, b.words)
+    whose = [user for user, _, _ in events]
+    return Examples(b.lm, wording, values, titles[rows].tolist(), whose), rows
 
 
-def ndcg_of(model: Adapted, split, rows) -> np.ndarray:
-    return ndcg(model, split, rows, "valid")
+def picked(b: Bench, scores: np.ndarray, rows: np.ndarray, events: list) -> np.ndarray:
+    """Expected NDCG@10 among ten, [n]."""
+    order = np.argsort(-scores, axis=1, kind="stable")
+    lists = np.take_along_axis(rows, order, axis=1)
+    chances = np.zeros((len(rows), b.n_items))
+    among = np.take_along_axis(b.chances([h for _, h, _ in events]), rows, axis=1)
+    np.put_along_axis(chances, rows, among / among.sum(1, keepdims=True), axis=1)
+    return expected_metrics(lists, chances, 10)["ndcg@10"].to_numpy()
 
 
-def answers_of(model: Adapted, split, rows) -> list[float]:
-    """1 - NDCG@5 of five free beams, compared token by token."""
-    out = []
-    for row in rows:
-        written = model.write(split.valid_history[row], beams=5, constrained=False)
-        place = np.flatnonzero(written.items == split.valid_target[row][0])
-        out.append(1.0 - (1 / np.log2(place[0] + 2) if len(place) else 0.0))
-    return out
+def events_of(b: Bench, rows, on: str) -> list:
+    history, target = getattr(b.split, f"{on}_history"), getattr(b.split, f"{on}_target")
+    return [(int(b.split.users[r]), history[r][-LIMIT:], int(target[r][0])) for r in rows]
 
 
-PARTS = {f.__name__: f for f in (scores, traces, curse, prompts, switches, surrogate)}
+def straightforward(b: Bench) -> None:
+    """PAP-REC's task of picking one item from a list, end to end."""
+    asked = {"valid": events_of(b, b.checked, "valid"), "test": events_of(b, b.tested, "test")}
+    reach: dict[str, float] = {}
+
+    def judged(name: str, template, words, parts=("valid", "test")) -> None:
+        for on in parts:
+            examples, rows = pick(b, asked[on], template)
+            values = picked(b, examples.log_probabilities([words])[0], rows, asked[on])
+            b.keep(name, f"{on} ndcg@10", values, examples.users)
+            reach.setdefault(name, values.mean())
+
+    manual = {t.source: t for t in templates("direct")}
+    for source, template in manual.items():
+        start = Wording.of(b.lm, template, b.words).words or (NO_WORD,)
+        judged(source, template, start, ("valid", "test")[: 2 if b.seed == 0 else 1])
+    best = manual[max(reach, key=reach.__getitem__)]
+    train, valid = (pick(b, part, best)[0] for part in b.events(PLAN.validation_events))
+    found = Search(train, AnswerLoss(valid), replace(PLAN, seed=b.seed)).run()
+    judged("automatic", best, found.tokens)
+    few = replace_users(b)
+    _, rows = pick(b, asked["test"], best)
+    for model in (Popularity(), TransitionKNN()):
+        table = model.fit(few).score([b.split.test_history[row] for row in b.tested])
+        scores = np.take_along_axis(np.asarray(table), rows, axis=1)
+        values = picked(b, scores, rows, asked["test"])
+        b.keep(type(model).__name__, "test ndcg@10", values, b.split.users[b.tested])
+
+
+def reviews(b: Bench, rows, most: int = 1) -> pd.DataFrame:
+    """Reviews by these users, up to so many each."""
+    table = b.split.dataset.reviews
+    some = table[table["user"].isin(b.split.users[rows])].groupby("user").head(most)
+    return some.assign(feature=some["features"].str[0])
+
+
+def explained(b: Bench, template, table: pd.DataFrame) -> Examples:
+    values = [
+        {"item": b.words.titles[row.item], "rating": f"{row.rating:.0f}", "feature": row.feature}
+        for row in table.itertuples()
+    ]
+    wording = Wording.of(b.lm, template, b.words)
+    return Examples(b.lm, wording, values, [[t] for t in table["text"]], table["user"])
+
+
+def explanation(b: Bench) -> None:
+    """PAP-REC's task of explaining a rating, end to end: ROUGE-L with the user's own review."""
+    asked = {"valid": reviews(b, b.checked[:60]), "test": reviews(b, b.tested[:150])}
+    reach: dict[str, float] = {}
+
+    def judged(name: str, template, words, parts=("valid", "test")) -> None:
+        for on in parts:
+            examples = explained(b, template, asked[on])
+            prompts = [examples.text(i, words) for i in range(len(examples))]
+            frame = text_frame(write_texts(b.lm, prompts), asked[on]["text"].tolist())
+            b.keep(name, f"{on} rougeL", frame["rougeL"], examples.users)
+            reach.setdefault(name, frame["rougeL"].mean())
+
+    manual = {t.source: t for t in templates("explanation")}
+    for source, template in manual.items():
+        start = Wording.of(b.lm, template, b.words).words or (NO_WORD,)
+        judged(source, template, start, ("valid", "test")[: 2 if b.seed == 0 else 1])
+    best = manual[max(reach, key=reach.__getitem__)]
+    known = reviews(b, b.labelled, 2)
+    train, valid = explained(b, best, known[::2]), explained(b, best, known[1::2])
+    plan = replace(PLAN, seed=b.seed, calls=CALLS // 8)  # a review is as long as some eight titles
+    judged("automatic", best, Search(train, AnswerLoss(valid), plan).run().tokens)
+    near = [
+        known.assign(
+            far=10 * (known["feature"] != row.feature) + (known["rating"] - row.rating).abs()
+        )
+        .sort_values("far", kind="stable")["text"]
+        .iloc[0]
+        for row in asked["test"].itertuples()
+    ]
+    frame = text_frame(near, asked["test"]["text"].tolist())
+    b.keep("review of a similar rating", "test rougeL", frame["rougeL"], asked["test"]["user"])
+
+
+PARTS = {
+    part.__name__: part
+    for part in (manual, searches, opponents, surrogate, own, scores, straightforward, explanation)
+}
 
 
 def main() -> None:
@@ -303,18 +407,18 @@ def main() -> None:
         return write(args.folder)
     commit = clone_commit(mark_changes=False)
     for part in args.parts:
-        for seed in args.seeds:
+        for seed in args.seeds if part != "surrogate" else args.seeds[:1]:
             path = args.folder / f"{part}-{seed}.csv"
             if not path.exists():
-                bench = Bench(seed, args.folder)
+                bench = Bench(seed)
                 PARTS[part](bench)
                 pd.DataFrame(bench.rows).assign(part=part, commit=commit).to_csv(path, index=False)
-                print(f"{part} {seed}: {time.perf_counter() - bench.start:.0f} s", flush=True)
+                print(f"{part} {seed}: {time.process_time() - bench.start:.0f} s", flush=True)
 
 
 def write(folder: Path) -> None:
     """All parts as one table, and a section that says what stands in it."""
-    columns = "part seed name setting words metric value calls user seconds commit".split()
+    columns = "part seed name setting metric value calls user seconds commit".split()
     parts = [pd.read_csv(path) for path in sorted(folder.glob("*.csv"))]
     found = pd.concat(parts, ignore_index=True)[columns]
     found["user"] = found["user"].astype("Int64")
@@ -327,7 +431,7 @@ def write(folder: Path) -> None:
     body = (
         f"{machine()}\n\n"
         f"world-movies, kit-gpt, {LABELS} labelled users, {LIMIT} items of a history,"
-        f" {CALLS} calls a search.\n\n{lines}"
+        f" {CALLS} calls a search. Processor seconds.\n\n{lines}"
     )
     command = "python benchmarks/automatic_prompts.py --write"
     write_section("automatic-prompts", "Automatic prompts", command, body)

@@ -8,36 +8,39 @@ import hashlib
 
 import numpy as np
 import pytest
-import torch
 from tiny_lms import lm, split, tiny, world
 
 from tutorial_lib.errors import InputError
+from tutorial_lib.language.prompts import Template, templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.decoding import naive_log_likelihood
-from tutorial_lib.strategies.automatic_prompts import auto_prompt, pap_rec, prompt_template
-from tutorial_lib.strategies.prompt_examples import (
-    GRADIENT_CALLS,
-    Examples,
+from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.strategies.automatic_prompts import auto_prompt, pap_rec, user_events
+from tutorial_lib.strategies.prompt_examples import GRADIENT_CALLS, Examples
+from tutorial_lib.strategies.prompt_objectives import BEAMS, AnswerLoss, ShortAnswers
+from tutorial_lib.strategies.prompt_search import Search, SearchPlan
+from tutorial_lib.strategies.task import Task
+from tutorial_lib.strategies.wordings import (
+    NO_WORD,
+    Wording,
     candidate_scores,
-    user_events,
     word_tokens,
     words_of,
 )
-from tutorial_lib.strategies.prompt_objectives import BEAMS, OBJECTIVES, objective_on
-from tutorial_lib.strategies.prompt_search import Search, SearchPlan
-from tutorial_lib.strategies.task import Task
 
 WORDS = verbaliser(world(), limit=4)
+BARE = templates("sequential")[2]
 
 
-def examples(model=None, users=range(6), each: int = 1, skip: int = 0) -> Examples:
-    pairs, whose = [], []
+def examples(
+    model=None, users=range(6), each: int = 1, skip: int = 0, wrong: int = 0, template=BARE
+) -> Examples:
+    events = []
     for user in users:
         for end in range(2 + skip, 2 + skip + each):
             history = split().train[user]
-            pairs.append((history[:end], int(history[end])))
-            whose.append(user)
-    return Examples(model or frozen(), WORDS, pairs, whose)
+            events.append((user, history[:end], int(history[end])))
+    return Examples.of_events(model or frozen(), WORDS, events, template, wrong)
 
 
 def frozen():
@@ -59,13 +62,12 @@ def task(users: int = 8, seed: int = 0, model=None) -> Task:
     )
 
 
-def search(method: str = "gradient", objective: str = "loss", **plan) -> Search:
-    train, valid = examples(users=range(6)), examples(users=range(6), skip=2, each=2)
-    return Search(
-        train,
-        objective_on(objective, valid),
-        SearchPlan(**{"calls": 500, "top": 4, "method": method, **plan}),
-    ).run()
+def search(method: str = "gradient", template=BARE, **plan) -> Search:
+    train, valid = (
+        examples(users=range(6), template=template, **more) for more in ({}, {"skip": 2, "each": 2})
+    )
+    usual = {"calls": 500, "top": 4, "method": method, "start": "random"}
+    return Search(train, AnswerLoss(valid), SearchPlan(**{**usual, **plan})).run()
 
 
 # --- words and losses ---
@@ -76,33 +78,47 @@ def test_words_are_read_back_as_the_same_tokens_behind_a_history():
     never read.
     """
     model, rng = frozen(), np.random.default_rng(0)
-    vocabulary = word_tokens(model)
+    vocabulary, wording = word_tokens(model), Wording.of(frozen(), BARE, WORDS)
     assert len(vocabulary) > 20
     for tokens in rng.choice(vocabulary, size=(200, 4)):
-        text = prompt_template(model, tokens).fill(history=WORDS.titles[0], item="")[0]
+        text = wording.template(model, tokens).fill(history=WORDS.titles[0], item="")[0]
         assert model.prompt_ids(text)[-5:-1] == tokens.tolist()
 
 
-@pytest.mark.parametrize("prompt", [[], [30], [30, 31, 32]], ids=len)
+@pytest.mark.parametrize("family", ["sequential", "direct", "explanation"])
+def test_a_manual_prompt_is_cut_and_put_together_again(family):
+    """A search from it would otherwise start from another prompt than it is compared with."""
+    model = load_language_model("kit-gpt")
+    for template in templates(family):
+        wording = Wording.of(model, template, WORDS)
+        again = wording.template(model, wording.words)
+        values = {gap: gap.upper() for gap in template.gaps}
+        values |= {"noun": WORDS.noun, "plural": WORDS.plural}
+        assert again.fill(**values) == template.fill(**values)
+        assert set(wording.words) <= set(word_tokens(model).tolist())
+
+
 @pytest.mark.parametrize("name", ["kit-gpt", "gpt2"])
-def test_loss_behind_a_kept_history_equals_the_loss_of_the_whole_text(prompt, name):
-    """Side by side, prompts must neither see each other nor be moved by padding."""
+@pytest.mark.parametrize("wrong", [0, 3])
+def test_loss_behind_a_kept_history_equals_the_loss_of_the_whole_text(name, wrong):
+    """Side by side, prompts and answers must neither see each other nor be moved by padding, and a
+    slot without a word must not be seen at all.
+    """
     model = lm(name)
-    prompt = [int(word_tokens(model)[i]) for i in prompt]
-    ex = examples(model)
-    found = ex.losses([prompt, prompt[::-1], prompt])
-    template = prompt_template(model, prompt) if prompt else None
-    for column, (history, item) in enumerate(ex.pairs):
-        text = (
-            template.fill(history=WORDS.history(history), item="")[0]
-            if template
-            else WORDS.history(history) + ";"
-        )
-        title = WORDS.titles[item]
-        total = -naive_log_likelihood(model, [text], [title])[0, 0] / len(model.target_ids(title))
-        assert found[0, column] == pytest.approx(total, abs=1e-4) and found[
-            2, column
-        ] == pytest.approx(total, abs=1e-4)
+    some = [int(token) for token in word_tokens(model)[30:33]]
+    ex = examples(model, wrong=wrong)
+    prompts = [some, [NO_WORD] * 3, [NO_WORD, some[0], NO_WORD], some[::-1]]
+    found = ex.log_probabilities(prompts)
+    for row, prompt in enumerate(prompts):
+        for column in range(len(ex)):
+            text = ex.text(column, prompt)
+            total = naive_log_likelihood(model, [text], ex.answers[column])[0]
+            assert found[row, column] == pytest.approx(total, abs=1e-3), text
+    sharp = np.exp(0.3 * found)
+    choice = -np.log(sharp[..., 0] / sharp.sum(2))
+    tokens = [len(model.target_ids(row[0])) for row in ex.answers]
+    loss = choice if wrong else -found[..., 0] / tokens
+    assert ex.losses(prompts) == pytest.approx(loss, abs=1e-4)
 
 
 def test_each_example_may_have_its_own_prompt():
@@ -118,21 +134,19 @@ def test_each_example_may_have_its_own_prompt():
 # --- gradients ---
 
 
-def test_gradient_is_the_derivative_of_the_loss_along_a_step_to_another_word():
+@pytest.mark.parametrize("wrong", [0, 3])
+def test_gradient_is_the_derivative_of_the_loss_along_a_step_to_another_word(wrong):
     """With a wrong slot, sign or loss the difference quotient would disagree."""
-    ex, words = examples(), word_tokens(frozen())
+    ex, words = examples(wrong=wrong), word_tokens(frozen())
     prompt, slot, other = words[:3].tolist(), 1, int(words[40])
     gradient = ex.gradients(prompt, slot)
     table = ex.vocabulary
-    base, step = (
-        table[torch.tensor(prompt)].repeat(len(ex), 1, 1)[None],
-        table[other] - table[prompt[slot]],
-    )
+    base, step = ex._embedded(ex.shaped([prompt])), table[other] - table[prompt[slot]]
 
     def loss_at(share):
         moved = base.clone()
         moved[0, :, slot] += share * step
-        return ex._losses(moved)[0].double().numpy()
+        return ex._losses(moved, ex.shaped([prompt]))[0].double().numpy()
 
     quotient = (loss_at(1e-2) - loss_at(-1e-2)) / 2e-2
     assert quotient == pytest.approx(gradient @ step.double().numpy(), rel=0.03, abs=2e-3)
@@ -157,10 +171,11 @@ def test_a_small_true_step_along_the_best_score_lowers_the_loss():
     gradient = ex.gradients(words[:2].tolist(), 0).mean(0)
     table = ex.vocabulary[words].double().numpy()
     best = words[candidate_scores(gradient, table - table[0]).argmax()]
-    base = ex.vocabulary[torch.tensor(words[:2])].repeat(len(ex), 1, 1)[None]
+    shaped = ex.shaped([words[:2]])
+    base = ex._embedded(shaped)
     moved = base.clone()
     moved[0, :, 0] += 0.02 * (ex.vocabulary[best] - ex.vocabulary[words[0]])
-    assert ex._losses(moved).mean() < ex._losses(base).mean()
+    assert ex._losses(moved, shaped).mean() < ex._losses(base, shaped).mean()
 
 
 # --- the search ---
@@ -204,11 +219,30 @@ def test_no_prompt_is_tried_twice_and_a_small_vocabulary_ends_the_search():
     train, valid = examples(), examples(skip=2)
     found = Search(
         train,
-        objective_on("loss", valid),
-        SearchPlan(slots=1, calls=10**6),
+        AnswerLoss(valid),
+        SearchPlan(slots=1, calls=10**6, start="random"),
         vocabulary=word_tokens(frozen())[:5],
     ).run()
     assert found.frame()["token"].value_counts().max() <= 2 and len(found.frame()) <= 10
+
+
+def test_a_search_starts_from_the_manual_prompt_and_may_leave_words_out():
+    """From random words a search compares itself with a prompt that it has thrown away."""
+    model = frozen()
+    two = words_of(model, word_tokens(model)[3:5])
+    template = Template("sequential", f"Of {{history}} {two}", "{item}")
+    found = search(template=template, start="manual", slots=1, calls=1500)
+    own = list(found.train.wording.words)
+    assert found.first == [*own, NO_WORD] and len(own) == 2
+    log = found.frame()
+    assert log["before"].iloc[0] == pytest.approx(
+        AnswerLoss(found.objective.examples)([own]).mean()
+    )
+    tried = log.groupby("slot")["token"]
+    assert all((rows == NO_WORD).any() for slot, rows in tried if slot < 2)
+    assert found.value <= log["before"].iloc[0]
+    whole = search(template=template, start="manual", slots=1, calls=600, shorten=False)
+    assert not whole.frame()["token"].eq(NO_WORD).any()
 
 
 def test_a_users_word_changes_only_where_that_users_own_score_improves():
@@ -225,27 +259,25 @@ def test_a_users_word_changes_only_where_that_users_own_score_improves():
     assert found.value == pytest.approx(
         found.objective([found.prompts(found.objective.examples)]).mean(), abs=1e-5
     )
-    after = found.frame()[lambda f: (f["kind"] == "task") & (f["round"] > users["round"].max())]
-    assert not after["slot"].eq(1).any(), "the last word belongs to the users by then"
+    shared = found.frame()[lambda f: f["kind"] == "task"]
+    assert not shared["slot"].eq(2).any(), "the last slot belongs to the users"
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
-def test_objectives_are_lower_for_the_better_prompt_and_count_their_calls(name):
-    measure = objective_on(name, examples())
-    before = measure.calls
-    values = measure([[40], [41]])
-    per_pair = {"loss": 1, "answers": BEAMS, "choice": 5}[name]
-    assert values.shape == (2, 6) and measure.calls - before == 2 * 6 * per_pair
-    assert (values >= 0).all() and (name == "loss" or (values <= 1).all())
+def test_every_objective_counts_what_it_reads():
+    plain, choice = AnswerLoss(examples()), AnswerLoss(examples(wrong=4))
+    short = ShortAnswers(examples(), WORDS.titles)
+    for measure, per_pair in ((plain, 1), (choice, 5), (short, BEAMS)):
+        values = measure([[40], [41]])
+        assert values.shape == (2, 6) and measure.calls == 2 * 6 * per_pair
+        assert (values >= 0).all() and (measure is not short or (values <= 1).all())
 
 
-def test_resampled_negatives_ask_another_question_each_time():
-    fixed, noisy = (
-        objective_on("choice", examples(each=4)),
-        objective_on("choice", examples(each=4), resample=True),
-    )
+def test_wrong_answers_stay_the_same_unless_they_are_drawn_anew():
+    some = examples(each=4, wrong=4)
+    fixed, noisy = AnswerLoss(some), AnswerLoss(some, WORDS.titles)
     assert (fixed([[40]]) == fixed([[40]])).all()
     assert len({noisy([[40]]).mean() for _ in range(6)}) > 1
+    assert all(len(set(row)) == 5 for row in some.answers), "the right one is not among the wrong"
 
 
 # --- strategies ---
@@ -262,21 +294,21 @@ def test_the_model_is_bit_identical_and_what_was_found_is_scored(strategy):
     """Only words are chosen: a weight that moved would make it another method."""
     given = task(model=tiny("kit-gpt"))
     before = checksum(given.lm)
-    out = strategy(given, slots=2, calls=300, top=3)
+    out = strategy(given, SearchPlan(slots=2, calls=1500, top=3, wrong=2, start="random"))
     assert checksum(out.lm) == before and out.moved["backbone"] == 0 and out.moved["prompt"] > 0
     assert words_of(out.lm, out.tokens) in out.template.source
     scores = out.calibrate(2).score([[1, 2], [3]])
     assert scores.shape == (2, world().n_items) and np.isfinite(scores).all()
-    assert not out.log.empty and out.calls >= 300 and out.n_trainable == 2 + len(out.own)
+    assert not out.log.empty and out.calls >= 1500 and out.n_trainable == 2 + len(out.own)
 
 
 def test_own_words_are_read_for_the_user_who_has_them():
-    out = pap_rec(task(), slots=2, calls=300, top=5)
-    user = next(u for u, token in out.own.items() if token != out.tokens[-1])
+    out = pap_rec(task(), SearchPlan(slots=2, calls=600, top=5, wrong=2))
+    user = next(iter(out.own))
     own, general = out.prompts([[1], [1]], [user, 10**6])
     assert words_of(out.lm, [out.own[user]]) in own and general == out.prompt([1])
     scores = out.score([[1], [1]], users=[user, 10**6])
-    assert np.array_equal(scores[1], out.score([[1]])[0]) and not np.array_equal(
+    assert np.allclose(scores[1], out.score([[1]])[0], rtol=1e-5) and not np.allclose(
         scores[0], scores[1]
     )
 
@@ -294,30 +326,33 @@ def test_validation_events_are_the_last_ones_and_no_event_serves_twice():
 @pytest.mark.parametrize(
     ("wrong", "told"),
     [
-        ({"slots": 0}, "slots=0"),
+        ({"slots": -1}, "slots=-1"),
         ({"calls": 0}, "calls=0"),
         ({"top": 0}, "top=0"),
         ({"method": "hill"}, "unknown method"),
         ({"expansion": "here"}, "unknown expansion"),
-        ({"objective": "bleu"}, "unknown objective"),
+        ({"start": "there"}, "unknown start"),
+        ({"wrong": -1}, "wrong=-1"),
         ({"validation_events": 0}, "validation_events=0"),
     ],
 )
 def test_bad_options_end_in_one_line(wrong, told):
     with pytest.raises(InputError, match=told):
-        auto_prompt(task(), **wrong)
+        SearchPlan(**wrong)
 
 
 def test_other_bad_input_ends_in_one_line():
-    with pytest.raises(InputError, match="expected 2 or more, one word for all"):
-        pap_rec(task(), slots=1)
+    with pytest.raises(InputError, match="no words to change"):
+        auto_prompt(task(), SearchPlan(slots=0), BARE)
+    with pytest.raises(InputError, match="not made of whole tokens"):
+        Wording.of(frozen(), Template("sequential", "{history} inexplicably", "{item}"), WORDS)
     with pytest.raises(InputError, match="needs a causal model"):
         auto_prompt(task(model=lm("bert")))
-    with pytest.raises(InputError, match="no .history, item. pairs"):
-        Examples(frozen(), WORDS, [])
+    with pytest.raises(InputError, match="no examples"):
+        Examples.of_events(frozen(), WORDS, [], BARE)
     with pytest.raises(InputError, match=r"slot=3"):
         examples().gradients([40, 41, 42], 3)
     with pytest.raises(InputError, match="expected token ids"):
         examples().losses(np.zeros((1, 2, 3)))
     with pytest.raises(InputError, match="vocabulary of 1 words"):
-        Search(examples(), objective_on("loss", examples()), SearchPlan(), vocabulary=[5])
+        Search(examples(), AnswerLoss(examples()), SearchPlan(), vocabulary=[5])

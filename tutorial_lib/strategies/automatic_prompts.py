@@ -6,31 +6,22 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 import pandas as pd
+import torch
 
 from tutorial_lib.data.histories import Histories
-from tutorial_lib.errors import unknown_name
-from tutorial_lib.language.prompts import Template, as_words
-from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.errors import InputError, check_whole
+from tutorial_lib.language.prompts import Template, templates
 from tutorial_lib.strategies.adapted import Adapted
-from tutorial_lib.strategies.prompt_examples import (
-    CLOSING,
-    GRADIENT_CALLS,
-    Examples,
-    user_events,
-    words_of,
-)
-from tutorial_lib.strategies.prompt_objectives import OBJECTIVES, objective_on
+from tutorial_lib.strategies.prompt_examples import GRADIENT_CALLS, Examples
+from tutorial_lib.strategies.prompt_objectives import AnswerLoss
 from tutorial_lib.strategies.prompt_search import Search, SearchPlan
 from tutorial_lib.strategies.task import Task
+from tutorial_lib.strategies.wordings import NO_WORD, Wording
 
 MOST_EVENTS = 96  # examples of each kind, where no user has a word of their own
-
-
-def prompt_template(lm: LanguageModel, tokens: Sequence[int]) -> Template:
-    """The words behind the history, closed like a title."""
-    words = as_words(words_of(lm, tokens))
-    return Template("sequential", f"{{history}}; {words}{CLOSING}", "{item}")
+SHARED_WORDS, OWN_WORDS = SearchPlan(), SearchPlan(user_rounds=2)
 
 
 @dataclass
@@ -38,12 +29,14 @@ class Searched(Adapted):
     """What a search found, as a recommender.
 
     Attributes:
+        wording: what the words stand in.
         tokens: words for all users.
         own: user code -> last token.
         log: see `Search.frame`.
         calls: used.
     """
 
+    wording: Wording | None = None
     tokens: list[int] = field(default_factory=list)
     own: dict[int, int] = field(default_factory=dict)
     log: pd.DataFrame | None = None
@@ -51,10 +44,10 @@ class Searched(Adapted):
 
     def prompts(self, histories: Histories, users: Sequence[int] | None = None) -> list[str]:
         """What the model reads, with users' own words; without users the words for all."""
-        if users is None:
+        if users is None or self.wording is None:
             return super().prompts(histories)
         templates = {
-            user: prompt_template(self.lm, [*self.tokens[:-1], token])
+            user: self.wording.template(self.lm, [*self.tokens[:-1], token])
             for user, token in self.own.items()
         }
         return [
@@ -64,90 +57,119 @@ class Searched(Adapted):
 
 
 def auto_prompt(
-    task: Task,
-    slots: int = 3,
-    calls: int = 20_000,
-    top: int = 10,
-    method: str = "gradient",
-    expansion: str = "halfway",
-    norm_control: bool = True,
-    objective: str = "loss",
-    validation_events: int = 3,
-    resample_negatives: bool = False,
+    task: Task, plan: SearchPlan = SHARED_WORDS, template: Template | None = None
 ) -> Adapted:
-    """Words behind the history, found by the gradient at their embeddings; the model stays frozen
-    (AutoPrompt, a hard prompt).
+    """Words of a manual prompt, changed and added to where the gradient at their embeddings says
+    so; the model stays frozen (AutoPrompt, a hard prompt).
 
-    A given `Budget` sets ``calls``.
+    A given `Budget` sets the plan's ``calls``, the task its ``seed``.
 
     Args:
-        objective: of `prompt_objectives.OBJECTIVES`.
-        validation_events: of each labelled user, taken from the end of the training part.
-        resample_negatives: new wrong items at every look, as in PAP-REC's public code. The other
-            arguments: see `SearchPlan`.
+        plan: how to search.
+        template: the manual prompt to start from (default: of those of pre-training, the one that
+            the search's own objective prefers).
     """
-    plan = SearchPlan(slots, calls, top, method, expansion, norm_control, 0, task.seed)
-    return _searched(task, plan, objective, validation_events, resample_negatives)
+    return _searched(task, replace(plan, user_rounds=0), template)
 
 
-def pap_rec(
-    task: Task,
-    slots: int = 3,
-    calls: int = 20_000,
-    top: int = 10,
-    method: str = "gradient",
-    expansion: str = "halfway",
-    norm_control: bool = True,
-    objective: str = "loss",
-    validation_events: int = 3,
-    resample_negatives: bool = False,
-    user_rounds: int = 2,
-) -> Adapted:
+def pap_rec(task: Task, plan: SearchPlan = OWN_WORDS, template: Template | None = None) -> Adapted:
     """Words for all users and one word of each user's own, found in turn; the model stays frozen
     (PAP-REC, personalised hard prompts).
 
-    Arguments: as in `auto_prompt`. The public code has validation_events=1, norm_control=False,
-    expansion="token", and re-samples the wrong items.
+    Arguments: as in `auto_prompt`. The public code has start="random", shorten=False, slots=5,
+    validation_events=1, norm_control=False, and re-samples the wrong answers.
 
     Source: Li et al. 2024, arXiv 2402.00284.
     """
-    plan = SearchPlan(slots, calls, top, method, expansion, norm_control, user_rounds, task.seed)
-    return _searched(task, plan, objective, validation_events, resample_negatives)
+    return _searched(task, replace(plan, user_rounds=max(1, plan.user_rounds)), template)
 
 
-def _searched(
-    task: Task, plan: SearchPlan, objective: str, validation_events: int, resample: bool
-) -> Searched:
+def _searched(task: Task, plan: SearchPlan, template: Template | None) -> Searched:
     """Search as planned, and account for it."""
-    if objective not in OBJECTIVES:
-        raise unknown_name("objective", objective, OBJECTIVES)
+    start = time.perf_counter()
     task.lm.require("causal", what="a search for prompt words")
     task.lm.model.requires_grad_(False)
+    plan = replace(plan, seed=task.seed)
     if task.budget:  # as many calls as a tuning of that length
-        plan = replace(plan, calls=task.budget.longest * task.budget.size * GRADIENT_CALLS)
-    most = None if plan.user_rounds else MOST_EVENTS
+        read = task.budget.longest * task.budget.size * GRADIENT_CALLS
+        plan = replace(plan, calls=read * (1 + plan.wrong))
+    parts = user_events(task, plan.validation_events, None if plan.user_rounds else MOST_EVENTS)
+    chosen = template or best_template(task, parts[1], plan)
     train, valid = (
-        Examples(task.lm, task.words, [event[1:] for event in part], [event[0] for event in part])
-        for part in user_events(task, validation_events, most)
+        Examples.of_events(task.lm, task.words, part, chosen, plan.wrong, task.seed)
+        for part in parts
     )
-    measure = objective_on(objective, valid, resample, task.seed)
-    search = Search(train, measure, plan, on_step=task.on_step).run()
+    titles = task.words.answers if plan.resample else ()
+    search = Search(train, AnswerLoss(valid, titles, task.seed), plan, on_step=task.on_step).run()
     log = search.frame()
     out = Searched(
         task.lm,
         task.words,
         task.n_items,
-        prompt_template(task.lm, search.tokens),
+        train.wording.template(task.lm, search.tokens),
+        wording=train.wording,
         tokens=search.tokens,
         own=search.own,
         log=log,
         calls=search.calls,
-        n_trainable=plan.slots + len(search.own),
-        seconds=time.perf_counter() - search.start,
+        n_trainable=len(search.tokens) - bool(plan.user_rounds) + len(search.own),
+        seconds=time.perf_counter() - start,
         losses=[search.value] if log.empty else log["value"].tolist(),
     )
-    change = train.vocabulary[search.tokens].double() - train.vocabulary[search.first].double()
-    out.moved["prompt"] = float(change.norm())
-    tokens_read = search.calls * (1 + plan.slots + train.titles.shape[1])
+    out.moved["prompt"] = _moved(search)
+    tokens_read = search.calls * (1 + len(search.tokens) + train.titles.shape[2])
     out.flops = 2.0 * task.lm.n_parameters * tokens_read
     return out
+
+
+def best_template(task: Task, events: Sequence[tuple], plan: SearchPlan) -> Template:
+    """The manual prompt of pre-training with the lowest loss on these events."""
+    values = {}
+    for manual in templates("sequential"):
+        try:
+            wording = Wording.of(task.lm, manual, task.words)
+        except InputError:  # not made of whole tokens of this model: no search can start there
+            continue
+        examples = Examples.of_events(task.lm, task.words, events, wording, plan.wrong, task.seed)
+        values[manual] = examples.losses([wording.words or [NO_WORD]]).mean()
+    return min(values, key=values.__getitem__)
+
+
+def _moved(search: Search) -> float:
+    """L2 distance of the embeddings in the slots, before and after; an empty slot counts as 0."""
+    table = search.train.vocabulary.double()
+    before, after = (
+        table[[max(0, t) for t in tokens]] * (torch.tensor(tokens)[:, None] != NO_WORD)
+        for tokens in (search.first, search.tokens)
+    )
+    return float((after - before).norm())
+
+
+def user_events(task, validation_events: int, most: int | None = None) -> tuple[list, list]:
+    """(user, history, item) of the labelled users, for gradients and for validation.
+
+    The last ``validation_events`` of each user's training part, but at most half, are for
+    validation. Of both at most ``most`` are kept, drawn at random.
+    """
+    check_whole("prompt search", 1, validation_events=validation_events)
+    train: list[tuple] = []
+    valid: list[tuple] = []
+    for user, history in zip(task.users, task.histories, strict=True):
+        events = [
+            (int(user), history[max(0, end - task.words.limit) : end], int(history[end]))
+            for end in range(1, len(history))
+        ]
+        last = min(validation_events, max(1, len(events) // 2))
+        train += events[:-last]
+        valid += events[-last:]
+    if not train:
+        raise InputError(
+            "prompt search: no event is left for the gradient; give more labelled users, or users"
+            " with longer histories"
+        )
+    rng = np.random.default_rng([task.seed, 12])
+    return _draw(train, most, rng), _draw(valid, most, rng)
+
+
+def _draw(events: list, most: int | None, rng: np.random.Generator) -> list:
+    return [events[i] for i in sorted(rng.permutation(len(events))[:most])]

@@ -1,8 +1,7 @@
-"""What a prompt is chosen by.
+"""What a prompt is chosen by, on validation examples; lower is better.
 
-The loss of the next title, short answers that the model writes, or a choice among a few items. Each
-takes prompts, [k, l] or [k, n, l], and gives a value for each of the n examples, [k, n]; lower is
-better. ``calls`` counts the pairs of prompt and example read.
+Each takes prompts, [k, l] or [k, n, l], and gives a value for each of the n examples, [k, n].
+``calls`` counts the answers read or written behind a prompt.
 """
 
 from __future__ import annotations
@@ -12,120 +11,78 @@ from collections.abc import Sequence
 import numpy as np
 
 from tutorial_lib.models.generation import beam_search, catalogue_trie
-from tutorial_lib.strategies.prompt_examples import CLOSING, Examples, words_of
+from tutorial_lib.strategies.prompt_examples import Examples
 
 BEAMS = 5  # answers that are kept, and the cut-off of the surrogate metric
-NEGATIVES = 4  # wrong items beside the right one
 
 
-class TitleLoss:
-    """Mean loss of the next title's tokens, nats: smooth, and cheapest."""
+class AnswerLoss:
+    """The examples' own loss: of the right answer, or of choosing it among wrong ones.
 
-    def __init__(self, examples: Examples):
-        self.examples = examples
+    Args:
+        examples: to choose by.
+        others: texts from which other wrong answers are drawn for every prompt that is looked
+            at, as in PAP-REC's public code: two prompts are then compared on different questions,
+            and luck is accepted.
+        seed: of what is drawn.
+    """
 
-    @property
-    def calls(self) -> int:
-        return self.examples.calls
+    def __init__(self, examples: Examples, others: Sequence[str] = (), seed: int = 0):
+        self.examples, self.others = examples, np.array(others)
+        self.rng = np.random.default_rng([seed, 13])
+        self.calls = 0
 
     def __call__(self, prompts: Sequence | np.ndarray) -> np.ndarray:
-        return self.examples.losses(prompts)
+        shaped = self.examples.shaped(prompts).numpy()
+        self.calls += self.examples.titles[..., 0].numel() * len(shaped)
+        if not len(self.others):
+            return self.examples.losses(shaped)
+        return np.concatenate([self._redrawn().losses(one[None]) for one in shaped])
+
+    def _redrawn(self) -> Examples:
+        rows = []
+        for right, *wrong in self.examples.answers:
+            drawn = self.rng.choice(self.others[self.others != right], len(wrong), replace=False)
+            rows.append([right, *drawn])
+        return self.examples.asked(rows)
 
 
 class ShortAnswers:
-    """1 - NDCG@5 of five beams, no longer than a title, tokens compared exactly.
+    """1 - NDCG@5 of five beams, no longer than an answer, compared token by token.
 
     PAP-REC's surrogate metric. A call counts once per beam.
+
+    Args:
+        examples: to choose by.
+        titles: of the catalogue; a beam that spells one of them is an answer.
     """
 
-    def __init__(self, examples: Examples):
-        self.examples = examples
+    def __init__(self, examples: Examples, titles: Sequence[str]):
+        self.examples, self.titles = examples, titles
         self.calls = 0
-        self.trie = catalogue_trie(examples.lm, examples.words.titles)
+        self.trie = catalogue_trie(examples.lm, titles)
 
     def __call__(self, prompts: Sequence | np.ndarray) -> np.ndarray:
         shaped = self.examples.shaped(prompts).numpy()
         self.calls += BEAMS * shaped.shape[0] * len(self.examples)
-        return np.array(
-            [
-                [
-                    self._one(history, item, tokens)
-                    for (history, item), tokens in zip(self.examples.pairs, rows, strict=True)
-                ]
-                for rows in shaped
-            ]
-        )
+        return np.array([[self._one(i, row) for i, row in enumerate(rows)] for rows in shaped])
 
-    def _one(self, history, item: int, tokens: np.ndarray) -> float:
+    def _one(self, example: int, tokens: np.ndarray) -> float:
         """The objective of one prompt on one example."""
-        examples = self.examples
-        words = words_of(examples.lm, tokens.tolist()) + CLOSING if len(tokens) else ""
         answers = beam_search(
-            examples.lm,
-            f"{examples.words.history(history)}; {words}".strip(),
-            examples.words.titles,
+            self.examples.lm,
+            self.examples.text(example, tokens.tolist()),
+            self.titles,
             beams=BEAMS,
             constrained=False,
-            longest=examples.titles.shape[1],
+            longest=self.examples.titles.shape[2],
             trie=self.trie,
         )
-        place = np.flatnonzero(answers.items == item)
-        return 1.0 - (1 / np.log2(place[0] + 2) if len(place) else 0.0)
+        right = self.examples.answers[example][0]
+        place = [
+            i for i, item in enumerate(answers.items) if item >= 0 and self.titles[item] == right
+        ]
+        return 1.0 - (1 / np.log2(place[0] + 2) if place else 0.0)
 
 
-class ItemChoice:
-    """1 - NDCG@5 of the next item among four wrong ones, by the mean loss of their titles.
-
-    Args:
-        resample: other wrong items for every prompt that is looked at, as in PAP-REC's public code:
-            two prompts are then compared on different questions, and luck is accepted.
-    """
-
-    def __init__(self, examples: Examples, resample: bool = False, seed: int = 0):
-        self.examples = examples
-        self.resample = resample
-        self.calls = 0
-        self.rng = np.random.default_rng([seed, 13])
-        # histories are read once, whatever is asked about them
-        repeated = [pair for pair in examples.pairs for _ in range(1 + NEGATIVES)]
-        self.asked = Examples(examples.lm, examples.words, repeated)
-        self._draw()
-
-    def _draw(self) -> None:
-        """Other wrong items."""
-        items: list[int] = []
-        everything = np.arange(len(self.examples.words.titles))
-        for history, item in self.examples.pairs:
-            others = self.rng.permutation(np.setdiff1d(everything, [*history, item]))
-            items += [item, *others[:NEGATIVES]]
-        self.asked = self.asked.asked_for(items)
-
-    def __call__(self, prompts: Sequence | np.ndarray) -> np.ndarray:
-        shaped = self.examples.shaped(prompts).numpy()
-        if not self.resample:
-            return self._read(shaped)
-        values = []
-        for one in shaped:
-            self._draw()
-            values.append(self._read(one[None]))
-        return np.concatenate(values)
-
-    def _read(self, prompts: np.ndarray) -> np.ndarray:
-        repeated = np.repeat(prompts, 1 + NEGATIVES, axis=1)
-        losses = self.asked.losses(repeated).reshape(len(prompts), -1, 1 + NEGATIVES)
-        self.calls += losses.size
-        rank = (losses < losses[..., :1]).sum(-1) + 1
-        return 1.0 - 1 / np.log2(rank + 1)
-
-
-PromptObjective = TitleLoss | ShortAnswers | ItemChoice
-OBJECTIVES = ("loss", "answers", "choice")
-
-
-def objective_on(
-    name: str, examples: Examples, resample: bool = False, seed: int = 0
-) -> PromptObjective:
-    """The objective of that name, out of `OBJECTIVES`, on these examples."""
-    if name == "choice":
-        return ItemChoice(examples, resample, seed)
-    return TitleLoss(examples) if name == "loss" else ShortAnswers(examples)
+PromptObjective = AnswerLoss | ShortAnswers

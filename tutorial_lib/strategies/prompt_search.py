@@ -18,14 +18,9 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.errors import InputError, check_seed, check_whole, unknown_name
-from tutorial_lib.strategies.prompt_examples import (
-    EXPANSIONS,
-    Examples,
-    candidate_scores,
-    word_tokens,
-    words_of,
-)
+from tutorial_lib.strategies.prompt_examples import EXPANSIONS, Examples
 from tutorial_lib.strategies.prompt_objectives import PromptObjective
+from tutorial_lib.strategies.wordings import NO_WORD, candidate_scores, word_tokens, words_of
 
 METHODS = ("gradient", "random")
 
@@ -35,24 +30,37 @@ class SearchPlan:
     """How to search.
 
     Args:
-        slots: words of the prompt.
-        calls: most (prompt, example) pairs that may be read; a gradient counts three.
+        slots: words that may be added to the manual prompt that the search starts from.
+        start: "manual": its own words, the slots empty; "random": random words in all slots, as in
+            AutoPrompt.
+        shorten: whether a word may be left out (not so in AutoPrompt and PAP-REC).
+        calls: most answers that may be read behind a prompt; with a gradient, each counts three
+            times.
         top: candidates per slot.
         method: of `METHODS`.
         expansion: where the gradient is taken, see `Examples.gradients`.
         norm_control: see `candidate_scores`.
-        user_rounds: how often the last word is chosen for each user alone (PAP-REC); 0: never
+        user_rounds: how often a last word is chosen for each user alone (PAP-REC); 0: never
             (AutoPrompt).
+        validation_events: of each labelled user, taken from the end of the training part.
+        wrong: wrong answers beside each right one, between which the objective chooses; 0: the loss
+            of the right one alone.
+        resample: other wrong answers at every look, as in PAP-REC's public code.
         seed: of all that is drawn.
     """
 
     slots: int = 3
-    calls: int = 20_000
+    start: str = "manual"
+    shorten: bool = True
+    calls: int = 50_000
     top: int = 10
     method: str = "gradient"
-    expansion: str = "halfway"
+    expansion: str = "token"
     norm_control: bool = True
     user_rounds: int = 0
+    validation_events: int = 3
+    wrong: int = 7
+    resample: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -60,15 +68,13 @@ class SearchPlan:
             raise unknown_name("method", self.method, METHODS)
         if self.expansion not in EXPANSIONS:
             raise unknown_name("expansion point", self.expansion, EXPANSIONS)
-        sizes = {"slots": self.slots, "calls": self.calls, "top": self.top}
-        check_whole("prompt search", 1, 1_000_000_000, **sizes)
-        check_whole("prompt search", 0, 1_000_000, user_rounds=self.user_rounds)
+        if self.start not in ("manual", "random"):
+            raise unknown_name("start", self.start, ("manual", "random"))
+        check_whole("prompt search", 1, 1_000_000_000, calls=self.calls, top=self.top)
+        small = {"slots": self.slots, "user_rounds": self.user_rounds, "wrong": self.wrong}
+        check_whole("prompt search", 0, 1000, **small)
+        check_whole("prompt search", 1, 1000, validation_events=self.validation_events)
         check_seed("prompt search", self.seed)
-        if self.user_rounds and self.slots < 2:
-            raise InputError(
-                f"prompt search(slots={self.slots}): expected 2 or more, one word for all users and"
-                " one of their own"
-            )
 
 
 @dataclass
@@ -77,11 +83,12 @@ class Search:
 
     Attributes:
         train: examples for gradients.
-        objective: see `prompt_objectives`, on other examples.
+        objective: see `prompt_objectives`, on other examples with the same wording.
         plan: how to search.
         vocabulary: token ids that may stand in the prompt (default: `word_tokens`).
         on_step: called with the number of evaluated prompts and the objective.
-        tokens: [slots], the words found; ``first``: those it started from.
+        tokens: the words found, `NO_WORD` where a slot has none; ``first``: those it started from.
+            With user rounds the last slot is the users'.
         own: user -> last word, where it is a user's own.
         value: the objective of the words found.
         log: a row for each candidate, see `frame`.
@@ -104,23 +111,31 @@ class Search:
             )
         self.rng = np.random.default_rng([self.plan.seed, 11])
         self.embeddings = self.train.vocabulary.numpy()[self.words].astype(np.float64)
-        self.tokens = self.rng.choice(self.words, size=self.plan.slots).tolist()
+        self.tokens = [*self.train.wording.words, *[NO_WORD] * self.plan.slots]
+        if self.plan.start == "random":
+            self.tokens = self.rng.choice(self.words, size=self.plan.slots).tolist()
+        self.shared = len(self.tokens)  # slots of all users
+        self.tokens += [NO_WORD] * bool(self.plan.user_rounds)
+        if not self.tokens:
+            raise InputError(
+                "prompt search(slots=0): this manual prompt has no words to change; expected 1 or"
+                " more slots"
+            )
         self.first = list(self.tokens)
         self.own: dict[int, int] = {}
-        self.tried: set[tuple[int, ...]] = set()
+        self.tried: set[tuple[int, ...]] = {tuple(self.tokens)}
         self.round = 0
         self.evaluated = 0
-        self.calls_before = 0
+        self.calls_before = self.train.calls + self.objective.calls
         self.start = time.perf_counter()
 
     @property
     def calls(self) -> int:
-        """(prompt, example) pairs read so far."""
+        """Answers read behind a prompt so far."""
         return self.train.calls + self.objective.calls - self.calls_before
 
     def run(self) -> Search:
         """Task rounds until the calls are used up; user rounds at equal distances in between."""
-        self.calls_before = self.train.calls + self.objective.calls
         self.value = float(self._measure([self.tokens]).mean())
         parts = self.plan.user_rounds + 1
         for part in range(1, parts + 1):
@@ -144,8 +159,7 @@ class Search:
         """The prompt of each example, users' own words in it: [n, slots]."""
         prompts = np.tile(np.asarray(self.tokens if tokens is None else tokens), (len(examples), 1))
         if self.own:
-            general = prompts[0, -1]
-            prompts[:, -1] = [self.own.get(int(user), general) for user in examples.users]
+            prompts[:, -1] = [self.own.get(int(user), NO_WORD) for user in examples.users]
         return prompts
 
     def _measure(self, options: Sequence[Sequence[int]]) -> np.ndarray:
@@ -158,7 +172,9 @@ class Search:
         """Try slots in random order until one word is accepted; False if nothing is left to try."""
         self.round += 1
         left = False
-        for slot in self.rng.permutation(self.plan.slots - bool(self.own)).tolist():
+        filled = [slot for slot in range(self.shared) if self.tokens[slot] != NO_WORD]
+        empty = [slot for slot in range(self.shared) if self.tokens[slot] == NO_WORD]
+        for slot in self.rng.permutation(filled + empty[:1]).tolist():  # all empty ones are alike
             candidates = self._candidates(slot)
             if len(candidates):
                 left = True
@@ -174,22 +190,24 @@ class Search:
         if self.plan.method == "random":
             order = self.rng.permutation(len(self.words))
         else:
-            order = np.argsort(-self._scores(self._gradients(slot).mean(0)), kind="stable")
+            order = self._order(self._gradients(slot).mean(0))
         fresh = [
             token
-            for token in self.words[order]
+            for token in [*[NO_WORD] * self.plan.shorten, *self.words[order]]
             if token != self.tokens[slot] and tuple(self._with(slot, token)) not in self.tried
         ]
         return np.array(fresh[: self.plan.top], dtype=np.int64)
+
+    def _order(self, gradient: np.ndarray) -> np.ndarray:
+        """Places in the vocabulary, the most promising word first."""
+        scores = candidate_scores(gradient, self.embeddings, self.plan.norm_control)
+        return np.argsort(-scores, kind="stable")
 
     def _gradients(self, slot: int) -> np.ndarray:
         """Of each example's loss at the slot, [n, D]."""
         seed = int(self.rng.integers(2**31))
         prompts = self.prompts(self.train)
         return self.train.gradients(prompts, slot, self.plan.expansion, seed, self.words)
-
-    def _scores(self, gradient: np.ndarray) -> np.ndarray:
-        return candidate_scores(gradient, self.embeddings, self.plan.norm_control)
 
     def _try(self, slot: int, candidates: np.ndarray) -> bool:
         """Measure these words in a slot, and keep the best if it lowers the objective."""
@@ -213,7 +231,7 @@ class Search:
         A user's word changes only where that user's own objective falls.
         """
         self.round += 1
-        slot = self.plan.slots - 1
+        slot = len(self.tokens) - 1
         valid = self.objective.examples
         users, place = np.unique(valid.users, return_inverse=True)
         candidates = self._user_candidates(slot, users)  # [U, top]
@@ -230,9 +248,7 @@ class Search:
                 self.own[user] = int(candidates[column, best])
             for i, token in enumerate(candidates[column]):
                 self._note("user", slot, user, token, before, after[i], i == best)
-        # from now on the last word belongs to the users
-        self.own = self.own or {int(users[0]): self.tokens[-1]}
-        self.tried = set()
+        self.tried = {tuple(self.tokens)}
         self.value = float((by_user.min(0) * counts).sum() / counts.sum())
         self._report()
 
@@ -243,8 +259,8 @@ class Search:
             return np.array([self.rng.choice(self.words, size=top, replace=False) for _ in users])
         gradients = self._gradients(slot)
         of_user = [gradients[self.train.users == user] for user in users]
-        scores = [self._scores((own if len(own) else gradients).mean(0)) for own in of_user]
-        return self.words[np.argsort(-np.array(scores), axis=1, kind="stable")[:, :top]]
+        orders = [self._order((own if len(own) else gradients).mean(0)) for own in of_user]
+        return self.words[np.array(orders)[:, :top]]
 
     def _note(self, kind: str, slot: int, user: int, token, before, after, accepted: bool) -> None:
         """Add a candidate to the log."""
