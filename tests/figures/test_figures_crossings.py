@@ -6,12 +6,15 @@ from __future__ import annotations
 
 import itertools
 
+import matplotlib
+
+matplotlib.use("Agg")
 import numpy as np
 import pandas as pd
 import pytest
 
 from tutorial_lib.errors import InputError
-from tutorial_workshop.figures.crossings import crossing
+from tutorial_workshop.figures.crossings import crossing, crossings, show_crossings
 
 METRIC = "ndcg@10"
 BUDGETS = (16, 64, 256, 1024)
@@ -101,3 +104,25 @@ def test_nothing_in_common_is_refused():
         crossing(frame, "tuned", "full")
     with pytest.raises(InputError, match="no users in common"):
         crossing(frame[frame["labels"] == 0], "prompt", "prompt")
+
+
+def test_the_figure_has_a_row_per_pair_and_arrows_where_the_interval_is_open():
+    frame = recorded((-0.03, -0.02, -0.01, 0.001), noise=0.1)
+    shaky = recorded((0.01, 0.02, -0.01, 0.02)).assign(strategy="shaky")
+    frame = pd.concat([frame, shaky[shaky["labels"] > 0]])
+    pairs = [("tuned", "prompt"), ("shaky", "prompt")]
+    figure = crossings({pair: crossing(frame, *pair) for pair in pairs})
+    (ax,) = figure.axes
+    names = [text.get_text() for text in ax.get_yticklabels()]
+    assert names == ["tuned passes prompt", "shaky passes prompt"]
+    assert [text.get_text() for text in ax.texts] == ["no stable order"]
+    assert [line.get_marker() for line in ax.lines].count(">") == 1
+    assert not [line for line in ax.lines if line.get_marker() == "<"]
+
+
+def test_what_is_shown_is_returned_and_what_was_not_run_is_left_out(capsys):
+    frame = recorded((-0.02, -0.01, 0.01, 0.02))
+    found = show_crossings(frame, [("tuned", "prompt"), ("full", "prompt")])
+    shown = capsys.readouterr().out
+    assert list(found) == [("tuned", "prompt")] and "full" not in shown
+    assert f"`tuned` passes `prompt`: {found['tuned', 'prompt']}." in shown
