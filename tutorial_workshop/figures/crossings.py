@@ -187,7 +187,7 @@ def crossings(found: dict[tuple[str, str], Crossing]):
     import matplotlib.pyplot as plt
 
     budgets = sorted({n for c in found.values() for n in c.gains})
-    left, right = budgets[0] / 1.6, budgets[-1] * 1.6
+    left, right = budgets[0] / 2.5, budgets[-1] * 2.5  # where "always" and "never" stand
     fig, ax = plt.subplots(figsize=(7.6, 1.2 + 0.42 * len(found)), layout="constrained")
     for row, ((_name, _other), c) in enumerate(found.items()):
         if np.isnan(c.labels):
@@ -202,7 +202,8 @@ def crossings(found: dict[tuple[str, str], Crossing]):
     ax.set_yticks(range(len(found)), [f"{name} passes {other}" for name, other in found])
     ax.set_ylim(len(found) - 0.5, -0.5)
     log_ticks(ax, budgets)
-    ax.set_xlim(left / 1.2, right * 1.2)
+    ax.set_xticks([left, *budgets, right], ["always", *map(str, budgets), "never"])
+    ax.set_xlim(left / 1.3, right * 1.3)
     label_axes(ax, "labelled users", "")
     ax.grid(axis="y", visible=False)
     return fig
