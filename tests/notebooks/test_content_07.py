@@ -13,7 +13,13 @@ from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.evaluation import catalogue_facts, factual_frame, ranking_metrics
 from tutorial_lib.language.explanations import explanation_cases
-from tutorial_workshop.figures.evaluation import SampledCurves, curse_curves, pareto_picture
+from tutorial_workshop.figures.evaluation import (
+    SampledCurves,
+    curse_curves,
+    draws_picture,
+    pareto_picture,
+    recorded_signs,
+)
 from tutorial_workshop.page.widgets import grid
 
 NAME = "07_evaluation"
@@ -135,4 +141,46 @@ def test_other_figures_draw():
     ]
     assert texts == ["m (front)", "n"]
     assert len(curse_curves([1, 2], {"100 users": [0.0, 0.1]}).axes[0].lines) == 2
+    plt.close("all")
+
+
+def test_a_recorded_test_is_wrong_only_against_an_expectation_that_is_sure():
+    """System b is ahead of a in expectation; drawn targets of seed 0 say the opposite, clearly."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for seed, user in [(seed, user) for seed in range(3) for user in range(60)]:
+        for name, expected, realised in (
+            ("a", 0.10, 0.5 if seed == 0 else 0.1),
+            ("b", 0.11, 0.1),
+            ("ceiling", 0.9, 0.9),
+        ):
+            noise = 0.001 * rng.random(2)
+            rows.append((name, 64, seed, user, expected + noise[0], realised + noise[1]))
+    columns = ["strategy", "labels", "seed", "user", "ndcg@10", "realised_ndcg@10"]
+    table = pd.DataFrame(rows, columns=columns)
+    found = recorded_signs(table, labels=64).set_index("seed")
+    assert found["pair"].tolist() == ["a − b"] * 3 and (found["users"] == 60).all()
+    assert found["wrong"].tolist() == [True, False, False]
+    assert found.loc[0, "significant"] and found.loc[0, "realised"] > 0 > found.loc[0, "expected"]
+    alike = table.assign(**{"ndcg@10": rng.random(len(table))})
+    assert not recorded_signs(alike, labels=64)["wrong"].any()  # of which nothing is known
+    assert recorded_signs(table[table["strategy"] != "b"], labels=64).empty
+
+
+def test_drawn_test_sets_are_drawn_by_verdict():
+    import matplotlib.pyplot as plt
+
+    verdicts = ["right sign", "not significant", "wrong sign", "right sign"]
+    draws = pd.DataFrame(
+        {
+            "how": ["drawn target"] * 3 + ["expectation"],
+            "difference": [0.3, 0.0, -0.2, 0.1],
+            "verdict": verdicts,
+        }
+    )
+    axes = draws_picture(draws, 0.05).axes
+    shown = {line.get_label(): line.get_ydata().tolist() for line in axes[0].lines[:3]}
+    assert shown == {"not significant": [0.0], "right sign": [0.3], "wrong sign": [-0.2]}
+    assert len({line.get_marker() for line in axes[0].lines[:3]}) == 3  # never colour alone
+    assert [ax.get_title() for ax in axes] == ["drawn target", "expectation"]
     plt.close("all")

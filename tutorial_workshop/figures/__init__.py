@@ -17,7 +17,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "costs": ("cost_map", "cost_table", "describe_cost", "show_cost_panels"),
         "decision_guide": ("advice_table", "guide", "show_advice"),
         "evaluation": (
-            *("SampledCurves", "say_which_side_wins", "show_curse", "show_pareto_picture"),
+            *("SampledCurves", "recorded_signs", "say_which_side_wins", "show_curse"),
+            *("show_draws", "show_pareto_picture"),
         ),
         "feedback": ("FeedbackView",),
         "grid": (
@@ -37,8 +38,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         ),
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
         "searches": (
-            *("say_calls_needed", "say_goal", "search_traces"),
-            *("show_advantage_by_vocabulary", "show_switches", "show_traces"),
+            *("best_found", "best_manual", "say_calls_needed", "search_traces", "shares_of_calls"),
+            *("show_own_words", "show_traces", "task_comparisons", "values_of"),
         ),
         "stakeholder_map": ("show_stakeholder_map",),
         "verdicts": ("VerdictView",),

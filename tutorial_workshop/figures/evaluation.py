@@ -1,5 +1,5 @@
-"""Figures of notebook 07: a sampled metric over its number of negatives, both sides of a model, and
-what the winner of many gains.
+"""Figures of notebook 07: test sets drawn again, a sampled metric over its number of negatives,
+both sides of a model, and what the winner of many gains.
 """
 
 from __future__ import annotations
@@ -10,10 +10,97 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.evaluation import compare
 from tutorial_workshop.page.output import say, show
-from tutorial_workshop.page.plots import label_axes, log_ticks, look, whiskers
+from tutorial_workshop.page.plots import MARKERS, OKABE_ITO, label_axes, log_ticks, look, whiskers
 
 COLOURS = 7  # of the palette, without its yellow
+
+
+def draws_picture(draws: pd.DataFrame, true: float):
+    """Every drawn test set as a point, sorted by its difference, with the truth as a line; one
+    panel for drawn targets, one in expectation.
+
+    Args:
+        draws: columns how, difference, verdict ("right sign", "wrong sign", "not significant").
+        true: the difference over all users and all targets.
+    """
+    import matplotlib.pyplot as plt
+
+    colours = ("blue", "vermillion")
+    looks = {
+        "not significant": {"color": "#AAAAAA", "marker": ".", "markersize": 2},
+        **{
+            name: {"color": OKABE_ITO[colour], "marker": marker, "markersize": 6}
+            for name, colour, marker in zip(
+                ("right sign", "wrong sign"), colours, MARKERS, strict=False
+            )
+        },
+    }
+    share = {"sharey": True, "layout": "constrained"}
+    fig, axes = plt.subplots(1, 2, figsize=(8.4, 3.6), **share)
+    for ax, (how, some) in zip(axes, draws.groupby("how", sort=False), strict=True):
+        some = some.sort_values("difference").assign(place=np.arange(len(some)))
+        for name, style in looks.items():
+            points = some[some["verdict"] == name]
+            ax.plot(points["place"], points["difference"], linestyle="none", label=name, **style)
+        ax.axhline(0, color="black", linewidth=1)
+        ax.axhline(true, color="#555555", linewidth=1.2, linestyle=":", label="the truth")
+        left = "difference in NDCG@10" if ax is axes[0] else ""
+        label_axes(ax, "test sets, sorted", left, title=how)
+    fig.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    return fig
+
+
+def show_draws(draws: pd.DataFrame, true: float, users: int) -> None:
+    """Show `draws_picture` of test sets of so many users, with its shares in words."""
+    shares = draws.groupby("how", sort=False)["verdict"].value_counts(normalize=True)
+    numbers = "; ".join(f"{how}, {name}: {x:.1%}" for (how, name), x in shares.items())
+    show(
+        draws_picture(draws, true),
+        alt=f"Differences measured on test sets of {users} users. {numbers}. Truth {true:+.4f}.",
+        caption=f"{users} users each; one drawn target per user, or in expectation over all.",
+    )
+
+
+def recorded_signs(rows: pd.DataFrame, labels: int, metric: str = "ndcg@10") -> pd.DataFrame:
+    """Pairs of recorded systems, seed by seed: the difference by drawn targets and in expectation.
+
+    Args:
+        rows: of `grid.select`, with the columns ``metric`` (in expectation) and ``realised_...``.
+        labels: budget; systems without labels join.
+
+    Returns:
+        One row per pair and seed: pair, seed, users, realised, expected, significant (of the
+        realised difference alone, p < .05), wrong (significant, and the expectation over all seeds
+        is significant the other way round).
+    """
+    rows = rows[rows["labels"].isin([0, labels]) & ~rows["strategy"].isin(["ceiling", "random"])]
+    kinds = {"expected": metric, "realised": f"realised_{metric}"}
+    sides = {
+        kind: rows.pivot_table(index=["seed", "user"], columns="strategy", values=column)
+        for kind, column in kinds.items()
+    }
+    names = list(sides["expected"])
+    found = []
+    for a, b in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
+        both = {kind: side[[a, b]].dropna() for kind, side in sides.items()}
+        if both["expected"].empty or both["realised"].empty:
+            continue
+        truth = _one_minus_other(both["expected"])
+        for seed, some in both["realised"].groupby(level="seed"):
+            drawn = _one_minus_other(some)
+            opposite = truth.p < 0.05 and truth.difference * drawn.difference < 0
+            numbers = (drawn.n, drawn.difference, truth.difference, drawn.p < 0.05)
+            found.append((f"{a} − {b}", seed, *numbers, drawn.p < 0.05 and opposite))
+    columns = ["pair", "seed", "users", "realised", "expected", "significant", "wrong"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _one_minus_other(table: pd.DataFrame):
+    """`compare` of the two columns of a table."""
+    a, b = (table[[name]].set_axis(["x"], axis=1) for name in table)
+    return compare(a, b, "x")
 
 
 @dataclass(frozen=True)
