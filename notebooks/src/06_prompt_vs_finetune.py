@@ -264,7 +264,7 @@ else:
 # %%
 from tutorial_workshop.figures import COSTS, at_labels, cost_table, show_cost_panels
 
-AT = 64 if 64 in COUNTS else COUNTS[0]
+AT = 64
 priced = at_labels(means, AT)
 show_cost_panels(priced, AT)
 
@@ -361,7 +361,7 @@ families = {"1": (FAMILY_1, first), "2": (FAMILY_2, second), "3": (FAMILY_3, thi
 for number, (declared, tests) in families.items():
     say_which_were_run(f"family {number}", declared, COUNTS, tests)
 done = len(first) + len(second) + len(third)
-agree = "as many" if done == DECLARED else "**not as many**"
+agree = "as it should be" if done == DECLARED else "**not as many**"
 say(f"Declared in all: {DECLARED} tests; run: {done}, {agree}.")
 
 # %%
@@ -470,7 +470,7 @@ best, *names = at_mine.index
 
 def kept(rows):
     """Beside the best: what is not significantly worse, and what cannot lose more than the margin."""
-    found = {name: compared(rows, name, best, MY_LABELS) for name in names}
+    found = {name: c for name in names if (c := compared(rows, name, best, MY_LABELS))}
     ties = [name for name, c in found.items() if not (c.p < 0.05 and c.difference < 0)]
     return ties, [name for name, c in found.items() if c.ci[0] >= -MARGIN]
 
@@ -530,11 +530,11 @@ TASKS = {"next": ("ndcg@10", "NDCG@10", 0.0), "like": ("auc", "AUC", 0.45)}
 real_rows = {task: select(recorded, "ml-100k", "minilm", task) for task in TASKS}
 real_means = {task: grid_means(rows, TASKS[task][0]) for task, rows in real_rows.items()}
 for task, (_, name, floor) in TASKS.items():
-    seeds = real_means[task]["seeds"].max()
+    runs = real_means[task]["seeds"].max()
     show_learning_curves(
         real_means[task],
         f"ml-100k, minilm, task {task}: test {name} over labelled users",
-        f"Task {task}, MovieLens-100K, MiniLM. Whiskers: 95 % t intervals over {seeds} seeds.",
+        f"Task {task}, MovieLens-100K, MiniLM. Whiskers: 95 % t intervals over {runs} seeds.",
         quantity=f"test {name}",
         floor=floor,
     )
