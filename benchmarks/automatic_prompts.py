@@ -87,15 +87,14 @@ class Bench:
 
     def events(self, per_user: int, shared: bool = True) -> tuple[list, list]:
         """(user, history, item), for gradients and to choose by; of every user, if not shared."""
-        train, valid = user_events(self.task(), per_user)
+        if not shared:
+            return user_events(self.task(), per_user, newest=3)
         rng = np.random.default_rng([self.seed, 12])
-        if shared:
-            return tuple(
-                [part[i] for i in rng.permutation(len(part))[:most]]
-                for part, most in ((train, LEARNED), (valid, CHOSEN))
-            )
-        last = pd.DataFrame({"user": [user for user, _, _ in train]}).groupby("user").tail(3)
-        return [train[i] for i in last.index], valid
+        train, valid = user_events(self.task(), per_user)
+        return tuple(
+            [part[i] for i in rng.permutation(len(part))[:most]]
+            for part, most in ((train, LEARNED), (valid, CHOSEN))
+        )
 
     def examples(self, source: str, plan: SearchPlan, shared: bool = True) -> list[Examples]:
         """For gradients, and to choose by."""
@@ -164,6 +163,28 @@ def searches(b: Bench) -> None:
             b.keep(name, "objective", part["value"].iloc[-1], calls=calls)
         template = found.train.wording.template(b.lm, found.tokens)
         b.keep_judged(name, template, setting=template.source, calls=found.calls)
+
+
+def hard(b: Bench) -> None:
+    """Gradient search from the bare history, the wrong titles those that it ranks highest."""
+    plan = replace(PLAN, seed=b.seed)
+    bare = Adapted(b.lm, b.words, b.n_items, MANUAL[STARTS[0]])
+    parts = []
+    for events, examples in zip(b.events(3), b.examples(STARTS[0], plan), strict=True):
+        lists = bare.recommend([history for _, history, _ in events], WRONG + 1)
+        wrong = [
+            [item for item in row if item != right][:WRONG]
+            for row, (_, _, right) in zip(lists, events, strict=True)
+        ]
+        titles = [
+            [b.words.titles[item] for item in (right, *row)]
+            for row, (_, _, right) in zip(wrong, events, strict=True)
+        ]
+        parts.append(examples.asked(titles))
+    found = Search(parts[0], AnswerLoss(parts[1]), plan).run()
+    template = found.train.wording.template(b.lm, found.tokens)
+    name = f"gradient, from {STARTS[0]} hard negatives"
+    b.keep_judged(name, template, setting=template.source, calls=found.calls)
 
 
 def opponents(b: Bench) -> None:
@@ -390,7 +411,17 @@ def explanation(b: Bench) -> None:
 
 PARTS = {
     part.__name__: part
-    for part in (manual, searches, opponents, surrogate, own, scores, straightforward, explanation)
+    for part in (
+        manual,
+        searches,
+        hard,
+        opponents,
+        surrogate,
+        own,
+        scores,
+        straightforward,
+        explanation,
+    )
 }
 
 

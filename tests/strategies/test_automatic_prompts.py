@@ -315,7 +315,7 @@ def test_own_words_are_read_for_the_user_who_has_them():
 
 def test_validation_events_are_the_last_ones_and_no_event_serves_twice():
     for events in (1, 3):
-        train, valid = user_events(task(), events, 10**6)
+        train, valid = user_events(task(), events)
         keys = [{(u, tuple(h), i) for u, h, i in part} for part in (train, valid)]
         assert not keys[0] & keys[1] and len(valid) == events * 8
         assert {i for u, _, i in valid if u == split().users[0]} <= set(

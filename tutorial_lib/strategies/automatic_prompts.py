@@ -20,7 +20,8 @@ from tutorial_lib.strategies.prompt_search import Search, SearchPlan
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.wordings import NO_WORD, Wording
 
-MOST_EVENTS = 96  # examples of each kind, where no user has a word of their own
+MOST_EVENTS = 96  # examples of each kind, where no user has a word of their own; else
+NEWEST = 3  # of each user, for gradients
 SHARED_WORDS, OWN_WORDS = SearchPlan(), SearchPlan(user_rounds=2)
 
 
@@ -93,12 +94,7 @@ def _searched(task: Task, plan: SearchPlan, template: Template | None) -> Search
     if task.budget:  # as many calls as a tuning of that length
         read = task.budget.longest * task.budget.size * GRADIENT_CALLS
         plan = replace(plan, calls=read * (1 + plan.wrong))
-    parts = user_events(task, plan.validation_events, None if plan.user_rounds else MOST_EVENTS)
-    chosen = template or best_template(task, parts[1], plan)
-    train, valid = (
-        Examples.of_events(task.lm, task.words, part, chosen, plan.wrong, task.seed)
-        for part in parts
-    )
+    train, valid = _examples(task, plan, template)
     titles = task.words.answers if plan.resample else ()
     search = Search(train, AnswerLoss(valid, titles, task.seed), plan, on_step=task.on_step).run()
     log = search.frame()
@@ -120,6 +116,25 @@ def _searched(task: Task, plan: SearchPlan, template: Template | None) -> Search
     tokens_read = search.calls * (1 + len(search.tokens) + train.titles.shape[2])
     out.flops = 2.0 * task.lm.n_parameters * tokens_read
     return out
+
+
+def _examples(task: Task, plan: SearchPlan, template: Template | None) -> list[Examples]:
+    """For gradients, and to choose words by."""
+    parts = user_events(task, plan.validation_events, NEWEST * bool(plan.user_rounds))
+    rng = np.random.default_rng([task.seed, 12])
+    most = None if plan.user_rounds else MOST_EVENTS
+    chosen = template or best_template(task, parts[1][:MOST_EVENTS], plan)
+    return [
+        Examples.of_events(
+            task.lm,
+            task.words,
+            [part[i] for i in rng.permutation(len(part))[:most]],
+            chosen,
+            plan.wrong,
+            task.seed,
+        )
+        for part in parts
+    ]
 
 
 def best_template(task: Task, events: Sequence[tuple], plan: SearchPlan) -> Template:
@@ -145,11 +160,11 @@ def _moved(search: Search) -> float:
     return float((after - before).norm())
 
 
-def user_events(task, validation_events: int, most: int | None = None) -> tuple[list, list]:
+def user_events(task: Task, validation_events: int, newest: int = 0) -> tuple[list, list]:
     """(user, history, item) of the labelled users, for gradients and for validation.
 
     The last ``validation_events`` of each user's training part, but at most half, are for
-    validation. Of both at most ``most`` are kept, drawn at random.
+    validation; of those before, gradients get the ``newest`` of each user (0: all).
     """
     check_whole("prompt search", 1, validation_events=validation_events)
     train: list[tuple] = []
@@ -160,16 +175,11 @@ def user_events(task, validation_events: int, most: int | None = None) -> tuple[
             for end in range(1, len(history))
         ]
         last = min(validation_events, max(1, len(events) // 2))
-        train += events[:-last]
+        train += events[:-last][-newest:]
         valid += events[-last:]
     if not train:
         raise InputError(
             "prompt search: no event is left for the gradient; give more labelled users, or users"
             " with longer histories"
         )
-    rng = np.random.default_rng([task.seed, 12])
-    return _draw(train, most, rng), _draw(valid, most, rng)
-
-
-def _draw(events: list, most: int | None, rng: np.random.Generator) -> list:
-    return [events[i] for i in sorted(rng.permutation(len(events))[:most])]
+    return train, valid
