@@ -22,7 +22,7 @@
 # > GPU. **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: 4 users who explain, for structure | quick: 20 of them | full: 100
+PROFILE = "quick"  # smoke: 4 users who explain, for structure | quick: 60 of them | full: 200
 DATASET = "world-movies"  # or "world-products", "world-news"; "ml-100k": not in sections 1, 7
 LM = "kit-gpt"  # or a Hub id or folder of a causal model; it ranks and writes in section 7
 SEED = 0  # any whole number from 0; draws users, labelled users and simulations
@@ -171,9 +171,8 @@ hits = signs[signs["significant"]]
 say(
     f"{len(signs)} tests with {signs['users'].median():.0f} users each: {len(hits)} significant, "
     f"{hits['wrong'].sum()} of them against the expectation over all seeds.",
-    f"Differences by drawn targets lie {(signs['realised'] - signs['expected']).std():.4f} (standard "
-    f"deviation) from those in expectation; half of the latter are below "
-    f"{signs['expected'].abs().median():.4f}.",
+    f"Half of the true differences are below {signs['expected'].abs().median():.4f}; drawn targets "
+    f"miss them by {(signs['realised'] - signs['expected']).std():.4f} (standard deviation).",
 )
 if hits["wrong"].any():
     table(
@@ -229,8 +228,8 @@ above = [
     if strata.loc[name, columns[1]] > strata.loc["Oracle", columns[1]]
 ]
 say(
-    f"Above the ceiling where the step was never met: {', '.join(above) or 'none'}. In the groups by "
-    "history nobody is.",
+    f"Above the ceiling where the step was never met: {', '.join(above) or 'none'}. In the groups "
+    "by history nobody is.",
     "The ceiling is the best that can be done before the target is known. Who is in the group was "
     "decided afterwards, so the ceiling says nothing about it.",
 )
@@ -721,7 +720,7 @@ from tutorial_lib.strategies import Budget, adapt
 # Real data has no reviews.
 reviewed = ds if "features" in ds.reviews else load_dataset("world-movies")
 talk = split if reviewed is ds else leave_last_out(reviewed)
-USERS, LABELS = {"smoke": (4, 8), "quick": (20, 64), "full": (100, 64)}[PROFILE]
+USERS, LABELS = {"smoke": (4, 8), "quick": (60, 64), "full": (200, 64)}[PROFILE]
 budget = Budget(1e-3, longest=50)
 if PROFILE == "smoke":
     budget = Budget(1e-3, shortest=2, longest=2, size=4)
@@ -834,7 +833,7 @@ def card_of(texts, facts, language=SIDES):
 table(card_of(live, facts).wide(), caption=f"Live, {USERS} users: value [95 % interval]")
 
 # %% [markdown]
-# A few users say little. **Recorded** in `data/results/explanations.csv`: more users, more models,
+# One run is one draw of labelled users. **Recorded** in `data/results/explanations.csv`: more users, more models,
 # every seed with its own users and its own labelled users.
 
 # %%
@@ -959,7 +958,7 @@ gaps = {how: a - b for how, (a, b) in kinds.items()}
 visible = {how: 2.8 * gap.std() / np.sqrt(sizes) for how, gap in gaps.items()}
 table(
     pd.DataFrame(visible, index=sizes),
-    caption=f"Detectable difference, EASE − ItemKNN; measured: {list(gaps.values())[-1].mean():.4f}",
+    caption=f"Detectable difference, EASE − ItemKNN; it is {list(gaps.values())[-1].mean():.4f}",
     digits=4,
 )
 needed = {how: (2.8 * gap.std() / list(gaps.values())[-1].mean()) ** 2 for how, gap in gaps.items()}
