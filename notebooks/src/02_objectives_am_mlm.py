@@ -9,18 +9,18 @@
 # > - *write* a causal mask, and *test* a model for leaks (exercise 02-causal-mask, question 2)
 # > - *write* the collator of masked modelling (what makes inputs and labels of a history), and
 # >   *count* its targets (exercise 02-mask-items, question 3)
-# > - *compare* two objectives at equal steps and at equal seconds, and *separate* loss from
-# >   architecture (question 4)
+# > - *compare* two objectives at equal passes, seconds and predictions, and *separate* loss from
+# >   mask (question 4)
 # > - *measure* whether order matters in a data set, and how far a model is from the best possible
 # >   one (question 5)
 # >
 # > **You need:** notebook 01 (NDCG, baselines, ceiling), cross-entropy, and what a Transformer is.
 # > **Time:** 40 minutes to follow, 70 with the exercises. **Hardware:** two CPU cores and 2 GB of
-# > memory; training takes about three minutes in all. No GPU.
+# > memory; training takes one to two minutes in all. No GPU.
 # > **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: 300 users, 2 epochs | quick: all users | full: three times the epochs
+PROFILE = "quick"  # smoke: 300 users, 2 passes | quick: all users | full: four times the passes
 DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-100k"
 LM = "kit-gpt"  # language model; not used in this notebook, whose models read item tokens
 SEED = 0  # any whole number from 0; initial weights, order of batches, masks
@@ -47,7 +47,7 @@ import pandas as pd
 import torch
 
 # %%
-from tutorial_workshop.figures import LiveCurve, difference_in_words, recap_table
+from tutorial_workshop.figures import LiveCurve, recap_table
 from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
 from tutorial_workshop.page import quiz, say, show, table, whose
 
@@ -144,7 +144,7 @@ def chain_loss(lag):
     torch.manual_seed(SEED)
     model = ItemTransformer(6, width=16, heads=1, layers=1, dropout=0.0)
     objective = Autoregressive(lag=lag, loss=Softmax(exclude_seen=False))
-    plan = Plan(epochs=3 if PROFILE == "smoke" else 20, batch_tokens=1000, learning_rate=1e-2)
+    plan = Plan(epochs=3 if PROFILE == "smoke" else 10, batch_tokens=1000, learning_rate=1e-2)
     train(model, objective, list(chain(800, 30, SEED)), plan, seed=SEED)
     batch = objective.corrupt(
         torch.from_numpy(chain(2000, 30, SEED + 1000)), model.vocabulary, dice
@@ -316,14 +316,16 @@ say(
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset
-from tutorial_lib.evaluation import compare, evaluate, holm, mean_interval
+from tutorial_lib.evaluation import compare, evaluate, expected_metrics, mean_interval
 from tutorial_lib.models import EASE, Oracle, Popularity, SequenceRecommender, TransitionKNN
 
 ds = load_dataset(DATASET)
 ds = ds if ds.truth is not None else ds.k_core(5)
 ds = ds.subset_users(range(min(300, ds.n_users))) if PROFILE == "smoke" else ds
-EPOCHS = {"smoke": 2, "quick": 8, "full": 30}[PROFILE]
 split = leave_last_out(ds)
+KNOWN = ds.truth is not None  # worlds are judged in expectation, see notebook 01
+PASSES = {"smoke": 2, "quick": 8, "full": 32}[PROFILE]  # over the data
+MARGIN = 0.01  # differences of NDCG@10 within it do not matter; declared before any was seen
 
 # %%
 quiz("02_objectives_am_mlm", "leak")
@@ -390,27 +392,23 @@ quiz("02_objectives_am_mlm", "targets")
 
 # %% [markdown]
 # ## 6. Two objectives, one network
-# Now both on the whole data set. The two models differ in **one argument**.
+# Now both on the whole data set. The two models differ in **one argument**: the objective.
 #
 # **Guess first:** which learns faster, counted in passes over the data? And counted in seconds?
 
 # %%
-live = LiveCurve("causal, auto-regressive", EPOCHS)
-causal = SequenceRecommender(
-    "autoregressive", epochs=EPOCHS, evaluate_every=2, dropout=0.2, on_epoch=live
-)
-causal = causal.fit(split, seed=SEED)
+SIZE = {"heads": 1, "layers": 1, "dropout": 0.1, "batch_tokens": 1024}  # small: seconds, not hours
+live = LiveCurve("causal, auto-regressive", PASSES)
+plan = {"epochs": PASSES, "evaluate_every": 2, **SIZE}
+causal = SequenceRecommender("autoregressive", on_epoch=live, **plan).fit(split, seed=SEED)
 
 # %%
-live = LiveCurve("bidirectional, masked", 2 * EPOCHS)
-masked = SequenceRecommender(
-    "masked", epochs=2 * EPOCHS, evaluate_every=4, dropout=0.2, on_epoch=live
-)
-masked = masked.fit(split, seed=SEED)
+live = LiveCurve("bidirectional, masked", PASSES)
+masked = SequenceRecommender(Masked(ratio=0.3), on_epoch=live, **plan).fit(split, seed=SEED)
 
 
 # %%
-from tutorial_workshop.figures import show_learning_panels
+from tutorial_workshop.figures import show_learning_panels, verdict_table
 
 
 def curve(model):
@@ -419,7 +417,7 @@ def curve(model):
 
 
 curves = {"causal, AM": curve(causal), "bidirectional, MLM": curve(masked)}
-known = {"EASE": EASE(), "ceiling": Oracle()} if ds.truth is not None else {"EASE": EASE()}
+known = {"EASE": EASE(), "ceiling": Oracle()} if KNOWN else {"EASE": EASE()}
 lines = {
     name: evaluate(model.fit(split), split, k=10, on="valid")["ndcg@10"].mean()
     for name, model in known.items()
@@ -427,23 +425,51 @@ lines = {
 show_learning_panels(
     curves,
     lines,
-    caption="The same two runs, once over passes, once over time. "
-    "The masked model had twice the passes.",
-)
-
-# %%
-at = {name: next(n for e, _, n in rows if e >= EPOCHS) for name, rows in curves.items()}
-am, mlm = at.values()
-ahead = "AM" if am > mlm else "MLM"
-targets = [model.history[-1].predictions / len(model.history) for model in (causal, masked)]
-say(
-    f"After {EPOCHS} passes {ahead} is ahead: {am:.3f} (AM) against {mlm:.3f} (MLM).",
-    "One reason can be counted: the predictions per pass, "
-    f"{targets[0]:,.0f} of AM against {targets[1]:,.0f} of MLM.",
+    caption="The same two runs, once over passes, once over time; validation users, judged by "
+    "one drawn target each, as a training run on real data is.",
 )
 
 # %% [markdown]
-# That was a short run. Below, long runs on MovieLens-100K as they were **recorded**
+# One reason for the distance can be counted: a pass of AM predicts every item, a pass of MLM only
+# the hidden ones. So is AM ahead because of what it sees, or because it is asked more often?
+# Compare once more with **equally many predictions**: the causal model gets only as many passes as
+# it takes to make the predictions of the masked one.
+#
+# **Guess first:** with equally many predictions, which of the two is ahead?
+
+# %%
+asked = {name: m.history[-1].predictions for name, m in (("AM", causal), ("MLM", masked))}
+few = int(np.ceil(PASSES * asked["MLM"] / asked["AM"]))  # passes of AM for as many, or a few more
+brief = SequenceRecommender("autoregressive", epochs=few, evaluate_every=few, **SIZE)
+brief = brief.fit(split, seed=SEED, progress=False)
+runs = {"causal": causal, "masked": masked, "brief": brief}
+ranked = {name: evaluate(model, split, k=10, expected=KNOWN) for name, model in runs.items()}
+say(
+    f"Predictions in {PASSES} passes: {asked['AM']:,} of AM, {asked['MLM']:,} of MLM. AM needs "
+    f"{few} for as many or a few more.",
+)
+fair = {
+    f"equal passes ({PASSES} each)": compare(ranked["causal"], ranked["masked"]),
+    f"equal predictions ({few} against {PASSES} passes)": compare(
+        ranked["brief"], ranked["masked"]
+    ),
+}
+*_, last = verdict_table(fair, MARGIN, caption="AM − MLM, test NDCG@10, one seed").values()
+meaning = {
+    "equivalent": "With as many predictions AM is no better: it was ahead by being asked more often.",
+    "better": "AM stays ahead with as many predictions: being asked more often is not all of it.",
+    "worse": "Per prediction MLM learns more; AM makes up for it by being asked more often.",
+    "inconclusive": "With as many predictions, one run decides nothing.",
+}
+say(meaning[last])
+
+# %% [markdown]
+# **Try it:** the short run keeps the learning rate of the long one. Give it twice as much
+# (`learning_rate=8e-3` in the call above; the default is 4e-3). Does the verdict stand? A
+# comparison at equal predictions holds for the settings that were compared, and both rows hold for
+# runs of this length: a slow learner that is stopped early looks like a bad one.
+#
+# So here are long runs on MovieLens-100K as they were **recorded**
 # (`data/results/sequence-curves.csv`; the command stands in `benchmarks/RESULTS.md`).
 
 # %%
@@ -465,7 +491,7 @@ show_learning_panels(
 # SASRec (causal) was published with a binary loss (BCE, binary cross-entropy: is this the next
 # item, yes or no?) and one negative item per prediction, BERT4Rec (bidirectional) with a softmax
 # over the whole catalogue, and BERT4Rec won. Two things differed at once. Train all four
-# combinations.
+# combinations, each with the **same number of passes**.
 #
 # **Guess first:** which moves NDCG more, the mask or the loss?
 
@@ -474,43 +500,51 @@ from tutorial_lib.objectives import BinaryCrossEntropy
 
 one_negative = BinaryCrossEntropy(n_negatives=1)
 four = {("causal", "softmax"): causal, ("bidirectional", "softmax"): masked}
-for direction, kind, epochs in (
-    ("causal", Autoregressive, EPOCHS),
-    ("bidirectional", Masked, 2 * EPOCHS),
+for direction, objective in (
+    ("causal", Autoregressive(loss=one_negative)),
+    ("bidirectional", Masked(ratio=0.3, loss=one_negative)),
 ):
-    model = SequenceRecommender(
-        kind(loss=one_negative), epochs=epochs, evaluate_every=epochs, dropout=0.2
-    )
-    four[direction, "BCE, 1 negative"] = model.fit(split, seed=SEED, progress=False)
-tested = {name: evaluate(model, split, k=10) for name, model in four.items()}
+    model = SequenceRecommender(objective, epochs=PASSES, evaluate_every=PASSES, **SIZE)
+    four[direction, "BCE"] = model.fit(split, seed=SEED, progress=False)
+tested = {name: evaluate(model, split, k=10, expected=KNOWN) for name, model in four.items()}
+popular = evaluate(Popularity().fit(split), split, k=10, expected=KNOWN)["ndcg@10"].mean()
 
 # %%
 directions = ["causal", "bidirectional"]
 by_loss_and_mask = {
     loss: [mean_interval(tested[direction, loss], "ndcg@10") for direction in directions]
-    for loss in ("softmax", "BCE, 1 negative")
+    for loss in ("softmax", "BCE")
 }
 points(
     directions,
     by_loss_and_mask,
     quantity="test NDCG@10",
-    caption="Rows: what a token sees. Markers: how a prediction is judged. "
-    "Whiskers: 95 % intervals over users.",
+    caption=f"Rows: what a token sees. Markers: the loss. {PASSES} passes each; popularity "
+    f"{popular:.3f}. Whiskers: 95 % intervals over users.",
 )
 
 # %%
-by_loss = compare(tested["causal", "softmax"], tested["causal", "BCE, 1 negative"])
-by_mask = compare(tested["causal", "softmax"], tested["bidirectional", "softmax"])
-say(
-    f"**Loss** (softmax − BCE, both causal, {EPOCHS} passes each): "
-    f"{difference_in_words(by_loss, 4)}, {by_loss.n:,} users. "
-    "Only the loss differs, so this is its effect in a run of this length.",
-    "**Mask** (causal − bidirectional, both softmax): "
-    f"{difference_in_words(by_mask, 4)}, {by_mask.n:,} users. "
-    "This is **no** effect of the architecture: the bidirectional model had "
-    f"{2 * EPOCHS} passes and different targets, and a masked model learns more slowly "
-    "(section 6). It says which of two short runs is ahead.",
-)
+two_by_two = {
+    "softmax − BCE, causal": compare(tested["causal", "softmax"], tested["causal", "BCE"]),
+    "softmax − BCE, bidirectional": compare(
+        tested["bidirectional", "softmax"], tested["bidirectional", "BCE"]
+    ),
+    "causal − bidirectional, softmax": compare(
+        tested["causal", "softmax"], tested["bidirectional", "softmax"]
+    ),
+    "causal − bidirectional, BCE": compare(tested["causal", "BCE"], tested["bidirectional", "BCE"]),
+}
+verdicts = verdict_table(two_by_two, MARGIN, caption="Test NDCG@10, equal passes, one seed")
+by_loss = two_by_two["softmax − BCE, causal"]
+slow = [f"{d}, {loss}" for (d, loss), f in tested.items() if f["ndcg@10"].mean() < 2 * popular]
+say(f"Models that have hardly learned yet (below twice popularity): {', '.join(slow) or 'none'}.")
+
+# %% [markdown]
+# The first two rows change the loss alone: they are its effect in runs of this length. The last two
+# change the mask **and** what is asked: they compare two recipes at equal passes, and are
+# **no** effect of the architecture alone (section 6). A row with a model that has hardly learned
+# yet says how slow a recipe is, not how good. The intervals hold for other users, not for other
+# seeds.
 
 # %% [markdown]
 # What remains of that after long runs? Below, **recorded** runs on MovieLens-100K; of each run the
@@ -543,27 +577,30 @@ table(
 # model that meets few of the wrong items believes too much in each. gBCE corrects that by one
 # number, t: at t = 0 it is plain BCE, at t = 1 the probabilities should be calibrated. In a planted
 # world you can hold the belief against the truth: here one where most of the steps follow a link.
-# Is the gBCE model any good as a recommender? Read its NDCG beside the two probabilities: a model
-# that has learned nothing believes little, and so looks calibrated.
+#
+# **Guess first:** at t = 0, how much does the model believe in its first item, if the truth is one
+# in five?
 
 # %%
 from tutorial_lib.objectives import GeneralisedBCE
 from tutorial_recipes.worlds import make_world
 
 users = 150 if PROFILE == "smoke" else 600
-size = {"n_users": users, "n_items": 300, "seed": SEED, "review_share": 0.0}
-linked = leave_last_out(make_world("movies", order=0.8, **size))
+ORDERS = (0.0, 0.2, 0.5, 0.8)  # probability that a step follows a link of the last item
+worlds = {}
+for order in ORDERS:
+    world = make_world("movies", order=order, n_users=users, n_items=300, seed=SEED, review_share=0)
+    worlds[order] = leave_last_out(world)
+linked = worlds[0.8]
 true = linked.dataset.truth.next_item_probabilities(linked.test_history)
-# With fewer passes the model with t = 1 has hardly begun to learn.
-PASSES = {"smoke": 2, "quick": 40, "full": 80}[PROFILE]
-small = {"width": 32, "heads": 1, "dropout": 0.1, "batch_tokens": 512}
+SMALL = {"width": 32, "heads": 1, "layers": 1, "dropout": 0.1, "batch_tokens": 512}
 
 
-def fit_gbce(t):
-    """A causal model trained with gBCE on the linked world."""
-    objective = Autoregressive(loss=GeneralisedBCE(n_negatives=8, t=t))
-    model = SequenceRecommender(objective, epochs=PASSES, evaluate_every=PASSES // 2, **small)
-    return model.fit(linked, seed=SEED, progress=False)
+def fit_small(split, objective="autoregressive", passes=6):
+    """A small model on a small world."""
+    passes = {"smoke": 2, "quick": passes, "full": 4 * passes}[PROFILE]
+    plan = {"epochs": passes, "evaluate_every": passes, "learning_rate": 1e-2, **SMALL}
+    return SequenceRecommender(objective, **plan).fit(split, seed=SEED, progress=False)
 
 
 # %%
@@ -578,16 +615,18 @@ def beliefs(model):
 
 belief, calibration = {}, {}
 for t in (0.0, 1.0):
-    model = fit_gbce(t)
+    objective = Autoregressive(loss=GeneralisedBCE(n_negatives=16, t=t))
+    model = fit_small(linked, objective, passes=16)
     belief[f"t = {t:g}"] = beliefs(model)
     first = [side[:, 0].mean() for side in belief[f"t = {t:g}"]]
-    calibration[f"t = {t:g}"] = (*first, evaluate(model, linked, k=10)["ndcg@10"].mean())
+    ndcg = evaluate(model, linked, k=10, expected=True)["ndcg@10"].mean()
+    calibration[f"t = {t:g}"] = (*first, ndcg)
 
 # %%
 from tutorial_workshop.figures import show_reliability
 
 popularity, ceiling = (
-    evaluate(model.fit(linked), linked, k=10)["ndcg@10"].mean()
+    evaluate(model.fit(linked), linked, k=10, expected=True)["ndcg@10"].mean()
     for model in (Popularity(), Oracle())
 )
 believed = pd.DataFrame(calibration, index=["believed", "true", "NDCG@10"]).T
@@ -598,13 +637,15 @@ table(
     digits=3,
 )
 show_reliability(belief)
+learned = [name for name, row in believed.iterrows() if row["NDCG@10"] > ceiling / 2]
+say(f"Models that reach half of the ceiling: {', '.join(learned) or 'none'}.")
 
-# %%
-learned = [name for name, row in believed.iterrows() if row["NDCG@10"] > 2 * popularity]
-say(
-    "Models that have learned something (more than twice popularity's NDCG): "
-    f"{', '.join(learned) or 'none'}. For any other, calibration means nothing.",
-)
+# %% [markdown]
+# First the NDCG: a model that has learned nothing believes little in anything, and so *looks*
+# calibrated. Only between models that rank well does the belief mean something. Then the curve: at
+# t = 0 the model is far below the diagonal, its order of the items may be good, but its numbers are
+# no probabilities. At t = 1 they come close to the diagonal. It matters wherever the number itself
+# is used: to mix models, to set a threshold, to show "a 70 % match".
 
 # %%
 quiz("02_objectives_am_mlm", "two-by-two")
@@ -632,42 +673,38 @@ def shuffled(split, seed):
 
 def order_effect(split):
     """Paired gain of test NDCG@10 from the order of the histories, for one small causal model."""
-    frames = []
+    truth, frames = split.dataset.truth, []
     for version in (split, shuffled(split, SEED)):
-        model = SequenceRecommender(
-            width=32, heads=1, dropout=0.2, epochs=EPOCHS, evaluate_every=EPOCHS, batch_tokens=1024
-        )
-        frames.append(evaluate(model.fit(version, seed=SEED, progress=False), version, k=10))
-    return compare(*frames), frames[0]["ndcg@10"].mean(), frames[1]["ndcg@10"].mean()
+        model = fit_small(version)
+        if truth is None:
+            frames.append(evaluate(model, version, k=10))
+        else:  # both lists are judged by what follows the true history
+            lists = model.recommend(version.test_history, k=10)
+            chances = truth.next_item_probabilities(split.test_history)
+            frames.append(expected_metrics(lists, chances, k=10))
+    return compare(*frames)
 
 
 # %%
-effects = {}
-for order in (0.0, 0.2, 0.5, 0.8):
-    effects[f"order = {order}"] = order_effect(
-        leave_last_out(make_world("movies", order=order, **size))
-    )
-if ds.truth is None:
+effects = {f"order = {order}": order_effect(world) for order, world in worlds.items()}
+if not KNOWN:
     effects[ds.name] = order_effect(split)
 points(
     list(effects),
-    {"ordered − shuffled": [gain for gain, *_ in effects.values()]},
+    {"ordered − shuffled": list(effects.values())},
     quantity="gain of test NDCG@10 from the order",
     caption="Right of the line: the model uses the order of the histories. Whiskers: 95 % "
     "intervals over users, paired.",
     zero="order does not matter",
 )
+verdicts = verdict_table(effects, MARGIN, caption="Ordered − shuffled, test NDCG@10, one seed")
 
-# %%
-lines = []
-adjusted = holm([gain.p for gain, *_ in effects.values()])
-for (name, (gain, ordered, mixed)), p in zip(effects.items(), adjusted):
-    verdict = "order matters" if p < 0.05 and gain.difference > 0 else "no gain from order is shown"
-    interval = f"{gain.ci[0]:+.3f} to {gain.ci[1]:+.3f}, adjusted p {p:.3f}"
-    lines.append(
-        f"**{name}:** {ordered:.3f} ordered, {mixed:.3f} shuffled: {verdict} ({interval})."
-    )
-say(*lines, f"(p is adjusted over these {len(effects)} tests by Holm's method.)")
+# %% [markdown]
+# At order 0 no step follows a link, and still the gain need not be exactly 0: nobody takes an item
+# twice, so favourites tend to come early, and what comes last is a little less popular. Shuffling
+# destroys that too. It is a real effect, and a small one; whether it matters is what the margin
+# says. With a few users and one drawn target each, neither this nor the gain at order 0.2 would be
+# seen.
 
 # %% [markdown]
 # **A question about the whole history.** RESETBERT4Rec adds *rearrange sequence prediction* (RSP):
@@ -682,7 +719,7 @@ def rsp_accuracy(walks, fresh):
     torch.manual_seed(SEED)
     shape = {"width": 32, "heads": 2, "layers": 2, "dropout": 0.0}
     model = ItemTransformer(int(walks.max()) + 1, **shape, questions=["rearranged"])
-    plan = Plan(epochs=3 if PROFILE == "smoke" else 20, batch_tokens=2000, learning_rate=1e-2)
+    plan = Plan(epochs=3 if PROFILE == "smoke" else 15, batch_tokens=1000, learning_rate=1e-2)
     train(model, Rearranged(), list(walks), plan, seed=SEED)
     generator = torch.Generator().manual_seed(SEED)
     batch = Rearranged().corrupt(torch.from_numpy(fresh), model.vocabulary, generator)
@@ -692,7 +729,7 @@ def rsp_accuracy(walks, fresh):
 
 
 # %%
-walks = [chain(2000, 12, SEED), chain(2000, 12, SEED + 1)]
+walks = [chain(1000, 12, SEED), chain(2000, 12, SEED + 1)]
 draw = np.random.default_rng(SEED)
 exchangeable = [draw.permuted(some, axis=1) for some in walks]  # same states, meaningless order
 right = {"ordered chain": rsp_accuracy(*walks), "exchangeable": rsp_accuracy(*exchangeable)}
@@ -711,16 +748,15 @@ quiz("02_objectives_am_mlm", "rsp")
 
 # %%
 baselines = {"EASE": EASE(), "TransitionKNN": TransitionKNN()}
-if ds.truth is not None:
+if KNOWN:
     baselines["Oracle"] = Oracle()
-frames = {name: evaluate(model.fit(split), split, k=10) for name, model in baselines.items()}
+frames = {n: evaluate(m.fit(split), split, k=10, expected=KNOWN) for n, m in baselines.items()}
 frames |= {f"{direction}, {loss}": frame for (direction, loss), frame in tested.items()}
 order = sorted((name for name in frames), key=lambda name: frames[name]["ndcg@10"].mean())
 bars(
     {name: mean_interval(frames[name], "ndcg@10") for name in order},
     quantity="test NDCG@10",
-    caption=f"{ds.name}, {len(split.users):,} users, {EPOCHS} passes (causal) and {2 * EPOCHS} "
-    "(bidirectional); one seed.",
+    caption=f"{ds.name}, {len(split.users):,} users, {PASSES} passes each; one seed.",
     highlight="causal, softmax",
     ceiling=(frames["Oracle"]["ndcg@10"].mean(), "ceiling") if "Oracle" in frames else None,
 )
@@ -754,7 +790,7 @@ rows = [
 for name in order:
     i = mean_interval(frames[name], "ndcg@10")
     rows.append((f"NDCG@10, {name}", i.mean, i.low, i.high, 1))
-for name, (gain, *_) in effects.items():
+for name, gain in effects.items():
     rows.append((f"gain from order, {name}", gain.difference, *gain.ci, 1))
 for name, i in accuracy.items():
     rows.append((f"RSP accuracy, {name}", i.mean, i.low, i.high, 1))
@@ -765,13 +801,12 @@ recap_table(
 )
 
 # %%
-popular = evaluate(Popularity().fit(split), split, k=10)["ndcg@10"].mean()
 golden("02.chain.loss", reached[1], trivial=entropy[2])
 golden("02.chain.loss-one-index-too-few", reached[2], trivial=entropy[1])
 golden("02.leak.loss-gap", leaks["causal mask"][0] - leaks["no mask"][0])
 golden("02.causal.ndcg@10", tested["causal", "softmax"]["ndcg@10"].mean(), trivial=popular)
 golden("02.loss.effect", by_loss.difference)
-golden("02.order.gain", effects["order = 0.8"][0].difference)
+golden("02.order.gain", effects["order = 0.8"].difference)
 golden(
     "02.calibration.t1",
     believed.loc["t = 1", "believed"],
