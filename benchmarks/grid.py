@@ -1,4 +1,4 @@
-"""The grid of notebooks 03, 04 and 06: strategies and baselines over label budgets and seeds.
+"""The grid of notebooks 03, 04, 06 and 07: strategies and baselines over label budgets and seeds.
 
     python benchmarks/grid.py [--folder runs/grid] [--part movies others products once like next]
     python benchmarks/grid.py [--folder runs/grid] [--part ...] --write
@@ -15,8 +15,10 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 from itertools import chain
+from operator import attrgetter
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import torch
 from results_file import machine, markdown_table, write_section
@@ -32,6 +34,7 @@ from tutorial_workshop.experiments import (
     run_grid,
     to_frame,
 )
+from tutorial_workshop.experiments.fingerprints import fingerprint
 from tutorial_workshop.experiments.results import CELL, to_bytes
 
 FEW, MANY, EVERY = (0, 16, 64, 256), (1000,), (0, 16, 64, 256, "all")
@@ -94,24 +97,41 @@ def recorded() -> pd.DataFrame | None:
         return None
 
 
-def write(folder: Path, cells: list[Cell]) -> None:
-    """Join the finished ones of these cells, ship them, and say what they cost.
-
-    Of the shipped table, rows of other cells are kept.
+def joined(folder: Path, cells: list[Cell]) -> pd.DataFrame:
+    """The finished cells of a folder, and what the shipped table holds beside them; of ``cells``
+    only those that were made from the model, data and settings of today.
     """
-    frame, old = to_frame(Results(folder).read(cells).values()), recorded()
-    if old is not None:
-        known = pd.MultiIndex.from_tuples([tuple(getattr(c, name) for name in CELL) for c in cells])
-        others = old[~pd.MultiIndex.from_frame(old[CELL]).isin(known)]
-        frame = pd.concat([frame, others], ignore_index=True)
+    stamps = {cell: fingerprint(cell) for cell in cells}
+    found = {
+        cell: result
+        for cell, result in Results(folder).read(cells).items()
+        if result["fingerprint"] == stamps[cell]
+    }
+    frame, old = to_frame(found.values()), recorded()
+    if old is None:
+        return frame
+    key = attrgetter(*CELL)
+    today = {key(cell): " ".join(stamp.values()) for cell, stamp in stamps.items()}
+    keys = list(old[CELL].itertuples(index=False, name=None))
+    current = [
+        today.get(one, made) == made for one, made in zip(keys, old["fingerprint"], strict=True)
+    ]
+    new = {key(cell) for cell in found}
+    kept = old[np.array(current) & [one not in new for one in keys]]
+    return pd.concat([frame, kept], ignore_index=True)
+
+
+def write(folder: Path, cells: list[Cell]) -> None:
+    """Ship what is `joined`, and say what it cost."""
+    frame = joined(folder, cells)
     ship({"results/grid.csv.gz": to_bytes(frame)}, "python benchmarks/grid.py --write")
     aggregates = {"seconds": "first", "score_seconds": "first", "user": "size"}
     aggregates |= {"ndcg@10": "mean", "auc": "mean"}
     by = ["task", "dataset", "strategy", "labels"]
-    cells = frame.groupby([*by, "seed"]).agg(aggregates)
-    seconds = cells["seconds"] + cells["score_seconds"] * cells["user"]
+    each = frame.groupby([*by, "seed"]).agg(aggregates)
+    seconds = each["seconds"] + each["score_seconds"] * each["user"]
     hours = seconds.groupby(["task", "dataset"]).sum() / 3600
-    value = cells["ndcg@10"].fillna(cells["auc"]).groupby(by).agg(["mean", "count"])
+    value = each["ndcg@10"].fillna(each["auc"]).groupby(by).agg(["mean", "count"])
     table = value["mean"].map("{:.3f}".format) + " (" + value["count"].astype(str) + ")"
     table = table.unstack("labels").fillna("").reset_index()
     costs = "; ".join(
