@@ -469,7 +469,7 @@ best, *names = at_mine.index
 
 
 def kept(rows):
-    """Beside the best: what is not significantly worse, and what cannot lose more than the margin."""
+    """Beside the best: what is not significantly worse; what cannot lose more than the margin."""
     found = {name: c for name in names if (c := compared(rows, name, best, MY_LABELS))}
     ties = [name for name, c in found.items() if not (c.p < 0.05 and c.difference < 0)]
     return ties, [name for name, c in found.items() if c.ci[0] >= -MARGIN]
