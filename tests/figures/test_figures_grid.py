@@ -388,6 +388,8 @@ def test_the_guide_keeps_only_what_cannot_lose_more_than_the_margin():
     assert found.most_lost == pytest.approx(-lower) and 0.07 < found.most_lost < 0.1
     assert f"at most {-lower:.3f}" in found.reasons[-1] and "**`ease`**" in found.reasons[-1]
     assert guide(sharp, 64, 0.4, cheap="stored_bytes").strategy == "zero-shot"
+    # 300 and 400 ms a user are about the same, so the better of the two
+    assert guide(sharp, 64, 0.4, only=["soft-prompt", "full", "lora"]).strategy == "full"
 
 
 def test_who_gives_the_same_lists_loses_nothing():
