@@ -563,7 +563,7 @@ unseen = np.array([ds.n_items - len(set(split.test_history[row])) for row in tes
 
 
 def uniform(model):
-    """Metrics against uniformly sampled items, exact over all samples: the target's rank decides."""
+    """Metrics against uniformly drawn items, exact over all draws: the target's rank decides."""
     frame = evaluate(model, split, k=ds.n_items, ties="index")
     ranks = (1 / frame[f"mrr@{ds.n_items}"]).round().astype(int)
     return expected_sampled(ranks, unseen - 1, k=10, negatives=negatives).set_axis(frame.index)

@@ -456,9 +456,9 @@ fair = {
 }
 *_, last = verdict_table(fair, MARGIN, caption="AM − MLM, test NDCG@10, one seed").values()
 meaning = {
-    "equivalent": "With as many predictions AM is no better: it was ahead by being asked more often.",
+    "equivalent": "With as many predictions AM is no better: being asked more often was its lead.",
     "better": "AM stays ahead with as many predictions: being asked more often is not all of it.",
-    "worse": "Per prediction MLM learns more; AM makes up for it by being asked more often.",
+    "worse": "Per prediction MLM learns more; AM is asked more often.",
     "inconclusive": "With as many predictions, one run decides nothing.",
 }
 say(meaning[last])
