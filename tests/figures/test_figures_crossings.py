@@ -98,11 +98,21 @@ def test_pairs_are_the_same_user_in_the_same_seed():
     assert "of other users only" in str(crossing(frame[frame["seed"] == 0], "tuned", "prompt"))
 
 
+def test_a_seed_that_is_missing_at_one_budget_counts_at_none():
+    """A grid in the middle of its run: else the curve bends where fewer seeds are in it."""
+    frame = recorded((-0.03, -0.01, 0.01, 0.03), noise=0.02, seed_noise=0.02, seeds=3)
+    part = frame[(frame["seed"] < 2) | (frame["labels"] < 256)]
+    found, expected = (
+        crossing(some, "tuned", "prompt") for some in (part, frame[frame["seed"] < 2])
+    )
+    assert (found.labels, found.seeds) == (pytest.approx(expected.labels), 2)
+
+
 def test_nothing_in_common_is_refused():
     frame = recorded((-0.02, -0.01, 0.01, 0.02))
-    with pytest.raises(InputError, match="no users in common at any number of labels"):
+    with pytest.raises(InputError, match="no seed and users in common at every number of labels"):
         crossing(frame, "tuned", "full")
-    with pytest.raises(InputError, match="no users in common"):
+    with pytest.raises(InputError, match="no seed and users in common"):
         crossing(frame[frame["labels"] == 0], "prompt", "prompt")
 
 

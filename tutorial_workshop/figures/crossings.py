@@ -124,19 +124,26 @@ def crossing(
 def _gains(
     recorded: pd.DataFrame, strategy: str, against: str, metric: str
 ) -> dict[int, pd.Series]:
-    """Number of labels -> gains, index (seed, user), where both were run."""
+    """Number of labels -> gains, index (seed, user), where both were run; of the seeds that are
+    there at every number, so that a curve does not bend because other seeds come in.
+    """
     both = recorded[recorded["strategy"].isin([strategy, against])]
     gains = {}
     for labels in sorted(set(both["labels"]) - {0}):
         a, b = (at_budget(both, name, labels, metric)[metric] for name in (strategy, against))
         if len(some := (a - b).dropna()):
             gains[int(labels)] = some
-    if not gains:
+    seeds = [set(some.index.get_level_values("seed")) for some in gains.values()]
+    common = set.intersection(*seeds) if seeds else set()
+    if not common:
         raise InputError(
-            f"crossing: {strategy!r} and {against!r} have no users in common at any number of"
-            " labels; run both at the same ones: tutorial grid --labels 16 64 256"
+            f"crossing: {strategy!r} and {against!r} have no seed and users in common at every"
+            " number of labels; run both alike: tutorial grid --labels 16 64 256"
         )
-    return gains
+    return {
+        labels: some[some.index.get_level_values("seed").isin(common)]
+        for labels, some in gains.items()
+    }
 
 
 def _resampled(gains: dict[int, pd.Series], resamples: int, rng: np.random.Generator) -> np.ndarray:
