@@ -15,6 +15,7 @@ themselves whom they ask.
 from __future__ import annotations
 
 import argparse
+import gzip
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -52,7 +53,7 @@ STARTS = (
     "People who chose {history} also chose",
     "Given the {plural} {history}, the next {noun} is",
 )
-PLAN = SearchPlan(calls=CALLS, wrong=WRONG, top=5)
+PLAN = SearchPlan(calls=CALLS, wrong=WRONG, top=5, expansion="token")
 
 
 class Bench:
@@ -189,11 +190,16 @@ def hard(b: Bench) -> None:
 
 def opponents(b: Bench) -> None:
     """Gradient and random search at equal calls, three words, none left out."""
-    for method in ("gradient", "random"):
-        found = b.search(STARTS[0], method=method, start="random", shorten=False)
-        b.keep(method, "objective", found.log[0]["before"], calls=0)
+    conditions = {
+        "gradient": {"expansion": "mean"},
+        "gradient at the present word": {"expansion": "token"},
+        "random": {"method": "random"},
+    }
+    for name, plan in conditions.items():
+        found = b.search(STARTS[0], start="random", shorten=False, **plan)
+        b.keep(name, "objective", found.log[0]["before"], calls=0)
         for calls, part in found.frame().groupby("calls"):
-            b.keep(method, "objective", part["value"].iloc[-1], calls=calls)
+            b.keep(name, "objective", part["value"].iloc[-1], calls=calls)
 
 
 def own(b: Bench) -> None:
@@ -240,7 +246,11 @@ def scores(b: Bench) -> None:
     for start in ("random", "manual"):
         rng = np.random.default_rng([b.seed, 21])
         source = STARTS[0] if start == "random" else STARTS[1 + b.seed % 2]
-        learn, judge = b.examples(source, replace(PLAN, seed=b.seed))
+        wording = Wording.of(b.lm, MANUAL[source], b.words)
+        learn, judge = (
+            Examples.of_events(b.lm, b.words, part[:LEARNED], wording, WRONG, b.seed)
+            for part in b.events(PLAN.validation_events)
+        )
         drawn = rng.choice(b.vocabulary, 3)
         prompt = [int(t) for t in (drawn if start == "random" else judge.wording.words)]
         slot = int(rng.integers(len(prompt)))
@@ -451,10 +461,13 @@ def write(folder: Path) -> None:
     """All parts as one table, and a section that says what stands in it."""
     columns = "part seed name setting metric value calls user seconds commit".split()
     parts = [pd.read_csv(path) for path in sorted(folder.glob("*.csv"))]
-    found = pd.concat(parts, ignore_index=True)[columns]
+    found = pd.concat(parts, ignore_index=True)[columns].astype({"setting": "string"})
     found["user"] = found["user"].astype("Int64")
-    content = found.to_csv(index=False, lineterminator="\n").encode()
-    ship({"results/automatic-prompts.csv": content}, "python benchmarks/automatic_prompts.py")
+    again = found.duplicated(["part", "seed", "name", "metric"]) & found["user"].notna()
+    prompts = found["setting"].str.contains("{", regex=False, na=False)
+    found.loc[again & prompts, "setting"] = ""  # said once
+    content = gzip.compress(found.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
+    ship({"results/automatic-prompts.csv.gz": content}, "python benchmarks/automatic_prompts.py")
     took = found.groupby(["part", "seed"])["seconds"].max().groupby("part").agg(["count", "sum"])
     lines = "\n".join(
         f"- {part}: {row['count']:.0f} seeds, {row['sum']:.0f} s" for part, row in took.iterrows()

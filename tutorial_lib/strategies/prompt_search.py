@@ -55,7 +55,7 @@ class SearchPlan:
     calls: int = 50_000
     top: int = 10
     method: str = "gradient"
-    expansion: str = "token"
+    expansion: str = "mean"
     norm_control: bool = True
     user_rounds: int = 0
     validation_events: int = 3

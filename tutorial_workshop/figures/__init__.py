@@ -39,7 +39,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
         "searches": (
             *("best_found", "best_manual", "say_calls_needed", "search_traces", "shares_of_calls"),
-            *("show_own_words", "show_traces", "task_comparisons", "values_of"),
+            *("show_own_words", "show_traces", "start_comparisons", "task_comparisons"),
+            "values_of",
         ),
         "stakeholder_map": ("show_stakeholder_map",),
         "verdicts": ("VerdictView",),

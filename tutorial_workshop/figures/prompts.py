@@ -34,7 +34,7 @@ class ScorePlot:
 
     def scores(self, expansion: str, norm_control: bool) -> np.ndarray:
         """[V]; the gradient at an expansion point is taken once."""
-        from tutorial_lib.strategies.prompt_examples import candidate_scores
+        from tutorial_lib.strategies.wordings import candidate_scores
 
         if expansion not in self.known:
             self.known[expansion] = self.examples.gradients(
@@ -102,6 +102,7 @@ def order_agreement(
     from scipy.stats import rankdata
 
     table = measured.pivot_table(index=["seed", "user"], columns=["metric", "name"], values="value")
+    table = table[[cheap, full]].dropna()  # users whom both measures asked
     a, b = -table[cheap].to_numpy(), table[full].to_numpy()  # [users, prompts]
 
     def correlation(rows):
@@ -117,18 +118,20 @@ def order_agreement(
 def show_measure_scatter(
     by_prompt: pd.DataFrame, agreement: Mapping[str, Mapping[str, tuple]], users: int
 ) -> None:
-    """Show the means of "loss" and "short answers" of each prompt against its NDCG@10, a panel for
-    each, with their correlations in words.
+    """Show the means of each surrogate over prompts against their NDCG@10, a panel for each, with
+    their correlations in words.
 
     Args:
-        by_prompt: one row per prompt, columns loss, short answers, ndcg@10, kind.
+        by_prompt: one row per prompt, columns ndcg@10, kind, and one per surrogate.
         agreement: kind of prompt -> measure -> `order_agreement`.
         users: behind each mean.
     """
     import matplotlib.pyplot as plt
 
-    fig, panels = plt.subplots(1, 2, figsize=(8.2, 3.3), layout="constrained", sharey=True)
-    for ax, name in zip(panels, ("loss", "short answers"), strict=True):
+    measures = list(next(iter(agreement.values())))
+    shape = {"figsize": (9.0, 3.2), "layout": "constrained", "sharey": True}
+    fig, panels = plt.subplots(1, len(measures), **shape)
+    for ax, name in zip(panels, measures, strict=True):
         first = ax is panels[0]
         for place, (kind, some) in enumerate(by_prompt.groupby("kind")):
             style = look(place) | {"linestyle": "none", "label": kind if first else ""}
@@ -141,8 +144,8 @@ def show_measure_scatter(
     )
     show(
         fig,
-        alt=f"NDCG@10 of {len(by_prompt)} prompts against two surrogates. Spearman of minus the"
-        f" surrogate with NDCG@10: {correlations}.",
+        alt=f"NDCG@10 of {len(by_prompt)} prompts against {len(measures)} surrogates. Spearman of"
+        f" minus the surrogate with NDCG@10: {correlations}.",
         caption=f"{len(by_prompt)} prompts, {users} validation users; short answers: 1 − NDCG@5.",
     )
 
