@@ -316,8 +316,7 @@ quiz("05_automatic_prompts", "calls")
 # Two kinds of prompt were measured: the eight manual ones of pre-training, and three random words
 # behind a bare history.
 #
-# **Guess first:** all prompts together may show a clear relation although there is none within
-# either kind. How?
+# **Guess first:** can the relation over all prompts be weaker than within either kind, or stronger?
 
 # %%
 from tutorial_workshop.figures import agreement_table, order_agreement, show_measure_scatter
@@ -354,7 +353,7 @@ say(
 # differ, and how do prompts of *one* kind differ? The first can be large while nothing is known
 # about the second, and it can even have the other sign. A search compares prompts of its own kind,
 # so what counts are the rows "manual" and "three random words", each on its own. Compare them with
-# the row "all prompts": where that one is higher, the rest comes from the gap between the two kinds.
+# the row "all prompts": what differs there comes from the gap between the two kinds.
 
 # %%
 quiz("05_automatic_prompts", "surrogate")
