@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import scipy.stats
 
-from tutorial_lib.evaluation import compare, holm_comparisons
+from tutorial_lib.evaluation import compare, holm_comparisons, p_text
 from tutorial_workshop.figures.labels import label_curves, seed_means, show_label_curves
 from tutorial_workshop.figures.words import verdict_table
 
@@ -122,4 +122,4 @@ def test_a_table_of_verdicts_is_one_family(capsys):
     told = capsys.readouterr().out
     adjusted = holm_comparisons(tests, 0.01)["p_holm"]
     assert "What is told" in told and "3 tests (Holm)" in told and "within ± 0.01" in told
-    assert f"{adjusted['same']:.3f}  equivalent" in told
+    assert f"{p_text(adjusted['same'])}  equivalent" in told and "< 0.0001  better" in told

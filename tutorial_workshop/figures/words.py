@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from tutorial_lib.evaluation import Comparison, holm_comparisons
+from tutorial_lib.evaluation import Comparison, holm_comparisons, p_text
 from tutorial_workshop.page.output import table
 
 
@@ -34,7 +34,7 @@ def verdict_table(
     found = holm_comparisons(comparisons, margin)
     columns = ["comparison", "difference", "95 % low", "95 % high", "p adjusted", "verdict"]
     shown = found.reset_index()[["comparison", "difference", "low", "high", "p_holm", "verdict"]]
-    rows = list(shown.itertuples(index=False))
+    rows = list(shown.assign(p_holm=shown["p_holm"].map(p_text)).itertuples(index=False))
     how = f"paired; p adjusted for {len(rows)} tests (Holm); equivalent: within ± {margin}"
     rows_table(rows, columns, caption=f"{caption}: {how}", digits=digits)
     return found["verdict"].to_dict()
