@@ -719,7 +719,7 @@ def rsp_accuracy(walks, fresh):
     torch.manual_seed(SEED)
     shape = {"width": 32, "heads": 2, "layers": 2, "dropout": 0.0}
     model = ItemTransformer(int(walks.max()) + 1, **shape, questions=["rearranged"])
-    plan = Plan(epochs=3 if PROFILE == "smoke" else 15, batch_tokens=1000, learning_rate=1e-2)
+    plan = Plan(epochs=3 if PROFILE == "smoke" else 20, batch_tokens=2000, learning_rate=1e-2)
     train(model, Rearranged(), list(walks), plan, seed=SEED)
     generator = torch.Generator().manual_seed(SEED)
     batch = Rearranged().corrupt(torch.from_numpy(fresh), model.vocabulary, generator)
@@ -729,7 +729,7 @@ def rsp_accuracy(walks, fresh):
 
 
 # %%
-walks = [chain(1000, 12, SEED), chain(2000, 12, SEED + 1)]
+walks = [chain(2000, 12, SEED), chain(2000, 12, SEED + 1)]
 draw = np.random.default_rng(SEED)
 exchangeable = [draw.permuted(some, axis=1) for some in walks]  # same states, meaningless order
 right = {"ordered chain": rsp_accuracy(*walks), "exchangeable": rsp_accuracy(*exchangeable)}

@@ -663,3 +663,19 @@ def test_the_index_fits_a_telephone(tmp_path, chromium, width):
     page.goto((tmp_path / "out" / "index.html").as_uri())
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     page.screenshot(path=str(tmp_path / f"index-{width}.png"))
+
+
+def test_a_kernel_that_does_not_answer_is_started_once_more(tmp_path, notebooks, monkeypatch):
+    """Two programs that start kernels at the same moment may be given the same port; a learner who
+    waited a minute would have to begin again.
+    """
+    from tutorial_workshop.cli import kernels
+
+    silent = [f"{kernels.NO_ANSWER}: in 60 seconds"] * 2
+    monkeypatch.setattr(kernels, "_execute", lambda *given: silent.pop() if silent else "")
+    given = {"env": {}, "cwd": tmp_path, "own": tmp_path, "on_cell": lambda *_: None}
+    notebook = next(notebooks.glob("00*.ipynb"))
+    done = kernels.execute(notebook, tmp_path / "a.ipynb", {}, **given)
+    assert done.status == "failed" and not silent  # it gives up after the second
+    silent.append(f"{kernels.NO_ANSWER}: in 60 seconds")
+    assert kernels.execute(notebook, tmp_path / "a.ipynb", {}, **given).status == "ok"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -37,6 +38,7 @@ PLACES = """
     CURL_CA_BUNDLE
 """.split()
 SEARCH_PATHS = ("PATH", "PYTHONPATH")
+NO_ANSWER = "the kernel does not answer"
 _ALIVE: set[AsyncKernelManager] = set()
 
 
@@ -84,6 +86,7 @@ def execute(
     cwd: Path,
     own: Path,
     on_cell: Callable[[str, int, int], None],
+    starts: int = 2,
 ) -> NotebookRun:
     """Execute one notebook and write it to ``out``, up to the failing cell if one fails.
 
@@ -95,6 +98,8 @@ def execute(
         cwd: folder that the kernel works in.
         own: folder for what the kernel keeps for itself.
         on_cell: called with the name, code cells started and their number.
+        starts: how often a kernel is started that does not answer: two programs that start one at
+            the same moment may be given the same port.
 
     Raises:
         OSError: ``out`` could not be written; it names the path.
@@ -120,6 +125,9 @@ def execute(
     finally:
         _kill_group(_pid(kernel))
         _ALIVE.discard(kernel)
+    if error.startswith(NO_ANSWER) and not watch.done and starts > 1:
+        again = functools.partial(execute, notebook, out, parameters, env=env, cwd=cwd)
+        return again(own=own, on_cell=on_cell, starts=starts - 1)
     if error:
         error = textwrap.shorten(
             f"code cell {watch.done} of {total}: {error}", 300, placeholder=" ..."
@@ -175,7 +183,7 @@ def _execute(client: NotebookClient, env: dict[str, str], cwd: Path) -> str:
     except DeadKernelError:
         return "the kernel died (out of memory?)"
     except (RuntimeError, TimeoutError) as failure:
-        return f"the kernel does not answer: {failure}"
+        return f"{NO_ANSWER}: {failure}"
     except Exception as failure:  # such as an output that is against the format
         return in_one_line(failure)
     return ""
