@@ -70,7 +70,8 @@ def log_likelihood(
     Where the best ten are enough, `best_titles.best_titles` finds them for far less.
 
     Args:
-        megabytes: Most memory for logits, whatever the size of the vocabulary.
+        megabytes: Most memory for logits, whatever the size of the vocabulary (those of one title
+            must fit).
     """
     lm.require("causal", "masked", "seq2seq", what="a likelihood")
     if not len(candidates):
@@ -84,7 +85,8 @@ def log_likelihood(
             _fill_in(rows, lm, prompts, sequences, at_once)
         else:
             trie = Trie(sequences)
-            size = PROMPTS_AT_ONCE if lm.kind == "causal" else 1
+            most = PROMPTS_AT_ONCE if lm.kind == "causal" else 1
+            size = int(np.clip(at_once // (2 * trie.longest), 1, most))
             for start in range(0, len(prompts), size):
                 part = slice(start, start + size)
                 rows[part] = _scored(lm, prompts[part], trie, at_once)
@@ -141,7 +143,8 @@ def _scored(lm: LanguageModel, prompts: Sequence[str], trie: Trie, tokens: int) 
     edges = np.zeros((len(prompts), len(trie.parent)))
     row, child, step = reader.first()
     edges[row, child] = step
-    size = min(tokens, TOKENS_AT_ONCE) // len(prompts)
+    # a piece is longer than its size by the ancestors of its last node
+    size = min(tokens, TOKENS_AT_ONCE) // len(prompts) - trie.longest
     for nodes in _rows(trie, int(np.clip(size, 1, NODES_AT_ONCE))):
         reader.forget()
         row, child, step = reader.read(np.tile(nodes, (len(prompts), 1)))
