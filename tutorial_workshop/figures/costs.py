@@ -110,6 +110,9 @@ def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) ->
     )
 
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
+
+
 def _cost_axis(ax, place: pd.Series, zero: float | None) -> None:
     """Powers of ten where there are points; ``zero``: where points that cost nothing stand, left of
     a dotted line.
@@ -121,7 +124,8 @@ def _cost_axis(ax, place: pd.Series, zero: float | None) -> None:
     powers = 10.0 ** np.arange(np.floor(np.log10(place.min())), np.ceil(np.log10(place.max())) + 1)
     shown = [x for x in powers if x <= place.max() * 3 and (zero is None or x > zero * 3)]
     shown = shown[:: len(shown) // 6 + 1]
-    ticks = {x: f"$10^{{{np.log10(x):.0f}}}$" for x in shown}
+    # raised digits, for a formula of ours would be taken literally (`literal_dollars`)
+    ticks = {x: "10" + f"{np.log10(x):.0f}".translate(RAISED) for x in shown}
     if zero is not None:
         ticks[zero] = "0"
         ax.axvline(zero * 2.5, color="#BBBBBB", linewidth=0.8, linestyle=":")
