@@ -455,8 +455,8 @@ table(
 )
 
 # %% [markdown]
-# Three starts were tried, the best manual prompt and two others. **Guess first:** which of them does
-# the search improve?
+# Three starts were tried, the best manual prompt and two others. **Guess first:** which of them
+# does the search improve?
 
 # %%
 from tutorial_workshop.figures import start_comparisons, verdict_table

@@ -6,11 +6,12 @@
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
 # > - *declare* question, metric, margin and tests before you look (question 1)
-# > - *find* how many labelled users one strategy needs to pass another, with an interval (section 3)
+# > - *find* how many labelled users one strategy needs to pass another, with an interval (section
+# >   3)
 # > - *run* and *resume* a slice of a grid, and *check* it against recorded results (section 4)
 # > - *weigh* accuracy against bytes stored and processor time (question 2)
-# > - *tell* better, worse, equivalent and inconclusive apart (questions 3, 4), and *say* what a test
-# >   could have seen (question 6)
+# > - *tell* better, worse, equivalent and inconclusive apart (questions 3, 4), and *say* what a
+# >   test could have seen (question 6)
 # > - *add* a strategy of your own to the comparison, by its rules (exercise 06-strategy)
 # > - *advise* by non-inferiority: cheap, and shown to lose no more than you allow (question 5)
 # >
@@ -177,10 +178,10 @@ PASSES += [("ease", "zero-shot"), ("from-scratch", "zero-shot"), ("ease", "full"
 crossed = show_crossings(grid, PASSES, METRIC)
 
 # %% [markdown]
-# Read `ease` over `zero-shot` as a price: up to the crossing, a model that has only read titles does
-# the work of that many people's histories. For two strategies that both use labels, it says from
-# where on the one that moves more pays. Where the signs of the gains change back and forth there is
-# no crossing to report, and an arrow says that the data do not close the interval.
+# Read `ease` over `zero-shot` as a price: up to the crossing, a model that has only read titles
+# does the work of that many people's histories. For two strategies that both use labels, it says
+# from where on the one that moves more pays. Where the signs of the gains change back and forth
+# there is no crossing to report, and an arrow says that the data do not close the interval.
 
 # %% [markdown]
 # ## 4. Run a slice yourself
@@ -290,8 +291,8 @@ explore(
 
 # %% [markdown]
 # Three of the four costs depend on the model that is run, and a prompt has to run all of it,
-# forwards and backwards. What a small strategy saves is *storage*, and that is counted per task: the
-# more tasks share one model, the more it is worth. A counter saves the rest.
+# forwards and backwards. What a small strategy saves is *storage*, and that is counted per task:
+# the more tasks share one model, the more it is worth. A counter saves the rest.
 
 # %%
 quiz("06_prompt_vs_finetune", "cost")
@@ -319,8 +320,8 @@ table_of_tests(first, caption="Family 1")
 
 # %% [markdown]
 # Each line above is an answer to "does a prompt rank better, with n labelled users?". *Equivalent*
-# is an answer too, and often the useful one: then take the cheaper. Only *inconclusive* is none. The
-# sign of a mean alone shows nothing: near 0 it changes by luck, so go by the verdicts.
+# is an answer too, and often the useful one: then take the cheaper. Only *inconclusive* is none.
+# The sign of a mean alone shows nothing: near 0 it changes by luck, so go by the verdicts.
 
 # %%
 quiz("06_prompt_vs_finetune", "verdict")
@@ -491,12 +492,13 @@ say(
 )
 
 # %% [markdown]
-# The first rule rewards bad data: the fewer users, the less is found to differ, and the more it lets
-# through. The second asks for proof, so bad data make it careful.
+# The first rule rewards bad data: the fewer users, the less is found to differ, and the more it
+# lets through. The second asks for proof, so bad data make it careful.
 
 # %% [markdown]
-# The kit's `guide` does the same within limits. Costs up to twice the lowest count as the same there
-# (processor times of one and the same model vary by nearly as much), and the best of these is taken.
+# The kit's `guide` does the same within limits. Costs up to twice the lowest count as the same
+# there (processor times of one and the same model vary by nearly as much), and the best of these is
+# taken.
 
 # %%
 from tutorial_workshop.figures import advice_table, guide, show_advice

@@ -384,9 +384,9 @@ table(
 )
 
 # %% [markdown]
-# Does it matter on a real list? With one target per user most conventions agree. Hold out everything
-# after a **moment in time**, and users have many targets. The lists of one model, EASE, under five
-# conventions:
+# Does it matter on a real list? With one target per user most conventions agree. Hold out
+# everything after a **moment in time**, and users have many targets. The lists of one model, EASE,
+# under five conventions:
 
 # %%
 timed = temporal_split(ds)
@@ -706,8 +706,8 @@ quiz("07_evaluation", "bleu")
 # catalogue, and then explains the item. It is given the user's stars and the feature that the user
 # wrote about. The user's own review is the reference.
 #
-# Two versions of one language model: as it was pre-trained, and after `multi-task`, tuned on several
-# tasks of 64 labelled users.
+# Two versions of one language model: as it was pre-trained, and after `multi-task`, tuned on
+# several tasks of 64 labelled users.
 #
 # **Guess first:** which side will tuning help more, ranking or writing? And how many statements
 # about the films will be true?
@@ -833,8 +833,8 @@ def card_of(texts, facts, language=SIDES):
 table(card_of(live, facts).wide(), caption=f"Live, {USERS} users: value [95 % interval]")
 
 # %% [markdown]
-# One run is one draw of labelled users. **Recorded** in `data/results/explanations.csv`: more users, more models,
-# every seed with its own users and its own labelled users.
+# One run is one draw of labelled users. **Recorded** in `data/results/explanations.csv`: more
+# users, more models, every seed with its own users and its own labelled users.
 
 # %%
 from tutorial_workshop.experiments import recorded_table

@@ -114,4 +114,4 @@ def test_recorded_remedies_cover_what_the_library_has_and_hold_what_the_text_say
     private = rows.loc["DP-SGD, epsilon 8"]
     assert (
         private["high"] < -3 and private["quality_high"] < 0
-    )  # the dear remedy, as section 7 says
+    )  # the remedy that costs accuracy, as section 7 says

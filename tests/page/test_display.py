@@ -19,7 +19,7 @@ from kernel import kernel, shown
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare, mean_interval
 from tutorial_workshop.page import curves, interval_bars, show
-from tutorial_workshop.page import output as telling
+from tutorial_workshop.page import output as page_output
 from tutorial_workshop.page.display import image_html, png_bytes
 
 ALT = "Two bars: Popularity 0.05 and Transition 0.11."
@@ -159,8 +159,8 @@ def test_bars_and_points_say_where_there_is_no_interval(capsys):
     """Nobody has a hit: no whisker, and the text says why."""
     none = mean_interval(pd.DataFrame({"hit@10": [0.0] * 9}), "hit@10")
     same = pd.DataFrame({"hit@10": [0.0, 1.0]})
-    telling.bars({"Random": none, "EASE": (0.2, 0.1, 0.3)}, quantity="hit@10", caption=CAPTION)
-    telling.points(
+    page_output.bars({"Random": none, "EASE": (0.2, 0.1, 0.3)}, quantity="hit@10", caption=CAPTION)
+    page_output.points(
         ["a - b"], {"gain": [compare(same, same, "hit@10")]}, quantity="hit@10", caption=CAPTION
     )
     shown = capsys.readouterr().out
@@ -170,10 +170,10 @@ def test_bars_and_points_say_where_there_is_no_interval(capsys):
 def test_a_long_table_is_folded_and_a_missing_number_is_a_dash(monkeypatch):
     """Forty rows in the middle of a page hide what comes after them; "nan" is no word."""
     pages = []
-    monkeypatch.setattr(telling, "display_html", lambda html, text: pages.append((html, text)))
+    monkeypatch.setattr(page_output, "display_html", lambda html, text: pages.append((html, text)))
     frame = pd.DataFrame({"gain": [0.25, float("nan")]}, index=["a", "b"])
     for fold in (False, True):
-        telling.table(frame, caption=CAPTION, digits=2, fold=fold)
+        page_output.table(frame, caption=CAPTION, digits=2, fold=fold)
     (plain, text), (hidden, same) = pages
     assert hidden == f"<details><summary>{CAPTION}</summary>\n{plain}\n</details>"
     assert text == same == f"{CAPTION}\n-  gain\na  0.25\nb  -"

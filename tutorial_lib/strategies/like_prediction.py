@@ -151,7 +151,7 @@ class LikePredictor:
     account: Adapted
 
     def score(self, histories: Sequence[Rated], items: Histories) -> list[np.ndarray]:
-        """For each history, the logit of liking each of its ``items``."""
+        """For each history, the logits that its ``items`` are liked."""
         with torch.inference_mode():
             liked, disliked = mean_vectors(histories, self.vectors)
             logits = []

@@ -22,6 +22,7 @@ from tutorial_workshop.figures.labels import LEAST_SEEDS
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes, note, whiskers
 
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 LOOKS = {
     FAMILIES[0]: ("sky", "s"),
     FAMILIES[1]: ("vermillion", "^"),
@@ -108,9 +109,6 @@ def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) ->
         f"With {labels} labels, {strategy} has NDCG@10 {row['mean']:.3f} ({interval});"
         f" {COSTS[cost]}: {price}. On the front: {front}."
     )
-
-
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _cost_axis(ax, place: pd.Series, zero: float | None) -> None:
