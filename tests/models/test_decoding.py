@@ -22,6 +22,7 @@ from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models import decoding
 from tutorial_lib.models.decoding import Likelihoods, Trie, log_likelihood, naive_log_likelihood
 from tutorial_lib.models.generation import beam_search, catalogue_trie
+from tutorial_lib.models.reading import begin
 from tutorial_lib.strategies import Budget, adapt
 from tutorial_lib.strategies.soft_prompts import add_soft_prompt, opening_ids
 
@@ -217,7 +218,7 @@ def test_likelihoods_are_probabilities(name):
     twice.
     """
     lm = tiny_lms.lm(name)
-    first, *_ = decoding.begin(lm, tiny_lms.prompts()[0])
+    first, *_ = begin(lm, tiny_lms.prompts()[0])
     assert first.shape == (len(lm.tokenizer),)
     trie = catalogue_trie(lm, tiny_lms.catalogue())
     single = [c for c, ids in enumerate(map(lm.target_ids, tiny_lms.catalogue())) if len(ids) == 1]

@@ -178,59 +178,6 @@ def _rows(trie: Trie, size: int) -> list[list[int]]:
     return rows + ([row] if row else [])
 
 
-def begin(lm: LanguageModel, prompt: str, room: int = 1):
-    """Read a prompt once.
-
-    Args:
-        room: Tokens that have to fit behind it.
-
-    Returns:
-        Logits of the next token, [V]; the keys and values to go on from; and what else an
-        encoder-decoder model needs.
-    """
-    source = lm.prompt_ids(prompt, room)
-    if lm.kind == "seq2seq":
-        ids, mask = lm.padded([[*source, lm.end_id]])
-        mask = torch.cat([mask.new_ones(1, lm.prefix_length), mask], dim=1)
-        encoded = lm.model.get_encoder()(inputs_embeds=lm.embed(ids), attention_mask=mask)
-        start = torch.tensor([[lm.model.config.decoder_start_token_id]])
-        out = lm.model(
-            encoder_outputs=encoded, attention_mask=mask, decoder_input_ids=start, use_cache=True
-        )
-        more = {"encoded": encoded.last_hidden_state, "attention_mask": mask}
-        return out.logits[0, -1], out.past_key_values, more
-    if not source and not lm.prefix_length:
-        raise InputError(
-            f"an empty prompt: {lm.name} has no start token to go on from; write some words"
-        )
-    out = lm.read(*lm.padded([source]), use_cache=True)
-    return out.logits[0, -1], out.past_key_values, {}
-
-
-def stretched(more: dict, rows: int) -> dict:
-    """What the decoder of an encoder-decoder model needs beside its cache, for several rows."""
-    return {
-        "encoder_outputs": (more["encoded"].expand(rows, -1, -1),),
-        "attention_mask": more["attention_mask"].expand(rows, -1),
-    }
-
-
-def expanded(cache, rows: int):
-    """The keys and values of one prompt for several rows."""
-    from transformers import DynamicCache, EncoderDecoderCache
-
-    if isinstance(cache, EncoderDecoderCache):
-        own, cross = cache.self_attention_cache, cache.cross_attention_cache
-        both = EncoderDecoderCache(expanded(own, rows), expanded(cross, rows))
-        both.is_updated = dict.fromkeys(range(len(cross.layers)), True)
-        return both
-    out = DynamicCache()
-    for number, layer in enumerate(cache.layers):
-        keys, values = (x.expand(rows, -1, -1, -1) for x in (layer.keys, layer.values))
-        out.update(keys, values, number)
-    return out
-
-
 def _fill_in(
     out: np.ndarray,
     lm: LanguageModel,

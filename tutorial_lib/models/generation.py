@@ -13,8 +13,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.errors import InputError
-from tutorial_lib.models.decoding import begin, expanded, stretched
 from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.reading import begin, expanded, stretched
 from tutorial_lib.models.trie import Trie
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from tutorial_lib.errors import InputError
 from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.reading import cache_of, decoder_cache, prompt_tokens, start_decoder
 from tutorial_lib.models.trie import Trie
 
 
@@ -27,11 +27,7 @@ class TrieReader:
 
     def __init__(self, lm: LanguageModel, prompts: Sequence[str], trie: Trie):
         self.lm, self.trie = lm, trie
-        self.sources = [lm.prompt_ids(prompt, trie.longest) for prompt in prompts]
-        if lm.kind == "causal" and not lm.prefix_length and not all(self.sources):
-            raise InputError(
-                f"an empty prompt: {lm.name} has no start token to go on from; write some words"
-            )
+        self.sources = prompt_tokens(lm, prompts, trie.longest)
 
     def first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """`steps` from the prompts to the first tokens of titles."""
@@ -90,14 +86,14 @@ class CausalReader(TrieReader):
         self.forget()
 
     def forget(self) -> None:
-        self.cache = _cache(self.prompt)
+        self.cache = cache_of(self.prompt)
         self.place = np.full((len(self.visible), len(self.trie.parent)), -1)  # of a node read
         self.n_read = 0
 
     def keep(self, rows: np.ndarray) -> None:
         """Go on with some of the prompts only, renumbered 0, 1, ... in the order given."""
         chosen = torch.from_numpy(rows)
-        self.cache = _cache(
+        self.cache = cache_of(
             [(layer.keys[chosen], layer.values[chosen]) for layer in self.cache.layers]
         )
         self.visible, self.length = self.visible[chosen], self.length[chosen]
@@ -130,16 +126,6 @@ class CausalReader(TrieReader):
         return out.logits
 
 
-def _cache(layers: Sequence[tuple[Tensor, Tensor]]):
-    """Keys and values of each layer as a cache to go on from."""
-    from transformers import DynamicCache
-
-    out = DynamicCache()
-    for number, (keys, values) in enumerate(layers):
-        out.update(keys, values, number)
-    return out
-
-
 class DecoderReader(TrieReader):
     """Encoder-decoder models: a prompt is encoded once, and paths from the root are decoded whole,
     since a decoder's positions are relative to the start of a row.
@@ -147,20 +133,7 @@ class DecoderReader(TrieReader):
 
     def __init__(self, lm: LanguageModel, prompts: Sequence[str], trie: Trie):
         super().__init__(lm, prompts, trie)
-        ids, mask = lm.padded([[*source, lm.end_id] for source in self.sources])
-        self.mask = torch.cat([mask.new_ones(len(mask), lm.prefix_length), mask], dim=1)
-        encoder = lm.model.get_encoder()
-        out = encoder(inputs_embeds=lm.embed(ids), attention_mask=self.mask)
-        self.encoded = out.last_hidden_state
-        start = torch.full((len(prompts), 1), lm.model.config.decoder_start_token_id)
-        out = lm.model(
-            encoder_outputs=(self.encoded,),
-            attention_mask=self.mask,
-            decoder_input_ids=start.to(lm.device),
-            use_cache=True,
-        )
-        self.logits = out.logits[:, -1]
-        both = out.past_key_values
+        self.logits, both, self.encoded, self.mask = start_decoder(lm, self.sources)
         self.own, self.cross = (
             [(layer.keys, layer.values) for layer in part.layers]
             for part in (both.self_attention_cache, both.cross_attention_cache)
@@ -168,20 +141,16 @@ class DecoderReader(TrieReader):
 
     def _decode(self, rows: Tensor, path: np.ndarray) -> Tensor:
         """[n_paths, longest, V]: logits after each node of some paths."""
-        from transformers import EncoderDecoderCache
-
         own, cross = (
-            _cache([(keys[rows], values[rows]) for keys, values in part])
+            cache_of([(keys[rows], values[rows]) for keys, values in part])
             for part in (self.own, self.cross)
         )
-        behind = EncoderDecoderCache(own, cross)
-        behind.is_updated = dict.fromkeys(range(len(self.cross)), True)
         ids = torch.from_numpy(np.where(path >= 0, self.trie.token[path], 0))
         return self.lm.model(
             encoder_outputs=(self.encoded[rows],),
             attention_mask=self.mask[rows],
             decoder_input_ids=ids.to(self.lm.device),
-            past_key_values=behind,
+            past_key_values=decoder_cache(own, cross),
             use_cache=True,
         ).logits
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -104,7 +105,7 @@ class Adapted(ScoreRecommender):
                 "Adapted.fit: this recommender was not made by adapt(); call adapt(lm, split,"
                 " strategy=...)"
             )
-        self.__dict__.pop("_trie", None)
+        self.__dict__.pop("trie", None)
         self.__dict__.update(self.refit(split, seed).__dict__)
         return self
 
@@ -153,19 +154,18 @@ class Adapted(ScoreRecommender):
         added = self.added
         return best_titles(self.lm, prompts, self.trie, k, added=added, hidden=hidden).items
 
-    @property
+    @cached_property
     def trie(self) -> Trie:
         """Of the catalogue's titles, made once; warns where one is the beginning of another."""
-        if not hasattr(self, "_trie"):
-            self._trie = catalogue_trie(self.lm, self.words.answers)
-            if begins := self._trie.begins_others():
-                first = self.words.answers[begins[0]]
-                warnings.warn(
-                    f"{len(begins)} titles begin others, such as {first!r}, and always rank above"
-                    " them: give adapt words=verbaliser(dataset, closing=';')",
-                    stacklevel=2,
-                )
-        return self._trie
+        trie = catalogue_trie(self.lm, self.words.answers)
+        if begins := trie.begins_others():
+            first = self.words.answers[begins[0]]
+            warnings.warn(
+                f"{len(begins)} titles begin others, such as {first!r}, and always rank above"
+                " them: give adapt words=verbaliser(dataset, closing=';')",
+                stacklevel=3,
+            )
+        return trie
 
     def calibrate(self, histories: int, seed: int = 0) -> Adapted:
         """Learn, without any label, what each title gets anyway; returns the recommender itself.

@@ -216,7 +216,7 @@ class Examples:
         The k prompts stand side by side behind what was read before, each followed by its answers;
         the mask lets each answer see its prompt and itself alone.
         """
-        from tutorial_lib.models.decoding import expanded
+        from tutorial_lib.models.reading import expanded
 
         k, n = prompts.shape[:2]
         c, wide = self.titles.shape[1:]

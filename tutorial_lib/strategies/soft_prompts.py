@@ -11,6 +11,7 @@ from torch import Tensor
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import SEQUENTIAL, Template
 from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.reading import cache_of
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import Budget, movement, snapshot
@@ -67,15 +68,11 @@ class DeepPrefix(nn.Module):
         self.heads = heads
 
     def forward(self, rows: int):
-        from transformers import DynamicCache
-
         index = torch.arange(self.length, device=next(self.parameters()).device)
         flat = self.encoder(index[None])[0].view(self.length, 2 * self.layers, self.heads, -1)
         parts = flat.permute(1, 2, 0, 3)[:, None].expand(-1, rows, -1, -1, -1)
-        cache = DynamicCache()  # for each layer, keys and values [rows, heads, P, size]
-        for layer in range(self.layers):
-            cache.update(parts[2 * layer], parts[2 * layer + 1], layer)
-        return cache
+        # for each layer, keys and values [rows, heads, P, size]
+        return cache_of(zip(parts[0::2], parts[1::2], strict=True))
 
 
 def add_soft_prompt(lm: LanguageModel, tokens: list[int]) -> list[nn.Parameter]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import signal
 import subprocess
@@ -126,8 +125,9 @@ def execute(
         _kill_group(_pid(kernel))
         _ALIVE.discard(kernel)
     if error.startswith(NO_ANSWER) and not watch.done and starts > 1:
-        again = functools.partial(execute, notebook, out, parameters, env=env, cwd=cwd)
-        return again(own=own, on_cell=on_cell, starts=starts - 1)
+        return execute(
+            notebook, out, parameters, env=env, cwd=cwd, own=own, on_cell=on_cell, starts=starts - 1
+        )
     if error:
         error = textwrap.shorten(
             f"code cell {watch.done} of {total}: {error}", 300, placeholder=" ..."
