@@ -1,9 +1,4 @@
-"""How a planted world is drawn: its catalogue, its people, and what they choose, step by step.
-
-Memory is linear in items + interactions: links are sparse, and choices are drawn from one
-cumulative distribution per taste type, redrawn where the item was seen already, so that there is
-never a users x items or an items x items matrix.
-"""
+"""The catalogue and the people of a planted world; links are sparse, so that memory is linear."""
 
 from __future__ import annotations
 
@@ -11,12 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tutorial_lib.data.world_truth import Truth
 from tutorial_lib.data.worlds import AGE_SHARES, AGES, FEMALE, MOODS, THEMES, home_types
-from tutorial_lib.errors import InputError
 from tutorial_recipes.world_text import WORDS, pick
-
-CANARY_LENGTH = 6
 
 
 @dataclass(frozen=True)
@@ -121,6 +112,17 @@ def _links(
     return np.where(valid, tails, 0), weights
 
 
+def choose_new(catalogue: Catalogue, share: float, random: np.random.Generator) -> np.ndarray:
+    """Codes of the items that arrive late: a share of all, drawn from the single items and the last
+    volumes of series.
+    """
+    final = np.zeros(catalogue.series.max() + 2, dtype=np.int64)  # last volume; -1: no series
+    np.maximum.at(final, catalogue.series, catalogue.volume)
+    order = shuffled(random, len(catalogue.series))
+    order = order[(catalogue.volume == final[catalogue.series])[order]]
+    return np.sort(order[: round(share * len(catalogue.series))])
+
+
 def make_people(
     domain: str, seed: int, n_users: int, n_types: int, correlation: float, shared: float
 ) -> dict[str, np.ndarray]:
@@ -166,130 +168,3 @@ def standardised(logits: np.ndarray) -> np.ndarray:
     """Each row with mean 0 and standard deviation 1 (0, where all of it is equal)."""
     spread = np.maximum(logits.std(axis=1, keepdims=True), 1e-9)
     return (logits - logits.mean(axis=1, keepdims=True)) / spread
-
-
-def draw_lengths(
-    random: np.random.Generator, n_users: int, mean: float, n_items: int
-) -> np.ndarray:
-    """Sequence lengths: at least a quarter of the mean, then exponential, at most five times the
-    mean and 3/4 of the catalogue.
-    """
-    shortest = max(3, int(mean / 4))
-    longest = max(shortest, min(int(5 * mean), 3 * n_items // 4))
-    extra = -np.log1p(-random.random(n_users)) * max(mean - shortest + 0.5, 0)
-    return np.minimum(shortest + extra.astype(np.int64), min(longest, n_items - 1))
-
-
-def draw_sequences(
-    truth: Truth, lengths: np.ndarray, random: np.random.Generator, block: int = 20_000
-) -> np.ndarray:
-    """All sequences one after another, by user: int64 [sum(lengths)].
-
-    The users of a block take their steps together.
-    """
-    weights = np.concatenate([truth.taste_weights, truth.popularity_weights[None]])
-    cumulative = np.cumsum(weights, axis=1)
-    cumulative = cumulative / cumulative[:, -1:] + np.arange(len(weights))[:, None]
-    cumulative = cumulative.ravel()  # row r lies in r..r+1: one search serves all rows
-    canary_steps = np.zeros(len(lengths), dtype=np.int64)
-    canary_steps[truth.canary_users] = len(truth.canary)
-    pieces = []
-    for start in range(0, len(lengths), block):
-        size = lengths[start : start + block]
-        # longest first: the users who are still active are a slice
-        users = start + np.argsort(-size, kind="stable")
-        history = np.full((len(size), size.max()), -1, dtype=np.int32)
-        for step in range(size.max()):
-            active = int(np.count_nonzero(size > step))
-            chosen = _step(truth, cumulative, users[:active], history[:active, :step], random)
-            planted = canary_steps[users[:active]] > step
-            if planted.any():
-                chosen = np.where(planted, truth.canary[step], chosen)
-            history[:active, step] = chosen
-        back = np.empty_like(history)
-        back[users - start] = history
-        pieces.append(back[np.arange(size.max()) < size[:, None]].astype(np.int64))
-    return np.concatenate(pieces)
-
-
-def _step(
-    truth: Truth,
-    cumulative: np.ndarray,
-    users: np.ndarray,
-    history: np.ndarray,
-    random: np.random.Generator,
-) -> np.ndarray:
-    """The next item of each of these users, whose histories all have the same length."""
-    chosen = np.full(len(users), -1, dtype=np.int64)
-    if history.shape[1] and truth.order and truth.links.shape[1]:
-        rows = np.flatnonzero(random.random(len(users)) < truth.order)
-        tails, linked = _follow_links(truth, history[rows], random)
-        chosen[rows[linked]] = tails[linked]
-    component = truth.user_types[users]
-    if truth.quality_gap:
-        noisy = random.random(len(users)) < truth.quality_gap
-        component = np.where(noisy & (truth.user_groups[users] == 1), truth.n_types, component)
-    rows = np.flatnonzero(chosen < 0)
-    # rejection: a draw from all items, kept if unseen, is a draw from the unseen ones
-    for _ in range(25):
-        if not len(rows):
-            return chosen
-        target = component[rows] + random.random(len(rows))
-        drawn = np.searchsorted(cumulative, target, side="right") - component[rows] * truth.n_items
-        drawn = np.clip(drawn, 0, truth.n_items - 1)
-        fresh = ~(history[rows] == drawn[:, None]).any(axis=1)
-        chosen[rows[fresh]] = drawn[fresh]
-        rows = rows[~fresh]
-    # the few users who have seen nearly all of their favourites: exactly, in parts of bounded size
-    for part in np.array_split(rows, len(rows) * truth.n_items // 4_000_000 + 1):
-        chosen[part] = _among_unseen(truth, component[part], history[part], random)
-    return chosen
-
-
-def _follow_links(
-    truth: Truth, history: np.ndarray, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """An unseen item linked from the last one, and whether there is any: both [rows]."""
-    tails = truth.links[history[:, -1]]
-    weights = truth.link_weights[history[:, -1]].copy()
-    for k in range(tails.shape[1]):
-        weights[:, k] *= ~(history == tails[:, k : k + 1]).any(axis=1)
-    reach = np.cumsum(weights, axis=1)
-    index = (reach <= random.random(len(history))[:, None] * reach[:, -1:]).sum(axis=1)
-    index = np.minimum(index, tails.shape[1] - 1)
-    return tails[np.arange(len(tails)), index], reach[:, -1] > 0
-
-
-def _among_unseen(
-    truth: Truth, component: np.ndarray, history: np.ndarray, random: np.random.Generator
-) -> np.ndarray:
-    """One unseen item per row of ``history``, by the weights of its component."""
-    weights = np.concatenate([truth.taste_weights, truth.popularity_weights[None]])[component]
-    np.put_along_axis(weights, history.astype(np.int64), 0.0, axis=1)
-    reach = np.cumsum(weights, axis=1)
-    return (reach <= random.random(len(component))[:, None] * reach[:, -1:]).sum(axis=1)
-
-
-def choose_canary(
-    truth: Truth, theme: np.ndarray, n_users: int, canaries: int, random: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
-    """The canary, and the users whose history starts with it.
-
-    A canary is a sequence of rare items; neighbours are neither linked nor of one theme.
-    """
-    if not canaries:
-        return np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-    canary: list[int] = []
-    for item in np.argsort(truth.popularity_weights, kind="stable").tolist():
-        if canary:
-            last = canary[-1]
-            linked = truth.links[last][truth.link_weights[last] > 0]
-            if theme[item] == theme[last] or item in linked:
-                continue
-        canary.append(item)
-        if len(canary) == CANARY_LENGTH:
-            return np.array(canary), np.sort(shuffled(random, n_users)[:canaries])
-    raise InputError(
-        f"canaries={canaries}: this catalogue of {truth.n_items} items is too small for a canary "
-        f"of {CANARY_LENGTH} unlinked items"
-    )

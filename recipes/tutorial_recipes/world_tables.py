@@ -14,6 +14,7 @@ from tutorial_recipes.world_process import Catalogue, stream
 HOURS = {"movies": 48, "products": 120, "news": 4}  # mean time between two events of a user
 START = 1_672_531_200  # 1 January 2023, UTC
 YEAR = 365 * 24 * 3600  # seconds
+MONTH = 30 * 24 * 3600
 
 
 def item_table(domain: str, seed: int, catalogue: Catalogue) -> pd.DataFrame:
@@ -71,6 +72,8 @@ def interaction_table(
     sequences: np.ndarray,
     lengths: np.ndarray,
     taste: np.ndarray,
+    *,
+    arrivals: bool = False,
 ) -> pd.DataFrame:
     """One row per event, in the order of time; times strictly increase within a user.
 
@@ -82,6 +85,7 @@ def interaction_table(
         lengths: events of each user.
         taste: how much the type of the event's user likes the item, as a z-score among all items;
             ratings follow it.
+        arrivals: everybody's last event comes after all other events of all users.
     """
     random = stream(seed, "events", domain)
     user = np.repeat(np.arange(len(lengths)), lengths)
@@ -93,6 +97,10 @@ def interaction_table(
     starts = np.cumsum(lengths) - lengths
     first = START + text.pick(random, YEAR, len(lengths))
     time = first[user] + elapsed - elapsed[starts][user]
+    if arrivals:
+        last = starts + lengths - 1
+        begins = np.delete(time, last).max() + 1
+        time[last] = begins + text.pick(random, MONTH, len(lengths))
     table = pd.DataFrame({"user": user, "item": sequences, "rating": rating, "timestamp": time})
     if duplicates:
         again = table[random.random(len(table)) < duplicates]

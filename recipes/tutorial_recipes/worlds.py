@@ -10,27 +10,37 @@ from __future__ import annotations
 import gzip
 import json
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tutorial_lib.data.dataset import Dataset
-from tutorial_lib.data.shipped import ship
-from tutorial_lib.data.worlds import DOMAINS, MADE_BY, TABLES, TUPLES, assemble, build_truth
-from tutorial_lib.errors import InputError, unknown_name
+from tutorial_lib.data.shipped import ship, shipped
+from tutorial_lib.data.world_truth import Truth
+from tutorial_lib.data.worlds import (
+    DOMAINS,
+    MADE_BY,
+    TABLES,
+    TUPLES,
+    WORLDS,
+    assemble,
+    build_truth,
+)
+from tutorial_lib.errors import unknown_name
+from tutorial_recipes.world_options import LIMITS, VARIANTS, checked_options
 from tutorial_recipes.world_process import (
-    choose_canary,
-    draw_lengths,
-    draw_sequences,
+    Catalogue,
+    choose_new,
     make_catalogue,
     make_people,
     standardised,
     stream,
     taste_logits,
 )
+from tutorial_recipes.world_sequences import choose_canary, draw_lengths, draw_sequences
 from tutorial_recipes.world_tables import (
     graph_table,
     interaction_table,
@@ -38,32 +48,6 @@ from tutorial_recipes.world_tables import (
     review_table,
     user_table,
 )
-
-SIZES = {  # where a keyword is None
-    "movies": {"n_users": 2000, "n_items": 600, "mean_length": 30.0},
-    "products": {"n_users": 1600, "n_items": 500, "mean_length": 26.0},
-    "news": {"n_users": 1500, "n_items": 400, "mean_length": 22.0},
-}
-LIMITS = {  # keyword: lowest, highest
-    "seed": (0, 2**31 - 1),
-    "n_users": (1, 10**7),
-    "n_items": (4, 10**6),
-    "n_types": (1, 500),
-    "mean_length": (3, 1000),
-    "order": (0, 0.95),
-    "links": (0, 50),
-    "popularity_exponent": (0, 2),
-    "taste_strength": (0, 4),
-    "group_taste_correlation": (0, 1),
-    "quality_gap": (0, 1),
-    "provider_bias": (-5, 5),
-    "canaries": (0, 10**6),
-    "duplicates": (0, 1),
-    "minority_provider_share": (0, 1),
-    "shared_users": (0, 1),
-    "review_share": (0, 1),
-}
-WHOLE = ("seed", "n_users", "n_items", "n_types", "links", "canaries")
 
 
 def make_world(
@@ -86,6 +70,7 @@ def make_world(
     minority_provider_share: float = 0.3,
     shared_users: float = 0.5,
     review_share: float = 1 / 3,
+    new_items: float = 0.0,
     **unknown: Any,
 ) -> Dataset:
     """A world of one domain, generated from a seed; ``truth`` of the result is exact.
@@ -96,7 +81,7 @@ def make_world(
     Args:
         domain: "movies", "products" or "news".
         seed: 0..2^31 - 1.
-        n_users: number of users; the default depends on the domain (`SIZES`).
+        n_users: number of users; the default depends on the domain (`world_options.SIZES`).
         n_items: number of items, likewise.
         mean_length: mean number of events per user, likewise.
         n_types: number of taste types, 1..500.
@@ -121,6 +106,9 @@ def make_world(
         shared_users: share of users who are persons known in all three domains, with the same taste
             type, gender and age (``users.person``); 0..1, null 0.
         review_share: reviews per event, 0..1.
+        new_items: share of the items that are on offer in the test period only, which is the last
+            event of every user (`leave_last_out`) and later than all other events; they are liked
+            and linked like the rest (`truth.new_items`); 0..0.5, null 0.
 
     Returns:
         A `Dataset`. Besides its columns, items have provider_group, mood, series and volume ("" and
@@ -139,47 +127,24 @@ def make_world(
         raise unknown_name("domain", domain, DOMAINS)
     if options.pop("unknown"):
         raise unknown_name("option of make_world", next(iter(unknown)), LIMITS)
-    return _generate(options.pop("domain"), _checked(domain, options))
-
-
-def _checked(domain: str, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The options with sizes filled in, each within its limits."""
-    out = {}
-    for name, value in options.items():
-        value = SIZES[domain][name] if value is None and name in SIZES[domain] else value
-        low, high = LIMITS[name]
-        number = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        if not number or not low <= value <= high or (name in WHOLE and value != int(value)):
-            kind = "a whole number" if name in WHOLE else "a number"
-            raise InputError(f"make_world({name}={value!r}): expected {kind} in {low}..{high}")
-        out[name] = int(value) if name in WHOLE else float(value)
-    if out["canaries"] > out["n_users"]:
-        raise InputError(
-            f"make_world(canaries={out['canaries']}): expected at most n_users={out['n_users']}, "
-            "one canary per user"
-        )
-    return out
+    return _generate(options.pop("domain"), checked_options(domain, options))
 
 
 def _generate(domain: str, options: dict[str, Any]) -> Dataset:
     """Draw the catalogue and the people, then what the people choose, then write the tables."""
-    seed, n_types = options["seed"], options["n_types"]
-    n_users, n_items = options["n_users"], options["n_items"]
+    seed, n_users = options["seed"], options["n_users"]
     catalogue = make_catalogue(
-        domain, seed, n_items, options["links"], options["minority_provider_share"]
+        domain, seed, options["n_items"], options["links"], options["minority_provider_share"]
     )
     people = make_people(
-        domain, seed, n_users, n_types, options["group_taste_correlation"], options["shared_users"]
+        domain,
+        seed,
+        n_users,
+        options["n_types"],
+        options["group_taste_correlation"],
+        options["shared_users"],
     )
-    themes, moods = taste_logits(seed, n_types, options["taste_strength"])
-    plan = {
-        "options": options,
-        "theme_logits": themes,
-        "mood_logits": moods,
-        "log_popularity": catalogue.log_popularity,
-        "links": catalogue.links,
-        "link_weights": catalogue.link_weights,
-    }
+    plan = _plan(domain, options, catalogue)
     items = item_table(domain, seed, catalogue)
     users = user_table(domain, people)
     truth = build_truth(plan, items, users, people["type"])
@@ -187,13 +152,7 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
         truth, catalogue.theme, n_users, options["canaries"], stream(seed, "canary", domain)
     )
     truth = replace(truth, canary=canary, canary_users=carriers)
-    random = stream(seed, "sequences", domain)
-    lengths = draw_lengths(random, n_users, options["mean_length"], n_items)
-    lengths[carriers] = np.minimum(np.maximum(lengths[carriers], len(canary) + 3), n_items - 1)
-    sequences = draw_sequences(truth, lengths, random)
-    taste = standardised(themes[:, catalogue.theme] + moods[:, catalogue.mood])
-    taste = taste[np.repeat(people["type"], lengths), sequences]
-    interactions = interaction_table(domain, seed, options["duplicates"], sequences, lengths, taste)
+    interactions = _interactions(domain, options, catalogue, truth)
     reviews = review_table(domain, seed, options["review_share"], interactions, catalogue, items)
     tables = {
         "interactions": interactions,
@@ -205,56 +164,114 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
     return assemble(domain, tables, truth, sha256={})
 
 
-def frozen_bytes(domain: str) -> dict[str, bytes]:
+def _plan(domain: str, options: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
+    """The numbers that the truth is built from."""
+    seed = options["seed"]
+    themes, moods = taste_logits(seed, options["n_types"], options["taste_strength"])
+    plan = {
+        "options": options,
+        "theme_logits": themes,
+        "mood_logits": moods,
+        "log_popularity": catalogue.log_popularity,
+        "links": catalogue.links,
+        "link_weights": catalogue.link_weights,
+    }
+    if "new_items" in options:
+        random = stream(seed, "new items", domain)
+        plan["new_items"] = choose_new(catalogue, options["new_items"], random)
+    return plan
+
+
+def _interactions(
+    domain: str, options: dict[str, Any], catalogue: Catalogue, truth: Truth
+) -> pd.DataFrame:
+    """What everybody chooses, and when."""
+    random = stream(options["seed"], "sequences", domain)
+    n_users, n_items = options["n_users"], options["n_items"]
+    lengths = draw_lengths(random, n_users, options["mean_length"], n_items)
+    carriers, shortest = truth.canary_users, len(truth.canary) + 3
+    lengths[carriers] = np.minimum(np.maximum(lengths[carriers], shortest), n_items - 1)
+    sequences = draw_sequences(truth, lengths, random)
+    themes, moods = truth.plan["theme_logits"], truth.plan["mood_logits"]
+    taste = standardised(themes[:, catalogue.theme] + moods[:, catalogue.mood])
+    taste = taste[np.repeat(truth.user_types, lengths), sequences]
+    return interaction_table(
+        domain,
+        options["seed"],
+        options["duplicates"],
+        sequences,
+        lengths,
+        taste,
+        arrivals=len(truth.new_items) > 0,
+    )
+
+
+def planted_world(name: str, **changes: Any) -> Dataset:
+    """A world by name, such as "movies-cold", made anew with other keywords of `make_world`.
+
+    >>> planted_world("movies-cold", n_users=50, n_items=60)
+    Dataset(world-movies-cold: 50 users, 60 items, 1,282 interactions, exact truth known)
+    """
+    domain, options = VARIANTS.get(name, (name, {}))
+    world = make_world(domain, **{**options, **changes})
+    card = replace(world.card, name=f"world-{name}", title=WORLDS[name])
+    return replace(world, name=card.name, card=card)
+
+
+def frozen_bytes(name: str) -> dict[str, bytes]:
     """File name -> content, not compressed: a pure function of the code.
 
     ``world.json`` holds what the truth needs beside the tables.
     """
-    world = make_world(domain)
+    world = planted_world(name)
     files = {}
-    for name in TABLES:
-        table = getattr(world, name)
-        if name in TUPLES:
-            column = TUPLES[name]
+    for part in TABLES:
+        table = getattr(world, part)
+        if part in TUPLES:
+            column = TUPLES[part]
             table = table.assign(**{column: ["|".join(parts) for parts in table[column]]})
         if "rating" in table:
             table = table.assign(rating=table["rating"].astype("int64"))
-        files[f"{name}.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
+        files[f"{part}.csv"] = table.to_csv(index=False, lineterminator="\n").encode()
     lines = []
-    for name, value in {**world.truth.plan, "user_types": world.truth.user_types}.items():
+    for key, value in {**world.truth.plan, "user_types": world.truth.user_types}.items():
         value = value.tolist() if isinstance(value, np.ndarray) else value
-        lines.append(f"{json.dumps(name)}: {json.dumps(value, separators=(',', ':'))}")
+        lines.append(f"{json.dumps(key)}: {json.dumps(value, separators=(',', ':'))}")
     files["world.json"] = ("{\n" + ",\n".join(lines) + "\n}\n").encode()
     return files
 
 
-def freeze(domain: str, folder: Path | None = None) -> int:
-    """Write the frozen files of a domain and enter them in MANIFEST.json.
+def freeze(world: str, folder: Path | None = None) -> int:
+    """Write the frozen files of a world and enter them in MANIFEST.json; a compressed file whose
+    content is the same stays, however this version of zlib would write it.
 
     Args:
-        domain: "movies", "products" or "news".
+        world: a key of `WORLDS`.
         folder: as in `shipped.ship`.
 
     Returns:
         The number of bytes written.
     """
     files = {}
-    for name, content in frozen_bytes(domain).items():
+    for name, content in frozen_bytes(world).items():
         if name.endswith(".csv"):
             name = f"{name}.gz"
-            content = gzip.compress(content, compresslevel=9, mtime=0)
-        files[f"worlds/{domain}/{name}"] = content
+            there = (folder or shipped()) / "worlds" / world / name
+            kept = there.read_bytes() if there.exists() else b""
+            same = bool(kept) and gzip.decompress(kept) == content
+            content = kept if same else gzip.compress(content, compresslevel=9, mtime=0)
+        files[f"worlds/{world}/{name}"] = content
     ship(files, MADE_BY, folder)
     return sum(map(len, files.values()))
 
 
 def main(arguments: list[str]) -> int:
-    """Freeze all domains; returns the exit status."""
+    """Freeze all worlds; returns the exit status."""
     if arguments != ["--freeze"]:
         print(f"usage: {MADE_BY}   (writes the frozen worlds and MANIFEST.json)", file=sys.stderr)
         return 2
-    for domain in DOMAINS:
-        print(f"{domain}: {freeze(domain):,} bytes")
+    for world in WORLDS:
+        print(f"{world}: {freeze(world):,} bytes")
     return 0
 
 

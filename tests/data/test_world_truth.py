@@ -63,6 +63,7 @@ class SlowTruth:
             options["quality_gap"],
             options["n_types"],
         )
+        self.new, self.arrived = set(world.truth.new_items.tolist()), world.truth.arrived
         self.prior = {}
         for g, gender_share in enumerate((1 - FEMALE, FEMALE)):
             for c in range(self.n_types):
@@ -78,8 +79,9 @@ class SlowTruth:
                         * (rho * (c in homes) / len(homes) + (1 - rho) / self.n_types)
                     )
 
-    def step(self, history, c, g):
-        unseen = [i for i in range(self.n) if i not in history]
+    def step(self, history, c, g, late):
+        late = late or bool(self.new & set(history))
+        unseen = [i for i in range(self.n) if i not in history and (late or i not in self.new)]
         taste_sum, popular_sum = (
             sum(self.taste[c][i] for i in unseen),
             sum(self.popular[i] for i in unseen),
@@ -103,18 +105,26 @@ class SlowTruth:
         joint = dict(self.prior)
         for state in joint:
             for t, item in enumerate(history):
-                joint[state] *= self.step(history[:t], *state)[item]
+                joint[state] *= self.step(history[:t], *state, late=item in self.new)[item]
         total = sum(joint.values())
         return {state: p / total for state, p in joint.items()}
 
     def predictive(self, history):
         return sum(
-            p * np.array(self.step(history, *state)) for state, p in self.posterior(history).items()
+            p * np.array(self.step(history, *state, late=self.arrived))
+            for state, p in self.posterior(history).items()
         )
 
 
 @pytest.mark.parametrize(
-    "effects", [{}, EFFECTS, {"order": 0.0, "quality_gap": 1.0}, {"n_types": 7, **EFFECTS}]
+    "effects",
+    [
+        {},
+        EFFECTS,
+        {"order": 0.0, "quality_gap": 1.0},
+        {"n_types": 7, **EFFECTS},
+        {"new_items": 0.34, **EFFECTS},
+    ],
 )
 def test_brute_force_on_every_history_of_a_tiny_world(effects):
     world = tiny(**effects)
@@ -124,7 +134,7 @@ def test_brute_force_on_every_history_of_a_tiny_world(effects):
     np.testing.assert_allclose(fast, [slow.predictive(h) for h in histories], rtol=0, atol=1e-12)
     users = np.arange(len(histories)) % world.n_users
     states = list(zip(world.truth.user_types[users], world.truth.user_groups[users], strict=True))
-    known = [slow.step(h, *s) for h, s in zip(histories, states, strict=True)]
+    known = [slow.step(h, *s, late=True) for h, s in zip(histories, states, strict=True)]
     np.testing.assert_allclose(
         world.truth.next_item_probabilities(histories, users), known, rtol=0, atol=1e-12
     )
@@ -164,6 +174,29 @@ def test_simulated_next_items_have_the_predicted_frequencies(effects):
         stats.chi2.sf(((counts - expected)[cells] ** 2 / expected[cells]).sum(), cells.sum() - 36)
         > 1e-4
     )
+
+
+def test_brute_force_before_the_new_items_arrive():
+    world = tiny(new_items=0.34, **EFFECTS)
+    before = replace(world, truth=world.truth.on("valid"))
+    histories = [h for h in EVERY_HISTORY if len(h) < 4]
+    slow = [SlowTruth(before).predictive(h) for h in histories]
+    fast = before.truth.next_item_probabilities(histories)
+    np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-12)
+
+
+def test_simulated_last_items_have_the_predicted_frequencies_with_new_ones_among_them():
+    world = tiny(n_users=100_000, new_items=0.34, **EFFECTS)
+    sequences = np.array([s for s in world.sequences() if len(s) == 3])
+    prefix, row = np.unique(sequences[:, :2] @ [6, 1], return_inverse=True)
+    p = world.truth.next_item_probabilities([divmod(int(code), 6) for code in prefix])
+    counts = np.zeros_like(p)
+    np.add.at(counts, (row, sequences[:, 2]), 1)
+    expected = p * counts.sum(axis=1, keepdims=True)
+    cells = expected > 5
+    statistic = ((counts - expected)[cells] ** 2 / expected[cells]).sum()
+    assert counts[:, world.truth.new_items].sum() > 10_000 and not counts[p == 0].any()
+    assert stats.chi2.sf(statistic, cells.sum() - len(prefix)) > 1e-4
 
 
 def test_nothing_perturbed_predicts_fresh_data_better_and_knowing_the_type_does():

@@ -7,7 +7,7 @@ from pathlib import Path
 from tutorial_lib.data.dataset import Dataset
 from tutorial_lib.errors import InputError, unknown_name
 
-WORLDS = ("world-movies", "world-products", "world-news")
+WORLDS = ("world-movies", "world-products", "world-news", "world-movies-cold")
 REAL = ("ml-100k", "ml-latest-small", "ml-1m", "amazon-games", "mind-small")
 
 
@@ -44,14 +44,14 @@ def load_dataset(
     'world-news'
     """
     if name in WORLDS:
-        domain = name.removeprefix("world-")
+        world = name.removeprefix("world-")
         if planted:
-            from tutorial_recipes.worlds import make_world
+            from tutorial_recipes.worlds import planted_world
 
-            return make_world(domain, **planted)
+            return planted_world(world, **planted)
         from tutorial_lib.data.worlds import load_world
 
-        return load_world(domain)
+        return load_world(world)
     if name not in REAL:
         raise unknown_name("dataset", name, list_datasets())
     if planted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -31,6 +31,10 @@ class Truth:
     alike, with probability ``quality_gap``. The state is constant, so its posterior is the prior
     times a product over the steps of the history, and the predictive distribution is exact.
 
+    New items are on offer in the test period only, which is the last event of every user. Before
+    it, every share above is one of the unseen *old* items. A history that holds a new item has
+    reached the test period with it.
+
     An item that occurs again in a history (a double click, see ``duplicates`` of `make_world`) says
     nothing: the first occurrence counts.
 
@@ -49,6 +53,8 @@ class Truth:
         canary_users: user codes.
         plan: the rounded numbers that the world was planted from: options (the keywords),
             theme_logits, mood_logits, log_popularity, links, link_weights.
+        new_items: codes of the new items.
+        arrived: whether the next item lies in the test period.
     """
 
     taste_weights: np.ndarray
@@ -63,6 +69,8 @@ class Truth:
     canary: np.ndarray
     canary_users: np.ndarray
     plan: Mapping[str, Any]
+    new_items: np.ndarray = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    arrived: bool = True
 
     @property
     def n_items(self) -> int:
@@ -100,6 +108,19 @@ class Truth:
             out[block.rows] = self._predictive(block)
         return out
 
+    def on(self, part: str) -> Truth:
+        """The process as it is when "test" or "valid" targets are chosen: only the former may be
+        new items.
+        """
+        return replace(self, arrived=part == "test")
+
+    @cached_property
+    def _old(self) -> np.ndarray:
+        """1.0 for items that are on offer from the start: [n_items]."""
+        old = np.ones(self.n_items)
+        old[self.new_items] = 0.0
+        return old
+
     def for_users(self, users: Sequence[int] | np.ndarray) -> Truth:
         """The same process, knowing only these users, renumbered 0, 1, ... in the order given."""
         codes = self._checked_users(users)
@@ -133,9 +154,10 @@ class Truth:
         first = np.sort(np.unique(rows * self.n_items + flat, return_index=True)[1])
         flat = flat[first]
         sizes = np.bincount(rows[first], minlength=len(histories))
-        if len(sizes) and sizes.max() >= self.n_items:
+        n_offered = self.n_items if self.arrived else int(self._old.sum())
+        if len(sizes) and sizes.max() >= n_offered:
             raise InputError(
-                f"history {sizes.argmax()} holds all {self.n_items} items of the catalogue: there "
+                f"history {sizes.argmax()} holds all {n_offered} items of the catalogue: there "
                 "is no next item to predict"
             )
         starts = np.concatenate([[0], np.cumsum(sizes)])
@@ -154,7 +176,12 @@ class Truth:
             line, step = np.nonzero(mask)
             seen_at[line, items[line, step]] = step
             known = None if codes is None else codes[chosen]
-            yield _Block(chosen, items, mask, sizes[chosen], seen_at, known)
+            late = np.zeros((len(chosen), length + 1), dtype=bool)
+            late[:, :length] = np.logical_or.accumulate(
+                mask & (self._old[items] == 0), axis=1
+            )  # from the first new item on
+            late[:, length] = late.any(axis=1) | self.arrived
+            yield _Block(chosen, items, mask, sizes[chosen], seen_at, known, late)
 
     def _predictive(self, block: _Block) -> np.ndarray:
         """p(next item | history): [B, n_items]."""
@@ -162,17 +189,18 @@ class Truth:
         state = np.exp(joint - joint.max(axis=1, keepdims=True))
         state /= state.sum(axis=1, keepdims=True)
         state = state.reshape(-1, 2, self.n_types)
+        unseen = block.unseen * np.where(block.late[:, -1:], 1.0, self._old)
         by_taste = state[:, 0] + (1 - self.quality_gap) * state[:, 1]
-        out = by_taste / (block.unseen @ self.taste_weights.T) @ self.taste_weights
+        out = by_taste / (unseen @ self.taste_weights.T) @ self.taste_weights
         if self.quality_gap:
             by_popularity = self.quality_gap * state[:, 1].sum(axis=1)
-            by_popularity = by_popularity / (block.unseen @ self.popularity_weights)
+            by_popularity = by_popularity / (unseen @ self.popularity_weights)
             out += np.outer(by_popularity, self.popularity_weights)
-        out *= block.unseen
+        out *= unseen
         some = np.flatnonzero(block.sizes)  # rows with a last item
         last = block.items[some, block.sizes[some] - 1]
         tails = self.links[last]
-        weights = self.link_weights[last] * np.take_along_axis(block.unseen[some], tails, axis=1)
+        weights = self.link_weights[last] * np.take_along_axis(unseen[some], tails, axis=1)
         total = weights.sum(axis=1)
         linked = total > 0
         some = some[linked]
@@ -217,6 +245,11 @@ class Truth:
         # sums of positive numbers, so nothing cancels
         rest = np.cumsum(own[:, ::-1], axis=1)[:, ::-1]
         unseen = rest + (block.unseen @ weights.T)[:, None]
+        if len(self.new_items):  # the same among the old items, where the others are yet to come
+            own_old = own * self._old[block.items][..., None]
+            rest = np.cumsum(own_old[:, ::-1], axis=1)[:, ::-1]
+            unseen_old = rest + ((block.unseen * self._old) @ weights.T)[:, None]
+            unseen = np.where(block.late[:, :-1, None], unseen, unseen_old)
         return np.where(real, own, 1.0) / np.where(real, unseen, 1.0)
 
     def _link_share(self, block: _Block) -> tuple[np.ndarray, np.ndarray]:
@@ -228,6 +261,7 @@ class Truth:
         line = np.arange(len(before))[:, None, None]
         tails = self.links[before]  # [B, L-1, K]
         weights = self.link_weights[before] * (block.seen_at[line, tails] >= steps)
+        weights *= np.where(block.late[:, 1:-1, None], 1.0, self._old[tails])
         total = weights.sum(axis=2)
         hit = (weights * (tails == block.items[:, 1:, None])).sum(axis=2)
         share = np.divide(hit, total, out=np.zeros_like(total), where=total > 0)
@@ -246,6 +280,7 @@ class _Block:
     sizes: np.ndarray  # [B]
     seen_at: np.ndarray  # position of each item in the history, L where it is unseen: [B, n_items]
     users: np.ndarray | None  # [B]
+    late: np.ndarray  # whether new items are on offer, at each step and the next: bool [B, L + 1]
 
     @cached_property
     def unseen(self) -> np.ndarray:

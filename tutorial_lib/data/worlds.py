@@ -20,8 +20,15 @@ from tutorial_lib.data.world_truth import Truth
 from tutorial_lib.errors import InputError, unknown_name
 
 DOMAINS = ("movies", "products", "news")
+WORLDS = {  # name: title
+    "movies": "Planted world of movies",
+    "products": "Planted world of products",
+    "news": "Planted world of news",
+    "movies-cold": "Planted world of movies, a tenth of them new in the test period",
+}
 TABLES = ("interactions", "items", "users", "graph", "reviews")
 TUPLES = {"items": "categories", "reviews": "features"}  # stored with | between the parts
+NUMBERS = {"user": "int64", "item": "int64", "rating": "float64"}  # also of empty tables
 MADE_BY = "python -m tutorial_recipes.worlds --freeze"
 _MEND = f"install the kit again, or run {MADE_BY}"
 
@@ -35,45 +42,45 @@ AGES = ("18-29", "30-49", "50+")
 AGE_SHARES = (0.30, 0.45, 0.25)
 
 
-def load_world(domain: str) -> Dataset:
-    """The planted world of a domain ("movies", "products", "news") with its default effects.
+def load_world(name: str) -> Dataset:
+    """A planted world by its name in `WORLDS`, with the effects it was frozen with.
 
     Raises:
-        InputError: the domain is unknown, or a file is missing or damaged.
+        InputError: the name is unknown, or a file is missing or damaged.
 
     >>> load_world("movies").truth.n_types
     40
     """
-    if domain not in DOMAINS:
-        raise unknown_name("domain", domain, DOMAINS)
-    folder = shipped(f"worlds/{domain}")
+    if name not in WORLDS:
+        raise unknown_name("world", name, WORLDS)
+    folder = shipped(f"worlds/{name}")
     try:
         plan = json.loads((folder / "world.json").read_text(encoding="utf-8"))
-        tables = {name: _read_table(folder / f"{name}.csv.gz", name) for name in TABLES}
+        tables = {table: _read_table(folder / f"{table}.csv.gz", table) for table in TABLES}
         manifest = json.loads(shipped("MANIFEST.json").read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         wrong = f"the file {error.filename} is missing"
-        raise InputError(f"world {domain!r}: {wrong}; {_MEND}") from None
+        raise InputError(f"world {name!r}: {wrong}; {_MEND}") from None
     except (OSError, EOFError, ValueError, KeyError, TypeError, zlib.error) as error:
         wrong = f"a file in {folder} is damaged ({error})"
-        raise InputError(f"world {domain!r}: {wrong}; {_MEND}") from None
+        raise InputError(f"world {name!r}: {wrong}; {_MEND}") from None
     options = plan.pop("options")
-    arrays = {name: np.array(values) for name, values in plan.items()}
+    arrays = {key: np.array(values) for key, values in plan.items()}
     user_types = arrays.pop("user_types")
     truth = build_truth(
         {"options": options, **arrays}, tables["items"], tables["users"], user_types
     )
-    prefix = f"worlds/{domain}/"
+    prefix = f"worlds/{name}/"
     sha256 = {
-        name.removeprefix(prefix): entry["sha256"]
-        for name, entry in manifest.items()
-        if name.startswith(prefix)
+        path.removeprefix(prefix): entry["sha256"]
+        for path, entry in manifest.items()
+        if path.startswith(prefix)
     }
-    return assemble(domain, tables, truth, sha256)
+    return assemble(name, tables, truth, sha256)
 
 
 def _read_table(path: Path, name: str) -> pd.DataFrame:
-    table = pd.read_csv(path, keep_default_na=False, dtype={"rating": "float64"})
+    table = pd.read_csv(path, keep_default_na=False, dtype=NUMBERS)
     if name in TUPLES:
         table[TUPLES[name]] = [tuple(parts.split("|")) for parts in table[TUPLES[name]]]
     return table
@@ -86,7 +93,8 @@ def build_truth(
 
     Args:
         plan: options (the keywords of `make_world`), theme_logits [C, themes], mood_logits
-            [C, moods], log_popularity [n_items], links and link_weights [n_items, K].
+            [C, moods], log_popularity [n_items], links and link_weights [n_items, K], and in some
+            worlds new_items.
         items: the item table; its categories (theme first), mood and provider_group are read.
         users: the user table; its gender is read.
         user_types: taste type of each user, int [n_users].
@@ -110,6 +118,7 @@ def build_truth(
         canary=np.empty(0, dtype=np.int64),
         canary_users=np.empty(0, dtype=np.int64),
         plan=plan,
+        new_items=plan.get("new_items", np.empty(0, dtype=np.int64)),
     )
 
 
@@ -140,16 +149,16 @@ def home_types(n_types: int) -> list[np.ndarray]:
 
 
 def assemble(
-    domain: str, tables: Mapping[str, pd.DataFrame], truth: Truth, sha256: Mapping[str, str]
+    name: str, tables: Mapping[str, pd.DataFrame], truth: Truth, sha256: Mapping[str, str]
 ) -> Dataset:
     """The `Dataset` with its card, from the tables of `TABLES`, made or read."""
-    options = ", ".join(f"{name}={value:.4g}" for name, value in truth.plan["options"].items())
+    options = ", ".join(f"{key}={value:.4g}" for key, value in truth.plan["options"].items())
     counted = ("users", "items", "interactions", "reviews", "graph")
-    counts = {name: len(tables[name]) for name in counted}
+    counts = {table: len(tables[table]) for table in counted}
     counts["triples"] = counts.pop("graph")
     card = DatasetCard(
-        name=f"world-{domain}",
-        title=f"Planted world of {domain}",
+        name=f"world-{name}",
+        title=WORLDS[name],
         source="generated by tutorial_recipes.worlds.make_world; no real person, work or company "
         "is in it",
         licence="CC BY 4.0",
@@ -157,7 +166,7 @@ def assemble(
         counts=counts,
         notes=(f"planted: {options}",),
     )
-    return Dataset(name=f"world-{domain}", card=card, truth=truth, **tables)
+    return Dataset(name=f"world-{name}", card=card, truth=truth, **tables)
 
 
 def __getattr__(name: str) -> Any:

@@ -75,7 +75,7 @@ def expected_metrics(
 
 
 def evaluate_expected(
-    recommender, split, blocks: Iterable, ks: Sequence[int], *, exclude_seen: bool
+    recommender, split, blocks: Iterable, ks: Sequence[int], *, on: str, exclude_seen: bool
 ) -> pd.DataFrame:
     """`expected_metrics` of a recommender's own top lists: what `evaluate` does where asked to.
 
@@ -84,9 +84,10 @@ def evaluate_expected(
         split: of a dataset with ``truth``.
         blocks: (user codes, histories, targets) of some users at a time.
         ks: cut-offs.
+        on: "test" or "valid", the part that the targets are of.
         exclude_seen: as in ``recommend``.
     """
-    truth = _truth_of(split)
+    truth = _truth_of(split).on(on)
     if not hasattr(recommender, "recommend"):
         raise InputError(
             f"evaluate(expected=True): {type(recommender).__name__} has no recommend(histories, k);"

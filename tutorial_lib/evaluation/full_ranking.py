@@ -97,7 +97,7 @@ def _in_expectation(
             " equal scores have an order already; leave out ties"
         )
     blocks = _target_blocks(split, on, block)
-    frame = evaluate_expected(recommender, split, blocks, ks, exclude_seen=exclude_seen)
+    frame = evaluate_expected(recommender, split, blocks, ks, on=on, exclude_seen=exclude_seen)
     frame.attrs.update(on=on, ties="index", exclude_seen=exclude_seen, expected=True)
     frame.attrs.update(repeats=0, barred=0)
     frame.attrs["protocol"] = (
