@@ -20,7 +20,7 @@ import pandas as pd
 from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship, shipped
 from tutorial_lib.language.attributes import ATTRIBUTES, NEUTRAL, PARAPHRASES, about
-from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies import Budget, adapt
 
 FILE, K, SEED = "results/audit-lists.csv.gz", 10, 0

@@ -40,7 +40,7 @@ from tutorial_lib.language.attributes import ATTRIBUTES, about
 from tutorial_lib.language.prompts import templates
 from tutorial_lib.models import EASE, ItemKNN, SequenceRecommender
 from tutorial_lib.models.decoding import log_likelihood
-from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.objectives.batch import padded
 from tutorial_lib.recommender import ScoreRecommender, top_k
 from tutorial_lib.strategies import adapt

@@ -33,7 +33,7 @@ from tutorial_lib.language.prompts import templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.baselines import Popularity, TransitionKNN
 from tutorial_lib.models.generation import write_texts
-from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.automatic_prompts import Searched, user_events
 from tutorial_lib.strategies.prompt_examples import (

@@ -21,7 +21,7 @@ from tutorial_lib.data.shipped import clone_commit, ship, shipped
 from tutorial_lib.evaluation import evaluate
 from tutorial_lib.language.explanations import explanation_cases
 from tutorial_lib.models.generation import write_texts
-from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies import Budget, adapt
 
 FILE = "results/explanations.csv"

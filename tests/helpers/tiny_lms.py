@@ -16,7 +16,9 @@ from tutorial_recipes.worlds import make_world
 from tutorial_lib.data import leave_last_out
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.language.verbalise import verbaliser
-from tutorial_lib.models.language_models import KIT_MODELS, LanguageModel, load_language_model
+from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.model_checks import KIT_MODELS
+from tutorial_lib.models.pretrained import load_language_model
 
 KINDS = {
     "kit-gpt": "causal",

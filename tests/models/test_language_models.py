@@ -19,9 +19,11 @@ import torch
 
 from tutorial_lib.data import load_dataset
 from tutorial_lib.errors import InputError
-from tutorial_lib.models import language_models, load_language_model
+from tutorial_lib.models import load_language_model, model_checks, pretrained
 from tutorial_lib.models.decoding import log_likelihood, naive_log_likelihood
-from tutorial_lib.models.language_models import KIT_MODELS, MINILM, MINILM_PACKAGE
+from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.model_checks import KIT_MODELS, MINILM
+from tutorial_lib.models.pretrained import MINILM_PACKAGE
 from tutorial_lib.strategies.soft_prompts import add_soft_prompt
 
 DATA = os.environ.get("TUTORIAL_DATA")
@@ -220,7 +222,7 @@ def test_a_long_prompt_fits_into_roberta():
         pad_token_id=0,
         bos_token_id=1,
     )
-    lm = language_models.LanguageModel(
+    lm = LanguageModel(
         "roberta", "masked", t.RobertaForMaskedLM(config).eval(), tiny_lms.tokenizer()
     )
     assert np.isfinite(
@@ -452,7 +454,7 @@ def test_kinds_of_models_of_the_hub(architecture, model_type, kind):
 
     config = transformers.AutoConfig.for_model(model_type)
     config.architectures = [architecture] if architecture else None
-    assert language_models.model_checks.kind_of(config) == kind
+    assert model_checks.kind_of(config) == kind
 
 
 @pytest.mark.skipif(not DATA, reason="needs the models beside the real data: set TUTORIAL_DATA")
@@ -544,7 +546,7 @@ def test_kit_models_need_no_network_and_what_cannot_be_loaded_is_one_line(tmp_pa
 
 
 def test_a_missing_kit_checkpoint_says_how_to_make_it(monkeypatch, tmp_path):
-    monkeypatch.setattr(language_models, "shipped", lambda relative: tmp_path / relative)
+    monkeypatch.setattr(pretrained, "shipped", lambda relative: tmp_path / relative)
     for name in KIT_MODELS:
         with pytest.raises(
             InputError,

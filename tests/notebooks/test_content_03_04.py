@@ -15,7 +15,7 @@ from tutorial_lib.evaluation import evaluate
 from tutorial_lib.language import verbaliser
 from tutorial_lib.models import Random
 from tutorial_lib.models.decoding import log_likelihood
-from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies import CELLS, STRATEGIES, adapt
 from tutorial_workshop.experiments import load_results
 from tutorial_workshop.figures import crossing, family_tests, seed_means, select

@@ -10,7 +10,7 @@ from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.language.prompts import templates
 from tutorial_lib.language.verbalise import verbaliser
-from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies.prompt_examples import EXPANSIONS, Examples
 from tutorial_lib.strategies.wordings import word_tokens, words_of
 from tutorial_workshop.figures.labels import over_seeds

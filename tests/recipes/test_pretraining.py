@@ -546,7 +546,7 @@ def test_shipping_enters_every_file_in_the_manifest(runs, tmp_path, monkeypatch)
         )
         assert manifest[name]["made_by"] == "tutorial pretrain kit-gpt --ship"
     monkeypatch.setattr(
-        "tutorial_lib.models.language_models.shipped", lambda relative: data / relative
+        "tutorial_lib.models.pretrained.shipped", lambda relative: data / relative
     )
     assert load_language_model("kit-gpt").n_parameters == load_language_model(folder).n_parameters
 

@@ -14,7 +14,7 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import Template, templates
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.decoding import naive_log_likelihood
-from tutorial_lib.models.language_models import load_language_model
+from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies.automatic_prompts import auto_prompt, pap_rec, user_events
 from tutorial_lib.strategies.prompt_examples import GRADIENT_CALLS, Examples
 from tutorial_lib.strategies.prompt_objectives import BEAMS, AnswerLoss, ShortAnswers

@@ -13,7 +13,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "decoding": ("log_likelihood", "naive_log_likelihood"),
         "generation": ("write_text", "write_texts"),
         "instruction_following": ("answers",),
-        "language_models": ("load_language_model",),
+        "pretrained": ("load_language_model",),
         "sequence": ("ItemTransformer",),
         "sequence_recommender": ("SequenceRecommender",),
     },

