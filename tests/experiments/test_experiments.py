@@ -241,7 +241,7 @@ def test_budgets_and_strategies_make_the_right_cells():
         ({"users": 10**6}, "users with test targets"),
         ({"lm": "kit-bert", "strategies": ["prefix"]}, "needs a causal model"),
         ({"task": "likes"}, "did you mean 'like'"),
-        ({"task": "like", "strategies": ["soft-prompt"]}, "unknown strategy of the task 'like'"),
+        ({"task": "like", "strategies": ["few-shot"]}, "unknown strategy of the task 'like'"),
     ],
 )
 def test_a_grid_that_cannot_run_is_refused_before_anything_runs(change, message):
@@ -585,7 +585,7 @@ def test_a_grid_without_names_is_every_strategy_that_fits(task, lm, monkeypatch,
         ({"budgets": [2.5]}, "budget 2.5 .*expected 'all' or a number of users"),
         ({"budgets": ["²"]}, "budget '²' .*expected 'all' or a number of users"),
         ({"budgets": [float("nan")]}, "budget nan .*expected 'all' or a number"),
-        ({"lm": "x" * 260}, "neither a kit model"),
+        ({"lm": "x" * 260}, "neither a known model"),
         ({"dataset": "x" * 260}, "unknown dataset"),
     ],
 )

@@ -531,8 +531,8 @@ def test_kit_models_need_no_network_and_what_cannot_be_loaded_is_one_line(tmp_pa
     ), found
     for name in ("kit-gtp", "distilgpt2", str(tmp_path / "absent")):
         assert (
-            f"language model {name!r} is neither a kit model (kit-gpt, kit-bert, kit-t5, minilm),"
-            " nor a folder here" in found[name]
+            f"language model {name!r} is neither a known model (kit-gpt, kit-bert, kit-t5, minilm,"
+            " smollm2), nor a folder here" in found[name]
         )
         assert (
             "check the name and the network, or give the path of a downloaded model" in found[name]

@@ -146,7 +146,7 @@ def test_same_seed_same_scores_and_labels_are_all_that_is_seen(split):
 @pytest.mark.parametrize(
     ("strategy", "labels", "message"),
     [
-        ("soft-prompt", 4, "unknown strategy for likes"),
+        ("few-shot", 4, "unknown strategy for likes"),
         ("head", 0, "at least 1"),
         ("head", 99, "0..40"),
     ],

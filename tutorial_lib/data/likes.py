@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,3 +52,19 @@ def rated_histories(split: Split, part: str = "train") -> list[Rated]:
         items = np.asarray(items, dtype=np.int64)
         out.append(Rated(items, liked[np.searchsorted(pairs, user * ds.n_items + items)]))
     return out
+
+
+def drawn_likes(
+    rated: Sequence[Rated], size: int, rng: np.random.Generator
+) -> tuple[list[Rated], list[int], list[float]]:
+    """``size`` ratings, each with those before it: (histories, items, 1.0 where it is a like)."""
+    able = [one for one in rated if len(one.items) > 2]
+    weights = np.array([len(one.items) - 2 for one in able], dtype=float)
+    drawn = [able[row] for row in rng.choice(len(able), size=size, p=weights / weights.sum())]
+    ends = [int(rng.integers(2, len(one.items))) for one in drawn]
+    pairs = list(zip(drawn, ends, strict=True))
+    return (
+        [one.before(end) for one, end in pairs],
+        [one.items[end] for one, end in pairs],
+        [float(one.liked[end]) for one, end in pairs],
+    )

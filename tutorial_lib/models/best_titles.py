@@ -17,7 +17,7 @@ from tutorial_lib.models.trie_readers import CausalReader
 from tutorial_lib.recommender import top_k
 
 NODES_AT_ONCE = 16  # of one prompt: more of them would be read in vain, fewer take more passes
-MOST_PROMPTS = 64  # side by side
+MOST_PROMPTS, MOST_OF_LARGE = 64, 8  # side by side; of a model whose keys and values are large
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ def best_titles(
     lm.require("causal", what="branch and bound over titles")
     at_once = tokens_at_once(lm, trie.longest, megabytes)
     width = min(NODES_AT_ONCE, at_once)
-    size = min(MOST_PROMPTS, at_once // width)
+    size = min(MOST_OF_LARGE if lm.large else MOST_PROMPTS, at_once // width)
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")  # less padding
     for start in range(0, len(prompts), size):
         rows = order[start : start + size]

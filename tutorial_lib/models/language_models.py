@@ -28,6 +28,7 @@ KINDS = {
     "encoder": "turns text into vectors and gives it no probability",
 }
 IGNORED = -100
+LARGE = 20_000_000  # parameters
 TURN, BETWEEN_TEXTS = "<|im_start|>", "<|endoftext|>"
 # their first position is the third of the table
 COUNTED_FROM_TWO = ("camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl")
@@ -69,6 +70,11 @@ class LanguageModel:
     @property
     def n_parameters(self) -> int:
         return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def large(self) -> bool:
+        """Does it take seconds for what the kit's own models do in milliseconds?"""
+        return self.n_parameters > LARGE
 
     @property
     def width(self) -> int:
@@ -123,7 +129,8 @@ class LanguageModel:
 
         A prompt too long for the model loses its oldest part, so that ``room`` more tokens fit.
         """
-        before, (head, tail) = self.prefix_length, self._around
+        before = self.prefix_length
+        head, tail = self._turn if self.chat else (self.start_ids, [])
         if before and not self.chat:  # a soft prompt or deep prefix begins with its own start token
             text, head = " " + text, []
         tokens = self._ids(text)
@@ -134,10 +141,8 @@ class LanguageModel:
         return self.tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
 
     @cached_property
-    def _around(self) -> tuple[list[int], list[int]]:
-        """Tokens before and behind the words of a prompt."""
-        if not self.chat:
-            return self.start_ids, []
+    def _turn(self) -> tuple[list[int], list[int]]:
+        """Tokens before and behind what a user says in a conversation."""
         said = [{"role": "user", "content": "\x00"}]
         form = {"tokenize": False, "add_generation_prompt": True}
         head, tail = self.tokenizer.apply_chat_template(said, **form).split("\x00")
@@ -155,7 +160,9 @@ class LanguageModel:
         bidirectional = self.kind in ("masked", "encoder")
         start = self.tokenizer.cls_token_id if bidirectional else self.tokenizer.bos_token_id
         if not bidirectional and self.tokenizer.bos_token in (None, TURN):
-            start = self.tokenizer.get_vocab().get(BETWEEN_TEXTS)
+            found = self.tokenizer.convert_tokens_to_ids(BETWEEN_TEXTS)
+            known = self.tokenizer.convert_ids_to_tokens(found or 0) == BETWEEN_TEXTS
+            start = (found or 0) if known else None
         return [] if start is None else [start]
 
     @property
@@ -223,7 +230,11 @@ class LanguageModel:
             labels[line, place] = torch.tensor(goal, device=ids.device)
         if whole and not masked:
             labels = ids.masked_fill(mask == 0, IGNORED)
-        logits = self.read(ids, mask).logits[:, -ids.shape[1] :]
+        more = {}
+        if not masked and not whole:  # those before the first target need no logits
+            more["logits_to_keep"] = ids.shape[1] - min(map(len, sources)) + 1
+        logits = self.read(ids, mask, **more).logits[:, -ids.shape[1] :]
+        labels = labels[:, -logits.shape[1] :]
         if not masked:  # position t predicts token t + 1
             logits, labels = logits[:, :-1], labels[:, 1:]
         return F.cross_entropy(logits[labels != IGNORED], labels[labels != IGNORED])
@@ -245,14 +256,16 @@ class LanguageModel:
 
     def vectors(self, texts: Sequence[str], size: int = 128) -> Tensor:
         """[n, D]: the mean of the last hidden states over a text's tokens, at length 1 (Reimers &
-        Gurevych 2019). Gradients flow.
+        Gurevych 2019). Gradients flow. Texts of like length are read together.
         """
         out = [torch.empty(0, self.width, device=self.device)]
         end = [] if self.kind == "causal" else [self.end_id]
-        for start in range(0, len(texts), size):
-            part = texts[start : start + size]
-            ids, mask = self.padded([[*self.prompt_ids(text), *end] for text in part])
+        rows = [[*self.prompt_ids(text), *end] for text in texts]
+        lengths = torch.tensor(list(map(len, rows)))
+        order = lengths.argsort(stable=True) if len(rows) > size else torch.arange(len(rows))
+        for part in order.split(size) if len(rows) else ():
+            ids, mask = self.padded([rows[row] for row in part])
             body = self.model.get_encoder() if self.kind == "seq2seq" else self.model.base_model
             hidden = body(input_ids=ids, attention_mask=mask).last_hidden_state  # [B, L, D]
             out.append((hidden * mask[..., None]).sum(1) / mask.sum(1, keepdim=True))
-        return F.normalize(torch.cat(out), dim=-1)
+        return F.normalize(torch.cat(out)[order.argsort()], dim=-1)

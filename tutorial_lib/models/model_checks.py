@@ -71,10 +71,11 @@ def not_loaded(name: str, source: str, error: Exception) -> InputError:
             f"language model {name!r}: the folder holds no model that transformers can read"
             f" ({why}); expected config.json, model.safetensors and a tokenizer"
         )
+    known = ", ".join((*KIT_MODELS, *PACKAGED))
     return InputError(
-        f"language model {name!r} is neither a kit model ({', '.join((*KIT_MODELS, *PACKAGED))}), nor a"
-        f" folder here, nor could it be read from the Hub or its local cache ({why}); check the"
-        " name and the network, or give the path of a downloaded model"
+        f"language model {name!r} is neither a known model ({known}), nor a folder here, nor could"
+        f" it be read from the Hub or its local cache ({why}); check the name and the network, or"
+        " give the path of a downloaded model"
     )
 
 

@@ -19,6 +19,7 @@ from tutorial_lib.language.verbalise import Verbaliser
 from tutorial_lib.models.best_titles import best_titles
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.generation import Beam, beam_search, catalogue_trie
+from tutorial_lib.models.kept import kept, title_vectors
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.trie import Trie
 from tutorial_lib.recommender import ScoreRecommender
@@ -132,7 +133,7 @@ class Adapted(ScoreRecommender):
                 vectors = self.lm.vectors(prompts) if prompts else torch.empty(0, self.lm.width)
                 if self.head is not None:
                     return self.head(vectors).numpy()
-                return (vectors @ self.lm.vectors(self.words.titles).T).numpy()
+                return (vectors @ title_vectors(self.lm, self.words.titles).T).numpy()
         return log_likelihood(self.lm, prompts, self.words.answers).log_probability + self.added
 
     @property
@@ -180,10 +181,14 @@ class Adapted(ScoreRecommender):
         rng = np.random.default_rng([seed, 7])
         length = min(self.words.limit, self.n_items)
         drawn = [rng.choice(self.n_items, size=length, replace=False) for _ in range(histories)]
-        prompts = self.prompts(drawn)
-        usual = log_likelihood(self.lm, prompts, self.words.answers).log_probability
-        top = usual.max(axis=0)
-        self.prior = top + np.log(np.exp(usual - top).mean(axis=0))
+        prompts, answers = self.prompts(drawn), self.words.answers
+
+        def usual() -> np.ndarray:
+            each = log_likelihood(self.lm, prompts, answers).log_probability
+            top = each.max(axis=0)
+            return top + np.log(np.exp(each - top).mean(axis=0))
+
+        self.prior = kept("prior", self.lm, [*prompts, *answers], usual)
         return self
 
     def write(self, history: Sequence[int], *, beams: int = 10, constrained: bool = True) -> Beam:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.language.prompts import SEQUENTIAL
+from tutorial_lib.models.kept import title_vectors
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import Adapted, Head
 from tutorial_lib.strategies.task import Task
@@ -77,8 +78,8 @@ def head(task: Task) -> Adapted:
     rng = np.random.default_rng([task.seed, 1])
     examples = [examples[i] for i in rng.permutation(len(examples))[:MOST_EXAMPLES]]
     asked = Adapted(task.lm, task.words, task.n_items)
+    top = Head(title_vectors(task.lm, task.words.titles))
     with torch.no_grad():
-        top = Head(task.lm.vectors(task.words.titles))
         vectors = task.lm.vectors(asked.prompts([history for history, _ in examples]))
     targets = torch.tensor([item for _, item in examples])
 

@@ -17,12 +17,19 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.data.histories import Histories
-from tutorial_lib.data.likes import Rated, rated_histories
+from tutorial_lib.data.likes import Rated, drawn_likes, rated_histories
 from tutorial_lib.errors import InputError, unknown_name
 from tutorial_lib.language.verbalise import verbaliser
+from tutorial_lib.models.kept import title_vectors
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies import finetune
 from tutorial_lib.strategies.adapted import TEMPERATURE, Adapted
+from tutorial_lib.strategies.like_prompts import (
+    LIKE_PROMPTS,
+    LikePrompt,
+    LikePromptTask,
+    like_wording,
+)
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import Budget, labelled_users
 
@@ -30,6 +37,7 @@ SHOWN = 8  # newest liked and newest disliked items of a history that are read
 SHORT = Budget(1e-3, epochs=1.0, shortest=16, longest=32, size=8)  # a step reads whole histories
 BUDGETS = {"full": replace(SHORT, learning_rate=1e-4)}  # of the others: SHORT
 HEAD = Budget(3e-3, epochs=20.0, longest=400, size=64, weight_decay=0.1)
+UNTUNED = ("pre-train-only", "zero-shot")
 # strategies that read vectors; those that ask for a text's likelihood have no encoder to ask
 LIKE_STRATEGIES: dict[str, Callable] = {
     "pre-train-only": finetune.pretrained_only,
@@ -83,8 +91,7 @@ class LikeTask(Task):
 
     def item_vectors(self) -> Tensor:
         """Of all items, [n_items, D]."""
-        with torch.no_grad():
-            return self.lm.vectors(self.words.titles)
+        return title_vectors(self.lm, self.words.titles)
 
     def tune(self, moving, *, budget: Budget | None = None, **more) -> Adapted:
         """As in `Task`, for the loss of the likes; the head moves too."""
@@ -99,13 +106,7 @@ class LikeTask(Task):
 
     def loss(self, size: int, rng: np.random.Generator) -> tuple[Tensor, int]:
         """Binary cross-entropy of ratings, each predicted from those before it; tokens read."""
-        able = [rated for rated in self.rated if len(rated.items) > 2]
-        weights = np.array([len(rated.items) - 2 for rated in able], dtype=float)
-        drawn = [able[row] for row in rng.choice(len(able), size=size, p=weights / weights.sum())]
-        ends = [int(rng.integers(2, len(rated.items))) for rated in drawn]
-        histories = [rated.before(end) for rated, end in zip(drawn, ends, strict=True)]
-        asked = [rated.items[end] for rated, end in zip(drawn, ends, strict=True)]
-        truth = [float(rated.liked[end]) for rated, end in zip(drawn, ends, strict=True)]
+        histories, asked, truth = drawn_likes(self.rated, size, rng)
         shown = [items for history in histories for items in newest_of_each_kind(history)]
         needed = np.unique(np.concatenate([*shown, asked]))
         vectors, tokens = self.vectors, len(needed)
@@ -170,55 +171,69 @@ def adapt_likes(
     seed: int = 0,
     *,
     budget: Budget | None = None,
-) -> LikePredictor:
+    wording: str = "plain",
+) -> LikePredictor | LikePrompt:
     """Adapt a language model to likes, from the rated training histories of ``labels`` users.
 
-    Where pre-trained weights move, the head is fitted first, with the encoder frozen, and then goes
-    on with it; ``account.moved`` is that of the last stage.
+    The model is asked for vectors of titles (`LIKE_STRATEGIES`), or in words
+    (`like_prompts.LIKE_PROMPTS`). Where pre-trained weights move below a head, that is fitted
+    first, with the encoder frozen, and then goes on with it; ``account.moved`` is that of the last
+    stage.
 
     Args:
         lm: is not changed.
         split: of a dataset with ratings.
-        strategy: one of `LIKE_STRATEGIES`.
+        strategy: one of `LIKE_STRATEGIES` or `LIKE_PROMPTS`.
         labels: number of users, drawn by ``seed``.
         seed: of everything that is drawn.
         budget: in place of the strategy's own.
+        wording: of `like_prompts.like_wordings`, where the model is asked in words.
 
     Raises:
-        InputError: An unknown strategy, more labels than users, no labels where something is tuned,
-            or a dataset without ratings.
+        InputError: An unknown strategy or wording, more labels than users, no labels where
+            something is tuned, or a dataset without ratings.
 
     Source: linear probing, then fine-tuning: Kumar et al. 2022, arXiv 2202.10054.
     """
-    if strategy not in LIKE_STRATEGIES:
-        raise unknown_name("strategy for likes", strategy, LIKE_STRATEGIES)
-    if labels < 1 and strategy != "pre-train-only":
+    if strategy not in (known := [*LIKE_STRATEGIES, *LIKE_PROMPTS]):
+        raise unknown_name("strategy for likes", strategy, known)
+    if labels < 1 and strategy not in UNTUNED:
         raise InputError(
             f"adapt_likes(labels={labels}): strategy {strategy!r} tunes something and needs at"
             " least 1 labelled user"
         )
     rated = rated_histories(split)
     rows = labelled_users(split, labels, seed)
-    frozen = strategy != "from-scratch"
-    task = LikeTask(
+    known_to_task = (
         lm.clone(),
         verbaliser(split.dataset),
         [split.train[row] for row in rows],
         split.dataset.n_items,
         seed,
         budget,
-        rated=[rated[row] for row in rows],
-        frozen=frozen,
-        own=BUDGETS.get(strategy, SHORT),
     )
+    labelled = [rated[row] for row in rows]
     start = time.perf_counter()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        if frozen and strategy not in ("head", "pre-train-only"):
-            task.tune({}, budget=HEAD)
-            task.vectors = None
-        account = LIKE_STRATEGIES[strategy](task)
+        if strategy in LIKE_PROMPTS:
+            asked = LikePromptTask(*known_to_task, rated=labelled, wording=like_wording(wording))
+            fitted: LikePredictor | LikePrompt = asked.adapted(strategy)
+        else:
+            fitted = _by_vectors(known_to_task, labelled, strategy)
+    account = fitted.account
     account.strategy, account.labels, account.seed = strategy, labels, seed
     account.seconds = time.perf_counter() - start if account.seconds else 0.0
+    return fitted
+
+
+def _by_vectors(known: tuple, labelled: list[Rated], strategy: str) -> LikePredictor:
+    """`adapt_likes` from vectors of titles."""
+    frozen = strategy != "from-scratch"
+    task = LikeTask(*known, rated=labelled, frozen=frozen, own=BUDGETS.get(strategy, SHORT))
+    if frozen and strategy not in ("head", "pre-train-only"):
+        task.tune({}, budget=HEAD)
+        task.vectors = None
+    account = LIKE_STRATEGIES[strategy](task)
     vectors = task.item_vectors() if task.vectors is None else task.vectors
     return LikePredictor(task.head, vectors, account)

@@ -119,7 +119,7 @@ def adapt(
         words: how items are written (default: titles, newest 12 items).
         on_step: called with step and loss.
         calibrate: random histories that show what each title gets anyway, see `Adapted.calibrate`;
-            0: plain likelihood.
+            0: plain likelihood. A model that is ``large`` reads one at most.
         **options: of the strategy's function, such as ``template``, ``rank`` or ``layers``.
 
     Returns:
@@ -154,7 +154,7 @@ def adapt(
         out = STRATEGIES[strategy].function(task, **options)
     out.strategy, out.labels, out.seed = strategy, labels, seed
     if calibrate and out.head is None and lm.kind != "encoder":
-        out.calibrate(calibrate, seed)
+        out.calibrate(min(calibrate, 1) if lm.large else calibrate, seed)
     given: dict[str, Any] = {"budget": budget, "words": words, "on_step": on_step}
     given |= {"calibrate": calibrate, **options}
     out.refit = lambda other, seed: adapt(lm, other, strategy, labels, seed, **given)

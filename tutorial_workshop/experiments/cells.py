@@ -107,10 +107,11 @@ def default_strategies(dataset: str, lm: str, task: str = "next") -> list[str]:
     to score, only by name.
     """
     from tutorial_lib.strategies import strategies_for
-    from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES
+    from tutorial_lib.strategies.like_prediction import LIKE_PROMPTS, LIKE_STRATEGIES
 
     if task == "like":
-        return [*LIKE_BASELINES, *LIKE_STRATEGIES]
+        asked = LIKE_PROMPTS if language_model(lm).kind == "causal" else ()
+        return [*LIKE_BASELINES, *LIKE_STRATEGIES, *asked]
     known = split_of(dataset).dataset.truth is not None
     left_out = ("few-shot", "p-tuning", "instruct") + (() if known else ("ceiling",))
     names = [*BASELINES, *strategies_for(language_model(lm))]
@@ -122,7 +123,7 @@ def _untuned(name: str) -> bool:
 
     if name in BASELINES:
         return name in UNTUNED
-    return not STRATEGIES[name].moves and name != "few-shot"
+    return name in STRATEGIES and not STRATEGIES[name].moves and name != "few-shot"
 
 
 def _check(
@@ -135,11 +136,13 @@ def _check(
 ) -> int:
     """The arguments of `cells_of`, checked; the number of users that "all" means."""
     from tutorial_lib.strategies import STRATEGIES
-    from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES
+    from tutorial_lib.strategies.like_prediction import LIKE_PROMPTS, LIKE_STRATEGIES
 
     if task not in ("next", "like"):
         raise unknown_name("task", task, ("next", "like"))
-    known = [*LIKE_BASELINES, *LIKE_STRATEGIES] if task == "like" else [*BASELINES, *STRATEGIES]
+    known = [*BASELINES, *STRATEGIES]
+    if task == "like":
+        known = [*LIKE_BASELINES, *LIKE_STRATEGIES, *LIKE_PROMPTS]
     for name in strategies:
         if name not in known:
             raise unknown_name(f"strategy of the task {task!r}", name, known)

@@ -103,6 +103,7 @@ def _settings(cell) -> str:
     from tutorial_lib import models
     from tutorial_lib.strategies import BARE, STRATEGIES, adapt
     from tutorial_lib.strategies.adapted import CALIBRATION
+    from tutorial_lib.strategies.like_prompts import LIKE_PROMPTS, LIKE_WORDINGS, SHOWN
     from tutorial_workshop.experiments import cells
 
     settings = [PROTOCOL, cells.CORE, cells.HELD_OUT, cell.users]
@@ -113,6 +114,8 @@ def _settings(cell) -> str:
         strategy = STRATEGIES[cell.strategy]
         settings += [BARE, CALIBRATION, _defaults(adapt), _defaults(strategy.function)]
         settings.append(strategy.budget)
+    if cell.task == "like" and cell.strategy in LIKE_PROMPTS:
+        settings += [LIKE_PROMPTS[cell.strategy][1], LIKE_WORDINGS, SHOWN]
     return hashlib.sha256(repr(settings).encode()).hexdigest()[:LENGTH]
 
 

@@ -96,11 +96,11 @@ def run_likes(cell: Cell):
     and processor seconds per user.
     """
     from tutorial_lib.data.likes import rated_histories
-    from tutorial_lib.strategies.like_prediction import LIKE_STRATEGIES, adapt_likes
+    from tutorial_lib.strategies.like_prediction import adapt_likes
 
     split = split_of(cell.dataset, HELD_OUT)
     fitted: Any
-    if cell.strategy in LIKE_STRATEGIES:
+    if cell.strategy not in LIKE_BASELINES:
         lm, begin = language_model(cell.lm), time.process_time()
         fitted = adapt_likes(lm, split, cell.strategy, cell.labels, cell.seed)
         account = fitted.account
