@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -195,8 +196,8 @@ def adapt_likes(
 
     Source: linear probing, then fine-tuning: Kumar et al. 2022, arXiv 2202.10054.
     """
-    if strategy not in (known := [*LIKE_STRATEGIES, *LIKE_PROMPTS]):
-        raise unknown_name("strategy for likes", strategy, known)
+    if strategy not in (names := [*LIKE_STRATEGIES, *LIKE_PROMPTS]):
+        raise unknown_name("strategy for likes", strategy, names)
     if labels < 1 and strategy not in UNTUNED:
         raise InputError(
             f"adapt_likes(labels={labels}): strategy {strategy!r} tunes something and needs at"
@@ -204,33 +205,33 @@ def adapt_likes(
         )
     rated = rated_histories(split)
     rows = labelled_users(split, labels, seed)
-    known_to_task = (
-        lm.clone(),
-        verbaliser(split.dataset),
-        [split.train[row] for row in rows],
-        split.dataset.n_items,
-        seed,
-        budget,
-    )
-    labelled = [rated[row] for row in rows]
+    known_to_task: dict[str, Any] = {
+        "lm": lm.clone(),
+        "words": verbaliser(split.dataset),
+        "histories": [split.train[row] for row in rows],
+        "n_items": split.dataset.n_items,
+        "seed": seed,
+        "budget": budget,
+        "rated": [rated[row] for row in rows],
+    }
     start = time.perf_counter()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         if strategy in LIKE_PROMPTS:
-            asked = LikePromptTask(*known_to_task, rated=labelled, wording=like_wording(wording))
+            asked = LikePromptTask(**known_to_task, wording=like_wording(wording))
             fitted: LikePredictor | LikePrompt = asked.adapted(strategy)
         else:
-            fitted = _by_vectors(known_to_task, labelled, strategy)
+            fitted = _by_vectors(known_to_task, strategy)
     account = fitted.account
     account.strategy, account.labels, account.seed = strategy, labels, seed
     account.seconds = time.perf_counter() - start if account.seconds else 0.0
     return fitted
 
 
-def _by_vectors(known: tuple, labelled: list[Rated], strategy: str) -> LikePredictor:
+def _by_vectors(known: dict[str, Any], strategy: str) -> LikePredictor:
     """`adapt_likes` from vectors of titles."""
     frozen = strategy != "from-scratch"
-    task = LikeTask(*known, rated=labelled, frozen=frozen, own=BUDGETS.get(strategy, SHORT))
+    task = LikeTask(**known, frozen=frozen, own=BUDGETS.get(strategy, SHORT))
     if frozen and strategy not in ("head", "pre-train-only"):
         task.tune({}, budget=HEAD)
         task.vectors = None

@@ -114,7 +114,7 @@ class LikePrompt:
         }
 
     def loss(
-        self, histories: Sequence[Rated], asked: Sequence[int], liked: Sequence[bool]
+        self, histories: Sequence[Rated], asked: Sequence[int], liked: Sequence[float]
     ) -> tuple[Tensor, int]:
         """Mean negative log-likelihood of the right answers, in nats a token; tokens read."""
         prompts, answers = [], []
