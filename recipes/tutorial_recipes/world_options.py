@@ -16,6 +16,7 @@ SIZES = {  # where a keyword is None
 }
 VARIANTS = {  # world: domain, and what differs from it
     "movies-cold": ("movies", {"new_items": 0.1, "review_share": 0.0}),
+    "movies-visits": ("movies", {"page": 12, "order": 0.5, "review_share": 0.0}),
 }
 LIMITS = {  # keyword: lowest, highest
     "seed": (0, 2**31 - 1),
@@ -36,9 +37,12 @@ LIMITS = {  # keyword: lowest, highest
     "shared_users": (0, 1),
     "review_share": (0, 1),
     "new_items": (0, 0.5),
+    "page": (0, 51),
+    "overlap": (0, 1),
 }
-NULL = {"new_items": 0.0}  # named in a plan only where they differ: older frozen files lack them
-WHOLE = ("seed", "n_users", "n_items", "n_types", "links", "canaries")
+# named in a plan only where they differ: older frozen files lack them
+NULL = {"new_items": 0.0, "page": 0, "overlap": 1.0}
+WHOLE = ("seed", "n_users", "n_items", "n_types", "links", "canaries", "page")
 
 
 def checked_options(domain: str, options: Mapping[str, Any]) -> dict[str, Any]:

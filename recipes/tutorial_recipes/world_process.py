@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tutorial_lib.data.worlds import AGE_SHARES, AGES, FEMALE, MOODS, THEMES, home_types
+from tutorial_lib.data.worlds import AGE_SHARES, AGES, DOMAINS, FEMALE, MOODS, THEMES, home_types
 from tutorial_recipes.world_text import WORDS, pick
 
 
@@ -39,9 +39,9 @@ def shuffled(random: np.random.Generator, size: int) -> np.ndarray:
 
 
 def make_catalogue(
-    domain: str, seed: int, n_items: int, links: int, minority_share: float
+    domain: str, seed: int, n_items: int, links: int, minority_share: float, page: int = 0
 ) -> Catalogue:
-    """Draw all items.
+    """Draw all items; ``page``: links lead to the other items of a page of so many.
 
     Theme, mood and maker belong to a unit, which is a series or a single item; popularity and form
     belong to an item.
@@ -67,7 +67,10 @@ def make_catalogue(
     provider = np.where(minority, of_minority, of_majority)
     rank = shuffled(random, n_items) + 1
     form = pick(random, len(WORDS["forms"][domain]), n_items)
-    tails, weights = _links(random, theme[unit], unit, volume, links)
+    if page:
+        tails, weights = _page_links(stream(seed, "pages", domain), unit, volume, page)
+    else:
+        tails, weights = _links(random, theme[unit], unit, volume, links)
     in_series = sizes[unit] > 1
     return Catalogue(
         theme=theme[unit],
@@ -112,6 +115,24 @@ def _links(
     return np.where(valid, tails, 0), weights
 
 
+def _page_links(
+    random: np.random.Generator, unit: np.ndarray, volume: np.ndarray, page: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """What `_links` gives, where the catalogue is listed on pages in a drawn order, a series in one
+    piece: from an item down the page, and on from its top, each with 0.8 of the weight before.
+    """
+    listing = np.lexsort((volume, shuffled(random, unit.max() + 1)[unit]))
+    place = np.empty_like(listing)
+    place[listing] = np.arange(len(listing))
+    top = place // page * page
+    size = np.minimum(page, len(listing) - top)  # the last page may be shorter
+    ahead = np.arange(1, page)
+    down = (place - top)[:, None] + ahead
+    tails = listing[top[:, None] + down % size[:, None]]
+    valid = ahead < size[:, None]
+    return np.where(valid, tails, 0), np.where(valid, np.round(0.8 ** (ahead - 1), 4), 0.0)
+
+
 def choose_new(catalogue: Catalogue, share: float, random: np.random.Generator) -> np.ndarray:
     """Codes of the items that arrive late: a share of all, drawn from the single items and the last
     volumes of series.
@@ -124,16 +145,26 @@ def choose_new(catalogue: Catalogue, share: float, random: np.random.Generator) 
 
 
 def make_people(
-    domain: str, seed: int, n_users: int, n_types: int, correlation: float, shared: float
+    domain: str,
+    seed: int,
+    n_users: int,
+    n_types: int,
+    correlation: float,
+    shared: float,
+    overlap: float = 1.0,
 ) -> dict[str, np.ndarray]:
     """Person number (negative: known in this domain only), type, gender and age of every user, each
     int [n_users].
 
     Shared persons are the first of one stream that all domains read, so that a person has the same
-    type, gender and age everywhere.
+    type, gender and age everywhere; with a smaller ``overlap`` they keep their type from one domain
+    to the next with this probability, and otherwise draw another.
     """
     n_shared = round(shared * n_users)
     everywhere = stream(seed, "people").random((n_shared, 5))
+    for passed in _domains_since(domain) if overlap < 1 else ():
+        again = stream(seed, "other tastes", passed).random((n_shared, 4))
+        everywhere[:, 2:] = np.where(again[:, :1] < overlap, everywhere[:, 2:], again[:, 1:])
     here = stream(seed, "people", domain).random((n_users - n_shared, 5))
     order = shuffled(stream(seed, "order of users", domain), n_users)
     u = np.concatenate([everywhere, here])[order]
@@ -150,15 +181,25 @@ def make_people(
     return {"person": person, "gender": gender, "age": age, "type": types}
 
 
-def taste_logits(seed: int, n_types: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
-    """What each type likes, the same in every domain: log-weights of themes [C, 16] and of moods
-    [C, 8].
+def _domains_since(domain: str) -> tuple[str, ...]:
+    """The domains from the second up to this one, in the order of `DOMAINS`."""
+    return DOMAINS[1 : DOMAINS.index(domain) + 1]
+
+
+def taste_logits(
+    seed: int, n_types: int, strength: float, domain: str, overlap: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """What each type likes: log-weights of themes [C, 16] and of moods [C, 8]; they correlate with
+    those of the domain before by ``overlap``, so with 1 they are the same everywhere.
 
     The draws are nearly normal (sums of twelve uniforms) and rounded, so that every machine gets
     the same ones.
     """
-    uniform = stream(seed, "tastes").random((n_types, len(THEMES) + len(MOODS), 12))
-    draws = np.round(uniform.sum(axis=-1) - 6, 4)
+    shape = (n_types, len(THEMES) + len(MOODS), 12)
+    draws = np.round(stream(seed, "tastes").random(shape).sum(axis=-1) - 6, 4)
+    for passed in _domains_since(domain) if overlap < 1 else ():
+        own = stream(seed, "tastes", passed).random(shape).sum(axis=-1) - 6
+        draws = np.round(overlap * draws + np.sqrt(1 - overlap**2) * own, 4)
     themes = np.round(strength * draws[:, : len(THEMES)], 4)
     moods = np.round(0.5 * strength * draws[:, len(THEMES) :], 4)
     return themes, moods

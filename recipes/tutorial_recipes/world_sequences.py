@@ -29,8 +29,9 @@ def draw_lengths(
 
 def draw_sequences(
     truth: Truth, lengths: np.ndarray, random: np.random.Generator, block: int = 20_000
-) -> np.ndarray:
-    """All sequences one after another, by user: int64 [sum(lengths)].
+) -> tuple[np.ndarray, np.ndarray]:
+    """All sequences one after another, by user, int64 [sum(lengths)], and where a link was
+    followed, bool [sum(lengths)].
 
     The users of a block take their steps together.
     """
@@ -40,24 +41,28 @@ def draw_sequences(
     cumulative = cumulative.ravel()  # row r lies in r..r+1: one search serves all rows
     canary_steps = np.zeros(len(lengths), dtype=np.int64)
     canary_steps[truth.canary_users] = len(truth.canary)
-    pieces = []
+    pieces, links = [], []
     for start in range(0, len(lengths), block):
         size = lengths[start : start + block]
         # longest first: the users who are still active are a slice
         users = start + np.argsort(-size, kind="stable")
         history = np.full((len(size), size.max()), -1, dtype=np.int32)
+        linked = np.zeros(history.shape, dtype=bool)
         for step in range(size.max()):
             active = int(np.count_nonzero(size > step))
             late = size[users[:active] - start] == step + 1  # the last event
-            chosen = _step(truth, cumulative, users[:active], history[:active, :step], late, random)
+            chosen, linked[:active, step] = _step(
+                truth, cumulative, users[:active], history[:active, :step], late, random
+            )
             planted = canary_steps[users[:active]] > step
             if planted.any():
                 chosen = np.where(planted, truth.canary[step], chosen)
             history[:active, step] = chosen
-        back = np.empty_like(history)
-        back[users - start] = history
-        pieces.append(back[np.arange(size.max()) < size[:, None]].astype(np.int64))
-    return np.concatenate(pieces)
+        real = np.arange(size.max()) < size[:, None]
+        back = np.argsort(users)
+        pieces.append(history[back][real].astype(np.int64))
+        links.append(linked[back][real])
+    return np.concatenate(pieces), np.concatenate(links)
 
 
 def _weights(truth: Truth) -> np.ndarray:
@@ -79,15 +84,16 @@ def _step(
     history: np.ndarray,
     late: np.ndarray,
     random: np.random.Generator,
-) -> np.ndarray:
-    """The next item of each of these users, whose histories all have the same length; ``late``:
-    new items are on offer to them.
+) -> tuple[np.ndarray, np.ndarray]:
+    """The next item of each of these users, whose histories all have the same length, and whether
+    it follows a link; ``late``: new items are on offer to them.
     """
     chosen = np.full(len(users), -1, dtype=np.int64)
     if history.shape[1] and truth.order and truth.links.shape[1]:
         rows = np.flatnonzero(random.random(len(users)) < truth.order)
         tails, linked = _follow_links(truth, history[rows], late[rows], random)
         chosen[rows[linked]] = tails[linked]
+    followed = chosen >= 0
     component = truth.user_types[users]
     if truth.quality_gap:
         noisy = random.random(len(users)) < truth.quality_gap
@@ -98,7 +104,7 @@ def _step(
     # rejection: a draw from all items, kept if unseen, is a draw from the unseen ones
     for _ in range(25):
         if not len(rows):
-            return chosen
+            return chosen, followed
         target = component[rows] + random.random(len(rows))
         drawn = np.searchsorted(cumulative, target, side="right") - component[rows] * truth.n_items
         drawn = np.clip(drawn, 0, truth.n_items - 1)
@@ -108,7 +114,7 @@ def _step(
     # the few users who have seen nearly all of their favourites: exactly, in parts of bounded size
     for part in np.array_split(rows, len(rows) * truth.n_items // 4_000_000 + 1):
         chosen[part] = _among_unseen(truth, component[part], history[part], random)
-    return chosen
+    return chosen, followed
 
 
 def _follow_links(

@@ -74,8 +74,9 @@ def interaction_table(
     taste: np.ndarray,
     *,
     arrivals: bool = False,
+    tied: np.ndarray | None = None,
 ) -> pd.DataFrame:
-    """One row per event, in the order of time; times strictly increase within a user.
+    """One row per event, in the order of time; times increase within a user, but for ``tied``.
 
     Args:
         domain: "movies", "products" or "news".
@@ -86,6 +87,7 @@ def interaction_table(
         taste: how much the type of the event's user likes the item, as a z-score among all items;
             ratings follow it.
         arrivals: everybody's last event comes after all other events of all users.
+        tied: events that have the time of the event before.
     """
     random = stream(seed, "events", domain)
     user = np.repeat(np.arange(len(lengths)), lengths)
@@ -93,7 +95,8 @@ def interaction_table(
     noise = np.log((u + 1e-12) / (1 - u))
     rating = np.clip(np.round(2.7 + 0.8 * taste + 0.45 * noise), 1, 5)
     exponential = -np.log1p(-random.random(len(user)))
-    elapsed = np.cumsum(60 + (exponential * HOURS[domain] * 3600).astype(np.int64))
+    gap = 60 + (exponential * HOURS[domain] * 3600).astype(np.int64)
+    elapsed = np.cumsum(gap if tied is None else np.where(tied, 0, gap))
     starts = np.cumsum(lengths) - lengths
     first = START + text.pick(random, YEAR, len(lengths))
     time = first[user] + elapsed - elapsed[starts][user]

@@ -71,6 +71,8 @@ def make_world(
     shared_users: float = 0.5,
     review_share: float = 1 / 3,
     new_items: float = 0.0,
+    page: int = 0,
+    overlap: float = 1.0,
     **unknown: Any,
 ) -> Dataset:
     """A world of one domain, generated from a seed; ``truth`` of the result is exact.
@@ -103,12 +105,19 @@ def make_world(
         duplicates: probability that an event is recorded twice, one second apart; the truth speaks
             of the next new item and ignores repeats; 0..1, null 0.
         minority_provider_share: share of items by providers of the minority group; 0..1, null 0.
-        shared_users: share of users who are persons known in all three domains, with the same taste
-            type, gender and age (``users.person``); 0..1, null 0.
+        shared_users: share of users who are persons known in all three domains, with the same
+            gender, age and taste type (``users.person``); 0..1, null 0.
         review_share: reviews per event, 0..1.
         new_items: share of the items that are on offer in the test period only, which is the last
             event of every user (`leave_last_out`) and later than all other events; they are liked
             and linked like the rest (`truth.new_items`); 0..0.5, null 0.
+        page: items on a page of the catalogue, which is listed in a drawn order, a series in one
+            piece. Links then lead to the other items of the page, the nearest below first, and an
+            event that follows one has the time of the event before: with probability ``order`` a
+            visit goes on; 0..51, null 0.
+        overlap: what a taste type in one domain says about the taste in the next (movies ->
+            products -> news): the correlation of the types' log-weights, and the probability that
+            a shared person keeps their type. Movies are the same for any overlap; 0..1, null 1.
 
     Returns:
         A `Dataset`. Besides its columns, items have provider_group, mood, series and volume ("" and
@@ -134,7 +143,12 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
     """Draw the catalogue and the people, then what the people choose, then write the tables."""
     seed, n_users = options["seed"], options["n_users"]
     catalogue = make_catalogue(
-        domain, seed, options["n_items"], options["links"], options["minority_provider_share"]
+        domain,
+        seed,
+        options["n_items"],
+        options["links"],
+        options["minority_provider_share"],
+        options.get("page", 0),
     )
     people = make_people(
         domain,
@@ -143,6 +157,7 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
         options["n_types"],
         options["group_taste_correlation"],
         options["shared_users"],
+        options.get("overlap", 1.0),
     )
     plan = _plan(domain, options, catalogue)
     items = item_table(domain, seed, catalogue)
@@ -167,7 +182,9 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
 def _plan(domain: str, options: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     """The numbers that the truth is built from."""
     seed = options["seed"]
-    themes, moods = taste_logits(seed, options["n_types"], options["taste_strength"])
+    themes, moods = taste_logits(
+        seed, options["n_types"], options["taste_strength"], domain, options.get("overlap", 1.0)
+    )
     plan = {
         "options": options,
         "theme_logits": themes,
@@ -191,7 +208,7 @@ def _interactions(
     lengths = draw_lengths(random, n_users, options["mean_length"], n_items)
     carriers, shortest = truth.canary_users, len(truth.canary) + 3
     lengths[carriers] = np.minimum(np.maximum(lengths[carriers], shortest), n_items - 1)
-    sequences = draw_sequences(truth, lengths, random)
+    sequences, linked = draw_sequences(truth, lengths, random)
     themes, moods = truth.plan["theme_logits"], truth.plan["mood_logits"]
     taste = standardised(themes[:, catalogue.theme] + moods[:, catalogue.mood])
     taste = taste[np.repeat(truth.user_types, lengths), sequences]
@@ -203,6 +220,7 @@ def _interactions(
         lengths,
         taste,
         arrivals=len(truth.new_items) > 0,
+        tied=linked if "page" in options else None,
     )
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from tutorial_recipes.worlds import make_world
 
-from tutorial_lib.data import load_dataset, world_truth
+from tutorial_lib.data import load_dataset, world_blocks
 from tutorial_lib.data.worlds import AGE_SHARES, FEMALE, MOODS, THEMES, load_world
 from tutorial_lib.errors import InputError
 
@@ -79,7 +79,7 @@ class SlowTruth:
                         * (rho * (c in homes) / len(homes) + (1 - rho) / self.n_types)
                     )
 
-    def step(self, history, c, g, late):
+    def step(self, history, c, g, late, tied=None):
         late = late or bool(self.new & set(history))
         unseen = [i for i in range(self.n) if i not in history and (late or i not in self.new)]
         taste_sum, popular_sum = (
@@ -95,8 +95,9 @@ class SlowTruth:
             {j: w for j, w in self.links[history[-1]].items() if j in unseen} if history else {}
         )
         if linked:
+            order = self.order if tied is None else tied
             p = {
-                i: (1 - self.order) * p[i] + self.order * linked.get(i, 0.0) / sum(linked.values())
+                i: (1 - order) * p[i] + order * linked.get(i, 0.0) / sum(linked.values())
                 for i in unseen
             }
         return [p.get(i, 0.0) for i in range(self.n)]
@@ -185,6 +186,33 @@ def test_brute_force_before_the_new_items_arrive():
     np.testing.assert_allclose(fast, slow, rtol=0, atol=1e-12)
 
 
+def test_brute_force_where_timestamps_tell_which_links_were_followed():
+    world = tiny(page=3, **EFFECTS)
+    slow, truth = SlowTruth(world), world.truth
+    known, unknown = [], []
+    for history in map(np.ndarray.tolist, world.sequences()[:25]):
+        linked = [
+            t > 0 and history[t] in truth.links[history[t - 1]][:2] for t in range(len(history))
+        ]
+        for next_one in (0, 1):
+            joint = {}
+            for state, chance in slow.prior.items():
+                for t, item in enumerate(history):
+                    chance *= slow.step(history[:t], *state, late=True, tied=linked[t])[item]
+                joint[state] = chance
+            p = sum(
+                chance * np.array(slow.step(history, *state, late=True, tied=next_one))
+                for state, chance in joint.items()
+            )
+            known.append(p / sum(joint.values()))
+            got = truth.next_item_probabilities([history], tied=[[*linked, next_one]])[0]
+            np.testing.assert_allclose(got, known[-1], rtol=0, atol=1e-12)
+        nothing = truth.next_item_probabilities([history], tied=[[np.nan] * (len(history) + 1)])
+        unknown.append((nothing, truth.next_item_probabilities([history])))
+    for nothing, blind in unknown:
+        np.testing.assert_array_equal(nothing, blind)
+
+
 def test_simulated_last_items_have_the_predicted_frequencies_with_new_ones_among_them():
     world = tiny(n_users=100_000, new_items=0.34, **EFFECTS)
     sequences = np.array([s for s in world.sequences() if len(s) == 3])
@@ -257,7 +285,7 @@ def test_blocks_repeats_and_array_types_make_no_difference(monkeypatch):
     world = load_world("news")
     histories = [s[: i % 30] for i, s in enumerate(world.sequences()[:300])]
     whole = world.truth.next_item_probabilities(histories)
-    monkeypatch.setattr(world_truth, "CELLS", 5_000)
+    monkeypatch.setattr(world_blocks, "CELLS", 5_000)
     np.testing.assert_allclose(
         world.truth.next_item_probabilities([h.tolist() for h in histories]), whole, atol=1e-14
     )
@@ -280,6 +308,7 @@ def test_bad_histories_and_users_are_one_clear_line():
         (lambda: truth.next_item_probabilities([[0]], users=[40]), "user codes must lie in 0..39"),
         (lambda: truth.next_item_probabilities([[0]], users=[1, 2]), "2 users for 1 histories"),
         (lambda: truth.for_users([-1]), "user codes must lie in"),
+        (lambda: truth.next_item_probabilities([[0]], tied=[[0]]), "one for the next item"),
     ):
         with pytest.raises(InputError, match=words):
             call()

@@ -34,7 +34,8 @@ from tutorial_lib.data.worlds import (
 )
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import evaluate
-from tutorial_lib.models import Oracle
+from tutorial_lib.evaluation.expected import expected_metrics
+from tutorial_lib.models import EASE, Oracle, TransitionKNN
 
 SMALL = {"n_users": 300, "n_items": 120, "mean_length": 12}
 
@@ -499,6 +500,85 @@ def test_the_truth_judges_both_parts_of_a_split_with_new_items():
     oracle = Oracle().fit(split)
     for on in ("valid", "test"):  # refuses targets that are no draws from the truth
         assert evaluate(oracle, split, k=10, on=on, expected=True)["ndcg@10"].mean() > 0.15
+
+
+# visits
+
+
+def ties(world):
+    """Whether each event has the time of the one before, by user."""
+    events = world.interactions.iloc[world.sorted_rows()]
+    same = (events["timestamp"].diff() == 0) & (events["user"].diff() == 0)
+    return [part.to_numpy() for _, part in same.groupby(events["user"])]
+
+
+def test_a_visit_stays_on_one_page_at_one_time():
+    world = load_world("movies-visits")
+    tied, truth = ties(world), world.truth
+    pages = [{item, *truth.links[item][truth.link_weights[item] > 0]} for item in range(600)]
+    assert all(len(page) == 12 and all(pages[i] == page for i in page) for page in pages)
+    steps = np.concatenate([np.column_stack([s[:-1], s[1:]]) for s in world.sequences()])
+    at_once = np.concatenate([row[1:] for row in tied])
+    on_page = np.array([b in pages[a] for a, b in steps.tolist()])
+    assert on_page[at_once].all() and on_page[~at_once].mean() < 0.05
+    assert abs(at_once.mean() - 0.5) < 0.01  # order
+    assert 0.45 < leave_last_out(world).tied_targets < 0.55
+    # near-repeats: the next volume of a series is mostly the next item of its page
+    items = world.items
+    following = items.merge(items.assign(volume=items["volume"] - 1), on=["series", "volume"])
+    following = following[following["series"] != ""]
+    code = dict(zip(items["title"], range(600)))
+    first = [
+        truth.links[code[a], 0] == code[b]
+        for a, b in zip(following["title_x"], following["title_y"])
+    ]
+    assert np.mean(first) > 0.85
+
+
+def test_what_is_same_page_and_what_is_taste_can_be_told_apart():
+    """The lesson of this world: a counter of transitions is good inside visits and poor between
+    them, and a model of tastes the other way round.
+    """
+    world = load_world("movies-visits")
+    split = leave_last_out(world)
+    tied = ties(world)
+    p = world.truth.next_item_probabilities(split.test_history, tied=tied)
+    within = np.array([row[-1] for row in tied])
+    mean = {}
+    for model in (TransitionKNN(), EASE()):
+        lists = model.fit(split).recommend(split.test_history, k=10)
+        values = expected_metrics(lists, p, k=10)["ndcg@10"].to_numpy()
+        mean[type(model).__name__] = values[within].mean(), values[~within].mean()
+    assert mean["TransitionKNN"][0] > 3 * mean["EASE"][0]
+    assert mean["EASE"][1] > 2 * mean["TransitionKNN"][1]
+
+
+# overlap of domains
+
+
+def test_overlap_is_the_correlation_of_tastes_and_the_chance_that_a_person_keeps_a_type():
+    options = {"n_users": 4000, "n_items": 30, "mean_length": 3, "review_share": 0, "n_types": 400}
+    for overlap in (0.0, 0.25, 0.5, 1.0):
+        worlds = [make_world(d, **options, overlap=overlap) for d in DOMAINS]
+        plans = [np.ravel(w.truth.plan["theme_logits"]) for w in worlds]
+        people = [w.users.assign(type=w.truth.user_types).set_index("person") for w in worlds]
+        for before, after, a, b in zip(plans, plans[1:], people, people[1:]):
+            assert abs(np.corrcoef(before, after)[0, 1] - overlap) < 0.05
+            assert abs(after.std() / before.std() - 1) < 0.05
+            both = a.merge(b, left_index=True, right_index=True, suffixes=("", "_after"))
+            assert len(both) == 2000 and (both["gender"] == both["gender_after"]).all()
+            kept = (both["type"] == both["type_after"]).mean()
+            assert abs(kept - overlap) < 0.06
+    assert_same_tables(worlds[0], make_world("movies", **options, overlap=0.25))  # the source
+    assert_same_tables(worlds[1], make_world("products", **options))  # 1 is what is frozen
+
+
+def test_worlds_with_an_overlap_are_made_on_demand_and_exact():
+    world = load_dataset("world-products", overlap=0.25)
+    assert_same_tables(world, load_world("products"), ("items",))  # the same words and catalogue
+    split = leave_last_out(world)
+    oracle = evaluate(Oracle().fit(split), split, k=10, expected=True)  # refuses a foreign truth
+    assert oracle["ndcg@10"].mean() > 0.15 and "overlap=0.25" in world.card.notes[0]
 
 
 # seeds, bad input

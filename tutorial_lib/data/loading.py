@@ -7,7 +7,10 @@ from pathlib import Path
 from tutorial_lib.data.dataset import Dataset
 from tutorial_lib.errors import InputError, unknown_name
 
-WORLDS = ("world-movies", "world-products", "world-news", "world-movies-cold")
+WORLDS = (
+    *("world-movies", "world-products", "world-news"),
+    *("world-movies-cold", "world-movies-visits"),
+)
 REAL = ("ml-100k", "ml-latest-small", "ml-1m", "amazon-games", "mind-small")
 
 

@@ -10,10 +10,8 @@ from typing import Any
 import numpy as np
 
 from tutorial_lib.data.histories import Histories, check_histories
+from tutorial_lib.data.world_blocks import PaddedHistories, blocks_of
 from tutorial_lib.errors import InputError
-
-# numbers in the largest intermediate array of one block of histories: bounds memory to some 100 MB
-CELLS = 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +79,10 @@ class Truth:
         return self.taste_weights.shape[0]
 
     def next_item_probabilities(
-        self, histories: Histories, users: Sequence[int] | None = None
+        self,
+        histories: Histories,
+        users: Sequence[int] | None = None,
+        tied: Sequence | None = None,
     ) -> np.ndarray:
         """The distribution of the next item.
 
@@ -91,6 +92,9 @@ class Truth:
                 of that user. Without: the exact posterior predictive, the best that can be known
                 from the items of the history alone (ratings, attributes or another domain of the
                 same person may add to it).
+            tied: what timestamps tell in a world of visits: for each history one number per item
+                and one for the next item, 1 where it follows a link of the item before (same visit,
+                same time), 0 where not, NaN where that is not known.
 
         Returns:
             float [n, n_items]; rows sum to 1 and are exactly 0 on items in the history.
@@ -104,7 +108,7 @@ class Truth:
         [0.0, 0.0]
         """
         out = np.empty((len(histories), self.n_items))
-        for block in self._blocks(histories, users):
+        for block in self._blocks(histories, users, tied):
             out[block.rows] = self._predictive(block)
         return out
 
@@ -140,19 +144,18 @@ class Truth:
             )
         return codes
 
-    def _blocks(self, histories: Histories, users: Sequence[int] | None) -> Iterator[_Block]:
-        """Histories of similar length together, first occurrences only, in arrays of bounded
-        size.
-        """
+    def _blocks(
+        self, histories: Histories, users: Sequence[int] | None, tied: Sequence | None
+    ) -> Iterator[PaddedHistories]:
+        """Histories of similar length together, first occurrences only."""
         flat, rows = check_histories(histories, self.n_items)
         if users is not None and len(users) != len(histories):
             raise InputError(
                 f"truth: {len(users)} users for {len(histories)} histories; "
                 "expected one user code per history"
             )
-        codes = None if users is None else self._checked_users(users)
+        known = _checked_ties(tied, rows, len(histories))
         first = np.sort(np.unique(rows * self.n_items + flat, return_index=True)[1])
-        flat = flat[first]
         sizes = np.bincount(rows[first], minlength=len(histories))
         n_offered = self.n_items if self.arrived else int(self._old.sum())
         if len(sizes) and sizes.max() >= n_offered:
@@ -160,30 +163,20 @@ class Truth:
                 f"history {sizes.argmax()} holds all {n_offered} items of the catalogue: there "
                 "is no next item to predict"
             )
-        starts = np.concatenate([[0], np.cumsum(sizes)])
-        by_size = np.argsort(sizes, kind="stable")
-        stop = len(by_size)
-        while stop > 0:  # the longest first, so that the padded length of a block is known
-            length = int(sizes[by_size[stop - 1]])
-            width = max(self.n_items, length * max(2 * self.n_types, self.links.shape[1]))
-            chosen = by_size[max(0, stop - max(1, CELLS // width)) : stop]
-            stop -= len(chosen)
-            position = np.arange(length)
-            mask = position < sizes[chosen, None]
-            items = np.zeros(mask.shape, dtype=np.int64)
-            items[mask] = flat[(starts[chosen, None] + position)[mask]]
-            seen_at = np.full((len(chosen), self.n_items), length, dtype=np.int32)
-            line, step = np.nonzero(mask)
-            seen_at[line, items[line, step]] = step
-            known = None if codes is None else codes[chosen]
-            late = np.zeros((len(chosen), length + 1), dtype=bool)
-            late[:, :length] = np.logical_or.accumulate(
-                mask & (self._old[items] == 0), axis=1
-            )  # from the first new item on
-            late[:, length] = late.any(axis=1) | self.arrived
-            yield _Block(chosen, items, mask, sizes[chosen], seen_at, known, late)
+        codes = None if users is None else self._checked_users(users)
+        numbers = max(2 * self.n_types, self.links.shape[1])
+        for block in blocks_of(flat[first], sizes, self.n_items, numbers):
+            if known is not None:
+                of_events, of_next = known
+                block.tied[:, :-1][block.mask] = of_events[first][block.events]
+                block.tied[:, -1] = of_next[block.rows]
+            # from the first new item on, new items are on offer
+            new = block.mask & (self._old[block.items] == 0)
+            block.late[:, :-1] = np.logical_or.accumulate(new, axis=1)
+            block.late[:, -1] = new.any(axis=1) | self.arrived
+            yield block if codes is None else replace(block, users=codes[block.rows])
 
-    def _predictive(self, block: _Block) -> np.ndarray:
+    def _predictive(self, block: PaddedHistories) -> np.ndarray:
         """p(next item | history): [B, n_items]."""
         joint = self._log_joint(block)
         state = np.exp(joint - joint.max(axis=1, keepdims=True))
@@ -205,11 +198,12 @@ class Truth:
         linked = total > 0
         some = some[linked]
         share = weights[linked] / total[linked, None]
-        out[some] *= 1 - self.order
-        np.add.at(out, (some[:, None], tails[linked]), self.order * share)
+        order = self._order(block.tied[some, -1])[:, None]
+        out[some] *= 1 - order
+        np.add.at(out, (some[:, None], tails[linked]), order * share)
         return out / out.sum(axis=1, keepdims=True)  # removes rounding only: the sum is 1 already
 
-    def _log_joint(self, block: _Block) -> np.ndarray:
+    def _log_joint(self, block: PaddedHistories) -> np.ndarray:
         """log P(state, history): [B, 2 C], group 0 first; -inf for states that the known user is
         not in.
         """
@@ -222,7 +216,7 @@ class Truth:
             return joint
         taste = self._share_of_unseen(self.taste_weights, block)
         linked, any_link = self._link_share(block)
-        order = self.order * any_link[..., None]
+        order = (self._order(block.tied[:, :-1]) * any_link)[..., None]
 
         def steps(chosen: np.ndarray) -> np.ndarray:
             """log P(history) where a step without a link follows ``chosen``: [B, C]."""
@@ -237,7 +231,11 @@ class Truth:
         joint[:, self.n_types :] += likelihood
         return joint
 
-    def _share_of_unseen(self, weights: np.ndarray, block: _Block) -> np.ndarray:
+    def _order(self, tied: np.ndarray) -> np.ndarray:
+        """Probability that a link is followed, where it is not known that one was or was not."""
+        return np.where(np.isnan(tied), self.order, tied)
+
+    def _share_of_unseen(self, weights: np.ndarray, block: PaddedHistories) -> np.ndarray:
         """weights[r, item] / sum of weights[r] over the items unseen at that step: [B, L, R]."""
         real = block.mask[..., None]
         own = weights.T[block.items] * real  # [B, L, R]
@@ -252,7 +250,7 @@ class Truth:
             unseen = np.where(block.late[:, :-1, None], unseen, unseen_old)
         return np.where(real, own, 1.0) / np.where(real, unseen, 1.0)
 
-    def _link_share(self, block: _Block) -> tuple[np.ndarray, np.ndarray]:
+    def _link_share(self, block: PaddedHistories) -> tuple[np.ndarray, np.ndarray]:
         """q(item | item before) at every step, and whether the item before had an unseen link: both
         [B, L].
         """
@@ -270,19 +268,19 @@ class Truth:
         return share, np.concatenate([first > 0, total > 0], axis=1)
 
 
-@dataclass(frozen=True, eq=False)
-class _Block:
-    """Histories padded to one length L."""
-
-    rows: np.ndarray  # of the call, [B]
-    items: np.ndarray  # [B, L]
-    mask: np.ndarray  # False on padding, [B, L]
-    sizes: np.ndarray  # [B]
-    seen_at: np.ndarray  # position of each item in the history, L where it is unseen: [B, n_items]
-    users: np.ndarray | None  # [B]
-    late: np.ndarray  # whether new items are on offer, at each step and the next: bool [B, L + 1]
-
-    @cached_property
-    def unseen(self) -> np.ndarray:
-        """1.0 where an item is not in the history: [B, n_items]."""
-        return (self.seen_at == self.items.shape[1]).astype(np.float64)
+def _checked_ties(
+    tied: Sequence | None, rows: np.ndarray, n: int
+) -> tuple[np.ndarray, np.ndarray] | None:
+    """``tied`` of `Truth.next_item_probabilities`: of all events, and of the next item of each
+    history.
+    """
+    if tied is None:
+        return None
+    ends = np.cumsum(np.bincount(rows, minlength=n) + 1)
+    if [len(row) for row in tied] != np.diff(ends, prepend=0).tolist():
+        raise InputError(
+            "truth: tied needs one number for each item of a history and one for the next item (1:"
+            " same visit as the item before, 0: not, NaN: not known)"
+        )
+    flat = np.concatenate([*(np.asarray(row, dtype=np.float64) for row in tied), np.empty(0)])
+    return np.delete(flat, ends - 1), flat[ends - 1]

@@ -25,6 +25,7 @@ WORLDS = {  # name: title
     "products": "Planted world of products",
     "news": "Planted world of news",
     "movies-cold": "Planted world of movies, a tenth of them new in the test period",
+    "movies-visits": "Planted world of movies, entered page by page",
 }
 TABLES = ("interactions", "items", "users", "graph", "reviews")
 TUPLES = {"items": "categories", "reviews": "features"}  # stored with | between the parts
