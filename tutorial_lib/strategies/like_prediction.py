@@ -207,7 +207,7 @@ def adapt_likes(
     rows = labelled_users(split, labels, seed)
     known_to_task: dict[str, Any] = {
         "lm": lm.clone(),
-        "words": verbaliser(split.dataset),
+        "words": verbaliser(split.dataset, spoken=lm.large and lm.kind != "encoder"),
         "histories": [split.train[row] for row in rows],
         "n_items": split.dataset.n_items,
         "seed": seed,

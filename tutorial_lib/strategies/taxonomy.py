@@ -24,6 +24,7 @@ from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import Budget, labelled_users
 
+RANDOM_HISTORIES = 8  # that show what each title gets anyway
 SIZES = ("rank", "bottleneck", "length", "layers", "limit")  # options that count something
 TABLE = read_yaml(Path(__file__).with_name("strategies.yaml"))
 CELLS = tuple(dict.fromkeys(row["cell"] for row in TABLE.values() if row["cell"] != "control"))
@@ -103,7 +104,7 @@ def adapt(
     budget: Budget | None = None,
     words: Verbaliser | None = None,
     on_step: Callable[[int, float], None] | None = None,
-    calibrate: int = 8,
+    calibrate: int | None = None,
     **options,
 ) -> Adapted:
     """Adapt a pre-trained language model to recommending on a split.
@@ -116,10 +117,12 @@ def adapt(
             validation and test items, and all other users, stay unseen.
         seed: of everything that is drawn.
         budget: how long and how fast, in place of the strategy's own.
-        words: how items are written (default: titles, newest 12 items).
+        words: how items are written (default: titles, as one says them where the model is
+            ``large``; newest 12 items).
         on_step: called with step and loss.
         calibrate: random histories that show what each title gets anyway, see `Adapted.calibrate`;
-            0: plain likelihood. A model that is ``large`` reads one at most.
+            0: plain likelihood (default: `RANDOM_HISTORIES`; 0 for a model that is ``large``, which
+            would take minutes, and for which the exact top ten is then dear as well).
         **options: of the strategy's function, such as ``template``, ``rank`` or ``layers``.
 
     Returns:
@@ -134,13 +137,15 @@ def adapt(
     >>> adapt("kit-gpt", split, "zero-shot").moved
     {'backbone': 0.0, 'prompt': 0.0, 'head': 0.0}
     """
-    _check(strategy, options, labels, calibrate)
     lm = load_language_model(lm) if isinstance(lm, str) else lm
+    if calibrate is None:
+        calibrate = 0 if lm.large else RANDOM_HISTORIES
+    _check(strategy, options, labels, calibrate)
     lm.require(*STRATEGIES[strategy].kinds, what=f"strategy {strategy!r}")
     rows = labelled_users(split, labels, seed)
     task = Task(
         lm.clone(),
-        words or verbaliser(split.dataset),
+        words or verbaliser(split.dataset, spoken=lm.large and lm.kind != "encoder"),
         [split.train[row] for row in rows],
         split.dataset.n_items,
         seed,
@@ -154,7 +159,7 @@ def adapt(
         out = STRATEGIES[strategy].function(task, **options)
     out.strategy, out.labels, out.seed = strategy, labels, seed
     if calibrate and out.head is None and lm.kind != "encoder":
-        out.calibrate(min(calibrate, 1) if lm.large else calibrate, seed)
+        out.calibrate(calibrate, seed)
     given: dict[str, Any] = {"budget": budget, "words": words, "on_step": on_step}
     given |= {"calibrate": calibrate, **options}
     out.refit = lambda other, seed: adapt(lm, other, strategy, labels, seed, **given)

@@ -104,6 +104,7 @@ def _settings(cell) -> str:
     from tutorial_lib.strategies import BARE, STRATEGIES, adapt
     from tutorial_lib.strategies.adapted import CALIBRATION
     from tutorial_lib.strategies.like_prompts import LIKE_PROMPTS, LIKE_WORDINGS, SHOWN
+    from tutorial_lib.strategies.taxonomy import RANDOM_HISTORIES
     from tutorial_workshop.experiments import cells
 
     settings = [PROTOCOL, cells.CORE, cells.HELD_OUT, cell.users]
@@ -112,7 +113,8 @@ def _settings(cell) -> str:
         settings += [made.plan, made.shape, made.objective]
     elif cell.strategy not in cells.BASELINES and cell.strategy in STRATEGIES:
         strategy = STRATEGIES[cell.strategy]
-        settings += [BARE, CALIBRATION, _defaults(adapt), _defaults(strategy.function)]
+        of_adapt = _defaults(adapt) | {"calibrate": RANDOM_HISTORIES}
+        settings += [BARE, CALIBRATION, of_adapt, _defaults(strategy.function)]
         settings.append(strategy.budget)
     if cell.task == "like" and cell.strategy in LIKE_PROMPTS:
         settings += [LIKE_PROMPTS[cell.strategy][1], LIKE_WORDINGS, SHOWN]
