@@ -21,6 +21,7 @@ from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies import automatic_prompts, finetune, prompting, soft_prompts
 from tutorial_lib.strategies.adapted import Adapted
+from tutorial_lib.strategies.costs import cost_line
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.tuning import Budget, labelled_users
 
@@ -154,6 +155,8 @@ def adapt(
         split.dataset,
         split.users[rows],
     )
+    if lm.large:
+        print(cost_line(task, strategy, STRATEGIES[strategy].moves, calibrate), flush=True)
     with torch.random.fork_rng():  # what the caller draws next does not depend on the strategy
         torch.manual_seed(seed)
         out = STRATEGIES[strategy].function(task, **options)
