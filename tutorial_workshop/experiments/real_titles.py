@@ -199,9 +199,11 @@ def named_lists(
         [2, n, k]; lists of each paraphrase of the neutral one.
     """
 
+    asked = Adapted(lm, words, n_items)
+
     def lists(who: str) -> np.ndarray:
-        template = Template("sequential", NEUTRAL.replace("Someone", who), "{item}")
-        return Adapted(lm, words, n_items, template).recommend(histories, k)
+        asked.template = Template("sequential", NEUTRAL.replace("Someone", who), "{item}")
+        return asked.recommend(histories, k)
 
     named: Mapping[str, dict[str, np.ndarray]] = {
         attribute: {value: np.stack([lists(who) for who in names]) for value, names in of.items()}
