@@ -10,6 +10,7 @@ import tiny_lms
 from tutorial_lib.audit import counterfactual_findings
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.language.verbalise import verbaliser
+from tutorial_lib.models import load_language_model
 from tutorial_workshop.experiments.real_titles import (
     VALUES,
     by_wording,
@@ -91,7 +92,8 @@ def test_a_place_in_a_file_is_asked_about_in_order_and_out_of_order(lm):
     assert found["rank"].between(1, 6).all()
 
 
-def test_lists_of_named_users_fit_the_audit(lm, split):
+def test_lists_of_named_users_fit_the_audit(split):
+    lm = load_language_model("kit-gpt")
     words, histories = verbaliser(split.dataset), [split.test_history[row] for row in ROWS]
     neutral, values, others = named_lists(lm, words, histories, split.dataset.n_items, k=3)
     assert neutral.shape == (3, 3) and set(values) == set(VALUES) and len(others) >= 5
