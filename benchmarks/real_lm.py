@@ -19,7 +19,6 @@ import pandas as pd
 import torch
 from results_file import machine, markdown_table, write_section
 
-from tutorial_lib.audit import counterfactual_findings
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship
 from tutorial_lib.evaluation import mean_interval
@@ -36,6 +35,7 @@ from tutorial_workshop.experiments.real_titles import (
     reranked,
     year_answers,
 )
+from tutorial_workshop.figures.real_model import named_findings
 
 CHECKED = 60  # validation users; the test users are others
 ANCHORS = 40  # histories whose owner is named
@@ -144,22 +144,17 @@ def summary(part: str, frame: pd.DataFrame) -> str:
 
 def _findings(frame: pd.DataFrame) -> pd.DataFrame:
     """The excess of each value over rewording, by `counterfactual_findings`."""
-    lists = {
-        name: np.array([list(map(int, items.split())) for items in of["items"]])
-        for name, of in frame.groupby("prompt", sort=False)
-    }
-    rewordings = [one for name, one in lists.items() if name.startswith("paraphrase")]
-    out = []
-    for attribute in sorted({name.split(": ")[0] for name in lists if ": " in name}):
-        mine = [name for name in lists if name.startswith(f"{attribute}: ")]
-        values = sorted({name.split(": ")[1].split(",")[0] for name in mine})
-        by_value = {
-            value: np.stack([lists[name] for name in mine if f": {value}," in name])
-            for value in values
+    return pd.DataFrame(
+        {
+            "attribute": attribute,
+            "finding": one.metric,
+            "estimate": f"{one.estimate:+.3f} [{one.ci[0]:+.3f}, {one.ci[1]:+.3f}]",
+            "p": f"{one.p:.3f}",
+            "verdict": one.verdict,
         }
-        for one in counterfactual_findings(lists["Someone"], by_value, rewordings):
-            out.append({"attribute": attribute, "finding": str(one)})
-    return pd.DataFrame(out)
+        for attribute, findings in named_findings(frame).items()
+        for one in findings
+    )
 
 
 def _interval(values) -> str:

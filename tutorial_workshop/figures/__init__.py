@@ -37,6 +37,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("say_which_were_run", "share_decided", "show_gains", "table_of_tests"),
         ),
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
+        "real_model": (
+            *("named_findings", "probe", "show_memory", "show_reranking", "show_wordings"),
+        ),
         "searches": (
             *("best_found", "best_manual", "say_calls_needed", "search_traces", "shares_of_calls"),
             *("show_own_words", "show_traces", "start_comparisons", "task_comparisons"),

