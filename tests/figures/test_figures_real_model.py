@@ -30,9 +30,8 @@ def test_wordings_are_chosen_on_validation_and_reported_on_test(answers, capsys)
     assert found.loc["sure"].tolist() == [1.0, 1.0] and found.loc["claim", "yes"] == 0.0
     assert "from **0.00 to 1.00**" in said and "Best on 15 validation users: `sure`" in said
     turned = answers.assign(score=answers["score"].where(answers["part"] == "test", 0.0))
-    turned.loc[(turned["part"] == "valid") & (turned["wording"] == "claim"), "score"] = turned[
-        "liked"
-    ]
+    by_claim = (turned["part"] == "valid") & (turned["wording"] == "claim")
+    turned["score"] = np.where(by_claim, turned["liked"], turned["score"])
     real_model.show_wordings(turned)
     assert "`claim`. On the test users its AUC is 0." in capsys.readouterr().out
 
