@@ -1,6 +1,6 @@
 """The grid of notebooks 03, 04, 06 and 07: strategies and baselines over label budgets and seeds.
 
-    python benchmarks/grid.py [--folder runs/grid] [--part movies others products once like next]
+    python benchmarks/grid.py [--folder runs/grid] [--part movies others products once like next ...]
     python benchmarks/grid.py [--folder runs/grid] [--part ...] --write
 
 On two planted worlds and, if asked for, on MovieLens-100K. The first runs what is neither in the
@@ -43,6 +43,7 @@ FAMILIES = ("full", "soft-prompt", "prefix", "prompt-and-lm", "full-words", "mul
 QUICK = (*BASELINES, "pre-train-only", "zero-shot", "item-bias")
 OTHERS = ("head", "adapters", "lora", "from-scratch", "top-layers")
 ONCE = ("few-shot", "p-tuning", "instruct")
+ASKED = 200  # users whose likes a real model is asked about in words
 SEARCHED = ("auto-prompt", "pap-rec")
 
 
@@ -83,9 +84,20 @@ def real_next() -> list[list[Cell]]:
     return [real("next", 300, light, EVERY), real("next", 300, ["head"], [16, 64])]
 
 
-# the cells of each part, most wanted first; the last two need MovieLens-100K and MiniLM
+def likes_in_words() -> list[list[Cell]]:
+    asked = {"users": ASKED, "task": "like"}
+    counts, seeds = (0, 16, 64, 256), range(3)
+    counted = ("popularity", "ease", "head")
+    words = ("zero-shot", "head", "lora-words", "soft-prompt")
+    return [
+        cells_of("ml-100k", "minilm", counted, counts, seeds, **asked),
+        cells_of("ml-100k", "smollm2", words, counts, seeds, **asked),
+    ]
+
+
+# the cells of each part, most wanted first; the last three need MovieLens-100K and a real model
 PARTS = {"movies": movies, "others": others, "products": products, "once": once}
-PARTS |= {"like": likes, "next": real_next}
+PARTS |= {"like": likes, "next": real_next, "words": likes_in_words}
 
 
 def recorded() -> pd.DataFrame | None:
