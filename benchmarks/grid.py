@@ -1,6 +1,6 @@
 """The grid of notebooks 03, 04, 06 and 07: strategies and baselines over label budgets and seeds.
 
-    python benchmarks/grid.py [--folder runs/grid] [--part movies others products once like next ...]
+    python benchmarks/grid.py [--folder runs/grid] [--part movies others products once ...]
     python benchmarks/grid.py [--folder runs/grid] [--part ...] --write
 
 On two planted worlds and, if asked for, on MovieLens-100K. The first runs what is neither in the
