@@ -41,7 +41,7 @@ def test_p_is_adjusted_for_the_number_of_tests_and_says_so(capsys, seeds):
         shown = re.split(r"\s{2,}", line.split("]")[-1].strip())
         assert shown == [adjusted, f"{test.detectable:.4f}", test.verdict]
         assert f"{test.difference:+.4f}" in line
-    assert "adjusted for 3 tests" in lines[-1] and ".05 / 3" in lines[-1]
+    assert "adjusted for 3 tests" in lines[-1] and "after the adjustment" in lines[-1]
     assert ("over users and 2 seeds" in lines[-1]) == (len(seeds) > 1)
     assert "within 0.01 either way" in lines[-1]
 

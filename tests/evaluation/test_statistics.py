@@ -20,6 +20,7 @@ from tutorial_lib.evaluation import (
     summarise,
 )
 from tutorial_lib.evaluation.estimates import detectable, mean_estimate
+from tutorial_lib.evaluation.statistics import holm_sizes
 
 
 def frame(values, metric="ndcg@10", **attrs) -> pd.DataFrame:
@@ -299,9 +300,23 @@ def test_several_comparisons_are_adjusted_for_their_number():
     assert table["p_holm"].tolist()[:3] == pytest.approx(
         holm([c.p for c in tests.values()][:3])
     ) and np.isnan(table.loc["same", "p_holm"])
-    effect = tests["a"].minimum_detectable_effect * detectable(1, 3, 199) / detectable(1, 1, 199)
-    assert table.loc["a", "detectable"] == pytest.approx(effect) == tests["a"].detectable(tests=3)
+    for name, size in zip("abc", holm_sizes(table["p"][:3]), strict=True):
+        effect = detectable(1, int(size), 199) / detectable(1, 1, 199)
+        effect *= tests[name].minimum_detectable_effect
+        assert table.loc[name, "detectable"] == pytest.approx(effect)
     assert "verdict" not in table
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_a_test_is_adjusted_for_those_that_holm_cannot_reject_before_it(seed):
+    """A family's detectable difference by the first step is that of no test but the first."""
+    rng = np.random.default_rng(seed)
+    p = rng.random(7) ** 4
+    for i, size in enumerate(holm_sizes(p)):
+        for factor, rejected in ((0.999, True), (1.001, False)):
+            changed = p.copy()
+            changed[i] = factor * 0.05 / size
+            assert (holm(changed)[i] < 0.05) == rejected
 
 
 def test_equivalence_is_two_one_sided_tests_and_comes_before_a_difference():

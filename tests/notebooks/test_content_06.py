@@ -34,14 +34,6 @@ def grid() -> pd.DataFrame:
     return select(load_results(), "world-movies", "kit-gpt")
 
 
-@pytest.fixture(scope="module")
-def whole(grid) -> pd.DataFrame:
-    """The grid, once its last part, 1,000 labels, is in it."""
-    if 1000 not in set(grid.loc[grid["strategy"] == "full", "labels"]):
-        pytest.skip("the grid is being run again: 1,000 labels come last")
-    return grid
-
-
 def declared() -> str:
     """The first text after the parameters."""
     tags = [cell.metadata.get("tags", []) for cell in cells(NAME)]
@@ -71,11 +63,11 @@ def test_the_declaration_stands_before_every_number():
     assert "load_results" not in TEXT[: TEXT.index("METRIC")]
 
 
-def test_the_families_are_what_they_are_called(whole):
+def test_the_families_are_what_they_are_called(grid):
     """All five are prompts, and all prompts that were run at every budget: one that was left out
     would be a choice after the fact. `full-words` has a family of its own.
     """
-    budgets = whole.groupby("strategy")["labels"].nunique()
+    budgets = grid.groupby("strategy")["labels"].nunique()
     prompts = {
         name
         for name, number in budgets.items()
@@ -86,10 +78,10 @@ def test_the_families_are_what_they_are_called(whole):
     assert {*constant("BASELINES"), "ceiling", "random"} == set(BASELINES)
 
 
-def test_all_that_is_declared_is_run(whole):
+def test_all_that_is_declared_is_run(grid):
     """25 declared and 24 run, in silence, is a choice that nobody sees."""
     for pairs in families():
-        found = family_tests(whole, pairs, constant("COUNTS"), 0.01)
+        found = family_tests(grid, pairs, constant("COUNTS"), 0.01)
         assert len(found) == len(pairs) * len(constant("COUNTS"))
     assert "say_which_were_run(" in TEXT and "if done == DECLARED" in TEXT
 
@@ -118,11 +110,11 @@ def test_no_list_passes_the_ceiling(grid):
     assert above.max() < 2e-5  # rounding
 
 
-def test_the_widget_can_be_moved_everywhere(whole):
+def test_the_widget_can_be_moved_everywhere(grid):
     """Every budget and strategy that the controls offer has a point, or a sentence that says why
     not.
     """
-    means = grid_means(whole)
+    means = grid_means(grid)
     assert {*constant("COUNTS")} <= {*means["labels"]}
     assert {"soft-prompt", "full"} <= set(at_labels(means, 64)["strategy"])
 

@@ -131,6 +131,26 @@ def holm(p: Sequence[float] | np.ndarray | pd.Series) -> np.ndarray:
     return adjusted
 
 
+def holm_sizes(p: Sequence[float] | np.ndarray | pd.Series, alpha: float = 0.05) -> np.ndarray:
+    """For how many tests each one is adjusted: 1 + those of the others that Holm's method cannot
+    reject before it comes to this one.
+
+    The first step asks for alpha / n; once others are rejected, the rest share alpha. So this, and
+    not n, says what a test of a family can see.
+
+    >>> holm_sizes([0.001, 0.002, 0.3, 0.4]).tolist()
+    [3, 3, 2, 2]
+    """
+    given = np.asarray(p, dtype=float)
+    sizes = np.empty(len(given), dtype=np.int64)
+    for i in range(len(given)):
+        others = np.sort(np.delete(given, i))
+        left = np.arange(len(given), 1, -1)  # tests that are left at each step
+        rejected = np.cumprod(others * left < alpha).sum()
+        sizes[i] = len(given) - rejected
+    return sizes
+
+
 def holm_comparisons(
     comparisons: Mapping[str, Comparison], margin: float | None = None
 ) -> pd.DataFrame:
@@ -145,13 +165,10 @@ def holm_comparisons(
 
     Returns:
         Columns difference, low, high (95 %, of this one test), p, p_holm, detectable (at .05 /
-        number of tests, which is what Holm's method asks of the smallest p), n; with a margin also
-        p_equivalent (adjusted) and verdict. A comparison without p takes no part.
+        `holm_sizes`, which is what Holm's method asks of this one, given the others), n; with a
+        margin also p_equivalent (adjusted) and verdict. A comparison without p takes no part.
     """
-    tests = max(1, sum(not np.isnan(c.p) for c in comparisons.values()))
-    rows = [
-        (c.difference, *c.ci, c.p, np.nan, c.detectable(tests), c.n) for c in comparisons.values()
-    ]
+    rows = [(c.difference, *c.ci, c.p, np.nan, np.nan, c.n) for c in comparisons.values()]
     table = pd.DataFrame(
         rows,
         columns=["difference", "low", "high", "p", "p_holm", "detectable", "n"],
@@ -159,6 +176,11 @@ def holm_comparisons(
     )
     tested = table["p"].notna()
     table.loc[tested, "p_holm"] = holm(table.loc[tested, "p"])
+    able = [c for c in comparisons.values() if not np.isnan(c.p)]
+    sizes = holm_sizes(table.loc[tested, "p"])
+    table.loc[tested, "detectable"] = [
+        c.detectable(int(size)) for c, size in zip(able, sizes, strict=True)
+    ]
     if margin is None:
         return table
     table["p_equivalent"] = [c.p_equivalent(margin) for c in comparisons.values()]

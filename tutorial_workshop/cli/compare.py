@@ -99,8 +99,8 @@ def _explained(tests: int, margin: float, seeds: int) -> str:
     over = f"users and {seeds} seeds" if seeds > 1 else "users, not over seeds"
     return (
         f"p (Holm): adjusted for {tests} test{'s' * (tests != 1)}, over {over}; detectable: seen in"
-        f" 80 % of repetitions at .05{f' / {tests}' * (tests > 1)}; equivalent: within"
-        f" {margin:g} either way, by two one-sided tests, adjusted alike."
+        f" 80 % of repetitions, after the adjustment; equivalent: within {margin:g} either way, by"
+        " two one-sided tests, adjusted alike."
     )
 
 
