@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tutorial_lib.data.worlds import AGE_SHARES, AGES, DOMAINS, FEMALE, MOODS, THEMES, home_types
+from tutorial_lib.data.worlds import AGE_SHARES, AGES, FEMALE, MOODS, THEMES, home_types
 from tutorial_recipes.world_text import WORDS, pick
 
 
@@ -157,13 +157,13 @@ def make_people(
     int [n_users].
 
     Shared persons are the first of one stream that all domains read, so that a person has the same
-    type, gender and age everywhere; with a smaller ``overlap`` they keep their type from one domain
-    to the next with this probability, and otherwise draw another.
+    type, gender and age everywhere; with a smaller ``overlap`` they keep their type with this
+    probability, and otherwise draw another here.
     """
     n_shared = round(shared * n_users)
     everywhere = stream(seed, "people").random((n_shared, 5))
-    for passed in _domains_since(domain) if overlap < 1 else ():
-        again = stream(seed, "other tastes", passed).random((n_shared, 4))
+    if overlap < 1:
+        again = stream(seed, "other tastes", domain).random((n_shared, 4))
         everywhere[:, 2:] = np.where(again[:, :1] < overlap, everywhere[:, 2:], again[:, 1:])
     here = stream(seed, "people", domain).random((n_users - n_shared, 5))
     order = shuffled(stream(seed, "order of users", domain), n_users)
@@ -181,28 +181,33 @@ def make_people(
     return {"person": person, "gender": gender, "age": age, "type": types}
 
 
-def _domains_since(domain: str) -> tuple[str, ...]:
-    """The domains from the second up to this one, in the order of `DOMAINS`."""
-    return DOMAINS[1 : DOMAINS.index(domain) + 1]
-
-
-def taste_logits(
-    seed: int, n_types: int, strength: float, domain: str, overlap: float = 1.0
-) -> tuple[np.ndarray, np.ndarray]:
-    """What each type likes: log-weights of themes [C, 16] and of moods [C, 8]; they correlate with
-    those of the domain before by ``overlap``, so with 1 they are the same everywhere.
+def taste_logits(seed: int, n_types: int, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    """What each type likes, the same in every domain: log-weights of themes [C, 16] and of moods
+    [C, 8].
 
     The draws are nearly normal (sums of twelve uniforms) and rounded, so that every machine gets
     the same ones.
     """
-    shape = (n_types, len(THEMES) + len(MOODS), 12)
-    draws = np.round(stream(seed, "tastes").random(shape).sum(axis=-1) - 6, 4)
-    for passed in _domains_since(domain) if overlap < 1 else ():
-        own = stream(seed, "tastes", passed).random(shape).sum(axis=-1) - 6
-        draws = np.round(overlap * draws + np.sqrt(1 - overlap**2) * own, 4)
+    uniform = stream(seed, "tastes").random((n_types, len(THEMES) + len(MOODS), 12))
+    draws = np.round(uniform.sum(axis=-1) - 6, 4)
     themes = np.round(strength * draws[:, : len(THEMES)], 4)
     moods = np.round(0.5 * strength * draws[:, len(THEMES) :], 4)
     return themes, moods
+
+
+def as_written(catalogue: Catalogue, overlap: float, random: np.random.Generator) -> Catalogue:
+    """The catalogue as its texts tell it: but for a share ``overlap``, series and single items have
+    changed themes and moods among themselves, so that their words say nothing about who likes them.
+    """
+    series = catalogue.series
+    alone = series.max() + 1 + np.arange(len(series))
+    _, first, unit = np.unique(
+        np.where(series >= 0, series, alone), return_index=True, return_inverse=True
+    )
+    told = first.copy()  # the item whose theme and mood a unit is written with
+    moved = np.flatnonzero(random.random(len(first)) >= overlap)
+    told[moved] = first[moved][shuffled(random, len(moved))]
+    return replace(catalogue, theme=catalogue.theme[told[unit]], mood=catalogue.mood[told[unit]])
 
 
 def standardised(logits: np.ndarray) -> np.ndarray:

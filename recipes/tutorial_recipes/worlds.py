@@ -33,6 +33,7 @@ from tutorial_lib.errors import unknown_name
 from tutorial_recipes.world_options import LIMITS, VARIANTS, checked_options
 from tutorial_recipes.world_process import (
     Catalogue,
+    as_written,
     choose_new,
     make_catalogue,
     make_people,
@@ -111,13 +112,13 @@ def make_world(
         new_items: share of the items that are on offer in the test period only, which is the last
             event of every user (`leave_last_out`) and later than all other events; they are liked
             and linked like the rest (`truth.new_items`); 0..0.5, null 0.
-        page: items on a page of the catalogue, which is listed in a drawn order, a series in one
-            piece. Links then lead to the other items of the page, the nearest below first, and an
-            event that follows one has the time of the event before: with probability ``order`` a
-            visit goes on; 0..51, null 0.
-        overlap: what a taste type in one domain says about the taste in the next (movies ->
-            products -> news): the correlation of the types' log-weights, and the probability that
-            a shared person keeps their type. Movies are the same for any overlap; 0..1, null 1.
+        page: items on a page of the catalogue, listed in a drawn order, a series in one piece;
+            links lead to the rest of the page, the nearest below first, and an event that follows
+            one has the time of the event before, in one visit; 0..51, null 0.
+        overlap: how far what is known elsewhere holds here: the probability that a shared person
+            keeps their taste type, and the share of series and single items whose words are those
+            of the theme and mood for which they are liked, as in every frozen world; the others
+            are written with each other's words; 0..1, null 1.
 
     Returns:
         A `Dataset`. Besides its columns, items have provider_group, mood, series and volume ("" and
@@ -160,7 +161,9 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
         options.get("overlap", 1.0),
     )
     plan = _plan(domain, options, catalogue)
-    items = item_table(domain, seed, catalogue)
+    words = stream(seed, "other words", domain)
+    written = as_written(catalogue, options.get("overlap", 1.0), words)
+    items = item_table(domain, seed, written)
     users = user_table(domain, people)
     truth = build_truth(plan, items, users, people["type"])
     canary, carriers = choose_canary(
@@ -168,7 +171,7 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
     )
     truth = replace(truth, canary=canary, canary_users=carriers)
     interactions = _interactions(domain, options, catalogue, truth)
-    reviews = review_table(domain, seed, options["review_share"], interactions, catalogue, items)
+    reviews = review_table(domain, seed, options["review_share"], interactions, written, items)
     tables = {
         "interactions": interactions,
         "items": items,
@@ -182,9 +185,7 @@ def _generate(domain: str, options: dict[str, Any]) -> Dataset:
 def _plan(domain: str, options: dict[str, Any], catalogue: Catalogue) -> dict[str, Any]:
     """The numbers that the truth is built from."""
     seed = options["seed"]
-    themes, moods = taste_logits(
-        seed, options["n_types"], options["taste_strength"], domain, options.get("overlap", 1.0)
-    )
+    themes, moods = taste_logits(seed, options["n_types"], options["taste_strength"])
     plan = {
         "options": options,
         "theme_logits": themes,
@@ -193,6 +194,8 @@ def _plan(domain: str, options: dict[str, Any], catalogue: Catalogue) -> dict[st
         "links": catalogue.links,
         "link_weights": catalogue.link_weights,
     }
+    if "overlap" in options:  # what items are liked for, whatever their words
+        plan |= {"theme": catalogue.theme, "mood": catalogue.mood}
     if "new_items" in options:
         random = stream(seed, "new items", domain)
         plan["new_items"] = choose_new(catalogue, options["new_items"], random)

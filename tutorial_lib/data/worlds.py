@@ -95,14 +95,15 @@ def build_truth(
     Args:
         plan: options (the keywords of `make_world`), theme_logits [C, themes], mood_logits
             [C, moods], log_popularity [n_items], links and link_weights [n_items, K], and in some
-            worlds new_items.
+            worlds new_items, and theme and mood [n_items] where they are not those of the words.
         items: the item table; its categories (theme first), mood and provider_group are read.
         users: the user table; its gender is read.
         user_types: taste type of each user, int [n_users].
     """
     options = plan["options"]
-    theme = np.array([THEMES.index(categories[0]) for categories in items["categories"]])
-    mood = np.array([MOODS.index(name) for name in items["mood"]])
+    written = [THEMES.index(categories[0]) for categories in items["categories"]]
+    theme = np.asarray(plan.get("theme", written))
+    mood = np.asarray(plan.get("mood", [MOODS.index(name) for name in items["mood"]]))
     penalty = -options["provider_bias"] * (items["provider_group"] == "minority").to_numpy(bool)
     popularity = np.exp(options["popularity_exponent"] * plan["log_popularity"] + penalty)
     taste = np.exp(plan["theme_logits"][:, theme] + plan["mood_logits"][:, mood])
