@@ -99,9 +99,10 @@ def html_table(
     head = line(['th scope="col"'] * len(header), header)
     tags = ['th scope="row"', *["td"] * (len(header) - 1)]
     body = "".join(f"<tr>{line(tags, row)}</tr>\n" for row in rows)
-    title = (
-        f'<caption style="text-align: left; white-space: nowrap">{inline_html(caption)}</caption>'
-    )
+    # a narrow table does not squeeze its caption, and a long caption does not stretch its table
+    room = "display: inline-block; width: max-content; max-width: min(46rem, 85vw)"
+    title = f'<span style="{room}">{inline_html(caption)}</span>'
+    title = f'<caption style="text-align: left">{title}</caption>'
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>\n{body}</tbody></table>"
 
 

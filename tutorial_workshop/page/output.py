@@ -58,7 +58,8 @@ def _cell(value: object, digits: int) -> str:
         return ", ".join(map(str, value))
     if not isinstance(value, float):
         return str(value)
-    return "-" if math.isnan(value) else f"{value:.{digits}f}"
+    # + 0.0: no minus sign before a value that rounds to zero
+    return "-" if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
 
 
 def _triple(value: Any) -> tuple[float, float, float]:
