@@ -21,7 +21,13 @@ import transformers
 
 from tutorial_lib.data import load_dataset
 from tutorial_lib.errors import InputError
-from tutorial_lib.models import load_language_model, model_checks, pretrained, smollm2
+from tutorial_lib.models import (
+    language_models,
+    load_language_model,
+    model_checks,
+    pretrained,
+    smollm2,
+)
 from tutorial_lib.models.best_titles import best_titles
 from tutorial_lib.models.decoding import log_likelihood, naive_log_likelihood
 from tutorial_lib.models.generation import catalogue_trie
@@ -798,3 +804,22 @@ def test_smollm2_itself_prefers_its_start_token_and_finds_ten_titles_cheaply():
     every = log_likelihood(lm, prompts, titles).log_probability
     np.testing.assert_array_equal(found.items, np.argsort(-every, axis=1)[:, :5])
     assert found.n_read.max() < 0.7 * (trie.n_children > 0).sum()
+
+
+@writers
+def test_a_large_model_learns_the_same_from_a_few_texts_at_a_time(name, monkeypatch):
+    """Parts weighed by their number, not by their tokens, would learn short answers faster."""
+    lm, (prompts, targets) = tiny_lms.tiny(name), pairs()
+    for whole in (False, True):
+        found = []
+        for limit in (10**9, 1000):
+            monkeypatch.setattr(language_models, "LARGE", limit)
+            lm.model.zero_grad()
+            loss = lm.loss(prompts, targets, whole=whole)
+            loss.backward()
+            found.append(
+                [loss.detach(), *(p.grad for p in lm.model.parameters() if p.grad is not None)]
+            )
+        assert len(prompts) > language_models.TEXTS_AT_ONCE
+        for a, b in zip(*found, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-6)

@@ -17,6 +17,7 @@ import torch
 import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils.checkpoint import checkpoint
 
 from tutorial_lib.errors import InputError
 from tutorial_lib.models.model_checks import KIT_MODELS
@@ -29,6 +30,7 @@ KINDS = {
 }
 IGNORED = -100
 LARGE = 20_000_000  # parameters
+TEXTS_AT_ONCE = 1  # that a large model learns from
 TURN, BETWEEN_TEXTS = "<|im_start|>", "<|endoftext|>"
 # their first position is the third of the table
 COUNTED_FROM_TWO = ("camembert", "mpnet", "roberta", "xlm-roberta", "xlm-roberta-xl")
@@ -84,9 +86,15 @@ class LanguageModel:
     def device(self) -> torch.device:
         return self.model.get_input_embeddings().weight.device
 
-    def clone(self) -> LanguageModel:
-        """A copy whose weights can be changed without touching this one's."""
-        model, soft, deep = copy.deepcopy((self.model, self.soft, self.deep))
+    def clone(self, *, share: bool = False) -> LanguageModel:
+        """A copy that can be changed without touching this one.
+
+        Args:
+            share: The copy has its own modules, so that some can be added, but the same weights,
+                which must not move.
+        """
+        memo = {id(p): p for p in self.model.parameters()} if share else {}
+        model, soft, deep = copy.deepcopy((self.model, self.soft, self.deep), memo)
         return replace(self, model=model, soft=soft, deep=deep)
 
     def fresh(self, seed: int = 0) -> LanguageModel:
@@ -210,12 +218,28 @@ class LanguageModel:
 
         Args:
             whole: Causal models also learn the tokens of the prompt, as in pre-training.
+
+        A model that is ``large`` reads a few texts at a time, and once more for the gradient
+        (checkpointing), so that memory does not grow with their number.
         """
         self.require("causal", "masked", "seq2seq", what="a likelihood")
         end = [self.end_id] if self.kind == "seq2seq" else []
         goals = [[*self.target_ids(target), *end] for target in targets]
         room = max(map(len, goals))
         sources = [self.prompt_ids(prompt, room) for prompt in prompts]
+        if not self.large or len(sources) <= TEXTS_AT_ONCE:
+            return self._mean_loss(sources, goals, whole)
+        total, n = torch.zeros((), device=self.device), 0
+        for start in range(0, len(sources), TEXTS_AT_ONCE):
+            part = [rows[start : start + TEXTS_AT_ONCE] for rows in (sources, goals)]
+            size = sum(map(len, part[1]))
+            if whole and self.kind == "causal":
+                size += sum(len(source) - 1 for source in part[0])
+            mean = checkpoint(self._mean_loss, *part, whole, use_reentrant=False)
+            total, n = total + size * mean, n + size
+        return total / n
+
+    def _mean_loss(self, sources: list[list[int]], goals: list[list[int]], whole: bool) -> Tensor:
         if self.kind == "seq2seq":
             return self._loss_of_decoder(sources, goals)
         masked = self.kind == "masked"

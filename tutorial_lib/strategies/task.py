@@ -18,6 +18,7 @@ from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import BARE, TEMPERATURE, Adapted
 from tutorial_lib.strategies.tuning import (
     Budget,
+    checksums,
     count_windows,
     movement,
     sampled_windows,
@@ -85,7 +86,8 @@ class Task:
             examples = self.examples(np.random.default_rng([self.seed, 1]))
             loss_of = next_item_loss(out, examples, budget.size)
         groups = {**moving, "backbone": self.backbone}
-        before = snapshot(groups)
+        kept = checksums(self.backbone) if self.lm.large and "backbone" not in moving else None
+        before = snapshot(groups if kept is None else moving)
         parameters = [parameter for group in moving.values() for parameter in group]
         self.lm.model.requires_grad_(False)
         for parameter in parameters:
@@ -93,9 +95,11 @@ class Task:
         steps = budget.steps(count_windows(self.histories, self.words.limit))
         tuned = tune(parameters, loss_of, budget, steps, on_step=self.on_step, seed=self.seed)
         self.lm.model.requires_grad_(False)
+        if kept not in (None, checksums(self.backbone)):
+            raise RuntimeError(f"{self.lm.name}: a weight that was frozen has changed")
         return replace(
             out,
-            moved={**out.moved, **movement(before, groups)},
+            moved={**out.moved, **movement(before, groups if kept is None else moving)},
             n_trainable=sum(parameter.numel() for parameter in parameters),
             seconds=tuned.seconds,
             flops=tuned.flops,

@@ -144,8 +144,9 @@ def adapt(
     _check(strategy, options, labels, calibrate)
     lm.require(*STRATEGIES[strategy].kinds, what=f"strategy {strategy!r}")
     rows = labelled_users(split, labels, seed)
+    frozen = "backbone" not in STRATEGIES[strategy].moves and strategy != "from-scratch"
     task = Task(
-        lm.clone(),
+        lm.clone(share=lm.large and frozen),
         words or verbaliser(split.dataset, spoken=lm.large and lm.kind != "encoder"),
         [split.train[row] for row in rows],
         split.dataset.n_items,

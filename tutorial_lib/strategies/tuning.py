@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -157,6 +157,11 @@ def snapshot(groups: Groups) -> dict[str, list[Tensor]]:
     return {
         name: [parameter.detach().clone() for parameter in group] for name, group in groups.items()
     }
+
+
+def checksums(parameters: Iterable[nn.Parameter]) -> list[int]:
+    """One number per parameter, for a model too large for a `snapshot` of what is frozen."""
+    return [int(parameter.detach().view(torch.int32).sum()) for parameter in parameters]
 
 
 def movement(before: Mapping[str, Sequence[Tensor]], groups: Groups) -> dict[str, float]:
