@@ -545,9 +545,7 @@ def test_shipping_enters_every_file_in_the_manifest(runs, tmp_path, monkeypatch)
             and manifest[name]["sha256"] == hashlib.sha256(content).hexdigest()
         )
         assert manifest[name]["made_by"] == "tutorial pretrain kit-gpt --ship"
-    monkeypatch.setattr(
-        "tutorial_lib.models.pretrained.shipped", lambda relative: data / relative
-    )
+    monkeypatch.setattr("tutorial_lib.models.pretrained.shipped", lambda relative: data / relative)
     assert load_language_model("kit-gpt").n_parameters == load_language_model(folder).n_parameters
 
 
