@@ -66,7 +66,7 @@ def test_memory_stands_beside_its_control(capsys):
     assert found["after lines from anywhere"] == 0.0
 
 
-def test_named_lists_are_grouped_by_attribute_and_wording():
+def test_named_lists_are_grouped_by_attribute_and_wording(capsys):
     """A wording taken for a value, or the other way round, would be another test."""
     rng = np.random.default_rng(1)
     prompts = ["Someone", *(f"paraphrase {i}" for i in range(5))]
@@ -74,7 +74,7 @@ def test_named_lists_are_grouped_by_attribute_and_wording():
     rows = [
         (anchor, prompt, " ".join(map(str, rng.permutation(30)[:10])))
         for prompt in prompts
-        for anchor in range(12)
+        for anchor in range(32)
     ]
     found = real_model.named_findings(pd.DataFrame(rows, columns=["anchor", "prompt", "items"]))
     assert list(found) == ["gender"]
@@ -82,6 +82,9 @@ def test_named_lists_are_grouped_by_attribute_and_wording():
         value for value in ("female", "male") if any(value in f.metric for f in found["gender"])
     }
     assert named == {"female", "male"}
+    shown = real_model.show_named(pd.DataFrame(rows, columns=["anchor", "prompt", "items"]))
+    assert (shown["p adjusted"] <= 1).all() and len(shown) == 2
+    assert f"of {len(shown)}**" in capsys.readouterr().out
 
 
 def test_a_table_that_was_not_recorded_names_its_command():

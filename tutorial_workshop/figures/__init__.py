@@ -38,7 +38,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         ),
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
         "real_model": (
-            *("named_findings", "probe", "show_memory", "show_reranking", "show_wordings"),
+            *("ask_users", "named_findings", "probe", "real_model", "show_memory"),
+            *("show_named", "show_reranking", "show_wordings"),
         ),
         "searches": (
             *("best_found", "best_manual", "say_calls_needed", "search_traces", "shares_of_calls"),

