@@ -156,7 +156,7 @@ def adapt(
         split.dataset,
         split.users[rows],
     )
-    if lm.large:
+    if lm.large and lm.kind != "encoder":
         print(cost_line(task, strategy, STRATEGIES[strategy].moves, calibrate), flush=True)
     with torch.random.fork_rng():  # what the caller draws next does not depend on the strategy
         torch.manual_seed(seed)
