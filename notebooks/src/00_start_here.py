@@ -153,7 +153,7 @@ drawing(
 
 # %% [markdown]
 # ## 3. Pick a data set
-# The first three are **planted worlds**: made by a program, with nothing taken from real people or
+# Those named `world-` are **planted worlds**: made by a program, with nothing taken from real people or
 # works. They ship with the kit. Because we planted them, we know the best prediction that any model
 # can make. The others are real, and are fetched on first use. To change the data set, change
 # `DATASET` above and run all cells again.

@@ -19,7 +19,7 @@
 # > **Terms:** see the [glossary](../GLOSSARY.md).
 
 # %% tags=["parameters"]
-PROFILE = "quick"  # smoke: a few steps | quick: 100 test users | full: 600 test users
+PROFILE = "quick"  # smoke: a few steps | quick: 80 test users | full: 600 test users
 DATASET = "world-movies"  # or "world-products", "world-news" (pre-trained on); real: "ml-100k"
 LM = "kit-gpt"  # or "kit-bert", "kit-t5", "minilm", a Hub id or a folder
 SEED = 0  # any whole number from 0; draws labelled users, test users and initial weights
@@ -100,7 +100,7 @@ ds = load_dataset(DATASET)
 KNOWN = ds.truth is not None  # the world's exact probabilities of the next item
 ds = ds if KNOWN else ds.k_core(50)  # real titles are long and slow to score: a smaller catalogue
 split = leave_last_out(ds)
-size = {"smoke": 8, "quick": 100, "full": 600}[PROFILE] // (1 if KNOWN else 6)
+size = {"smoke": 8, "quick": 80, "full": 600}[PROFILE] // (1 if KNOWN else 6)
 tested = split.sample_targets(size, seed=SEED)
 untuned = adapt(lm, split, "pre-train-only", labels=0)
 history = tested.test_history[next(i for i, t in enumerate(tested.test_target) if len(t))]
@@ -196,7 +196,7 @@ names = strategies_for(lm)
 quick_look = Budget(learning_rate=2e-3, shortest=2, longest=2, size=2)
 rows = []
 for name in names:
-    model = adapt(lm, split, name, labels=8, seed=SEED, budget=quick_look, calibrate=0)
+    model = adapt(lm, split, name, labels=4, seed=SEED, budget=quick_look, calibrate=0)
     share = f"{model.n_trainable / model.n_parameters:.2%}"
     systems = ", ".join(STRATEGIES[name].systems)
     rows.append((STRATEGIES[name].cell, name, *model.moved.values(), share, systems))
@@ -477,7 +477,7 @@ quiz("03_pretrain_finetune", "patches")
 
 # %%
 if lm.kind != "encoder":
-    old_task = [d for d in documents if d.family in ("sequential", "like", "rating")][:100]
+    old_task = [d for d in documents if d.family in ("sequential", "like", "rating")][:50]
     rows = {"before": perplexity(lm, old_task)}
     rows |= {
         f"after {name}": perplexity(tuned[name].lm, old_task) for name in ("full", "lora", "head")
@@ -531,7 +531,9 @@ from tutorial_lib.strategies import REGIMES, person_pairs, transfer
 source = leave_last_out(load_dataset("world-products"))
 pairs = person_pairs(source.dataset, load_dataset("world-movies"))
 epochs = 1 if PROFILE == "smoke" else 8
-source_model = SequenceRecommender(epochs=epochs, evaluate_every=epochs, dropout=0.2)
+source_model = SequenceRecommender(
+    width=32, epochs=epochs, evaluate_every=epochs, learning_rate=8e-3, dropout=0.2
+)
 source_model = source_model.fit(source, seed=SEED, progress=False)
 kept = len(pairs.rows("test"))
 say(f"{len(pairs.person)} persons are known in both worlds; {kept} of them are kept for the test.")

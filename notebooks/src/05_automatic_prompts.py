@@ -493,7 +493,7 @@ verdicts = verdict_table(
 )
 seeds = {name.split(":")[0]: c.seeds for name, c in tests.items()}
 say(
-    f"Seeds behind each task: {seeds}.",
+    "Seeds behind each task: " + ", ".join(f"{n} ({task})" for task, n in seeds.items()) + ".",
     "With one seed a verdict holds for other users of that search, not for other searches.",
 )
 
