@@ -434,7 +434,7 @@ def test_compare_prints_intervals_and_paired_tests(here):
         and "detectable" in header
     )
     assert "p (Holm)" in header and header.endswith("verdict")
-    assert "adjusted for 2 tests" in told and "at .05 / 2" in told
+    assert "adjusted for 2 tests" in told and "after the adjustment" in told
     assert (
         first.count("[") == 1 and second.count("[") == 2
     )  # the first is the reference: an interval, no difference
