@@ -389,6 +389,16 @@ say(
 )
 
 # %% [markdown]
+# What that means: **what the model has read decides**. Pre-training showed it what 6,000 people did
+# with products (none of those who are tested here, and none of their histories), and never what
+# anybody did with movies (notebook 03). Where it has read the behaviour, a prompt finds what is
+# already there, and fine-tuning on a few users overwrites part of it. Where it knows the words but
+# not the behaviour, labels must teach it, and weights that may move learn more than a prompt that
+# may not. Two worlds and one small model cannot prove a rule, but they refute the opposite one.
+# So the question is not "prompt or fine-tune?" but "has the model seen this task?". With real
+# models nobody tells you: ask for zero-shot against `full` on a few labelled users first.
+
+# %% [markdown]
 # ## 7. A strategy of your own
 # Anything that obeys the rules may join: it sees the training histories of the labelled users, and
 # nothing else of the data.

@@ -60,7 +60,7 @@ def test_each_code_word_is_the_nearest_to_what_the_levels_before_left(vectors):
 def test_quantisation_agrees_with_a_published_implementation(vectors):
     judge = pytest.importorskip(
         "vector_quantize_pytorch",
-        reason="2026-11-29: this judge is not in the lock file; pip install vector-quantize-pytorch",
+        reason="2026-11-29: not in the lock file; pip install vector-quantize-pytorch",
     )
     model = ResidualVAE(64, codes=16, levels=3)
     encoded = model.encoder(torch.tensor(vectors).float()).detach().numpy()
