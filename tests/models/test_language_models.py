@@ -724,6 +724,7 @@ def packed(tmp_path, monkeypatch):
     file.write_bytes(b"GGUF")
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(smollm2, "_packed", lambda: file)
+    monkeypatch.setattr(smollm2, "_readable", lambda: True)
     return file
 
 
@@ -761,7 +762,7 @@ def test_a_damaged_package_is_one_line(packed):
 
 
 def test_smollm2_without_reader_package_or_network_is_one_line(packed, monkeypatch):
-    monkeypatch.setattr(smollm2.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(smollm2, "_readable", lambda: False)
     with pytest.raises(InputError, match="pip install --no-deps gguf"):
         smollm2.smollm2_source()
     monkeypatch.setattr(smollm2, "_packed", lambda: None)

@@ -36,7 +36,7 @@ def smollm2_source() -> str:
         return str(folder)
     if packed is None:
         return SMOLLM2
-    if importlib.util.find_spec("gguf") is None:
+    if not _readable():
         raise InputError(
             f"language model 'smollm2': {packed.name} is here, but nothing to read it with;"
             " pip install --no-deps gguf"
@@ -59,8 +59,13 @@ def smollm2_source() -> str:
 def smollm2_is_here() -> bool:
     """Can the model be loaded without the Hub?"""
     packed = _packed()
-    readable = packed is not None and importlib.util.find_spec("gguf") is not None
-    return readable or _complete(cache_folder() / "models" / "smollm2", packed)
+    return (packed is not None and _readable()) or _complete(
+        cache_folder() / "models" / "smollm2", packed
+    )
+
+
+def _readable() -> bool:
+    return importlib.util.find_spec("gguf") is not None
 
 
 def _packed() -> Path | None:
