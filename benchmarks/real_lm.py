@@ -21,9 +21,9 @@ from results_file import machine, markdown_table, write_section
 
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship
-from tutorial_lib.evaluation import mean_interval
+from tutorial_lib.language.attributes import NEUTRAL
 from tutorial_lib.language.verbalise import verbaliser
-from tutorial_lib.models import load_language_model
+from tutorial_lib.models import Popularity, load_language_model
 from tutorial_lib.strategies.like_prompts import LIKE_WORDINGS
 from tutorial_workshop.experiments.real_titles import (
     COLD,
@@ -35,7 +35,7 @@ from tutorial_workshop.experiments.real_titles import (
     reranked,
     year_answers,
 )
-from tutorial_workshop.figures.real_model import named_findings
+from tutorial_workshop.figures.real_model import interval_table, named_findings
 
 CHECKED = 60  # validation users; the test users are others
 ANCHORS = 40  # histories whose owner is named
@@ -59,7 +59,7 @@ def reranking(lm, users: int) -> pd.DataFrame:
     """Users' next items; and, as a stratum, items that hardly anybody has."""
     split = leave_last_out(load_dataset("ml-100k"))
     rows = drawn(split)
-    counts = np.bincount(np.concatenate(split.train), minlength=split.dataset.n_items)
+    counts = Popularity().fit(split).counts
     few = [row for row in rows if counts[int(split.test_target[row][0])] < COLD]
     chosen = [*rows[:users], *(row for row in few if row not in set(rows[:users].tolist()))]
     return reranked(lm, split, chosen, equally_popular(split, chosen))
@@ -67,9 +67,8 @@ def reranking(lm, users: int) -> pd.DataFrame:
 
 def years(lm, users: int) -> pd.DataFrame:
     ds = load_dataset("ml-100k")
-    counts = np.bincount(ds.interactions["item"], minlength=ds.n_items)
     frame = year_answers(lm, ds.items["title"].astype(str).tolist())
-    return frame.assign(count=counts[frame.index])
+    return frame.assign(count=ds.item_counts()[frame.index])
 
 
 def rows(lm, users: int) -> pd.DataFrame:
@@ -82,7 +81,7 @@ def named(lm, users: int) -> pd.DataFrame:
     words = verbaliser(split.dataset, spoken=True)
     anchors = [split.test_history[row] for row in drawn(split)[:ANCHORS]]
     neutral, values, paraphrases = named_lists(lm, words, anchors, split.dataset.n_items)
-    told = {"Someone": neutral, **{f"paraphrase {i}": one for i, one in enumerate(paraphrases)}}
+    told = {NEUTRAL: neutral, **{f"paraphrase {i}": one for i, one in enumerate(paraphrases)}}
     told |= {
         f"{attribute}: {value}, wording {i}": one
         for attribute, of in values.items()
@@ -158,8 +157,8 @@ def _findings(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(values) -> str:
-    found = mean_interval(pd.DataFrame({"value": np.asarray(values, dtype=float)}), "value")
-    return f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}] (n = {found.n})"
+    found = interval_table({"": values}).iloc[0]
+    return f"{found['mean']:.3f} [{found['low']:.3f}, {found['high']:.3f}] (n = {found['n']:.0f})"
 
 
 def main() -> None:

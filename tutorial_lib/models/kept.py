@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
+import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
@@ -13,6 +12,7 @@ import torch
 from torch import Tensor
 
 from tutorial_lib.data.files import cache_folder
+from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.models.language_models import LanguageModel
 
 
@@ -42,11 +42,10 @@ def kept(
     with suppress(OSError, ValueError, EOFError):
         return np.load(path, allow_pickle=False)
     values = compute()
+    content = io.BytesIO()
+    np.save(content, values)
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as file:
-            np.save(file, values)
-        os.replace(file.name, path)
+        write_whole(path, content.getvalue())
     return values
 
 

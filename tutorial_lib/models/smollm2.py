@@ -69,13 +69,15 @@ def _readable() -> bool:
 
 
 def _packed() -> Path | None:
-    """The GGUF file of the package, if it is installed. (It cannot be imported: it would ask for
-    packages that are not needed here.)
-    """
-    spec = importlib.util.find_spec(PACKAGE)
-    if spec is None or spec.origin is None:
-        return None
-    return next(iter(sorted(Path(spec.origin).parent.glob("*.gguf"))), None)
+    """The GGUF file of the package, if it is installed."""
+    folder = package_folder(PACKAGE)
+    return next(iter(sorted(folder.glob("*.gguf"))), None) if folder else None
+
+
+def package_folder(name: str) -> Path | None:
+    """Where an installed package lies; it is not imported, which may ask for what is not needed."""
+    spec = importlib.util.find_spec(name)
+    return Path(spec.origin).parent if spec and spec.origin else None
 
 
 def _complete(folder: Path, packed: Path | None) -> bool:

@@ -20,7 +20,6 @@ from torch import Tensor
 from tutorial_lib.data.histories import Histories
 from tutorial_lib.data.likes import Rated, drawn_likes, rated_histories
 from tutorial_lib.errors import InputError, unknown_name
-from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models.kept import title_vectors
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies import finetune
@@ -31,7 +30,7 @@ from tutorial_lib.strategies.like_prompts import (
     LikePromptTask,
     like_wording,
 )
-from tutorial_lib.strategies.task import Task
+from tutorial_lib.strategies.task import Task, own_words
 from tutorial_lib.strategies.tuning import Budget, labelled_users
 
 SHOWN = 8  # newest liked and newest disliked items of a history that are read
@@ -207,7 +206,7 @@ def adapt_likes(
     rows = labelled_users(split, labels, seed)
     known_to_task: dict[str, Any] = {
         "lm": lm.clone(),
-        "words": verbaliser(split.dataset, spoken=lm.large and lm.kind != "encoder"),
+        "words": own_words(lm, split.dataset),
         "histories": [split.train[row] for row in rows],
         "n_items": split.dataset.n_items,
         "seed": seed,

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.language.prompts import Template
-from tutorial_lib.language.verbalise import Verbaliser
+from tutorial_lib.language.verbalise import Verbaliser, verbaliser
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import BARE, TEMPERATURE, Adapted
 from tutorial_lib.strategies.tuning import (
@@ -107,8 +107,15 @@ class Task:
         )
 
 
+def own_words(lm: LanguageModel, dataset) -> Verbaliser:
+    """How items are written where nobody says: a large model that reads or writes text has met
+    titles as people say them.
+    """
+    return verbaliser(dataset, spoken=lm.large and lm.kind != "encoder")
+
+
 def next_item_loss(asked: Adapted, examples: Iterator[tuple], size: int) -> Loss:
-    """The loss of the title that follows a history; for encoders, of telling it from others."""
+    """The loss of the title that follows a history; for encoders, of choosing it among others."""
 
     def loss_of() -> tuple[Tensor, int]:
         drawn = [next(examples) for _ in range(size)]

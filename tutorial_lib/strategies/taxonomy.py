@@ -16,13 +16,13 @@ import torch
 from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import InputError, check_whole, unknown_name
 from tutorial_lib.language.prompts import Template
-from tutorial_lib.language.verbalise import Verbaliser, verbaliser
+from tutorial_lib.language.verbalise import Verbaliser
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.pretrained import load_language_model
 from tutorial_lib.strategies import automatic_prompts, finetune, prompting, soft_prompts
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.costs import cost_line
-from tutorial_lib.strategies.task import Task
+from tutorial_lib.strategies.task import Task, own_words
 from tutorial_lib.strategies.tuning import Budget, labelled_users
 
 RANDOM_HISTORIES = 8  # that show what each title gets anyway
@@ -122,8 +122,8 @@ def adapt(
             ``large``; newest 12 items).
         on_step: called with step and loss.
         calibrate: random histories that show what each title gets anyway, see `Adapted.calibrate`;
-            0: plain likelihood (default: `RANDOM_HISTORIES`; 0 for a model that is ``large``, which
-            would take minutes, and for which the exact top ten is then dear as well).
+            0: plain likelihood (default: `RANDOM_HISTORIES`; 0 for a model that is ``large``, where
+            it takes minutes, and makes the search for the ten best five times as long).
         **options: of the strategy's function, such as ``template``, ``rank`` or ``layers``.
 
     Returns:
@@ -144,10 +144,10 @@ def adapt(
     _check(strategy, options, labels, calibrate)
     lm.require(*STRATEGIES[strategy].kinds, what=f"strategy {strategy!r}")
     rows = labelled_users(split, labels, seed)
-    frozen = "backbone" not in STRATEGIES[strategy].moves and strategy != "from-scratch"
+    frozen = "backbone" not in STRATEGIES[strategy].moves
     task = Task(
         lm.clone(share=lm.large and frozen),
-        words or verbaliser(split.dataset, spoken=lm.large and lm.kind != "encoder"),
+        words or own_words(lm, split.dataset),
         [split.train[row] for row in rows],
         split.dataset.n_items,
         seed,

@@ -13,16 +13,15 @@ import pandas as pd
 from tutorial_lib.data.likes import rated_histories
 from tutorial_lib.data.splits import Split
 from tutorial_lib.evaluation.ratings import user_auc
-from tutorial_lib.language.prompts import SEQUENTIAL, Template
+from tutorial_lib.language.attributes import NEUTRAL, PARAPHRASES, about
+from tutorial_lib.language.prompts import SEQUENTIAL
 from tutorial_lib.language.verbalise import Verbaliser, as_spoken, verbaliser
-from tutorial_lib.models import EASE, ItemKNN, TransitionKNN
+from tutorial_lib.models import EASE, ItemKNN, Popularity, TransitionKNN
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import Adapted
 from tutorial_lib.strategies.like_prompts import LIKE_WORDINGS, LikePrompt
 
-NEUTRAL = "Someone enjoyed these {plural}, one after another: {history}; and then"
-PARAPHRASES = ("A person", "Somebody", "A viewer", "An individual", "One user", "A customer")
 VALUES = {  # attribute -> value -> two ways to name it
     "gender": {"female": ("A woman", "A female viewer"), "male": ("A man", "A male viewer")},
     "age": {"young": ("A teenager", "A young viewer"), "old": ("A pensioner", "An old viewer")},
@@ -84,7 +83,7 @@ def equally_popular(split: Split, rows: Sequence[int], n: int = 10, seed: int = 
     """For each row's test item the n unseen items nearest to it in popularity: [n_rows, 1 + n],
     the target first. Of items with as many interactions, which are taken is drawn.
     """
-    counts = np.bincount(np.concatenate(split.train), minlength=split.dataset.n_items)
+    counts = Popularity().fit(split).counts
     rng = np.random.default_rng([seed, 41])
     out = []
     for row in rows:
@@ -109,7 +108,7 @@ def reranked(
     """
     words = verbaliser(split.dataset, spoken=True)
     asked = Adapted(lm, words, split.dataset.n_items, SEQUENTIAL[0])
-    counts = np.bincount(np.concatenate(split.train), minlength=split.dataset.n_items)
+    counts = Popularity().fit(split).counts
     histories = [split.test_history[row] for row in rows]
     counters = {
         name: made.fit(split, progress=False).score(histories)
@@ -202,11 +201,11 @@ def named_lists(
     asked = Adapted(lm, words, n_items)
 
     def lists(who: str) -> np.ndarray:
-        asked.template = Template("sequential", NEUTRAL.replace("Someone", who), "{item}")
+        asked.template = about(who)
         return asked.recommend(histories, k)
 
     named: Mapping[str, dict[str, np.ndarray]] = {
         attribute: {value: np.stack([lists(who) for who in names]) for value, names in of.items()}
         for attribute, of in VALUES.items()
     }
-    return lists("Someone"), dict(named), [lists(who) for who in PARAPHRASES]
+    return lists(NEUTRAL), dict(named), [lists(who) for who in PARAPHRASES]

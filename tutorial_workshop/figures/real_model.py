@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,6 +12,7 @@ from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare, holm, mean_interval
+from tutorial_lib.language.attributes import NEUTRAL
 from tutorial_lib.models import load_language_model
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.smollm2 import smollm2_is_here
@@ -59,8 +60,8 @@ def probe(name: str) -> pd.DataFrame:
     return pd.read_csv(path)
 
 
-def _means(groups: dict[str, pd.Series]) -> pd.DataFrame:
-    """Mean, low and high of each group."""
+def interval_table(groups: Mapping[str, pd.Series]) -> pd.DataFrame:
+    """Mean, low, high and n of each group of values, one group per row."""
     found = {
         name: mean_interval(pd.DataFrame({"value": np.asarray(values, dtype=float)}), "value")
         for name, values in groups.items()
@@ -87,8 +88,8 @@ def show_wordings(answers: pd.DataFrame) -> pd.DataFrame:
 
     each = by_wording(answers[answers["part"] == "test"])
     groups = dict(list(each.groupby("wording", sort=False)))
-    auc = _means({name: of["auc"].dropna() for name, of in groups.items()})
-    yes = _means({name: of["yes"] for name, of in groups.items()})
+    auc = interval_table({name: of["auc"].dropna() for name, of in groups.items()})
+    yes = interval_table({name: of["yes"] for name, of in groups.items()})
     truth = each["truth"].mean()
     fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), sharey=True)
     _points(left, auc, color=OKABE_ITO["blue"])
@@ -135,7 +136,7 @@ def show_reranking(frame: pd.DataFrame, margin: float) -> dict[str, str]:
     ):
         if part.empty:
             continue
-        means = _means(dict(list(part.groupby("scorer", sort=False)["auc"])))
+        means = interval_table(dict(list(part.groupby("scorer", sort=False)["auc"])))
         _points(
             ax,
             means,
@@ -169,7 +170,7 @@ def show_memory(years: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         "next line of the file, of 20": first[first["order"] == "file"]["first"],
         "after lines from anywhere": first[first["order"] == "shuffled"]["first"],
     }
-    means = _means(groups).rename_axis("asked")
+    means = interval_table(groups).rename_axis("asked")
     table(
         means, caption="Share of right answers, 95 % intervals (SmolLM2, MovieLens-100K)", digits=3
     )
@@ -190,7 +191,7 @@ def named_findings(frame: pd.DataFrame) -> dict[str, list]:
             by_value.setdefault(attribute, {}).setdefault(rest.split(",")[0], []).append(one)
     return {
         attribute: counterfactual_findings(
-            lists["Someone"], {value: np.stack(two) for value, two in values.items()}, rewordings
+            lists[NEUTRAL], {value: np.stack(two) for value, two in values.items()}, rewordings
         )
         for attribute, values in by_value.items()
     }
