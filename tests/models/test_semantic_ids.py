@@ -33,9 +33,10 @@ def test_every_item_has_an_id_of_its_own(scheme):
     assert (ids.tokens >= 0).all() and (ids.tokens < np.array(ids.sizes)).all()
 
 
-def test_semantic_ids_of_a_world_use_the_codebooks_and_collide_rarely(split):
+@pytest.mark.parametrize("scheme", ["semantic", "rq-vae"])
+def test_semantic_ids_of_a_world_use_the_codebooks_and_collide_rarely(split, scheme):
     started = time.process_time()
-    ids = token_ids(split)
+    ids = token_ids(split, scheme)
     assert time.process_time() - started < 10
     assert ids.codebook_use >= 0.9 and ids.collisions <= 0.03
     assert len(np.unique(ids.tokens, axis=0)) == split.dataset.n_items
