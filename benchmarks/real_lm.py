@@ -1,6 +1,6 @@
-"""SmolLM2 on MovieLens-100K: the recorded results of notebooks 03, 04 and 08.
+"""SmolLM2 on MovieLens-100K: the recorded results of notebooks 04, 05 and 08.
 
-    python benchmarks/real_lm.py [--part wordings reranking years rows named] [--users 300]
+    python benchmarks/real_lm.py [--part wordings reranking ...] [--users 300]
 
 Wordings are asked of validation users (to choose by) and of test users (to report); both parts are
 drawn once and never overlap. Writes data/results/smollm2-*.csv.gz; processor hours on one core, as
@@ -24,7 +24,7 @@ from tutorial_lib.data.shipped import clone_commit, ship
 from tutorial_lib.language.attributes import NEUTRAL
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models import Popularity, load_language_model
-from tutorial_lib.strategies.like_prompts import LIKE_WORDINGS
+from tutorial_lib.strategies.like_prompts import LIKE_WORDINGS, like_wording
 from tutorial_workshop.experiments.real_titles import (
     COLD,
     by_wording,
@@ -35,10 +35,17 @@ from tutorial_workshop.experiments.real_titles import (
     reranked,
     year_answers,
 )
+from tutorial_workshop.experiments.real_triggers import (
+    like_examples,
+    trigger_scores,
+    trigger_searches,
+)
 from tutorial_workshop.figures.real_model import interval_table, named_findings
 
 CHECKED = 60  # validation users; the test users are others
 ANCHORS = 40  # histories whose owner is named
+SEEDS = range(8)  # of searches for trigger words; the first five are asked what they repair
+TRIGGER_CALLS = 3000  # answers read behind a prompt, per search
 
 
 def drawn(split, seed: int = 45) -> np.ndarray:
@@ -50,7 +57,7 @@ def drawn(split, seed: int = 45) -> np.ndarray:
 def wordings(lm, users: int) -> pd.DataFrame:
     split = hold_out_k(load_dataset("ml-100k").k_core(5), 10, valid_k=1)
     rows = drawn(split)[: CHECKED + users]
-    answers = like_answers(lm, split, rows.tolist(), list(LIKE_WORDINGS))
+    answers = like_answers(lm, split, rows.tolist(), LIKE_WORDINGS)
     part = dict(zip(split.users[rows], ["valid"] * CHECKED + ["test"] * users, strict=False))
     return answers.assign(part=answers["user"].map(part))
 
@@ -95,12 +102,41 @@ def named(lm, users: int) -> pd.DataFrame:
     )
 
 
+def triggers(lm, users: int) -> pd.DataFrame:
+    """Three words behind the question: what the gradient says, five searches, what they repair.
+
+    Searched on users that no other part asks; what is repaired is asked of the test users that
+    `wordings` asks.
+    """
+    lm.model.requires_grad_(False)
+    split = hold_out_k(load_dataset("ml-100k").k_core(5), 10, valid_k=1)
+    order = drawn(split)
+    questions, parts = {"plain": like_wording("plain")}, []
+    for seed in SEEDS:
+        learned, chosen = np.random.default_rng([seed, 48]).permutation(order[-256:]).reshape(2, -1)
+        learn, judge = (like_examples(lm, split, some, seed) for some in (learned, chosen))
+        parts.append(trigger_scores(learn, judge, seed).assign(part="scores", seed=seed))
+        traces, found = trigger_searches(learn, judge, seed, TRIGGER_CALLS)
+        parts.append(traces.assign(part="opponents", metric="objective", seed=seed))
+        if seed < 5:
+            questions |= {f"{name} {seed}": one for name, one in found.items()}
+    asked = order[CHECKED:][: users // 3]
+    each = by_wording(like_answers(lm, split, asked.tolist(), questions, most=6))
+    each = each.melt(["wording", "user"], ["yes", "auc", "truth"], "metric")
+    each["setting"] = each["wording"].map({name: one.source for name, one in questions.items()})
+    each[["name", "seed"]] = each.pop("wording").str.partition(" ")[[0, 2]].to_numpy()
+    each["seed"] = pd.to_numeric(each["seed"]).fillna(0).astype(int)
+    columns = ["part", "seed", "name", "setting", "metric", "calls", "user", "value"]
+    return pd.concat([*parts, each.assign(part="repaired")], ignore_index=True)[columns]
+
+
 PARTS: dict[str, Callable] = {
     "wordings": wordings,
     "reranking": reranking,
     "years": years,
     "rows": rows,
     "named": named,
+    "triggers": triggers,
 }
 
 
@@ -138,6 +174,9 @@ def summary(part: str, frame: pd.DataFrame) -> str:
             f" {of['rank'].mean():.1f}"
             for name, of in each
         )
+    if part == "triggers":
+        each = frame[frame["part"] != "opponents"].groupby(["part", "name", "setting", "metric"])
+        return markdown_table(each["value"].mean().round(3).reset_index())
     return markdown_table(_findings(frame))
 
 

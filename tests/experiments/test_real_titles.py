@@ -11,6 +11,7 @@ from tutorial_lib.audit import counterfactual_findings
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models import load_language_model
+from tutorial_lib.strategies.like_prompts import like_wording
 from tutorial_workshop.experiments.real_titles import (
     VALUES,
     by_wording,
@@ -38,7 +39,8 @@ def split():
 def test_users_are_asked_about_the_oldest_of_their_test_items(lm):
     """The item itself in the history, or another user's answer, would make the question idle."""
     split = hold_out_k(load_dataset("world-movies"), 4, valid_k=1)
-    found = like_answers(lm, split, ROWS, ["plain", "claim"], most=3)
+    asked = {name: like_wording(name) for name in ("plain", "claim")}
+    found = like_answers(lm, split, ROWS, asked, most=3)
     assert found.groupby(["wording", "user"]).size().eq(3).all() and len(found) == 2 * 3 * 3
     for row in ROWS:
         mine = found[(found["user"] == split.users[row]) & (found["wording"] == "plain")]

@@ -20,7 +20,7 @@ from tutorial_lib.models import EASE, ItemKNN, Popularity, TransitionKNN
 from tutorial_lib.models.decoding import log_likelihood
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.strategies.adapted import Adapted
-from tutorial_lib.strategies.like_prompts import LIKE_WORDINGS, LikePrompt
+from tutorial_lib.strategies.like_prompts import LikePrompt, LikeWording
 
 VALUES = {  # attribute -> value -> two ways to name it
     "gender": {"female": ("A woman", "A female viewer"), "male": ("A man", "A male viewer")},
@@ -39,13 +39,17 @@ SHOWN_ROWS = 5  # of a file, before the one that is asked about
 
 
 def like_answers(
-    lm: LanguageModel, split: Split, rows: Sequence[int], names: Sequence[str], most: int = 8
+    lm: LanguageModel,
+    split: Split,
+    rows: Sequence[int],
+    wordings: Mapping[str, LikeWording],
+    most: int = 8,
 ) -> pd.DataFrame:
     """Whether users will like items that they went on to rate, by several wordings.
 
     Args:
         rows: of the split, whose users are asked about.
-        names: of `LIKE_WORDINGS`.
+        wordings: name -> how to ask.
         most: questions per user, of the oldest test items.
 
     Returns:
@@ -56,8 +60,8 @@ def like_answers(
     asked = [targets[row].before(most) for row in rows]
     account = Adapted(lm, words, split.dataset.n_items)
     parts = []
-    for name in names:
-        prompt = LikePrompt(lm, words, LIKE_WORDINGS[name], account)
+    for name, wording in wordings.items():
+        prompt = LikePrompt(lm, words, wording, account)
         scores = prompt.score([histories[row] for row in rows], [one.items for one in asked])
         for row, one, score in zip(rows, asked, scores, strict=True):
             user = int(split.users[row])

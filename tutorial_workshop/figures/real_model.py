@@ -16,6 +16,7 @@ from tutorial_lib.language.attributes import NEUTRAL
 from tutorial_lib.models import load_language_model
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.smollm2 import smollm2_is_here
+from tutorial_lib.strategies.like_prompts import like_wording
 from tutorial_workshop.experiments.real_titles import COLD, by_wording, like_answers
 from tutorial_workshop.figures.words import verdict_table
 from tutorial_workshop.page.output import say, show, table
@@ -45,13 +46,16 @@ def ask_users(wordings: Sequence[str], users: int, most: int = 4) -> None:
         say(str(error))
         return
     split = hold_out_k(ds.k_core(5), 10, valid_k=1)
-    each = by_wording(like_answers(lm, split, range(users), wordings, most))
+    asked = {name: like_wording(name) for name in wordings}
+    each = by_wording(like_answers(lm, split, range(users), asked, most))
     shares = each.groupby("wording", sort=False)[["yes", "truth"]].mean()
     table(shares, caption=f"Shares of yes, and of likes: {users} users, asked just now", digits=2)
 
 
 def probe(name: str) -> pd.DataFrame:
-    """A recorded table of SmolLM2: "wordings", "reranking", "years", "rows" or "named"."""
+    """A recorded table of SmolLM2: "wordings", "reranking", "years", "rows", "named" or
+    "triggers".
+    """
     path = shipped(f"results/smollm2-{name}.csv.gz")
     if not path.exists():
         raise InputError(
