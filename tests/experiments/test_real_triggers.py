@@ -26,8 +26,9 @@ def examples():
 def test_the_question_stays_as_it_was_and_the_right_answer_comes_first(examples):
     """A search that starts from another prompt, or learns the wrong answers, would mislead."""
     one = examples[0]
-    asked = one.text(0, one.wording.words)
-    assert asked.endswith("? Answer yes or no:") and "{" not in asked
+    own = one.lm.tokenizer.decode(one.wording.words)
+    assert f"{one.wording.before}{own}:" == like_wording("plain").source
+    assert "{" not in one.text(0, one.wording.words)
     assert len({tuple(pair) for pair in one.answers}) == 2, "likes and dislikes"
     for pair in one.answers:
         assert sorted(pair) == ["no", "yes"]
