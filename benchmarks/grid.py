@@ -85,14 +85,10 @@ def real_next() -> list[list[Cell]]:
 
 
 def likes_in_words() -> list[list[Cell]]:
-    asked = {"users": ASKED, "task": "like"}
-    counts, seeds = (0, 16, 64, 256), range(3)
-    counted = ("popularity", "ease", "head")
-    words = ("zero-shot", "head", "lora-words", "soft-prompt")
-    return [
-        cells_of("ml-100k", "minilm", counted, counts, seeds, **asked),
-        cells_of("ml-100k", "smollm2", words, counts, seeds, **asked),
-    ]
+    """Beside the counters of `likes`, on some of the same users."""
+    made = partial(cells_of, "ml-100k", "smollm2", seeds=range(3), users=ASKED, task="like")
+    light = made(("zero-shot", "head"), (0, 16, 64, 256))
+    return [light, *(made(("lora-words", "soft-prompt"), (n,)) for n in (64, 16, 256))]
 
 
 # the cells of each part, most wanted first; the last three need MovieLens-100K and a real model
