@@ -504,7 +504,7 @@ def test_a_damaged_or_bottomless_archive_is_one_line(tmp_path, monkeypatch):
         path.write_bytes(content)
         with pytest.raises(InputError, match="cannot be read"):
             read_log(path)
-    monkeypatch.setattr("tutorial_lib.audit.logs.reading.LARGEST", 1_000)
+    monkeypatch.setattr("tutorial_lib.data.any_table.MOST_BYTES", 1_000)
     path.write_bytes(whole)
     with pytest.raises(InputError, match="unpacked"):
         read_log(path)

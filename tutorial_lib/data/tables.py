@@ -146,7 +146,7 @@ class TableReader:
             place = self.source.where(member)
             raise InputError(f"{place} was saved as UTF-16 ('Unicode'): save it again as UTF-8")
         if encoding == "latin-1" and checksum_notes(self.name, {member: self.sha256[member]}):
-            encoding = _encoding_now(data)
+            encoding = encoding_now(data)
             if encoding != "latin-1":
                 self.notes.append(
                     f"{member} was saved again as {encoding} (published as latin-1) and is read "
@@ -249,7 +249,7 @@ def _split_quoted(text: str, separator: str) -> list[str]:
         return []
 
 
-def _encoding_now(data: bytes) -> str:
+def encoding_now(data: bytes) -> str:
     """What a file published as latin-1 is now: utf-8, cp1252 or latin-1.
 
     One line with an accent that is UTF-8 makes it UTF-8; lines that are not are then malformed.

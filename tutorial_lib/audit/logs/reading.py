@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import csv
-import gzip
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from io import StringIO
 from itertools import chain
@@ -15,10 +13,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.data.archives import MOST_BYTES
+from tutorial_lib.data.any_table import unpacked
 from tutorial_lib.errors import InputError
 
-LARGEST = MOST_BYTES  # unpacked: a gzip file of 2 MB can hold 2 GB
 EXPECTED = (
     "expected the columns user and items (codes), or user_id and item_ids (the data set's own "
     "ids), with items separated by spaces; or one row an item: user_id, item_id and, where the "
@@ -66,14 +63,7 @@ def _columns(rows: Any, header: list[str], path: Path) -> list[list[str]]:
 
 def _text(path: Path) -> str:
     """What the file holds, unpacked and decoded."""
-    try:
-        with gzip.open(path) if path.name.lower().endswith(".gz") else path.open("rb") as file:
-            data = file.read(LARGEST + 1)
-    except (OSError, EOFError, zlib.error) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise InputError(f"{path}: cannot be read ({why}); write the file again") from None
-    if len(data) > LARGEST:
-        raise InputError(f"{path}: more than {LARGEST >> 20} MiB unpacked; log fewer users")
+    data = unpacked(path, "log fewer users")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
