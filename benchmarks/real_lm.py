@@ -13,6 +13,7 @@ import argparse
 import io
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -130,6 +131,25 @@ def triggers(lm, users: int) -> pd.DataFrame:
     return pd.concat([*parts, each.assign(part="repaired")], ignore_index=True)[columns]
 
 
+def forms(lm, users: int) -> pd.DataFrame:
+    """One question in four forms, asked of the first test users of `wordings`."""
+    split = hold_out_k(load_dataset("ml-100k").k_core(5), 10, valid_k=1)
+    asked = drawn(split)[CHECKED:][: users // 4].tolist()
+    plain = like_wording("plain")
+    liked, disliked = "A user likes {liked}.", "The user dislikes {disliked}."
+    opening = f"{liked} {disliked}"
+    assert opening in plain.source and "yes or no" in plain.source
+    told = {
+        "plain text": plain,
+        "dislikes first": replace(
+            plain, source=plain.source.replace(opening, f"{disliked} {liked}")
+        ),
+        "no or yes": replace(plain, source=plain.source.replace("yes or no", "no or yes")),
+    }
+    spoken = like_answers(lm.conversing(), split, asked, {"conversation": plain}, most=4)
+    return pd.concat([like_answers(lm, split, asked, told, most=4), spoken], ignore_index=True)
+
+
 PARTS: dict[str, Callable] = {
     "wordings": wordings,
     "reranking": reranking,
@@ -137,13 +157,14 @@ PARTS: dict[str, Callable] = {
     "rows": rows,
     "named": named,
     "triggers": triggers,
+    "forms": forms,
 }
 
 
 def summary(part: str, frame: pd.DataFrame) -> str:
     """A few lines of Markdown: what the table says."""
-    if part == "wordings":
-        each = by_wording(frame[frame["part"] == "test"])
+    if part in ("wordings", "forms"):
+        each = by_wording(frame[frame["part"] == "test"] if part == "wordings" else frame)
         lines = [
             {
                 "wording": name,

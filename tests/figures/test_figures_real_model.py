@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tutorial_lib.errors import InputError
-from tutorial_workshop.figures import real_model
+from tutorial_workshop.figures import real_likes, real_model
 
 
 @pytest.fixture
@@ -25,15 +25,30 @@ def answers() -> pd.DataFrame:
 
 def test_wordings_are_chosen_on_validation_and_reported_on_test(answers, capsys):
     """The best of eight on the test users would be flattered by luck."""
-    found = real_model.show_wordings(answers)
+    found = real_likes.show_wordings(answers)
     said = capsys.readouterr().out
     assert found.loc["sure"].tolist() == [1.0, 1.0] and found.loc["claim", "yes"] == 0.0
     assert "from **0.00 to 1.00**" in said and "Best on 15 validation users: `sure`" in said
     turned = answers.assign(score=answers["score"].where(answers["part"] == "test", 0.0))
     by_claim = (turned["part"] == "valid") & (turned["wording"] == "claim")
     turned["score"] = np.where(by_claim, turned["liked"], turned["score"])
-    real_model.show_wordings(turned)
+    real_likes.show_wordings(turned)
     assert "`claim`. On the test users its AUC is 0." in capsys.readouterr().out
+
+
+def test_a_threshold_comes_from_other_users_and_mends_what_is_said(answers):
+    """Set on the test users it would be right by construction."""
+    found = real_likes.show_threshold(answers)
+    assert found.loc["sure", "yes as asked"] == 1.0
+    assert found.loc["sure", "right with a threshold"] > 0.8 > found.loc["sure", "right as asked"]
+    high = answers.assign(score=answers["score"].where(answers["part"] == "test", 9.0))
+    assert real_likes.show_threshold(high).loc["sure", "yes with a threshold"] == 0.0
+
+
+def test_forms_are_compared_with_the_first_answer_by_answer(answers):
+    """Equal shares of yes may hide opposite answers."""
+    found = real_likes.show_forms(answers)
+    assert found["same answer as sure"].to_dict() == {"sure": 1.0, "claim": 0.0}
 
 
 def test_cold_items_are_a_stratum_of_their_own(capsys):
@@ -55,6 +70,27 @@ def test_cold_items_are_a_stratum_of_their_own(capsys):
     said = capsys.readouterr().out
     assert verdicts["EASE − PMI"] == "better" and len(verdicts) == 3
     assert "all targets: " in said and "fewer than 5 interactions: " in said
+
+
+def test_what_trigger_words_repair_is_measured_against_the_question_as_it_was(capsys):
+    """A share of yes that moves past the truth to the other side is no repair."""
+    rows = []
+    for seed in range(4):
+        for name, value in (("mean", 0.2 + 0.01 * seed), ("token", 0.1)):
+            rows.append(("scores", seed, name, "other examples", "spearman", None, None, value))
+        for name, end in (("gradient", 0.6 + 0.001 * seed), ("random", 0.65)):
+            rows.append(("opponents", seed, name, None, "objective", 0, None, 0.7))
+            rows.append(("opponents", seed, name, None, "objective", 500, None, end))
+    for name, seed, yes in (("plain", 0, 0.1), ("gradient", 0, 0.9), ("gradient", 1, 0.5)):
+        for user in range(3):
+            for metric, value in (("yes", yes), ("truth", 0.5), ("auc", 0.55)):
+                rows.append(("repaired", seed, name, "?", metric, None, user, value))
+    columns = ["part", "seed", "name", "setting", "metric", "calls", "user", "value"]
+    found = real_model.show_triggers(pd.DataFrame(rows, columns=columns))
+    assert found["spearman"][0] == pytest.approx(0.215)
+    assert found["objective"][0] == pytest.approx(-0.0485) and found["objective"][2] < 0
+    assert found["off"][0] == pytest.approx(-0.2), "from .4 off to .4 and 0"
+    assert "4 of 4 seeds" in capsys.readouterr().out
 
 
 def test_memory_stands_beside_its_control(capsys):

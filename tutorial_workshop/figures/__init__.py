@@ -37,9 +37,10 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("say_which_were_run", "share_decided", "show_gains", "table_of_tests"),
         ),
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
+        "real_likes": ("ask_users", "show_forms", "show_threshold", "show_wordings"),
         "real_model": (
-            *("ask_users", "named_findings", "probe", "real_model", "show_memory"),
-            *("show_named", "show_reranking", "show_wordings"),
+            *("named_findings", "probe", "real_model", "show_memory", "show_named"),
+            *("show_reranking", "show_triggers"),
         ),
         "searches": (
             *("best_found", "best_manual", "say_calls_needed", "search_traces", "shares_of_calls"),

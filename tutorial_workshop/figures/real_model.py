@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from tutorial_lib.audit import counterfactual_findings
-from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.shipped import shipped
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare, holm, mean_interval
@@ -16,8 +15,9 @@ from tutorial_lib.language.attributes import NEUTRAL
 from tutorial_lib.models import load_language_model
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.smollm2 import smollm2_is_here
-from tutorial_lib.strategies.like_prompts import like_wording
-from tutorial_workshop.experiments.real_titles import COLD, by_wording, like_answers
+from tutorial_workshop.experiments.real_titles import COLD
+from tutorial_workshop.figures.labels import over_seeds
+from tutorial_workshop.figures.searches import say_calls_needed, search_traces
 from tutorial_workshop.figures.words import verdict_table
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes, whiskers
@@ -33,29 +33,8 @@ def real_model() -> LanguageModel | None:
     return None
 
 
-def ask_users(wordings: Sequence[str], users: int, most: int = 4) -> None:
-    """Ask SmolLM2 now, whether some users of MovieLens-100K will like films that they rated later;
-    where model or data are not here, one line says what to do.
-    """
-    lm = real_model()
-    if lm is None:
-        return
-    try:
-        ds = load_dataset("ml-100k", download=False)
-    except InputError as error:
-        say(str(error))
-        return
-    split = hold_out_k(ds.k_core(5), 10, valid_k=1)
-    asked = {name: like_wording(name) for name in wordings}
-    each = by_wording(like_answers(lm, split, range(users), asked, most))
-    shares = each.groupby("wording", sort=False)[["yes", "truth"]].mean()
-    table(shares, caption=f"Shares of yes, and of likes: {users} users, asked just now", digits=2)
-
-
 def probe(name: str) -> pd.DataFrame:
-    """A recorded table of SmolLM2: "wordings", "reranking", "years", "rows", "named" or
-    "triggers".
-    """
+    """A recorded table of SmolLM2; names: the parts of benchmarks/real_lm.py."""
     path = shipped(f"results/smollm2-{name}.csv.gz")
     if not path.exists():
         raise InputError(
@@ -74,57 +53,12 @@ def interval_table(groups: Mapping[str, pd.Series]) -> pd.DataFrame:
     return pd.DataFrame.from_dict(rows, orient="index", columns=["mean", "low", "high", "n"])
 
 
-def _points(ax, means: pd.DataFrame, shift: float = 0.0, **style) -> None:
+def dots(ax, means: pd.DataFrame, shift: float = 0.0, **style) -> None:
     """One point with whiskers per row, from the top down."""
     places = np.arange(len(means))[::-1] + shift
     around = whiskers(*(means[name].to_numpy() for name in ("mean", "low", "high")))
     ax.errorbar(means["mean"], places, xerr=around, fmt="o", capsize=3, linestyle="none", **style)
     ax.set_yticks(np.arange(len(means))[::-1], means.index)
-
-
-def show_wordings(answers: pd.DataFrame) -> pd.DataFrame:
-    """AUC and share of affirmative answers by wording, on test users; what was chosen on others.
-
-    Returns:
-        One row per wording: mean AUC and share of yes.
-    """
-    import matplotlib.pyplot as plt
-
-    each = by_wording(answers[answers["part"] == "test"])
-    groups = dict(list(each.groupby("wording", sort=False)))
-    auc = interval_table({name: of["auc"].dropna() for name, of in groups.items()})
-    yes = interval_table({name: of["yes"] for name, of in groups.items()})
-    truth = each["truth"].mean()
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.6, 3.6), sharey=True)
-    _points(left, auc, color=OKABE_ITO["blue"])
-    _points(right, yes, color=OKABE_ITO["vermillion"])
-    left.axvline(0.5, color="#555555", linestyle=":")
-    right.axvline(truth, color="#555555", linestyle=":")
-    right.annotate("liked in truth", (truth, -0.45), fontsize=8, ha="center")
-    label_axes(left, "AUC within users", "wording", title="Does it rank?")
-    label_axes(right, "share of affirmative answers", "", title="What does it say?")
-    right.set_xlim(-0.02, 1.02)
-    words = "; ".join(
-        f"{name}: AUC {auc.loc[name, 'mean']:.3f}, yes {yes.loc[name, 'mean']:.2f}"
-        for name in auc.index
-    )
-    show(
-        fig,
-        alt=f"AUC and share of yes for {len(auc)} wordings. {words}. Liked in truth: {truth:.2f}.",
-        caption=f"SmolLM2, MovieLens-100K, {int(yes['n'].iloc[0])} test users, 95 % intervals. "
-        "Dotted: chance, and the share that was liked.",
-    )
-    checked = by_wording(answers[answers["part"] == "valid"])
-    best = checked.groupby("wording")["auc"].mean().idxmax()
-    low, high = yes["mean"].min(), yes["mean"].max()
-    mean, ends = auc.loc[best, "mean"], auc.loc[best, ["low", "high"]]
-    say(
-        f"The share of yes runs from **{low:.2f} to {high:.2f}**, with the wording alone; "
-        f"{truth:.2f} is right.",
-        f"Best on {checked['user'].nunique()} validation users: `{best}`. On the test users its "
-        f"AUC is {mean:.3f} [{ends['low']:.3f}, {ends['high']:.3f}].",
-    )
-    return pd.DataFrame({"auc": auc["mean"], "yes": yes["mean"]})
 
 
 def show_reranking(frame: pd.DataFrame, margin: float) -> dict[str, str]:
@@ -141,7 +75,7 @@ def show_reranking(frame: pd.DataFrame, margin: float) -> dict[str, str]:
         if part.empty:
             continue
         means = interval_table(dict(list(part.groupby("scorer", sort=False)["auc"])))
-        _points(
+        dots(
             ax,
             means,
             shift,
@@ -161,6 +95,43 @@ def show_reranking(frame: pd.DataFrame, margin: float) -> dict[str, str]:
     pairs = [("PMI", "popularity"), ("log p", "popularity"), ("EASE", "PMI")]
     found = {f"{a} − {b}": compare(of[a], of[b], metric="auc") for a, b in pairs}
     return verdict_table(found, margin, caption="Re-ranking at equal popularity, AUC")
+
+
+def show_triggers(frame: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
+    """Trigger words in a real model's question: what the gradient says about a word, what it finds
+    beside random search, and what the words found repair.
+
+    Returns:
+        Mean, low and high over slots or seeds: "spearman" (as the search uses it: the gradient at
+        the mean word, on other examples), "objective" (gradient minus random search, nats), "off"
+        (change of the distance between the share of yes and that of likes).
+    """
+    slots = frame[(frame["part"] == "scores") & (frame["metric"] == "spearman")]
+    by_place = slots.groupby(["setting", "name"])["value"].apply(over_seeds)
+    table(
+        pd.DataFrame(by_place.tolist(), by_place.index, ["mean", "low", "high"]).reset_index(),
+        caption=f"SmolLM2: Spearman of first-order score and fall of the loss; "
+        f"{len(slots) // len(by_place)} slots, 95 % t intervals",
+        digits=3,
+    )
+    ends = search_traces(frame)
+    gain = over_seeds(
+        [a.iloc[-1] - b.iloc[-1] for a, b in zip(ends["gradient"], ends["random"], strict=True)]
+    )
+    say(
+        f"Objective at the end, gradient minus random search: {gain[0]:+.4f} nats "
+        f"[{gain[1]:+.4f}, {gain[2]:+.4f}], {len(ends['random'])} seeds, equal calls."
+    )
+    say_calls_needed(ends)
+    asked = frame[frame["part"] == "repaired"].pivot_table(
+        index=["name", "seed"], columns="metric", values="value"
+    )
+    asked["off"] = (asked["yes"] - asked["truth"]).abs()
+    users = frame.loc[frame["part"] == "repaired", "user"].nunique()
+    shown = asked.groupby("name", sort=False)[["yes", "truth", "off", "auc"]].mean()
+    table(shown, caption=f"What the words repair: {users} test users, mean over seeds", digits=3)
+    off = over_seeds(asked.loc["gradient", "off"] - asked.loc["plain", "off"].iloc[0])
+    return {"spearman": by_place["other examples", "mean"], "objective": gain, "off": off}
 
 
 def show_memory(years: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
