@@ -162,43 +162,30 @@ PARTS: dict[str, Callable] = {
 
 
 def summary(part: str, frame: pd.DataFrame) -> str:
-    """A few lines of Markdown: what the table says."""
+    """What the table says, in Markdown: means with their intervals, or findings."""
+    if part == "named":
+        return markdown_table(_findings(frame))
+    table = interval_table(_groups(part, frame)).round(3)
+    return markdown_table(table.rename_axis("what").reset_index().astype({"n": int}))
+
+
+def _groups(part: str, frame: pd.DataFrame) -> dict[str, pd.Series]:
+    """The values whose means are reported, by name."""
     if part in ("wordings", "forms"):
         each = by_wording(frame[frame["part"] == "test"] if part == "wordings" else frame)
-        lines = [
-            {
-                "wording": name,
-                "AUC": _interval(of["auc"].dropna()),
-                "share of yes": _interval(of["yes"]),
-                "liked": f"{of['truth'].mean():.2f}",
-            }
-            for name, of in each.groupby("wording", sort=False)
-        ]
-        return markdown_table(pd.DataFrame(lines))
-    if part == "reranking":
-        lines = [
-            {
-                "scorer": name,
-                "AUC": _interval(of["auc"]),
-                f"below {COLD} interactions": _interval(of.loc[of["count"] < COLD, "auc"]),
-            }
-            for name, of in frame.groupby("scorer", sort=False)
-        ]
-        return markdown_table(pd.DataFrame(lines))
-    if part == "years":
-        right, dealt = (frame[name] == frame["year"] for name in ("guessed", "dealt"))
-        return f"Right years: {_interval(right)}; the same answers dealt out: {_interval(dealt)}."
-    if part == "rows":
-        each = frame.assign(first=frame["rank"] == 1).groupby("order")
-        return "; ".join(
-            f"{name}: the next line is first of 20 {_interval(of['first'])}, mean rank"
-            f" {of['rank'].mean():.1f}"
-            for name, of in each
-        )
-    if part == "triggers":
-        each = frame[frame["part"] != "opponents"].groupby(["part", "name", "setting", "metric"])
-        return markdown_table(each["value"].mean().round(3).reset_index())
-    return markdown_table(_findings(frame))
+        by_name = each.melt(["wording", "user"], ["auc", "yes", "truth"]).dropna()
+        keys, value = ["wording", "variable"], "value"
+    elif part == "reranking":
+        cold = np.where(frame["count"] < COLD, f"below {COLD} interactions", "others")
+        by_name, keys, value = frame.assign(cold=cold), ["scorer", "cold"], "auc"
+    elif part == "years":
+        return {name: frame[name] == frame["year"] for name in ("guessed", "dealt")}
+    elif part == "rows":
+        by_name, keys, value = frame.assign(first=frame["rank"] == 1), ["order"], "first"
+    else:
+        by_name = frame[frame["part"] != "opponents"].fillna({"setting": ""})
+        keys, value = ["part", "name", "metric"], "value"
+    return {", ".join(map(str, name)): of[value] for name, of in by_name.groupby(keys, sort=False)}
 
 
 def _findings(frame: pd.DataFrame) -> pd.DataFrame:
@@ -214,11 +201,6 @@ def _findings(frame: pd.DataFrame) -> pd.DataFrame:
         for attribute, findings in named_findings(frame).items()
         for one in findings
     )
-
-
-def _interval(values) -> str:
-    found = interval_table({"": values}).iloc[0]
-    return f"{found['mean']:.3f} [{found['low']:.3f}, {found['high']:.3f}] (n = {found['n']:.0f})"
 
 
 def main() -> None:
