@@ -1,4 +1,4 @@
-"""SmolLM2 on MovieLens-100K: the recorded results of notebooks 04, 05 and 08.
+"""SmolLM2 on MovieLens-100K: the recorded results of notebooks 04, 05, 08 and 11.
 
     python benchmarks/real_lm.py [--part wordings reranking ...] [--users 300]
 
@@ -26,6 +26,7 @@ from tutorial_lib.language.attributes import NEUTRAL
 from tutorial_lib.language.verbalise import verbaliser
 from tutorial_lib.models import Popularity, load_language_model
 from tutorial_lib.strategies.like_prompts import LIKE_WORDINGS, like_wording
+from tutorial_workshop.experiments.real_evidence import GIVEN, answers_from_reviews, praised
 from tutorial_workshop.experiments.real_titles import (
     COLD,
     by_wording,
@@ -150,6 +151,15 @@ def forms(lm, users: int) -> pd.DataFrame:
     return pd.concat([like_answers(lm, split, asked, told, most=4), spoken], ignore_index=True)
 
 
+def evidence(lm, users: int) -> pd.DataFrame:
+    """Reviews of world-movies as evidence, for half as many items as there are users."""
+    ds = load_dataset("world-movies")
+    counts = praised(ds.reviews)["item"].value_counts()
+    able = np.sort(counts.index[counts >= GIVEN])
+    items = np.random.default_rng(52).permutation(able)[: users // 2]
+    return answers_from_reviews(lm, ds, items.tolist())
+
+
 PARTS: dict[str, Callable] = {
     "wordings": wordings,
     "reranking": reranking,
@@ -158,6 +168,7 @@ PARTS: dict[str, Callable] = {
     "named": named,
     "triggers": triggers,
     "forms": forms,
+    "evidence": evidence,
 }
 
 
@@ -182,6 +193,9 @@ def _groups(part: str, frame: pd.DataFrame) -> dict[str, pd.Series]:
         return {name: frame[name] == frame["year"] for name in ("guessed", "dealt")}
     elif part == "rows":
         by_name, keys, value = frame.assign(first=frame["rank"] == 1), ["order"], "first"
+    elif part == "evidence":
+        right = frame.assign(right=frame["answer"] == frame["strength"])
+        by_name, keys, value = right, ["condition"], "right"
     else:
         by_name = frame[frame["part"] != "opponents"].fillna({"setting": ""})
         keys, value = ["part", "name", "metric"], "value"
