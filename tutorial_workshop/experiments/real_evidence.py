@@ -1,4 +1,4 @@
-"""Retrieval-augmented answers of a real model: reviews as evidence, and what false ones do to it."""
+"""Retrieval-augmented answers of a real model: reviews as evidence, and what false ones do."""
 
 from __future__ import annotations
 
