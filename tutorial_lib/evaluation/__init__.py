@@ -2,6 +2,7 @@
 
 from tutorial_lib.evaluation.beyond_accuracy import coverage, gini
 from tutorial_lib.evaluation.comparison import Comparison
+from tutorial_lib.evaluation.cuts import by_cuts, cuts_of, expected_among
 from tutorial_lib.evaluation.estimates import Interval, p_text, spearman
 from tutorial_lib.evaluation.expected import expected_metrics
 from tutorial_lib.evaluation.full_ranking import evaluate, evaluate_scores
@@ -37,13 +38,16 @@ __all__ = [
     "SampledMetricsWarning",
     "Scorecard",
     "auc",
+    "by_cuts",
     "catalogue_facts",
     "compare",
     "corpus_bleu",
     "coverage",
+    "cuts_of",
     "evaluate",
     "evaluate_sampled",
     "evaluate_scores",
+    "expected_among",
     "expected_metrics",
     "expected_sampled",
     "factual_frame",
