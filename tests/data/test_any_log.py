@@ -81,6 +81,12 @@ def test_packed_bom_utf16_latin1_and_comments(tmp_path):
         assert pairs(read_any_log(written(tmp_path, data, "log.dat"))) == wanted
 
 
+def test_no_row_is_lost_for_its_first_cell(tmp_path):
+    """An empty first field, or an id that looks like a comment, is no blank line."""
+    log = read_any_log(written(tmp_path, "rating,user,item\n ,u,%1\n,u,sep=2\n5,%v,3\n"))
+    assert pairs(log) == [("u", "%1"), ("u", "sep=2"), ("%v", "3")]
+
+
 def test_json_lines_and_lists(tmp_path):
     names = ("user_id", "parent_asin", "rating", "timestamp")
     rows = [dict(zip(names, row)) | {"images": []} for row in ROWS]

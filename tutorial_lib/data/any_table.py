@@ -13,7 +13,7 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import dropwhile, islice
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ SEPARATORS = ("\t", "::", ";", "|", ",", " ")
 NAMED = {"\t": "tabs", "::": "'::'", ";": "semicolons", "|": "'|'", ",": "commas", " ": "spaces"}
 LOOKED_AT = 50  # lines that show separator and header
 NO_HEADER = re.compile(r"[-+]?[\d.,]+|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}.*|")  # a number or date
+QUOTED = re.compile(r'^"(.*)"$')
 NO_TABLE = {  # first bytes -> what it is, what to do
     b"PK\x03\x04": ("a zip or a spreadsheet", "unpack it, or save the sheet as csv in UTF-8"),
     b"\xd0\xcf\x11\xe0": ("an old spreadsheet", "save the sheet as csv in UTF-8"),
@@ -131,7 +132,7 @@ def _encoding(path: Path, data: bytes) -> tuple[str, list[str]]:
 def _separated(path: Path, text: io.TextIOWrapper, known: Callable, said: list[str]) -> AnyTable:
     """A table of lines with a separator between fields."""
     try:
-        head = list(islice((line for line in text if _counts(line)), LOOKED_AT))
+        head = list(islice(dropwhile(_in_front, text), LOOKED_AT))
         text.seek(0)
         separator = _separator(path, head, known)
         rows = _rows(text, separator)
@@ -179,25 +180,28 @@ def _columns(
     return cells, lines
 
 
-def _counts(line: str) -> bool:
-    """Is this line part of the table? Blank ones and what some programs put in front are not."""
-    return bool(line.strip()) and not line.lower().startswith(("%", "sep="))
+def _in_front(line: str) -> bool:
+    """Is this line nothing that belongs to the table? Some programs write such ones before it."""
+    return not line.strip() or line.lower().startswith(("%", "sep="))
 
 
 def _rows(text: Any, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """(line number, fields) of each line that is part of the table."""
+    """(line number, fields) of each line of the table; blank ones are left out."""
+    numbered: Iterator[tuple[int, list[str]]]
     if len(separator) > 1:
-        for number, line in enumerate(text, 1):
-            if _counts(line):
-                yield number, line.rstrip("\r\n").split(separator)
-        return
-    rows = csv.reader(text, delimiter=separator, strict=True)
-    if separator == "\t" or separator == " ":
-        # titles with one quotation mark are common where tabs part the fields
+        lines = (line.rstrip("\r\n") for line in text)
+        numbered = ((number, line.split(separator)) for number, line in enumerate(lines, 1))
+    elif separator in "\t ":  # titles with one quotation mark are common where tabs part fields
         rows = csv.reader(text, delimiter=separator, quoting=csv.QUOTE_NONE)
-    for row in rows:
-        if any(row) and _counts(row[0] or row[-1] or "-"):
-            yield rows.line_num, row
+        numbered = ((rows.line_num, [QUOTED.sub(r"\1", cell) for cell in row]) for row in rows)
+    else:
+        rows = csv.reader(text, delimiter=separator, strict=True)
+        numbered = ((rows.line_num, row) for row in rows)
+    started = False
+    for number, row in numbered:
+        started = started or not _in_front(separator.join(row))
+        if started and any(map(str.strip, row)):
+            yield number, row
 
 
 def _separator(path: Path, head: list[str], known: Callable[[str], bool]) -> str:
