@@ -1,0 +1,79 @@
+"""Objectives alone and joined (open question 2 of the survey), on world-movies.
+
+    python benchmarks/joint_objectives.py [--seeds 3]
+
+One small network and one number of passes for all; lists of all test users judged in expectation.
+Writes data/results/joint-objectives.csv.gz, one row per run and user; about ten minutes on one
+core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import time
+
+import pandas as pd
+import torch
+from results_file import machine, markdown_table, write_section
+
+from tutorial_lib.data import leave_last_out, load_dataset
+from tutorial_lib.data.shipped import clone_commit, ship
+from tutorial_lib.evaluation import evaluate
+from tutorial_lib.models import SequenceRecommender
+from tutorial_lib.objectives import (
+    Autoregressive,
+    GapFilling,
+    Joint,
+    Masked,
+    NextSegment,
+    PartiallyAutoregressive,
+    Permuted,
+    Rearranged,
+    ReplacedToken,
+)
+
+COMMAND = "python benchmarks/joint_objectives.py"
+NETWORK = {"width": 32, "heads": 1, "layers": 1, "dropout": 0.1, "batch_tokens": 1024}
+PASSES = {"epochs": 12, "evaluate_every": 12, "learning_rate": 8e-3}
+AM, MLM = Autoregressive(), Masked()
+BESIDE = {"RSP": Rearranged(), "NSP": NextSegment(), "RTD": ReplacedToken()}
+WEIGHTS = (0.1, 0.5)
+OBJECTIVES = {
+    **{"AM": AM, "MLM": MLM, "PAM": PartiallyAutoregressive(), "gap filling": GapFilling()},
+    "permuted": Permuted(),
+    **{f"AM + {w} MLM": Joint(AM, (MLM,), (w,)) for w in WEIGHTS},
+    **{f"AM + {w} {name}": Joint(AM, (o,), (w,)) for name, o in BESIDE.items() for w in WEIGHTS},
+    **{f"MLM + 0.1 {name}": Joint(MLM, (o,), (0.1,)) for name, o in BESIDE.items()},
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--seeds", type=int, default=3)
+    seeds = range(parser.parse_args().seeds)
+    torch.set_num_threads(1)
+    split = leave_last_out(load_dataset("world-movies"))
+    parts, commit = [], clone_commit(mark_changes=False)
+    for name, objective in OBJECTIVES.items():
+        for seed in seeds:
+            start = time.process_time()
+            model = SequenceRecommender(objective, **NETWORK, **PASSES)
+            model.fit(split, seed=seed, progress=False)
+            seconds = round(time.process_time() - start, 1)
+            found = evaluate(model, split, k=10, expected=True)["ndcg@10"].round(5)
+            fixed = {"objective": name, "seed": seed, "seconds": seconds, "commit": commit}
+            parts.append(found.reset_index().assign(**fixed))
+            print(f"{name}, seed {seed}: {found.mean():.4f}, {seconds} s", flush=True)
+    frame = pd.concat(parts, ignore_index=True)
+    content = gzip.compress(frame.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
+    ship({"results/joint-objectives.csv.gz": content}, COMMAND)
+    each = frame.groupby(["objective", "seed"], sort=False)
+    each = each.agg(ndcg=("ndcg@10", "mean"), seconds=("seconds", "first"))
+    table = each.groupby("objective", sort=False).mean().round(4).reset_index()
+    body = f"{machine()} {len(seeds)} seeds.\n\n{markdown_table(table)}"
+    write_section("joint-objectives", "Objectives alone and joined", COMMAND, body)
+
+
+if __name__ == "__main__":
+    main()
