@@ -46,7 +46,7 @@ from tutorial_workshop.figures.real_model import interval_table, named_findings
 
 CHECKED = 60  # validation users; the test users are others
 ANCHORS = 40  # histories whose owner is named
-SEEDS = range(8)  # of searches for trigger words; the first five are asked what they repair
+SEEDS = range(5)  # of searches for trigger words
 TRIGGER_CALLS = 3000  # answers read behind a prompt, per search
 
 
@@ -120,8 +120,7 @@ def triggers(lm, users: int) -> pd.DataFrame:
         parts.append(trigger_scores(learn, judge, seed).assign(part="scores", seed=seed))
         traces, found = trigger_searches(learn, judge, seed, TRIGGER_CALLS)
         parts.append(traces.assign(part="opponents", metric="objective", seed=seed))
-        if seed < 5:
-            questions |= {f"{name} {seed}": one for name, one in found.items()}
+        questions |= {f"{name} {seed}": one for name, one in found.items()}
     asked = order[CHECKED:][: users // 3]
     each = by_wording(like_answers(lm, split, asked.tolist(), questions, most=6))
     each = each.melt(["wording", "user"], ["yes", "auc", "truth"], "metric")
