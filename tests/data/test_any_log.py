@@ -147,6 +147,20 @@ def test_play_counts_without_times(tmp_path):
     )
 
 
+def test_a_no_is_no_interaction(tmp_path):
+    """Rows of an impression log say what was left as well as what was taken."""
+    log = read_any_log(written(tmp_path, "user,item,click\nu,a,1\nu,b,0\nv,a,0\nv,c,1\n"))
+    assert pairs(log) == [("u", "a"), ("v", "c")]
+    assert log.dropped == ("2 rows whose 'click' says no (0 or -1)",)
+
+
+def test_titles_of_reviews_are_not_titles_of_items(tmp_path):
+    text = "user_id,asin,title\nu,1,Great!\nv,1,Broke at once\nu,2,Fine\nv,2,Not bad\n"
+    log = read_any_log(written(tmp_path, text))
+    assert not log.titles and log.dataset.items["title"].tolist() == ["item 1", "item 2"]
+    assert any("differs from event to event" in line for line in log.understood)
+
+
 def test_what_is_dropped_is_counted(tmp_path):
     rows = [*ROWS, ("", "a", 1, 1_400_000_200), ("u3", "NaN", 1, 1_400_000_200)]
     rows += [("u3", "a", 1, ""), ROWS[0]]
@@ -177,7 +191,7 @@ def test_items_and_users(tmp_path):
     people = "u1,F,17\nu2,M,18\n"
     users = written(tmp_path, "id,gender,age\n" + people, "u.csv")
     log = read_any_log(path, items=items, users=users)
-    assert log.dataset.items["title"].tolist() == ["Fish & Chips", ""]
+    assert log.dataset.items["title"].tolist() == ["Fish & Chips", "item b"]
     assert log.dataset.items["categories"].tolist() == [("Drama", "War"), ()] and not log.titles
     assert log.dataset.users["gender"].tolist() == ["F", "M"]
     assert log.dataset.users["age"].tolist() == ["under 18", "18-24"]

@@ -32,7 +32,7 @@ def items_beside(
     """What `Dataset.items` holds, one row per item of the log; ``path``: of a table of items."""
     titles = events.loc[events["title"] != ""].drop_duplicates("item").set_index("item")["title"]
     frame = pd.DataFrame({"item_id": ids})
-    frame["title"] = [html.unescape(text) for text in titles.reindex(ids).fillna("")]
+    frame["title"] = [_plain(text) for text in titles.reindex(ids).fillna("")]
     frame["text"] = ""
     frame["categories"] = [()] * len(ids)
     if path is None:
@@ -40,7 +40,7 @@ def items_beside(
     table, found, rows = _beside(log, ids, path, "item", OF_ITEMS)
     if "title" in found:
         texts = texts_of(table, found["title"])
-        frame["title"] = [html.unescape(texts[row]) if row >= 0 else "" for row in rows]
+        frame["title"] = [_plain(texts[row]) if row >= 0 else "" for row in rows]
     if "categories" in found:
         texts = texts_of(table, found["categories"])
         split = [tuple(filter(None, map(str.strip, re.split(r"[|;,]", text)))) for text in texts]
@@ -49,6 +49,11 @@ def items_beside(
         texts = texts_of(table, found["provider"])
         frame["provider"] = [texts[row] if row >= 0 else "" for row in rows]
     return frame
+
+
+def _plain(title: str) -> str:
+    """A title on one line, without HTML's names of letters."""
+    return " ".join(html.unescape(title).split())
 
 
 def users_beside(log: Columns, ids: pd.Index, path: str | Path | None) -> pd.DataFrame:

@@ -31,6 +31,7 @@ from tutorial_lib.data.files import Source
 from tutorial_lib.errors import InputError, short_repr
 
 OF_LOG = ("user", "item", "rating", "weight", "time", "title", "list")
+MOST_RETITLED = 0.2  # share of items with several titles
 NEEDED = {"user": "who acted", "item": "what was taken"}
 
 
@@ -75,6 +76,8 @@ def read_any_log(
     """
     table = read_any_table(path, is_known)
     if _is_mind(table):
+        if items or users:
+            raise InputError(f"{path} is MIND's: it brings its news.tsv, leave other tables out")
         return _mind(Path(path))
     log = _Log(table, columns or {})
     events = log.events()
@@ -86,6 +89,7 @@ def read_any_log(
     about_items = items_beside(log, item_ids, events, items)
     about_users = users_beside(log, user_ids, users)
     titles = about_items["title"] != ""
+    about_items["title"] = about_items["title"].where(titles, "item " + about_items["item_id"])
     name = re.sub(r"[^a-z0-9]+", "-", Path(path).name.lower().split(".")[0]).strip("-") or "log"
     card = DatasetCard(
         name,
@@ -156,17 +160,34 @@ class _Log:
     def _rows(self, users: list[str]) -> pd.DataFrame:
         events = pd.DataFrame({"user": users, "row": range(len(users))}, dtype=object)
         events["item"] = whole_ids(self.texts("item"), self._where("item"))
-        events["title"] = self.texts("title") if "title" in self.columns else ""
-        events["rating"] = self._numbers("rating")
+        events["title"] = self._titles(events["item"])
+        events["rating"] = rating = self._numbers("rating")
         events["time"] = self._times()
+        if rating.max() == 1 and set(rating[~np.isnan(rating)]) <= {-1, 0, 1}:
+            name = self.columns["rating"]  # yes or no: who was shown an item and left it
+            events = self._without(events, rating <= 0, f"rows whose {name!r} says no (0 or -1)")
         if "weight" in self.columns:
             name = self.columns["weight"]
             weight = self._numbers("weight")
             self.understood.append(
                 f"{name!r} says how often or how much, which is no rating: each pair counts once"
             )
-            events = self._without(events, weight <= 0, f"rows whose {name!r} is 0 or less")
+            idle = (weight <= 0)[events.index]
+            events = self._without(events, idle, f"rows whose {name!r} is 0 or less")
         return events
+
+    def _titles(self, items: pd.Series) -> list[str]:
+        """The title beside each event; "" where the column holds reviews' titles, not items'."""
+        if "title" not in self.columns:
+            return [""] * len(items)
+        titles = pd.Series(self.texts("title"), index=items.index)
+        several = titles.groupby(items).agg(["size", "nunique"]).query("size > 1")["nunique"] > 1
+        if len(several) and several.mean() > MOST_RETITLED:
+            self.understood.append(
+                f"{self.columns['title']!r} differs from event to event: no title"
+            )
+            return [""] * len(items)
+        return titles.tolist()
 
     def _lists(self, users: list[str]) -> pd.DataFrame:
         """Rows of a user's list of items, with one more item behind it where there is a column."""
@@ -247,7 +268,7 @@ def _is_mind(table: AnyTable) -> bool:
     if table.headed or len(table.columns) != 5:
         return False
     shown = list(table.columns["column 5"][:20])
-    return all(re.fullmatch(r"(\S+-[01] *)+", text) for text in shown)
+    return all(re.fullmatch(r"\S+-[01]( +\S+-[01])* *", text) for text in shown)
 
 
 def _mind(path: Path) -> AnyLog:
