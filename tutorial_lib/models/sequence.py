@@ -35,7 +35,9 @@ class Attention(nn.Module):
         q = rotate(q, phases).transpose(1, 2)  # [B, heads, L, D / heads]
         k = rotate(k, phases).transpose(1, 2)
         v = v.transpose(1, 2)
-        mask = None if visible is None else visible[:, None]  # the same for all heads
+        mask = visible
+        if visible is not None and visible.ndim == 3:
+            mask = visible[:, None]  # the same for all heads
         mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, is_causal=causal)
         return self.out(mixed.transpose(1, 2).reshape(B, L, D))
 

@@ -117,7 +117,7 @@ class SequenceRecommender(ScoreRecommender):
             self.history = train(
                 self.model,
                 self.objective,
-                split.train,
+                self._sequences(split),
                 self.plan,
                 seed=seed,
                 validate=(lambda: validation_ndcg(self.score, split)) if validated else None,
@@ -128,6 +128,10 @@ class SequenceRecommender(ScoreRecommender):
             del self.n_items  # broken off: not fitted
             raise
         return self
+
+    def _sequences(self, split) -> Sequence[np.ndarray]:
+        """What the objective learns from."""
+        return split.train
 
     @torch.inference_mode()
     def score(self, histories: Histories, users: Sequence[int] | None = None) -> np.ndarray:
