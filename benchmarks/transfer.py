@@ -1,5 +1,5 @@
 """Cross-domain transfer, cold users and cold items on planted worlds, and paths over a knowledge
-graph: data/results/transfer.csv.gz and paths.csv. Each part replaces its own rows.
+graph: data/results/transfer.csv.gz. Each part replaces its own rows.
 
 python benchmarks/transfer.py transfer [--overlaps 1 0.5]    # about 2 minutes an overlap, one core
 python benchmarks/transfer.py persons | cold | paths         # 1 to 3 minutes each
@@ -59,11 +59,10 @@ def person_rows(overlap: float, seeds: range) -> list[pd.DataFrame]:
     return rows
 
 
-def cold_rows(seeds: range) -> list[pd.DataFrame]:
-    rows = []
-    for seed in seeds:
-        rows += rows_of("cold", np.nan, 0, seed, transfer.cold_item_cells(seed))
-    return rows
+def other_rows(part: str, seeds: range) -> list[pd.DataFrame]:
+    """Parts without an overlap."""
+    cells = {"cold": transfer.cold_item_cells, "paths": transfer.path_cells}[part]
+    return [row for seed in seeds for row in rows_of(part, np.nan, 0, seed, cells(seed))]
 
 
 def record(rows: list[pd.DataFrame], command: str) -> pd.DataFrame:
@@ -119,7 +118,11 @@ def summary(table: pd.DataFrame) -> str:
     text = f"{machine()} {seconds / 60:.0f} processor minutes. Expected NDCG@10, mean of users and"
     text += " seeds.\n\nTransfer, by overlap:\n\n" + markdown_table(means)
     text += "\n\nCold users, by overlap:\n\n" + markdown_table(persons)
-    return text + "\n\nCold items:\n\n" + markdown_table(cold)
+    text += "\n\nCold items:\n\n" + markdown_table(cold)
+    paths = table[table["part"] == "paths"].groupby("system")
+    columns = ["recall@10", "ndcg@10", "hop 1", "hop 2", "hop 3", "nowhere", "reachable"]
+    paths = paths[columns].mean().round(4).reset_index()
+    return text + "\n\nPaths over the graph:\n\n" + markdown_table(paths)
 
 
 def main() -> None:
@@ -134,13 +137,14 @@ def main() -> None:
         tune()
         return
     command = f"python benchmarks/transfer.py {given.part}"
-    if given.part == "cold":
-        table = record(cold_rows(seeds), command)
+    if given.part in ("cold", "paths"):
+        table = record(other_rows(given.part, seeds), command)
     else:
         make = transfer_rows if given.part == "transfer" else person_rows
         for overlap in given.overlaps:
             table = record(make(overlap, seeds), command)
-    write_section("transfer", "Transfer, cold users and cold items", command, summary(table))
+    if set(table["part"]) == {"transfer", "persons", "cold", "paths"}:
+        write_section("transfer", "Transfer, cold start and paths", command, summary(table))
     print(f"{time.process_time() - start:.0f} processor seconds")
 
 

@@ -20,6 +20,7 @@ from tutorial_lib.data.splits import Split
 from tutorial_lib.evaluation import expected_among, expected_metrics
 from tutorial_lib.models import EASE, Blend, Oracle, Popularity, SequenceRecommender, TransitionKNN
 from tutorial_lib.models.baselines import interaction_matrix
+from tutorial_lib.models.paths import PathRecommender
 from tutorial_lib.models.text_transfer import TextEncoder, TextRecommender
 from tutorial_lib.recommender import top_k
 from tutorial_lib.training import Plan
@@ -28,13 +29,16 @@ from tutorial_workshop.experiments.cells import labelled_only, language_model
 SOURCE, TARGET = "world-products", "world-movies"
 CATALOGUES = ("world-products", "world-movies", "world-news")  # whose words are weighed
 OVERLAPS = (0.0, 0.25, 0.5, 1.0)
-PEOPLE = 600  # users of the target world
+PEOPLE = 400  # users of the target world
 LABELS = (0, 16, 64, PEOPLE)
 USERS = 200  # of these, test users
+ASKED = 100  # of the test users, for whom a prompt is asked
+COLD_PEOPLE = 800  # users of the world with new items
+GRAPH_PEOPLE = 400  # users whose paths are learned
 SHAPE: dict[str, Any] = {"width": 64, "layers": 2, "dropout": 0.2}
 LONG = Plan(epochs=15, learning_rate=3e-3)  # the source, or a target without one
 SHORT = Plan(epochs=5, learning_rate=3e-3, batch_tokens=512)  # from the source to the target
-ALONE = replace(LONG, batch_tokens=512)
+ALONE = replace(LONG, epochs=12, batch_tokens=512)
 # chosen on validation users (benchmarks/transfer.py --tune)
 REGULARISATION = {16: 30.0, 64: 50.0, PEOPLE: 200.0}
 MIX = {"weight": 0.7, "power": 2.0}  # of EASE, in a blend with a text model
@@ -80,8 +84,10 @@ class Target:
         return cls(overlap, split, rows, histories, chances)
 
     def judge(self, lists: np.ndarray) -> pd.Series:
-        """Expected NDCG@10 of each test user."""
-        return expected_metrics(lists, self.chances, k=10, users=self.rows.tolist())["ndcg@10"]
+        """Expected NDCG@10 of the first test users, as many as there are lists."""
+        n = len(lists)
+        frame = expected_metrics(lists, self.chances[:n], k=10, users=self.rows[:n].tolist())
+        return frame["ndcg@10"]
 
 
 def with_texts_dealt_out(dataset: Dataset, seed: int) -> Dataset:
@@ -142,7 +148,7 @@ def prompt_cells(target: Target, dealt: bool) -> Iterator[tuple[str, float, pd.S
         datasets["prompt, kit-gpt" + SHUFFLED] = with_texts_dealt_out(target.split.dataset, 0)
     for name, dataset in datasets.items():
         model = adapt(lm, replace(target.split, dataset=dataset), "zero-shot", labels=0)
-        lists = model.recommend(target.histories, k=10)
+        lists = model.recommend(target.histories[:ASKED], k=10)
         yield name, time.process_time() - start, target.judge(lists)
         start = time.process_time()
 
@@ -201,7 +207,7 @@ def cold_item_cells(seed: int, users: int = USERS) -> Iterator[tuple[str, float,
     """New items in world-movies-cold: expected NDCG@10 among them, given that one comes next, and
     of the list over the whole catalogue, with the share of new items in it.
     """
-    data = load_dataset("world-movies-cold")
+    data = load_dataset("world-movies-cold").subset_users(range(COLD_PEOPLE))
     split = leave_last_out(data)
     rows = np.flatnonzero([len(t) > 0 for t in split.sample_targets(users).test_target])
     histories = [split.test_history[row] for row in rows]
@@ -221,3 +227,38 @@ def cold_item_cells(seed: int, users: int = USERS) -> Iterator[tuple[str, float,
         frame["share of new"] = new[lists].mean(axis=1)
         frame.index = pd.Index(rows, name="user")
         yield name, time.process_time() - start, frame
+
+
+def path_cells(seed: int, users: int = 100) -> Iterator[tuple[str, float, pd.DataFrame]]:
+    """Paths over the graph of world-movies, written freely and along the graph, with the share of
+    triples at each hop that exist; and baselines on the same users.
+    """
+    split = leave_last_out(load_dataset("world-movies").subset_users(range(GRAPH_PEOPLE)))
+    rows = np.flatnonzero([len(t) > 0 for t in split.sample_targets(users).test_target])
+    histories = [split.test_history[row] for row in rows]
+    truth: Any = split.dataset.truth
+    p = truth.next_item_probabilities(histories)
+
+    def judged(lists: np.ndarray) -> pd.DataFrame:
+        return expected_metrics(lists, p, k=10, users=rows.tolist())[["recall@10", "ndcg@10"]]
+
+    start = time.process_time()
+    model = PathRecommender().fit(split, seed=seed)
+    for name, constrained in (("paths, free", False), ("paths, along the graph", True)):
+        model.constrained = constrained
+        frame = judged(model.recommend(histories, k=10, users=rows))
+        written = model.write(histories, rows)
+        hops = written.faithful(model.graph, histories)
+        frame = frame.assign(**{f"hop {hop}": hops[hop - 1] for hop in (1, 2, 3)})
+        yield name, time.process_time() - start, frame.assign(nowhere=(written.items < 0).mean())
+    if seed == 0:
+        for baseline in (EASE(), TransitionKNN(), Popularity(), Oracle()):
+            start = time.process_time()
+            name = type(baseline).__name__.replace("Oracle", "ceiling")
+            lists = baseline.fit(split).recommend(histories, k=10)
+            yield name, time.process_time() - start, judged(lists)
+        for hops in (1, 2, 3):
+            within = model.graph.within(histories, hops)
+            best = judged(top_k(np.where(within, p, -np.inf), 10, exclude=histories))
+            best["reachable"] = (p * within).sum(axis=1)
+            yield f"ceiling within {hops} hops", 0.0, best
