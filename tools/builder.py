@@ -23,7 +23,7 @@ import hashlib
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tools.opening_cells import badges, repository, setup_source
@@ -40,7 +40,7 @@ _SOLUTION = re.compile(
 )
 _QUIZ = re.compile(r"""^quiz\(\s*["']([^"']+)["'],\s*["']([^"']+)["']""", re.M)
 _HINT = re.compile(r"""hint\(["']([^"']+)["']\)""")
-_KEPT_METADATA = ("tags", "cellView")
+_KEPT_METADATA = ("tags", "cellView", "jupyter")
 METADATA = {  # without a kernelspec JupyterLab stops to ask for a kernel
     "colab": {"provenance": [], "toc_visible": True},
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
@@ -135,16 +135,18 @@ def build(src_path: str | Path, solution: bool) -> str:
     Raises:
         InputError: see ``read_source``; also for a quiz or exercise that does not exist.
     """
+    src_path = Path(src_path)
+    folder = "notebooks/solutions" if solution else "notebooks"
+    path = f"{folder}/{src_path.stem}.ipynb"
+    return notebook_text(read_source(src_path), src_path.resolve().parents[2], path, solution)
+
+
+def notebook_text(cells: list, root: Path, path: str, solution: bool) -> str:
+    """Cells as the text of a notebook at ``path`` below ``root``; arguments and errors as in
+    ``build``.
+    """
     import nbformat
 
-    src_path = Path(src_path)
-    root = src_path.resolve().parents[2]
-    path = (
-        f"notebooks/solutions/{src_path.stem}.ipynb"
-        if solution
-        else f"notebooks/{src_path.stem}.ipynb"
-    )
-    cells = read_source(src_path)
     if not solution:
         cells = [cell for cell in cells if "solution" not in tags_of(cell)]
     seen: Counter[str] = Counter()
@@ -157,13 +159,14 @@ def build(src_path: str | Path, solution: bool) -> str:
             source = exercise_source(source).rstrip("\n")
         elif solution:
             source = source.replace("](../", "](../../")  # solutions/ lies one folder deeper
-        digest = hashlib.sha1(f"{src_path.stem}:{cell.cell_type}:{source}".encode()).hexdigest()[:8]
+        name = f"{Path(path).stem}:{cell.cell_type}:{source}"
+        digest = hashlib.sha1(name.encode()).hexdigest()[:8]
         seen[digest] += 1
         plain = {
             "cell_type": cell.cell_type,
             "id": digest if seen[digest] == 1 else f"{digest}-{seen[digest]}",
             "source": source,
-            "metadata": {key: cell.metadata[key] for key in _KEPT_METADATA if key in cell.metadata},
+            "metadata": _kept_metadata(cell),
         }
         if cell.cell_type == "code":
             plain |= {"outputs": [], "execution_count": None}
@@ -175,6 +178,13 @@ def build(src_path: str | Path, solution: bool) -> str:
     return nbformat.writes(notebook, version=4).rstrip("\n") + "\n"
 
 
+def _kept_metadata(cell) -> dict:
+    """What a built cell keeps of its metadata: not the tags that only choose cells."""
+    kept = {key: cell.metadata[key] for key in _KEPT_METADATA if key in cell.metadata}
+    tags = [tag for tag in kept.pop("tags", []) if not tag.startswith("half-day-")]
+    return ({"tags": tags} if tags else {}) | kept
+
+
 def outputs(src_path: Path) -> dict[Path, bool]:
     """Where the two notebooks of a source go: path -> whether it holds the solutions."""
     folder = src_path.parent.parent
@@ -184,31 +194,40 @@ def outputs(src_path: Path) -> dict[Path, bool]:
     }
 
 
-def _out_of_date(folder: Path) -> dict[Path, str]:
-    """The notebooks that differ from what their sources say: path -> what should be in it."""
-    found = {}
+def _wanted(folder: Path) -> Iterator[tuple[Path, str]]:
+    """Every file that the sources of a folder make, and what should be in it."""
+    from tools.half_day import built
+
     for src in sorted((folder / "src").glob("*.py")):
         for path, solution in outputs(src).items():
-            text = build(src, solution)
-            if not path.exists() or path.read_bytes() != text.encode():
-                found[path] = text
-    return found
+            yield path, build(src, solution)
+    yield from built(folder).items()
+
+
+def _differing(wanted: dict[Path, str]) -> dict[Path, str]:
+    """Those of the files that are missing, or differ from what should be in them."""
+    return {
+        path: text
+        for path, text in wanted.items()
+        if not path.exists() or path.read_bytes() != text.encode()
+    }
 
 
 def stale(folder: Path) -> list[str]:
     """What is out of date in a ``notebooks`` folder, and notebooks without a source."""
+    wanted = dict(_wanted(folder))
     found = [
         f"{path}: {'differs from' if path.exists() else 'missing for'} its source"
-        for path in _out_of_date(folder)
+        for path in _differing(wanted)
     ]
-    wanted = {path for src in (folder / "src").glob("*.py") for path in outputs(src)}
-    there = {*folder.glob("*.ipynb"), *(folder / "solutions").glob("*.ipynb")}
-    return found + [f"{path}: no source in {folder / 'src'}" for path in sorted(there - wanted)]
+    places = ("", "solutions", "half_day", "half_day/solutions")
+    there = {path for place in places for path in (folder / place).glob("*.ipynb")}
+    return found + [f"{path}: no source in {folder / 'src'}" for path in sorted(there - {*wanted})]
 
 
 def build_all(folder: Path) -> list[Path]:
     """Build every source of a ``notebooks`` folder; returns the files that changed."""
-    changed = _out_of_date(folder)
+    changed = _differing(dict(_wanted(folder)))
     for path, text in changed.items():
         write_whole(path, text.encode())
     return list(changed)

@@ -21,7 +21,7 @@ DATASET = "world-movies"  # a name from the list below; real data: "ml-100k", ..
 LM = "kit-gpt"  # language model; not used in this notebook
 SEED = 0  # any whole number from 0; picks the users shown
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-1"]
 # ## 1. A contest: you, a counter, and the best possible guess
 # Six users, and the newest items that each of them chose. One of the five options is what came
 # next; the other four were drawn at random from the catalogue. Which one is it?
@@ -46,7 +46,7 @@ split = leave_last_out(ds)
 titles = ds.items["title"].to_numpy()
 tested = [row for row, target in enumerate(split.test_target) if len(target)]
 
-# %%
+# %% tags=["half-day-1"]
 ROUNDS, OPTIONS = 6, 5
 
 
@@ -67,19 +67,19 @@ for place, letter in enumerate("ABCDE"):
 rounds.index = pd.RangeIndex(1, ROUNDS + 1, name="round")
 table(rounds, caption="What came next?")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-1"]
 # Write your six letters between the quotes and run the cell. Without letters the kit plays on
 # without you.
 
-# %%
+# %% tags=["half-day-1"]
 MINE = ""  # six letters, one per round, such as "BADCEA"
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-1"]
 # Your opponent is `TransitionKNN`: it only counts what other users took close to these items. The
 # **best possible guess** knows how the world was made: not the hidden item, but the exact chance of
 # each one. Real data have nobody who knows that.
 
-# %%
+# %% tags=["half-day-1"]
 from tutorial_workshop.figures import choices_of
 
 models = {"TransitionKNN": TransitionKNN().fit(split), "Popularity": Popularity().fit(split)}
@@ -97,11 +97,11 @@ shown |= {name: titles[items[asked]] for name, items in picked.items() if name !
 result = pd.DataFrame(shown | {"came next": titles[hidden[asked]]}, index=rounds.index)
 table(result, caption="Picked, and what came next")
 
-# %%
+# %% tags=["half-day-1"]
 scores = {name: (result[name] == result["came next"]).sum() for name in shown}
 say("; ".join(f"**{name}** {right} of {ROUNDS}" for name, right in scores.items()) + ".")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-1"]
 # Six rounds are an anecdote, whoever won. So let the others play a round for **every** user. In a
 # world each pick can be judged by its exact chance to be right, not by one drawn item; notebook 01
 # shows what that is worth.
@@ -109,7 +109,7 @@ say("; ".join(f"**{name}** {right} of {ROUNDS}" for name, right in scores.items(
 # **Guess first:** a blind guess is right once in five. How often is the counter right? And the best
 # possible guess?
 
-# %%
+# %% tags=["half-day-1"]
 from tutorial_lib.evaluation import compare, evaluate, mean_interval
 from tutorial_workshop.page import bars
 
@@ -127,7 +127,7 @@ bars(
     highlight="counter",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-1"]
 # A counter that knows no title, no genre and no plot is far better than blind, and not perfect; in
 # a world you also see that **nobody** can be. That is the kit in one figure: how much of the way
 # from the counter to the best possible guess can a language model go, and at what price?

@@ -72,7 +72,7 @@ for kind, frame in kinds.items():
         say(f"**{kind}:** none in this data set.")
 say("**Multi-modal:** none here, no pictures and no sound. The survey finds such data scarce.")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-1"]
 # ## 2. A history is a sentence
 # A language model predicts the next token of a text. A recommender predicts the next item of a
 # history. So a history can be read as a sentence, in two ways:
@@ -85,7 +85,7 @@ say("**Multi-modal:** none here, no pictures and no sound. The survey finds such
 # between them.
 
 
-# %%
+# %% tags=["half-day-1"]
 def to_sentence(history, titles, last=5):
     """The newest `last` titles of a history (item codes, oldest first) as one text."""
     # SOLUTION BEGIN
@@ -95,10 +95,10 @@ def to_sentence(history, titles, last=5):
 
 to_sentence = attempt(to_sentence, exercise="01-sentence")
 
-# %%
+# %% tags=["half-day-1"]
 hint("01-sentence")
 
-# %%
+# %% tags=["half-day-1"]
 split = leave_last_out(ds)  # target: the last item of every user; the one before is for validation
 tested = [row for row, target in enumerate(split.test_target) if len(target)]
 titles = ds.items["title"].tolist()
@@ -141,12 +141,12 @@ say(
 )
 say(f"The vocabulary holds {len(vocabulary) / ds.n_items:.1f} words per item.")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-1"]
 # What can each way express? Two tests: an item that was not there during training, and two items
 # with the same title.
 
 
-# %%
+# %% tags=["half-day-1"]
 def known_words(share_new, seed):
     """Hide some items; the share of the hidden titles' words that the other titles still teach."""
     new = np.random.default_rng(seed).random(ds.n_items) < share_new
@@ -164,10 +164,10 @@ say(
     "as titles, not as tokens.",
 )
 
-# %%
+# %% tags=["half-day-1"]
 quiz("01_recommendation_as_language", "item-tokens")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-1"]
 # ## 3. One architecture, three paradigms
 # Whatever the system is called, it has the same five stages. The paradigms differ in one thing:
 # **which parameters move, and when**.
@@ -177,7 +177,7 @@ quiz("01_recommendation_as_language", "item-tokens")
 #   for the task.
 # - **Pre-train, prompt and predict**: keep the model, and change what it reads.
 
-# %%
+# %% tags=["half-day-1"]
 drawing(
     "architecture",
     alt="Five stages from left to right: input, encoding, backbone, head, ranking. Below, three "
@@ -189,7 +189,7 @@ drawing(
     "all three rows.",
 )
 
-# %%
+# %% tags=["half-day-1"]
 quiz("01_recommendation_as_language", "what-moves")
 
 # %% [markdown]

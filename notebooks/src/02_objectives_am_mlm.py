@@ -25,7 +25,7 @@ DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-10
 LM = "kit-gpt"  # language model; not used in this notebook, whose models read item tokens
 SEED = 0  # any whole number from 0; initial weights, order of batches, masks
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-3"]
 # ## 1. The auto-regressive loss by hand
 # Auto-regressive modelling (AM) reads a history from left to right and guesses each item from all
 # items before it:
@@ -46,7 +46,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-# %%
+# %% tags=["half-day-3"]
 from tutorial_workshop.figures import LiveCurve, recap_table
 from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
 from tutorial_workshop.page import quiz, say, show, table, whose
@@ -168,7 +168,7 @@ table(found, caption="Loss on new walks, in nats per prediction")
 # %%
 quiz("02_objectives_am_mlm", "index")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-3"]
 # ## 3. Who sees whom
 # What a token may look at is an **attention mask**. It is the only difference between a causal and
 # a bidirectional Transformer: the weights have the same shapes.
@@ -176,7 +176,7 @@ quiz("02_objectives_am_mlm", "index")
 # **Exercise 02-causal-mask.** Write the mask of a causal model.
 
 
-# %%
+# %% tags=["half-day-3"]
 def causal_mask(length):
     """[length, length], True where token i (row) may see token j (column)."""
     # SOLUTION BEGIN
@@ -186,14 +186,14 @@ def causal_mask(length):
 
 causal_mask = attempt(causal_mask, exercise="02-causal-mask")
 
-# %%
+# %% tags=["half-day-3"]
 hint("02-causal-mask")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-3"]
 # Four objectives, four pictures. Read a row: the token on the left sees the hatched columns; after
 # the arrow stands what it must predict.
 
-# %%
+# %% tags=["half-day-3"]
 from tutorial_workshop.figures import attention_pictures
 
 dice = torch.Generator().manual_seed(11)
@@ -215,7 +215,7 @@ same = torch.equal(torch.as_tensor(causal_mask(4)), batches["AM"].sees()[0])
 who = whose(causal_mask, "02-causal-mask")
 say(f"The causal mask of {who} and the first picture are {'the same' if same else 'NOT the same'}.")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-3"]
 # - **AM**: each item from those before it. Every position is a target.
 # - **MLM**, masked language modelling: some items are hidden, and both sides help to guess them.
 #   Only hidden positions are targets.
@@ -230,7 +230,7 @@ say(f"The causal mask of {who} and the first picture are {'the same' if same els
 # **Test 1, causal.** Change the item at place t + 1. Everything computed up to place t must stay
 # the same **to the last bit**.
 
-# %%
+# %% tags=["half-day-3"]
 changed = history.clone()
 changed[0, 2] = 9  # C becomes J
 with torch.no_grad():
@@ -327,7 +327,7 @@ KNOWN = ds.truth is not None  # worlds are judged in expectation, see notebook 0
 PASSES = {"smoke": 2, "quick": 8, "full": 32}[PROFILE]  # over the data
 MARGIN = 0.01  # differences of NDCG@10 within it do not matter; declared before any was seen
 
-# %%
+# %% tags=["half-day-3"]
 quiz("02_objectives_am_mlm", "leak")
 
 # %% [markdown]
@@ -390,25 +390,25 @@ explore(
 # %%
 quiz("02_objectives_am_mlm", "targets")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-3"]
 # ## 6. Two objectives, one network
 # Now both on the whole data set. The two models differ in **one argument**: the objective.
 #
 # **Guess first:** which learns faster, counted in passes over the data? And counted in seconds?
 
-# %%
+# %% tags=["half-day-3"]
 SIZE = {"width": 32, "heads": 1, "layers": 1, "dropout": 0.1}  # small: seconds, not hours
 SIZE |= {"batch_tokens": 1024, "learning_rate": 8e-3}
 live = LiveCurve("causal, auto-regressive", PASSES)
 plan = {"epochs": PASSES, "evaluate_every": 2, **SIZE}
 causal = SequenceRecommender("autoregressive", on_epoch=live, **plan).fit(split, seed=SEED)
 
-# %%
+# %% tags=["half-day-3"]
 live = LiveCurve("bidirectional, masked", PASSES)
 masked = SequenceRecommender(Masked(ratio=0.3), on_epoch=live, **plan).fit(split, seed=SEED)
 
 
-# %%
+# %% tags=["half-day-3"]
 from tutorial_workshop.figures import show_learning_panels, verdict_table
 
 
@@ -430,7 +430,7 @@ show_learning_panels(
     "one drawn target each, as a training run on real data is.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-3"]
 # One reason for the distance can be counted: a pass of AM predicts every item, a pass of MLM only
 # the hidden ones. So is AM ahead because of what it sees, or because it is asked more often?
 # Compare once more with **equally many predictions**: the causal model gets only as many passes as
@@ -438,7 +438,7 @@ show_learning_panels(
 #
 # **Guess first:** with equally many predictions, which of the two is ahead?
 
-# %%
+# %% tags=["half-day-3"]
 asked = {name: m.history[-1].predictions for name, m in (("AM", causal), ("MLM", masked))}
 few = int(np.ceil(PASSES * asked["MLM"] / asked["AM"]))  # passes of AM for as many, or a few more
 brief = SequenceRecommender("autoregressive", epochs=few, evaluate_every=few, **SIZE)
@@ -464,7 +464,7 @@ meaning = {
 }
 say(meaning[last])
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-3"]
 # **Try it:** the short run keeps the learning rate of the long one. Give it twice as much (`SIZE |
 # {"learning_rate": 1.6e-2}` in the call above). Does the verdict stand? A comparison at equal
 # predictions holds for the settings that were compared, and both rows hold for runs of this length:
@@ -473,7 +473,7 @@ say(meaning[last])
 # So here are long runs on MovieLens-100K as they were **recorded**
 # (`data/results/sequence-curves.csv`; the command stands in `benchmarks/RESULTS.md`).
 
-# %%
+# %% tags=["half-day-3"]
 from tutorial_workshop.experiments import recorded_table
 
 recorded = recorded_table("sequence-curves.csv")
@@ -487,7 +487,7 @@ show_learning_panels(
     caption="MovieLens-100K, one seed each, one CPU thread: the masked model rises later.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-3"]
 # What that means: the masked model rises more slowly, counted in passes and in seconds. A
 # comparison that stops early finds it worse than it is, and only the whole curve tells you whether
 # a run was long enough to be compared.

@@ -24,7 +24,7 @@ DATASET = "world-movies"  # or "world-products", "world-news" (pre-trained on); 
 LM = "kit-gpt"  # or "kit-bert", "kit-t5", "minilm", a Hub id or a folder
 SEED = 0  # any whole number from 0; draws labelled users, test users and initial weights
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # ## 1. What the model knows before any label
 # The kit's small language models have read made-up text about three worlds: the catalogues of
 # movies, products and news, and what made-up people did with **products and news**. What people did
@@ -34,7 +34,7 @@ SEED = 0  # any whole number from 0; draws labelled users, test users and initia
 # not read, how many tokens would a pre-trained model have to choose from evenly to be as unsure as
 # it is? (That number is its **perplexity**.) And the same network with random weights?
 
-# %%
+# %% tags=["half-day-2"]
 import hashlib
 import json
 import math
@@ -73,7 +73,7 @@ def perplexity(model, documents):
         return math.exp(model.loss(list(sources), list(targets)).item())
 
 
-# %%
+# %% tags=["half-day-2"]
 if lm.kind != "encoder":
     rows = {}
     for task in ("sequential", "profile", "like", "rating", "explanation", "summary"):
@@ -83,7 +83,7 @@ if lm.kind != "encoder":
     heard = heard.rename_axis("kind of text")
     table(heard, caption="Perplexity of answers on texts that were never read", digits=1)
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # With random weights every token of the vocabulary is as likely as any other. After pre-training
 # the model hesitates between a handful: it knows how such texts go on, and which titles exist. That
 # is knowledge about *text*. Whether it helps to recommend is another question.
@@ -91,7 +91,7 @@ if lm.kind != "encoder":
 # Take the model **as it is**: write a history as titles in a row, and rank all items by how likely
 # their title comes next. No label has been used, and no movie history has ever been read.
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.strategies import CELLS, STRATEGIES, Budget, adapt
 
@@ -108,7 +108,7 @@ likely = untuned.recommend([history], k=3)[0]
 print("reads   ", untuned.prompt(history[-3:]))
 print("likely  ", [ds.items["title"][i] for i in likely])
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # **What is it that transfers?** The model has never seen a movie history, so what can it go by?
 # Take its titles away: **deal them out to other items**, so that each item keeps its place in the
 # histories and gets somebody else's title. Users, items and model are the same, and the texts look
@@ -120,7 +120,7 @@ print("likely  ", [ds.items["title"][i] for i in likely])
 #
 # **Guess first:** how much of the NDCG@10 is left when the titles are dealt out?
 
-# %%
+# %% tags=["half-day-2"]
 from dataclasses import replace
 
 from tutorial_lib.evaluation import compare, evaluate, mean_interval
@@ -143,7 +143,7 @@ def dealt_out(deal):
 many = KNOWN and PROFILE != "smoke"
 deals = {deal: judge(dealt_out(deal)) for deal in range(3 if many else 1)}
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_lib.models import Oracle, Popularity, Random
 from tutorial_workshop.figures import verdict_table
 
@@ -166,7 +166,7 @@ against = {
 gains = {f"{a} − {b}": compare(frames[a], frames[b]) for a, b in against.items()}
 meaning = verdict_table(gains, MARGIN, caption="NDCG@10")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # A difference inside the margin does not matter here: if its whole interval lies there, the verdict
 # is *equivalent*. Otherwise *better* or *worse* needs an adjusted p below .05, and the rest is
 # *inconclusive*.
@@ -178,10 +178,10 @@ meaning = verdict_table(gains, MARGIN, caption="NDCG@10")
 # models for recommendation, and the limit too: where titles say nothing about taste, as numbers or
 # brand names may, there is nothing to transfer.
 
-# %%
+# %% tags=["half-day-2"]
 quiz("03_pretrain_finetune", "meaning")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # ## 2. Eight ways to adapt, one table
 # The survey sorts training strategies by **what moves**: the pre-trained weights (*backbone*),
 # vectors in front of the text (*prompt*), or something new behind or between frozen layers
@@ -189,7 +189,7 @@ quiz("03_pretrain_finetune", "meaning")
 #
 # **Guess first:** for each row below, which of the three groups moves?
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_lib.strategies import strategies_for
 
 names = strategies_for(lm)
@@ -230,11 +230,11 @@ say(
 # %%
 quiz("03_pretrain_finetune", "cells")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # **Exercise 03-freeze.** Say which parameters move, by their names.
 
 
-# %%
+# %% tags=["half-day-2"]
 def trainable(names, strategy, n_layers):
     """The names that move, in their order.
 
@@ -255,7 +255,7 @@ def trainable(names, strategy, n_layers):
 
 trainable = attempt(trainable, exercise="03-freeze")
 
-# %%
+# %% tags=["half-day-2"]
 hint("03-freeze")
 
 # %% [markdown]

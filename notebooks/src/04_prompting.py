@@ -129,7 +129,7 @@ else:
         f"by {apart:.0e} at most."
     )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # ## 2. One number, or a spread?
 # Papers often report one prompt. Ask the same model the same thing in twelve wordings, eight of
 # which it has met in pre-training. Nothing but the words changes: same weights, same users, same
@@ -138,7 +138,7 @@ else:
 #
 # **Guess first:** by what factor does NDCG@10 change between the best and the worst wording?
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_lib.evaluation import compare, evaluate, mean_interval
 from tutorial_lib.strategies import STRATEGIES, adapt
 
@@ -161,7 +161,7 @@ def asked(template, calibrate=0):
 
 zero = {wording.source: judge(asked(wording)) for wording in seen_wordings}
 
-# %%
+# %% tags=["half-day-2"]
 zero |= {wording.source: judge(asked(wording)) for wording in new_wordings}
 by_wording = {source: mean_interval(frame, "ndcg@10") for source, frame in zero.items()}
 order = sorted(by_wording, key=lambda source: -by_wording[source].mean)
@@ -181,7 +181,7 @@ others = {
 }
 by_words = verdict_table(others, MARGIN, caption="Other wordings against the first")
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_lib.models import Popularity, Random
 
 frames = {"random": judge(Random().fit(split)), "popularity": judge(Popularity().fit(split))}
@@ -198,7 +198,7 @@ say(
     f"{decided} of {len(by_words)} comparisons are decided, with {len(seen)} users.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # What that means: a wording is a setting, like a learning rate, and it moves the result by more
 # than the margin. Hold the factor against the gains of notebook 03, which cost labels and training.
 # To a small model a wording is no instruction; it is a cue, which works as far as the model has met
@@ -207,7 +207,7 @@ say(
 # is wide because *users* differ, and all wordings face the same users; that is why the paired table
 # decides what the figure leaves open.
 
-# %%
+# %% tags=["half-day-2"]
 quiz("04_prompting", "wording")
 
 # %% [markdown]

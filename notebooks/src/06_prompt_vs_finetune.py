@@ -122,12 +122,12 @@ table(
 # moves all weights and has words too, but learns six families of tasks at once: its difference from
 # `full` is that of another recipe.
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # ## 3. Learning curves
 # Baselines without any language model stand on the same axes. They get the same labelled users as
 # everybody else.
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_workshop.figures import show_learning_curves
 
 curves = means[(means["labels"] == 0) | means.duplicated("strategy", keep=False)]
@@ -158,7 +158,7 @@ say(
     + ".",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # Look at the slopes, not at the winner. A strategy with little to move lives on what the model has
 # read; one that learns from labels alone has to climb from the floor. Curves of different slopes
 # cross, so "who wins?" has no answer, but **"from how many labelled users on?"** may have one. (Le
@@ -170,14 +170,14 @@ say(
 # **Guess first:** how many labelled users does a counter like `ease` need to pass a prompt that
 # needs none?
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_workshop.figures import show_crossings
 
 PASSES = [("full", "zero-shot"), ("full", "soft-prompt"), ("full", "prompt-and-lm")]
 PASSES += [("ease", "zero-shot"), ("from-scratch", "zero-shot"), ("ease", "full")]
 crossed = show_crossings(grid, PASSES, METRIC)
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # Read `ease` over `zero-shot` as a price: up to the crossing, a model that has only read titles
 # does the work of that many people's histories. For two strategies that both use labels, it says
 # from where on the one that moves more pays. Where the signs of the gains change back and forth
@@ -297,11 +297,11 @@ explore(
 # %%
 quiz("06_prompt_vs_finetune", "cost")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # ## 6. The tests that were declared
 # Family 1: prompt or fine-tune?
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_workshop.figures import family_tests, show_gains
 
 first = family_tests(grid, FAMILY_1, COUNTS, MARGIN, METRIC)
@@ -318,12 +318,12 @@ reached = "reached" if decided_1 >= 0.8 else "**missed**"
 say(f"The goal, at least 80 % decided, is {reached}: {decided_1:.0%}.")
 table_of_tests(first, caption="Family 1")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # Each line above is an answer to "does a prompt rank better, with n labelled users?". *Equivalent*
 # is an answer too, and often the useful one: then take the cheaper. Only *inconclusive* is none.
 # The sign of a mean alone shows nothing: near 0 it changes by luck, so go by the verdicts.
 
-# %%
+# %% tags=["half-day-2"]
 quiz("06_prompt_vs_finetune", "verdict")
 
 # %% [markdown]
@@ -372,11 +372,11 @@ say(f"Declared in all: {DECLARED} tests; run: {done}, {agree}.")
 # %%
 quiz("06_prompt_vs_finetune", "pairs")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # **Does it hold elsewhere?** The same family in `world-products`: other items, another way in which
 # people choose, three seeds. No new family of claims, but a check of this one.
 
-# %%
+# %% tags=["half-day-2"]
 elsewhere = select(recorded, "world-products", "kit-gpt")
 second_look = family_tests(elsewhere, FAMILY_1, COUNTS, MARGIN, METRIC)
 both = first.merge(second_look, on=["strategy", "labels"], suffixes=("", " there"))
@@ -388,7 +388,7 @@ say(
     f"{same} with the same verdict, {sum(turned)} the other way round."
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # What that means: **what the model has read decides**. Pre-training showed it what 6,000 people did
 # with products (none of those who are tested here, and none of their histories), and never what
 # anybody did with movies (notebook 03). Where it has read the behaviour, a prompt finds what is
@@ -466,7 +466,7 @@ if found:
 # Before you cheer, look at the detectable difference, and remember that one seed speaks for its own
 # labelled users only. To enter the table above, a strategy has to run with all five.
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # ## 8. A decision guide
 # You have some labelled users and some limits: which strategy do you take? A tempting rule: the
 # cheapest of all that are *not significantly worse* than the best. That is a lack of proof. The
@@ -477,7 +477,7 @@ if found:
 # **Guess first:** suppose there were only 20 test users and one seed. Which of the two rules keeps
 # more strategies then, which fewer?
 
-# %%
+# %% tags=["half-day-2"]
 MY_LABELS, CHEAP = 64, "ms a user"
 at_mine = at_labels(real, MY_LABELS).set_index("strategy")
 best, *names = at_mine.index
@@ -501,39 +501,39 @@ say(
     f"The cheapest of these and the best: `{at_mine.loc[[best, *non_inferior], CHEAP].idxmin()}`.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # The first rule rewards bad data: the fewer users, the less is found to differ, and the more it
 # lets through. The second asks for proof, so bad data make it careful.
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # The kit's `guide` does the same within limits. Costs up to twice the lowest count as the same
 # there (processor times of one and the same model vary by nearly as much), and the best of these is
 # taken.
 
-# %%
+# %% tags=["half-day-2"]
 from tutorial_workshop.figures import advice_table, guide, show_advice
 
 choice = guide(grid, MY_LABELS, MARGIN, limits={"stored_bytes": 1e6})
 say(*choice.reasons)
 advice_table(choice)
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # Four situations that people are in, at every number of labelled users. "One language model for
 # many tasks" admits what leaves its weights as they are, and `multi-task`, which learned six tasks
 # at once.
 
-# %%
+# %% tags=["half-day-2"]
 show_advice(grid, [0, COUNTS[-1]] if PROFILE == "smoke" else [0, *COUNTS], MARGIN)
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-2"]
 # Read a row from left to right: each limit costs accuracy, or nothing. Read a column downwards: the
 # advice changes where curves cross. "The best" in every cell would mean that nothing cheaper is
 # proven good enough, a reason to test on more users rather than to spend more.
 
-# %%
+# %% tags=["half-day-2"]
 quiz("06_prompt_vs_finetune", "guide")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-6"]
 # ## 9. What changes on real data
 # MovieLens-100K, and MiniLM, a sentence encoder that has read much of the web. It gives texts no
 # likelihood, so there is no prompt to tune. Two tasks: the **next item**, one target per user; and
@@ -541,7 +541,7 @@ quiz("06_prompt_vs_finetune", "guide")
 #
 # **Guess first:** which of the two tells strategies apart?
 
-# %%
+# %% tags=["half-day-6"]
 TASKS = {"next": ("ndcg@10", "NDCG@10", 0.0), "like": ("auc", "AUC", 0.45)}
 real_rows = {task: select(recorded, "ml-100k", "minilm", task) for task in TASKS}
 real_means = {task: grid_means(rows, TASKS[task][0]) for task, rows in real_rows.items()}
@@ -555,7 +555,7 @@ for task, (_, name, floor) in TASKS.items():
         floor=floor,
     )
 
-# %%
+# %% tags=["half-day-6"]
 rows = []
 for task, known in real_means.items():
     metric, counts = TASKS[task][0], sorted(set(known["labels"]) - {0})
@@ -578,13 +578,13 @@ say(
     "the smaller, the more can be told apart."
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-6"]
 # Before you compare strategies with each other: is a head on MiniLM ahead of *counting*?
 # `popularity` scores an item by how many of the same labelled users have it (for likes: by the
 # share of them who liked it). These tests were not declared: they are the check that should have
 # come first.
 
-# %%
+# %% tags=["half-day-6"]
 for task, known in real_means.items():
     metric, counts = TASKS[task][0], sorted(set(known["labels"]) - {0})
     rows = family_tests(real_rows[task], [("popularity", "head")], counts, MARGIN, metric)
@@ -597,12 +597,12 @@ for task, known in real_means.items():
         f"{len(rows)} budgets**, shown at {shown}. By labelled users, popularity to head: {pairs}."
     )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-6"]
 # So on these data a pre-trained encoder with a trained head has not yet earned its place: counting
 # what the same people have is cheaper, and where the lines above say "shown" it is better. A paper
 # that compares heads, adapters and LoRA with each other only would never notice.
 
-# %%
+# %% tags=["half-day-6"]
 quiz("06_prompt_vs_finetune", "power")
 
 # %% [markdown]

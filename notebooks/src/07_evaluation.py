@@ -27,7 +27,7 @@ DATASET = "world-movies"  # or "world-products", "world-news"; "ml-100k": not in
 LM = "kit-gpt"  # or a Hub id or folder of a causal model; it ranks and writes in section 7
 SEED = 0  # any whole number from 0; draws users, labelled users and simulations
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-5"]
 # ## 1. Significant, and wrong
 # One model beats another, p below .05. So it is the better one? A planted world can tell: it knows
 # the probability of every next item, and so what a list is worth **in expectation**, over all
@@ -78,7 +78,7 @@ gains = worth(EASE()) - worth(ItemKNN())
 expected = (chances * gains).sum(axis=1)  # E[NDCG@10] of each user, EASE minus ItemKNN
 truth = expected.mean()
 
-# %%
+# %% tags=["half-day-5"]
 from tutorial_lib.evaluation import mean_interval
 
 rng, cumulated = np.random.default_rng(SEED), chances.cumsum(axis=1)
@@ -110,7 +110,7 @@ draws["verdict"] = np.select(
     "not significant",
 )
 
-# %%
+# %% tags=["half-day-5"]
 from tutorial_workshop.figures import show_draws
 
 show_draws(draws[draws["users"] == 120], truth, 120)
@@ -123,7 +123,7 @@ table(
     digits=3,
 )
 
-# %%
+# %% tags=["half-day-5"]
 found = draws[(draws["how"] == KINDS[0]) & (draws["verdict"] != "not significant")]
 lines = []
 for n, some in found.groupby("users"):
@@ -136,7 +136,7 @@ for n, some in found.groupby("users"):
     )
 say(*lines)
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-5"]
 # The test keeps its promise: where nothing differs, it is significant in at most 5 % of cases. It
 # promises nothing about those that *are* significant. With few users the true difference is far
 # below what the test can detect, so only lucky draws reach significance, and these exaggerate, in
@@ -234,16 +234,16 @@ say(
     "decided afterwards, so the ceiling says nothing about it.",
 )
 
-# %%
+# %% tags=["half-day-5"]
 quiz("07_evaluation", "significant")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-5"]
 # ## 2. Sampled metrics: at how many negatives do two models change places?
 # Notebook 01 showed that ranking each target among 100 **sampled** items can turn an order of
 # models around. It is in print, too. These are hit@10 on two data sets, from the S³-Rec project,
 # which first published the sampled numbers and later the full ones:
 
-# %%
+# %% tags=["half-day-5"]
 published = {"Beauty, 99 negatives": (0.4696, 0.4739), "Beauty, all items": (0.0605, 0.0347)}
 published |= {"Yelp, 99 negatives": (0.7373, 0.7597), "Yelp, all items": (0.0274, 0.0090)}
 printed = pd.DataFrame(published, index=["SASRec", "BERT4Rec"]).T.rename_axis("hit@10")
@@ -327,7 +327,7 @@ say(*lines)
 # set: nothing in a sampled number tells you on which side of the crossing it was taken. Count the
 # crossings by metric: NDCG and MRR, which stress the top, against hit@10.
 
-# %%
+# %% tags=["half-day-5"]
 quiz("07_evaluation", "sampled")
 
 # %% [markdown]
@@ -449,7 +449,7 @@ points(
 # optimistic rule rewards the model for saying less. The mean over all orders ("expected") is what
 # the model would get if ties were broken at random, so it is the one to report.
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-5"]
 # ## 4. Exercise: find the bug
 # Three snippets from evaluation code. Each runs, and each makes some model look better than it is.
 # Try them on a case where you know the answer, then mend them.
@@ -457,7 +457,7 @@ points(
 # **Exercise 07-rank.** What rank does this give to a target of a model that knows nothing?
 
 
-# %%
+# %% tags=["half-day-5"]
 def rank_as_found(scores, target):
     return 1 + sum(score > scores[target] for score in scores)
 
@@ -470,7 +470,7 @@ print(
 )
 
 
-# %%
+# %% tags=["half-day-5"]
 def rank_of(scores, target):
     """1-based rank of item `target`; tied items share the mean of their places."""
     # SOLUTION BEGIN
@@ -482,7 +482,7 @@ def rank_of(scores, target):
 
 rank_of = attempt(rank_of, exercise="07-rank")
 
-# %%
+# %% tags=["half-day-5"]
 hint("07-rank")
 
 # %% [markdown]
@@ -609,7 +609,7 @@ say(
 # %%
 quiz("07_evaluation", "temporal")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-5"]
 # ## 6. Text: BLEU and ROUGE by hand
 # A model that explains its recommendations writes text. The usual numbers compare it with what the
 # user really wrote, the *reference*.
@@ -622,7 +622,7 @@ quiz("07_evaluation", "temporal")
 #
 # **ROUGE-n** is the F1 of shared n-grams; **ROUGE-L** that of the longest common subsequence.
 
-# %%
+# %% tags=["half-day-5"]
 from tutorial_lib.evaluation import rouge, text_frame, text_metrics
 
 written = "The ending is good and the acting is good for such a short film"
@@ -646,7 +646,7 @@ both = pd.DataFrame(both, index=["by hand", "library"]).T.rename_axis("metric")
 table(both, caption="One text and its reference; the library uses sacrebleu")
 say(f"Say how it was computed: `{library.signatures['bleu']}`")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-5"]
 # **Guess first:** what happens to BLEU if a space is put before the full stop? If the text has two
 # words? If it is Chinese?
 
@@ -664,7 +664,7 @@ def sentence(text, reference):
     return BLEU(effective_order=True).sentence_score(text, [reference]).score
 
 
-# %%
+# %% tags=["half-day-5"]
 spaced, plain_text, chinese = "The ending is good .", "The ending is good.", "这是一部好电影"
 space, short = "a space before the full stop", "“good film” for “a good film”"
 same = f"“{chinese}” for itself"
@@ -697,7 +697,7 @@ mean = np.mean([sentence(text, reference) for text, reference in pairs])
 whole = text_metrics(texts, wanted)["bleu"]
 say(f"Corpus BLEU {whole:.1f}; mean of the three sentences {mean:.1f}. Both are correct.")
 
-# %%
+# %% tags=["half-day-5"]
 quiz("07_evaluation", "bleu")
 
 # %% [markdown]

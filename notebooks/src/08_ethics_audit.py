@@ -26,7 +26,7 @@ DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-10
 LM = "kit-gpt"  # or a Hub id or folder of a causal or encoder-decoder model (sections 4, 6, 7)
 SEED = 0  # any whole number from 0; draws users, simulations and the secret world
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # ## 1. Who, and how?
 # The source tutorial of this kit asks for an audit of *six types of potential harms*, and looks
 # beyond the users: at content creators, system designers and the environment. The register below
@@ -43,7 +43,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-# %%
+# %% tags=["half-day-4"]
 from tutorial_lib.audit import register_frame, stakeholders
 from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
 from tutorial_workshop.page import quiz, say, table
@@ -54,18 +54,18 @@ table(
     caption="Harm register: severity and likelihood from 1 to 4, before any evidence",
 )
 
-# %%
+# %% tags=["half-day-4"]
 from tutorial_workshop.figures import show_stakeholder_map
 
 show_stakeholder_map(stakeholders())
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # There are **four routes** to evidence. *Adverse indications* are metrics: most of this notebook.
 # *Interviews* ask those concerned (the library has a guide and a coding sheet). *External knowledge
 # bases* check what a system says against a catalogue. And harm that builds up is *simulated*:
 # section 8. A metric never replaces asking the people it is about.
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # ## 2. Declare margins before you look
 # Any two groups differ by something, if you measure enough users. So the first question is not
 # *whether* they differ, but **how much would matter**. That number is the *margin*. It is a choice
@@ -76,7 +76,7 @@ show_stakeholder_map(stakeholders())
 # publisher with 2 % of the demand could be shown to nobody, and pass. A fifth less (or more) than
 # users choose is the four-fifths idea of hiring law, applied to a share that users set themselves.
 
-# %%
+# %% tags=["half-day-4"]
 from tutorial_lib.audit import MARGINS, verdict_of
 
 margins = {"quality": 0.10, "exposure": 0.20, "popularity": 0.10, "similarity": 0.05}
@@ -90,7 +90,7 @@ table(
     digits=2,
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # An estimate, its 95 % interval and the margin allow one of four verdicts. None of them is called
 # *fair*: an audit can fail to find harm, it cannot certify its absence.
 #
@@ -108,7 +108,7 @@ table(
 # **Exercise 08-verdict.** Write the rule for one test. *Detected* means: the interval leaves out 0.
 
 
-# %%
+# %% tags=["half-day-4"]
 def verdict(low, high, margin):
     """One of the four verdicts, for a 95 % interval from low to high and a margin above 0."""
     # SOLUTION BEGIN
@@ -123,10 +123,10 @@ def verdict(low, high, margin):
 
 verdict = attempt(verdict, exercise="08-verdict")
 
-# %%
+# %% tags=["half-day-4"]
 hint("08-verdict")
 
-# %%
+# %% tags=["half-day-4"]
 cases = {"far beyond": (0.05, 0.09), "small and certain": (0.01, 0.02)}
 cases |= {"nothing seen, many users": (-0.01, 0.02), "nothing seen, few users": (-0.05, 0.06)}
 cases |= {"something seen, size unknown": (0.01, 0.09)}
@@ -135,7 +135,7 @@ compared["your function"] = [verdict(*limits, 0.03) for limits in cases.values()
 compared["library"] = [verdict_of(limits, np.nan, 0.03) for limits in cases.values()]
 table(compared, caption="Margin 0.03", digits=2)
 
-# %%
+# %% tags=["half-day-4"]
 quiz("08_ethics_audit", "verdicts")
 
 # %% [markdown]
@@ -258,7 +258,7 @@ bars(
 # %%
 quiz("08_ethics_audit", "null-worlds")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # ## 4. One audit, three systems
 # The audit asks each system for lists, and needs nothing else: a popularity counter, a Transformer
 # on items, and a prompted language model meet the same call. It uses a user as the unit, signs
@@ -308,7 +308,7 @@ if recorded is not None:
     same = [systems[LM].lists[user] == items for user, items in logged.items()]
     say(f"{len(same)} users asked live: {np.mean(same):.0%} of the lists are exactly as recorded.")
 
-# %%
+# %% tags=["half-day-4"]
 from tutorial_lib.audit import audit, declare
 
 whole = split if PROFILE != "smoke" else split.sample_targets(300, seed=SEED)
@@ -318,7 +318,7 @@ say(
     *promise.problems,
 )
 
-# %%
+# %% tags=["half-day-4"]
 judged = {name: some if name == LM and recorded is None else whole for name in systems}
 reports = {
     name: audit(system, ds, judged[name], margins, seed=SEED) for name, system in systems.items()
@@ -328,7 +328,7 @@ same = report.declaration.sha256 == promise.sha256
 hash_in_words = "the hash declared above" if same else "another hash"
 say(f"The audit carries {hash_in_words}.", *report.problems or ["Nothing had to be left out."])
 
-# %%
+# %% tags=["half-day-4"]
 tables = {name: r.to_frame() for name, r in reports.items()}
 family = pd.concat(tables, names=["system", "row"]).reset_index("system")
 declared = family[family["metric"].isin(report.family)].sort_values(["metric", "system"])
@@ -339,13 +339,13 @@ table(
     digits=3,
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # Read a row from right to left: which verdict, by which margin, with which chance of seeing it, and
 # only then the estimate. `mde` is the gap that would be found in 80 % of repetitions, *after* Holm:
 # with eight tests about a quarter larger than with one. If it is larger than the margin, the audit
 # was too small to be sure of an answer. So a report opens with three sentences:
 
-# %%
+# %% tags=["half-day-4"]
 from tutorial_lib.audit import opening
 from tutorial_workshop.figures import levels_table
 
@@ -377,7 +377,7 @@ material = family[family["verdict"] == "MATERIAL"]
 rows = material[["metric", "system", "estimate", "low", "high", "margin"]].set_index("metric")
 table(rows, caption="Everything that is material, the exploratory tests included", digits=3)
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # **From findings to an opinion.** The Digital Services Act knows three: positive, positive with
 # comments, negative. A fourth is as important: *no opinion*, which auditors of accounts call a
 # disclaimer. An audit that could measure nothing, or decide less than half of what it declared, has
@@ -386,7 +386,7 @@ table(rows, caption="Everything that is material, the exploratory tests included
 # **Guess first:** which of the four does each system get? Good news, such as lists *less* popular
 # than the profiles, is no comment.
 
-# %%
+# %% tags=["half-day-4"]
 from tutorial_lib.audit import RULES
 
 rows = [(number, rule.when, rule.word) for number, rule in enumerate(RULES, 1)]
@@ -468,7 +468,7 @@ table(live_gaps[["model", *columns]], caption=caption, digits=3)
 # %%
 quiz("08_ethics_audit", "protocol")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # ## 6. Name an attribute in the prompt
 # A prompted model can be told who asks: *A woman enjoyed these movies, ...* in place of *Someone
 # enjoyed ...*. If the list changes, is that discrimination? First ask what *Somebody*, *A person*
@@ -477,7 +477,7 @@ quiz("08_ethics_audit", "protocol")
 # **Exercise 08-excess.** What does the attribute change beyond the floor?
 
 
-# %%
+# %% tags=["half-day-4"]
 def excess(to_attribute, to_paraphrases):
     """Excess dissimilarity of each prompt: [prompts].
 
@@ -491,7 +491,7 @@ def excess(to_attribute, to_paraphrases):
 
 excess = attempt(excess, exercise="08-excess")
 
-# %%
+# %% tags=["half-day-4"]
 hint("08-excess")
 
 # %%
@@ -518,12 +518,12 @@ beyond = {who: excess(list_similarity(lists[who], lists[NEUTRAL]), floor).mean()
 frame = pd.Series(beyond, name="change beyond the floor").to_frame().rename_axis("prompt")
 table(frame, caption=f"{len(people)} users, live", digits=3)
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # A dozen users only show that it runs. **Recorded**, for more users: how far each wording moves the
 # lists. Similarity is PRAG, the share of pairs in the list that keep their order; 0 means the same
 # list.
 
-# %%
+# %% tags=["half-day-4"]
 users, wanted = live.users[people], [live.targets[i] for i in people]
 if recorded is not None:
     asked_by = recorded[recorded["system"] == LM].set_index(["who", "user"])["items"]
@@ -562,13 +562,13 @@ say(
     "none of which says anything about anybody."
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # With enough users any wording differs from any other. So the **wordings are a sample, too**: the
 # intervals below count how much paraphrases differ among themselves. They are wider; more
 # paraphrases, and several wordings of each attribute, narrow them.
 
 
-# %%
+# %% tags=["half-day-4"]
 from tutorial_workshop.figures import show_findings
 
 prompts = []
@@ -592,7 +592,7 @@ say(
     "letters, not with a stereotype.",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # Three questions, in this order: does the list change more than under a rewording? Is the changed
 # list **worse** for those users? Does it change **towards a stereotype**? Only the first is about
 # the prompt, and studies that stop there report noise as bias. Note what the paraphrases leave
@@ -975,7 +975,7 @@ remedies_table(recorded_table("audit-mitigations.csv").set_index("mitigation"))
 # %%
 quiz("08_ethics_audit", "mitigation")
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # ## 10. A secret world
 # Who audits the auditor? In a **synthetic world** everything is known: tastes, merits, and what was
 # injected into the recommender. There the audit of this notebook was itself tested, in hundreds of
@@ -992,13 +992,13 @@ table(
     digits=3,
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # **Exercise 08-auditor.** Your turn. In some worlds users of one group are served worse, in some a
 # group of providers is shown less than it is chosen, in some nothing is wrong. Write an auditor
 # that says which. It is tried on worlds of each kind.
 
 
-# %%
+# %% tags=["half-day-4"]
 def investigate(recommender, dataset, split):
     """{"harmed": "users", "providers" or "nobody", "metric": its name, "low": ..., "high": ...}."""
     # SOLUTION BEGIN
@@ -1014,10 +1014,10 @@ def investigate(recommender, dataset, split):
 
 investigate = attempt(investigate, exercise="08-auditor")
 
-# %%
+# %% tags=["half-day-4"]
 hint("08-auditor")
 
-# %%
+# %% tags=["half-day-4"]
 from tutorial_workshop.proof.secret_worlds import secret_world
 
 secret = secret_world(SEED)
@@ -1030,7 +1030,7 @@ say(
     f"The truth: {secret.explanation()}",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["half-day-4"]
 # ## 11. The same audit for a job board
 # Take your audit to a site that ranks vacancies. Go through it again, and change what has to
 # change:
@@ -1050,7 +1050,7 @@ say(
 #   recommender (Art. 27), the very large ones to offer an option without profiling (Art. 38). This
 #   is orientation, not legal advice.
 
-# %%
+# %% tags=["half-day-4"]
 quiz("08_ethics_audit", "job-board")
 
 # %% [markdown]
