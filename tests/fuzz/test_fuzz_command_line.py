@@ -62,6 +62,7 @@ OPTIONS = {
     "audit": (
         "dataset split k attribute margin seed out export-ids validate replications jobs".split()
     ),
+    "capstone": "items users column minutes seed out".split(),
     "slides": [],
     "solutions": [],
 }
@@ -95,6 +96,7 @@ def harmless(monkeypatch, tmp_path):
     from tutorial_lib.models import SequenceRecommender
     from tutorial_workshop import experiments
     from tutorial_workshop.cli import audit as audit_command
+    from tutorial_workshop.cli import capstone as capstone_command
     from tutorial_workshop.cli import pretrain as pretraining_command
     from tutorial_workshop.cli import run as runner
     from tutorial_workshop.experiments import cells
@@ -117,6 +119,7 @@ def harmless(monkeypatch, tmp_path):
         (cells, "language_model"),
     ]
     places += [(pretraining, "Corpus"), (audit_command, "validate_audit")]
+    places += [(capstone_command, "run_capstone")]
     places += [
         (SequenceRecommender, "fit"),
         (pretraining_command, "ship_checkpoint"),

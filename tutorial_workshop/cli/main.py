@@ -217,6 +217,12 @@ def _compare(args: Namespace) -> int:
     return 0
 
 
+def _capstone(args: Namespace) -> int:
+    from tutorial_workshop.cli.capstone import capstone
+
+    return capstone(args)
+
+
 def _slides(args: Namespace) -> int:
     from tutorial_workshop.page.notebooks import notebooks_folder
 
@@ -250,6 +256,7 @@ ACTIONS = {
     "compare": _compare,
     "grid": _grid,
     "audit": _audit,
+    "capstone": _capstone,
     "slides": _slides,
     "solutions": _solutions,
 }

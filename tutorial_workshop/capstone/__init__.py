@@ -1,0 +1,1 @@
+"""The capstone: any log of who took what becomes a leaderboard, an audit, and one page."""
