@@ -210,7 +210,40 @@ def test_columns_by_name(tmp_path):
     assert pairs(log) == [("u", "2"), ("v", "3")]
 
 
+PUBLIC = {  # header and a row as published -> user, item, rating, seconds (None: not known)
+    "RetailRocket": ("timestamp,visitorid,event,itemid,transactionid\n1433221332117,257597,view,355908,\n", "257597", "355908", None, 1433221332),  # noqa: E501
+    "LastFM tags": ("userID\tartistID\ttagID\ttimestamp\n2\t52\t13\t1238536800000\n", "2", "52", None, 1238536800),  # noqa: E501
+    "Online Retail": ("InvoiceNo,StockCode,Description,Quantity,InvoiceDate,UnitPrice,CustomerID,Country\n1,85123A,HOLDER,6,12/13/2010 8:26,2.55,17850.0,UK\n", "17850", "85123A", None, 1292228760),  # noqa: E501
+    "Book-Crossing": ('"User-ID";"ISBN";"Book-Rating"\r\n"276725";"034545104X";"0"\r\n', "276725", "034545104X", 0, None),  # noqa: E501
+    "Amazon 2014": ("A2CX7LUOHB2NDG,B000032944,5.0,1341100800\n", "A2CX7LUOHB2NDG", "B000032944", 5, 1341100800),  # noqa: E501
+    "Amazon 2018": ('{"overall": 5.0, "reviewTime": "09 13, 2009", "reviewerID": "A1", "asin": "B1", "reviewerName": "x", "unixReviewTime": 1252800000}\n', "A1", "B1", 5, 1252800000),  # noqa: E501
+    "goodbooks": ("user_id,book_id,rating\n1,258,5\n", "1", "258", 5, None),
+    "Yelp": ('{"review_id": "K", "user_id": "m", "business_id": "X", "stars": 3.0, "text": "Good", "date": "2018-07-07 22:09:11"}\n', "m", "X", 3, 1531001351),  # noqa: E501
+    "H&M": ("t_dat,customer_id,article_id,price,sales_channel_id\n2018-09-20,0000f,0663713001,0.05,2\n", "0000f", "0663713001", None, 1537401600),  # noqa: E501
+    "REES46": ("event_time,event_type,product_id,category_id,price,user_id,user_session\n2019-11-01 00:00:00 UTC,view,1003461,2053,489.07,520088904,4d3b\n", "520088904", "1003461", None, 1572566400),  # noqa: E501
+    "KuaiRec": ("user_id,video_id,play_duration,time,date,timestamp,watch_ratio\n0,3649,13838,2020-07-05 00:08:23.438,20200705.0,1593878903.438,1.27\n", "0", "3649", None, 1593878903),  # noqa: E501
+    "Ta-Feng": ("TRANSACTION_DT,CUSTOMER_ID,AGE_GROUP,PRODUCT_ID,AMOUNT\n2000-11-01,01104905,45-49,4710199010372,2\n", "01104905", "4710199010372", None, 973036800),  # noqa: E501
+    "KONECT": ("% bip weighted\n1 1 5 964982703\n", "1", "1", 5, 964982703),
+    "ml-1m": ("1::1193::5::978300760\n", "1", "1193", 5, 978300760),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_public_logs(tmp_path, name):
+    content, user, item, rating, seconds = PUBLIC[name]
+    log = read_any_log(written(tmp_path, content))
+    event = log.dataset.interactions.iloc[0]
+    assert pairs(log) == [(user, item)]
+    assert np.isnan(event["rating"]) if rating is None else event["rating"] == rating
+    assert event["timestamp"] == (seconds or 0)
+
+
 REFUSED = {
+    "Yoochoose": ("1,2014-04-07T10:51:09.277Z,214536502,0\n", "line 1: no header, and its 4 columns"),  # noqa: E501
+    "LastFM-360K": ("a1\t3bd7\tthe name\t2137\n", "line 1: no header, and its 4 columns"),
+    "steam-200k": ('15160,"Skyrim",purchase,1.0,0\n', "line 1: no header, and its 5 columns"),
+    "Netflix": ("1:\n1488844,3,2005-09-06\n", "line 1: '1:' is not parted"),
+    "Otto": ('{"session": 1, "events": [{"aid": 2, "ts": 3}]}\n', "no column is known as the item"),
     "no user": ("who,item\nu,1\n", "line 1: no column is known as the user"),
     "two items": ("user,artist_id,track_id\nu,1,2\nv,1,3\n", "'artist_id' and 'track_id' could all be the item"),  # noqa: E501
     "twice": ("user,item,item\nu,1,2\n", "line 1: the column 'item' stands twice"),

@@ -15,6 +15,15 @@ from tutorial_lib.errors import InputError, short_repr, unknown_name
 
 ROLES: dict[str, list[list[str]]] = read_yaml(Path(__file__).with_name("any_columns.yaml"))
 KEYS = ["id", "code", "key", "index"]  # of a table of items or of users: whose, is clear
+SHOWN = 200  # rows that show what a column holds
+DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4}")
+ID = ("number", "text")  # large numbers look like times; a column of such ids needs a header
+BY_PLACE = {  # roles -> what their columns hold
+    ("user", "item"): (("number", "text", "time"), ("number", "text", "time")),
+    ("user", "item", "rating"): (ID, ID, ("number",)),
+    ("user", "item", "time"): (ID, ID, ("time",)),
+    ("user", "item", "rating", "time"): (ID, ID, ("number",), ("time",)),
+}
 MISSING = frozenset(("", "nan", "null", "none", "na", "n/a", "<na>", "nat", "\\n", "undefined"))
 
 
@@ -81,19 +90,32 @@ def no_column(table: AnyTable, role: str, meaning: str) -> InputError:
 
 
 def by_place(table: AnyTable) -> dict[str, str]:
-    """Roles of a file without header: user, item, rating, time, as MovieLens has them."""
+    """Roles of a file without header: user, item, rating, time, as MovieLens has them.
+
+    Raises:
+        InputError: there are other columns, or what they hold is something else.
+    """
     names = list(table.columns)
-    numbers = [pd.to_numeric(pd.Series(table.columns[name][:200]), "coerce") for name in names]
-    roles = ["user", "item", "rating", "time"][: len(names)]
-    if len(names) == 3 and (numbers[2].isna().all() or (numbers[2] >= 1e8).all()):
-        roles[2] = "time"
-    right = len(names) in (2, 3, 4) and ("rating" not in roles or numbers[2].notna().all())
-    if not right:
-        raise InputError(
-            f"{table.path}, line 1: no header, and its {len(names)} columns are not user, item,"
-            " rating and time in this order; add a first line such as user,item,rating,time"
-        )
-    return dict(zip(roles, names, strict=True))
+    kinds = [_kind(table.columns[name][:SHOWN]) for name in names]
+    for roles, expected in BY_PLACE.items():
+        fits = len(kinds) == len(expected) and all(map(lambda k, e: k in e, kinds, expected))
+        if fits:
+            return dict(zip(roles, names, strict=True))
+    raise InputError(
+        f"{table.path}, line 1: no header, and its {len(names)} columns are not user, item, rating"
+        " and time in this order; add a first line such as user,item,rating,time"
+    )
+
+
+def _kind(cells: Sequence[str]) -> str:
+    """What a column of texts holds: "time", "number" or "text"."""
+    given = [cell.strip() for cell in cells if cell.strip()]
+    numbers = pd.to_numeric(pd.Series(given, dtype=object), errors="coerce")
+    if given and all(DATE.match(cell) for cell in given):
+        return "time"
+    if numbers.notna().all():
+        return "time" if len(given) and (numbers >= 1e8).all() else "number"
+    return "text"
 
 
 def texts_of(table: AnyTable, name: str) -> list[str]:
