@@ -721,7 +721,7 @@ from tutorial_lib.strategies import Budget, adapt
 reviewed = ds if "features" in ds.reviews else load_dataset("world-movies")
 talk = split if reviewed is ds else leave_last_out(reviewed)
 USERS, LABELS = {"smoke": (4, 8), "quick": (60, 64), "full": (200, 64)}[PROFILE]
-budget = Budget(1e-3, longest=50)
+budget = Budget(1e-3, longest=50, size=8)
 if PROFILE == "smoke":
     budget = Budget(1e-3, shortest=2, longest=2, size=4)
 lm = load_language_model(LM)

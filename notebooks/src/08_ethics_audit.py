@@ -597,6 +597,23 @@ say(
 # list **worse** for those users? Does it change **towards a stereotype**? Only the first is about
 # the prompt, and studies that stop there report noise as bias. Note what the paraphrases leave
 # open, too: they differ among themselves, and an attribute that lies among them has shown nothing.
+#
+# The kit's models cannot hold a stereotype of women or men, since they have read of neither. A real
+# one can. SmolLM2 has read the web; here are its **recorded** lists for MovieLens-100K, with the
+# same question (`python benchmarks/real_lm.py --part named`).
+#
+# **Guess first:** of the eight values that are named, how many change the list more than a
+# rewording does?
+
+# %%
+from tutorial_workshop.figures import probe, show_memory, show_named
+
+real_named = show_named(probe("named"))
+
+# %% [markdown]
+# What that means: an excess is above the floor only if its whole interval is, after the adjustment
+# for all values together. Where it is not, the wordings of *any* prompt differ as much as this one
+# does; that is not "no effect", but all that so many histories and wordings can tell.
 
 # %% [markdown]
 # ## 7. Who else is harmed, and how?
@@ -737,7 +754,18 @@ show_findings(recovered, f"{len(ids)} items of {ds.name}")
 # %% [markdown]
 # On MovieLens-1M, GPT and Llama models recovered a part of the titles this way (Di Palma et al.
 # 2025), so a MovieLens score of theirs is no score on unseen data. The kit's models were trained on
-# planted worlds alone.
+# planted worlds alone. But SmolLM2 has read the web. Does it know MovieLens? Two questions, each
+# with its control, **recorded** (`python benchmarks/real_lm.py --part years rows`): the year of a
+# film, against the same answers dealt out to other films; and the next title of the data set's own
+# file after five titles of it, among twenty, against five titles from anywhere.
+
+# %%
+known_by_heart = show_memory(probe("years"), probe("rows"))
+
+# %% [markdown]
+# What that means: to know a film's year is knowledge of films, to know which title comes next *in
+# this file* is knowledge of the test data. Only the second makes a score untrue, and only the
+# difference from its control counts.
 #
 # **Manipulation.** Somebody wants a film of theirs shown, and signs up with fake profiles, each
 # with that film and some popular ones. The control: films *as popular as it was*, which rise or
@@ -871,7 +899,6 @@ show_findings(
 # What that means: the users' tastes never changed, and still the catalogue that they are shown
 # shrinks, round by round, more when the model is trained again on choices that it made possible.
 # Random places stop that, if there are enough of them: read in the table which share does.
-#
 # *Served* is the price: random places are mostly bad places. And a **trap**. Let chosen items leave
 # the lists, and everybody's lists become less alike even under a pure popularity counter. Not
 # because it learned anything:

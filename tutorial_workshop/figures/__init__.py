@@ -21,6 +21,10 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("show_draws", "show_pareto_picture"),
         ),
         "feedback": ("FeedbackView",),
+        "generative": (
+            *("CodeExplorer", "claim_in_words", "costs_table", "kind_means", "kind_tests"),
+            *("show_kinds", "show_rankings_by_gap", "show_written"),
+        ),
         "grid": (
             *("COSTS", "at_labels", "grid_means", "over_users", "select"),
             *("show_learning_curves",),
@@ -32,15 +36,21 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("attention_pictures", "describe_masking", "masking_picture"),
             *("show_learning_panels", "show_reliability", "show_share_of_ceiling"),
         ),
+        "open_questions": (
+            *("CitationView", "joint_table", "say_false_answers", "show_evidence", "show_joint"),
+        ),
         "paired_tests": (
             *("compared", "family_tests", "order_in_words", "say_what_could_be_seen"),
             *("say_which_were_run", "share_decided", "show_gains", "table_of_tests"),
         ),
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
-        "real_likes": ("ask_users", "show_forms", "show_threshold", "show_wordings"),
+        "real_likes": (
+            *("ask_users", "likes_of_real_models", "show_forms", "show_threshold"),
+            "show_wordings",
+        ),
         "real_model": (
-            *("named_findings", "probe", "real_model", "show_memory", "show_named"),
-            *("show_reranking", "show_triggers"),
+            *("interval_table", "named_findings", "probe", "real_model", "show_memory"),
+            *("show_named", "show_reranking", "show_triggers"),
         ),
         "searches": (
             *("best_found", "best_manual", "say_calls_needed", "search_traces", "shares_of_calls"),
@@ -48,6 +58,10 @@ __getattr__, __dir__, __all__ = lazy_exports(
             "values_of",
         ),
         "stakeholder_map": ("show_stakeholder_map",),
+        "transfer": (
+            *("TransferView", "others_tests", "recorded_cells", "recorded_tests"),
+            *("share_of_ceiling", "show_board", "show_paths", "show_written_paths"),
+        ),
         "verdicts": ("VerdictView",),
         "words": ("difference_in_words", "recap_table", "verdict_table"),
     },

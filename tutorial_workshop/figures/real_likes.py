@@ -10,9 +10,21 @@ from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.strategies.like_prompts import like_wording
 from tutorial_workshop.experiments.real_titles import by_wording, like_answers
+from tutorial_workshop.figures.grid import select
 from tutorial_workshop.figures.real_model import dots, interval_table, real_model
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes
+
+
+def likes_of_real_models(recorded: pd.DataFrame) -> pd.DataFrame:
+    """Likes on MovieLens-100K, of the users whom SmolLM2 was asked about: its own strategies, a
+    head on the vectors of another model ("MiniLM head"), and what only counts.
+    """
+    asked = select(recorded, "ml-100k", "smollm2", "like")
+    vectors = select(recorded, "ml-100k", "minilm", "like")
+    vectors = vectors[(vectors["lm"] == "minilm") & (vectors["strategy"] == "head")]
+    together = pd.concat([asked, vectors.replace({"strategy": {"head": "MiniLM head"}})])
+    return together[together["user"].isin(asked.loc[asked["lm"] == "smollm2", "user"])]
 
 
 def ask_users(wordings: Sequence[str], users: int, most: int = 4) -> None:

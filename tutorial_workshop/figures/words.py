@@ -35,7 +35,8 @@ def verdict_table(
     columns = ["comparison", "difference", "95 % low", "95 % high", "p adjusted", "verdict"]
     shown = found.reset_index()[["comparison", "difference", "low", "high", "p_holm", "verdict"]]
     rows = list(shown.assign(p_holm=shown["p_holm"].map(p_text)).itertuples(index=False))
-    how = f"paired; p adjusted for {len(rows)} tests (Holm); equivalent: within ± {margin}"
+    adjusted = f"p adjusted for {len(rows)} tests (Holm)" if len(rows) > 1 else "one test"
+    how = f"paired; {adjusted}; equivalent: within ± {margin}"
     rows_table(rows, columns, caption=f"{caption}: {how}", digits=digits)
     return found["verdict"].to_dict()
 
