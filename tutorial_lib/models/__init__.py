@@ -13,8 +13,11 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "decoding": ("log_likelihood", "naive_log_likelihood"),
         "generation": ("write_text", "write_texts"),
         "instruction_following": ("answers",),
+        "paths": ("PathRecommender",),
+        "path_graph": ("graph_of",),
         "pretrained": ("load_language_model",),
         "sequence": ("ItemTransformer",),
         "sequence_recommender": ("SequenceRecommender",),
+        "text_transfer": ("TextEncoder", "TextRecommender"),
     },
 )

@@ -110,16 +110,18 @@ class PathGraph:
 
     def within(self, histories: Histories, hops: int) -> np.ndarray:
         """Which items a path of at most ``hops`` triples from the user can end in: bool [n,
-        n_items]. The first hop leads to the items of the history.
+        n_items]. The first hop leads to the items of the history; the next item is the end.
         """
         check_whole("within", 1, 10, hops=hops)
         items, rows = flatten(histories)
         ones = np.ones(len(items))
         here = sparse.csr_matrix((ones, (rows, items)), shape=(len(histories), self.n_nodes))
         found = here > 0
+        entities = sparse.diags((np.arange(self.n_nodes) >= self.n_items).astype(float))
         for _ in range(hops - 1):
-            here = ((here @ self.steps) > 0).astype(float)
-            found = found + (here > 0)
+            reached = ((here @ self.steps) > 0).astype(float)
+            found = found + (reached > 0)
+            here = reached @ entities  # a path that has come to an item ends there
         return found[:, : self.n_items].toarray()
 
     def names(self, path: Sequence[int], titles: Sequence[str]) -> list[str]:
@@ -128,19 +130,19 @@ class PathGraph:
         return [[*parts, *self.relations][token] for token in path]
 
 
-def path_graph(dataset) -> PathGraph:
+def graph_of(dataset) -> PathGraph:
     """The graph of a dataset's triples. Items without a triple are named by a warning: no path
     leads to them, or away from them.
 
     >>> from tutorial_lib.data import load_dataset
-    >>> graph = path_graph(load_dataset("world-news"))
-    >>> graph.relations[:3], graph.within([[0]], 1).sum()
-    (('chose', 'has_category', 'has_mood'), 1)
+    >>> graph = graph_of(load_dataset("world-news"))
+    >>> graph.relations[:3], graph.within([[0]], 1)[0].nonzero()[0].tolist()
+    (('chose', 'has_category', 'has_mood'), [0])
     """
     table = dataset.graph
     if table.empty:
         raise InputError(
-            f"path_graph: {dataset.name!r} has no knowledge graph; expected triples (head,"
+            f"graph_of: {dataset.name!r} has no knowledge graph; expected triples (head,"
             " relation, tail) in dataset.graph, as planted worlds have"
         )
     code = {ITEM + name: row for row, name in enumerate(dataset.items["item_id"].astype(str))}
@@ -158,7 +160,7 @@ def path_graph(dataset) -> PathGraph:
     lonely = np.setdiff1d(np.arange(dataset.n_items), triples[:, [0, 2]])
     if len(lonely):
         warnings.warn(
-            f"path_graph: {len(lonely)} of {dataset.n_items} items of {dataset.name!r} have no"
+            f"graph_of: {len(lonely)} of {dataset.n_items} items of {dataset.name!r} have no"
             f" triple, the first is item {lonely[0]}; no path can end there",
             stacklevel=2,
         )

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError, check_seed, check_whole
-from tutorial_lib.models.path_graph import PathGraph, path_graph, sample_paths
+from tutorial_lib.models.path_graph import PathGraph, graph_of, sample_paths
 from tutorial_lib.models.sequence import ItemTransformer
 from tutorial_lib.objectives import Autoregressive, Softmax
 from tutorial_lib.recommender import ScoreRecommender, fitted
@@ -93,7 +93,7 @@ class PathRecommender(ScoreRecommender):
 
     def fit(self, split, *, seed: int = 0, progress: bool = True) -> PathRecommender:
         check_seed("PathRecommender.fit", seed)
-        self.graph = path_graph(split.dataset)
+        self.graph = graph_of(split.dataset)
         walks = sample_paths(self.graph, split.train, split.users, self.paths, seed)
         with torch.random.fork_rng():
             torch.manual_seed(seed)
@@ -170,7 +170,8 @@ class PathRecommender(ScoreRecommender):
             total, best = options.flatten(1).topk(min(self.beams, options[0].numel()), dim=1)
             beam, token = best // options.shape[2], best % options.shape[2]
             tokens = tokens.gather(1, beam[..., None].expand(-1, -1, LENGTH))
-            tokens[:, :, place] = torch.where(token == graph.n_tokens, -1, token)
+            nothing = (token == graph.n_tokens) | (total == -torch.inf)
+            tokens[:, :, place] = torch.where(nothing, -1, token)
         return tokens.numpy(), total.numpy()
 
     def _log_probabilities(self, paths: Tensor) -> Tensor:

@@ -12,7 +12,9 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("labelled_only", "language_model", "split_of"),
         ),
         "grid": ("run_grid",),
+        "real_evidence": ("answers_from_reviews", "evidence_for"),
         "running": ("run_cell",),
+        "transfer": ("with_texts_dealt_out",),
         "results": ("Results", "load_results", "recorded_table", "to_frame"),
     },
 )

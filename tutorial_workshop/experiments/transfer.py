@@ -35,10 +35,10 @@ USERS = 200  # of these, test users
 ASKED = 100  # of the test users, for whom a prompt is asked
 COLD_PEOPLE = 800  # users of the world with new items
 GRAPH_PEOPLE = 400  # users whose paths are learned
-SHAPE: dict[str, Any] = {"width": 64, "layers": 2, "dropout": 0.2}
-LONG = Plan(epochs=15, learning_rate=3e-3)  # the source, or a target without one
-SHORT = Plan(epochs=5, learning_rate=3e-3, batch_tokens=512)  # from the source to the target
-ALONE = replace(LONG, epochs=12, batch_tokens=512)
+SHAPE: dict[str, Any] = {"width": 48, "layers": 1, "dropout": 0.1}
+LONG = Plan(epochs=12, learning_rate=4e-3)  # the source, or a target without one
+SHORT = Plan(epochs=5, learning_rate=4e-3, batch_tokens=512)  # from the source to the target
+ALONE = replace(LONG, batch_tokens=512)
 # chosen on validation users (benchmarks/transfer.py --tune)
 REGULARISATION = {16: 30.0, 64: 50.0, PEOPLE: 200.0}
 MIX = {"weight": 0.7, "power": 2.0}  # of EASE, in a blend with a text model
@@ -215,7 +215,7 @@ def cold_item_cells(seed: int, users: int = USERS) -> Iterator[tuple[str, float,
     p = truth.next_item_probabilities(histories)
     new = np.isin(np.arange(data.n_items), truth.new_items)
     models: dict[str, Any] = {"item Transformer": SequenceRecommender(plan=Plan(epochs=10))}
-    models["text Transformer"] = TextRecommender(encoder(), plan=replace(LONG, epochs=10), **SHAPE)
+    models["text Transformer"] = TextRecommender(encoder(), plan=LONG, **SHAPE)
     if seed == 0:
         models |= {"EASE": EASE(), "TransitionKNN": TransitionKNN(), "ceiling": Oracle()}
     for name, model in models.items():
@@ -246,8 +246,8 @@ def path_cells(seed: int, users: int = 100) -> Iterator[tuple[str, float, pd.Dat
     model = PathRecommender().fit(split, seed=seed)
     for name, constrained in (("paths, free", False), ("paths, along the graph", True)):
         model.constrained = constrained
-        frame = judged(model.recommend(histories, k=10, users=rows))
-        written = model.write(histories, rows)
+        frame = judged(model.recommend(histories, k=10, users=rows.tolist()))
+        written = model.write(histories, rows.tolist())
         hops = written.faithful(model.graph, histories)
         frame = frame.assign(**{f"hop {hop}": hops[hop - 1] for hop in (1, 2, 3)})
         yield name, time.process_time() - start, frame.assign(nowhere=(written.items < 0).mean())
