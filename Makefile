@@ -6,6 +6,7 @@
 # make colab      run the notebooks with Colab's package versions in an empty folder
 # make goldens    run the solutions with five seeds and record what every golden number should be
 # make slides     build the slides                                  make wheel      write the kit as one file to dist/
+# make site       build the website in runs/site; EXECUTED=runs/... names a run whose outputs it shows
 # make lock       write requirements.lock                           make clean
 #
 # Variables: PYTHON=python3.12        the interpreter to build on (3.11 or newer)
@@ -17,6 +18,7 @@ PROFILE ?= quick
 DATASET ?=
 NOTEBOOKS ?=
 JOBS ?=
+EXECUTED ?=
 TORCH_INDEX ?=
 
 BIN := .venv/bin
@@ -28,7 +30,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # one process a core, up to four: a notebook takes up to 1.5 GB
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --doctest-modules tutorial_lib tutorial_workshop recipes tests
 
-.PHONY: help run test test-full weekly lab notebooks goldens colab slides wheel lock clean environment
+.PHONY: help run test test-full weekly lab notebooks goldens colab slides site wheel lock clean environment
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -64,6 +66,14 @@ goldens: $(STAMP)
 
 slides: $(STAMP)
 	$(BIN)/python slides/build.py
+	$(BIN)/python slides/instructor/pack.py
+
+# an environment of its own: nothing of Sphinx is needed to learn or to test
+site: $(STAMP)
+	@test -x .venv-site/bin/sphinx-build || { $(BIN)/python -m venv .venv-site && .venv-site/bin/python -m pip install --quiet -r site/requirements.txt; }
+	$(BIN)/python -m tools.site_pages runs/site-pages $(EXECUTED)
+	.venv-site/bin/sphinx-build -q -b html runs/site-pages runs/site
+	@echo "Website: runs/site/index.html"
 
 wheel: $(STAMP)
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

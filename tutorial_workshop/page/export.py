@@ -156,6 +156,28 @@ def _title(notebook) -> str:
     return next((re.sub(r"[*`]", "", match[1]).strip() for match in headings if match), "Notebook")
 
 
+def still_notebook(notebook, folder: Path):
+    """A copy of an nbformat notebook for pages without kernel, script and network.
+
+    Args:
+        notebook: executed or not.
+        folder: where relative image paths start.
+
+    Returns:
+        The same cells: formulas and local images inside, widgets as their still version, pictures
+        with their alt text as HTML.
+    """
+    notebook = copy.deepcopy(notebook)
+    notebook.metadata.pop("widgets", None)
+    notebook.cells = _without_repeats(notebook.cells)
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = _markdown(cell.source, folder)
+        for output in cell.get("outputs", []):
+            _output(output)
+    return notebook
+
+
 def export_html(notebook, folder: str | Path | None = None, lang: str = "en") -> str:
     """A notebook, executed or not, as one self-contained HTML page.
 
@@ -180,14 +202,7 @@ def export_html(notebook, folder: str | Path | None = None, lang: str = "en") ->
         ) from None
     if isinstance(notebook, (str, Path)):
         folder, notebook = folder or Path(notebook).parent, _open(Path(notebook))
-    notebook, folder = copy.deepcopy(notebook), Path(folder or ".")
-    notebook.metadata.pop("widgets", None)
-    notebook.cells = _without_repeats(notebook.cells)
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            cell.source = _markdown(cell.source, folder)
-        for output in cell.get("outputs", []):
-            _output(output)
+    notebook = still_notebook(notebook, Path(folder or "."))
     exporter = HTMLExporter(
         template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
     )
