@@ -122,6 +122,14 @@ def _check(args: Namespace) -> int:
     return 0 if all(row.ok for row in rows) else 1
 
 
+def _progress(args: Namespace) -> int:
+    from tutorial_workshop.page.progress import save_progress
+
+    for path in save_progress(args.out or Path(".")):
+        print(path)
+    return 0
+
+
 def _datasets(args: Namespace) -> int:
     from tutorial_lib.data.loading import WORLDS, list_datasets
     from tutorial_workshop.cli.console import print_table
@@ -257,6 +265,7 @@ ACTIONS = {
     "grid": _grid,
     "audit": _audit,
     "capstone": _capstone,
+    "progress": _progress,
     "slides": _slides,
     "solutions": _solutions,
 }

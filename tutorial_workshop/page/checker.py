@@ -13,6 +13,7 @@ from tutorial_lib.errors import InputError
 from tutorial_workshop.exercises.checks import Mistake, NotAttempted
 from tutorial_workshop.exercises.loading import Exercise, get_exercise
 from tutorial_workshop.page.display import display_html, folded, inline_html
+from tutorial_workshop.page.progress import remember
 
 
 def _guarded(function: Callable) -> Callable:
@@ -96,6 +97,8 @@ def attempt(function: Callable, exercise: str) -> Callable:
     """
     task = get_exercise(exercise)
     verdict, message = run_checks(function, task)
+    if verdict != "not attempted":
+        remember("exercise", exercise, verdict == "correct")
     if verdict == "correct":
         print(f"{exercise}: correct. Going on with your function.")
         return function

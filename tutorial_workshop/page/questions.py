@@ -23,7 +23,9 @@ wherever it is drawn. So no text may speak of "the first choice".
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from tutorial_lib.data.shipped import read_yaml
@@ -124,12 +126,16 @@ def question_text(question: Question) -> str:
     return "\n".join([f"Question: {question.text}", *lines])
 
 
-def question_box(question: Question):
+def question_box(question: Question, on_answer: Callable[[bool], None] = lambda right: None):
     """The question as a widget: a tick box for each choice, a Check button, and the explanation.
 
     Built from what ipywidgets 7 and 8 share. Tab and Space reach everything. Radio buttons would
     not do: JupyterLab takes their arrow keys to move between cells. So where one choice is right,
     ticking it clears the others.
+
+    Args:
+        question: what is asked.
+        on_answer: called at each *Check* of an answer with whether it is all right.
 
     Returns:
         A ``VBox`` whose children are question, box of choices, button and feedback, in this order.
@@ -150,6 +156,8 @@ def question_box(question: Question):
 
     def check(_button) -> None:
         chosen = {number for number, box in enumerate(boxes) if box.value}
+        if chosen:
+            on_answer(chosen == {n for n, choice in enumerate(question.choices) if choice.correct})
         feedback.value = (
             feedback_html(question, chosen)
             if chosen
@@ -179,5 +187,8 @@ def quiz(notebook: str, question: str) -> None:
     Raises:
         InputError: for an unknown quiz or question.
     """
+    from tutorial_workshop.page.progress import remember
+
     asked = get_question(notebook, question)
-    display_html(question_html(asked), question_text(asked), widget=question_box(asked))
+    box = question_box(asked, partial(remember, "question", f"{notebook}/{question}"))
+    display_html(question_html(asked), question_text(asked), widget=box)
