@@ -1,0 +1,216 @@
+"""Pictures and tests of notebook 09: a leaderboard in cuts, transfer, paths."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from tutorial_lib.errors import InputError
+from tutorial_lib.evaluation import Comparison, compare
+from tutorial_workshop.figures.labels import label_curves, over_seeds
+from tutorial_workshop.page.output import points, table
+
+SYSTEMS = (  # that are drawn over labels, in this order
+    "EASE, target alone",
+    "text, target alone",
+    "text, from the source",
+    "EASE + text, from the source",
+)
+LINES = ("prompt, kit-gpt", "ceiling")  # that need no labels
+DEALT = ", texts dealt out anew"
+
+
+def recorded_cells(
+    recorded: pd.DataFrame,
+    system: str,
+    *,
+    part: str = "transfer",
+    overlap: float | None = None,
+    labels: int = 0,
+    seeds: Iterable[int] | None = None,
+) -> pd.DataFrame:
+    """The rows of one system, index ("seed", "user").
+
+    Args:
+        recorded: ``data/results/transfer.csv.gz``.
+        system: Its name there.
+        part: "transfer", "persons", "cold" or "paths".
+        overlap: Of the domains, None in parts that have none.
+        labels: Labelled users.
+        seeds: Repeat a system in which nothing is drawn, recorded once, for each of these, so that
+            it can be compared with one that was run with all of them.
+
+    Raises:
+        InputError: Nothing was recorded there.
+    """
+    rows = recorded[(recorded["part"] == part) & (recorded["system"] == system)]
+    rows = rows[
+        (rows["labels"] == labels) & (rows["overlap"].isna() | (rows["overlap"] == overlap))
+    ]
+    if rows.empty:
+        raise InputError(
+            f"transfer.csv.gz has no {part!r} rows of {system!r} at overlap={overlap}, labels="
+            f"{labels}; record them with python benchmarks/transfer.py {part}"
+        )
+    rows = rows.set_index(["seed", "user"]).drop(columns=["part", "system", "overlap", "labels"])
+    if seeds is None or rows.index.get_level_values("seed").nunique() > 1:
+        return rows
+    return pd.concat({seed: rows.droplevel("seed") for seed in seeds}, names=["seed"])
+
+
+def recorded_tests(
+    recorded: pd.DataFrame,
+    pairs: Sequence[tuple[tuple[str, int], tuple[str, int]]],
+    overlaps: Sequence[float],
+    metric: str = "ndcg@10",
+) -> dict[str, Comparison]:
+    """Differences over users and seeds at each overlap, for pairs of (system, labels)."""
+    found = {}
+    for overlap in overlaps:
+        for (first, n), (second, m) in pairs:
+            a = recorded_cells(recorded, first, overlap=overlap, labels=n)
+            seeds = a.index.get_level_values("seed").unique()
+            b = recorded_cells(recorded, second, overlap=overlap, labels=m, seeds=seeds)
+            a = recorded_cells(
+                recorded, first, overlap=overlap, labels=n, seeds=b.index.unique("seed")
+            )
+            both = a.index.intersection(b.index)
+            name = f"overlap {overlap:g}: {first} ({n}) − {second} ({m})"
+            found[name] = compare(a.loc[both], b.loc[both], metric)
+    return found
+
+
+def others_tests(
+    recorded: pd.DataFrame,
+    part: str,
+    pairs: Sequence[tuple[str, str]],
+    metric: str = "ndcg@10",
+    *,
+    overlaps: Sequence[float | None] = (None,),
+) -> dict[str, Comparison]:
+    """The same in parts without labels: pairs of systems."""
+    found = {}
+    for overlap in overlaps:
+        for first, second in pairs:
+            a, b = (
+                recorded_cells(recorded, s, part=part, overlap=overlap) for s in (first, second)
+            )
+            seeds = a.index.union(b.index).unique("seed")
+            a, b = (
+                recorded_cells(recorded, s, part=part, overlap=overlap, seeds=seeds)
+                for s in (first, second)
+            )
+            where = "" if overlap is None else f"overlap {overlap:g}: "
+            found[f"{where}{first} − {second}"] = compare(a, b, metric)
+    return found
+
+
+def share_of_ceiling(
+    recorded: pd.DataFrame, system: str, metric: str, part: str = "cold"
+) -> tuple[float, float, float]:
+    """A system's mean as a share of the ceiling's, with a 95 % interval over users (and the seeds'
+    means): of system - share * ceiling, which is 0 on average at the true share (Fieller's idea,
+    the ceiling's own sampling included because users are paired).
+    """
+    best = recorded_cells(recorded, "ceiling", part=part)[metric].groupby("user").mean()
+    own = recorded_cells(recorded, system, part=part)[metric].groupby("user").mean()
+    share = float(own.mean() / best.mean())
+    residual = own - share * best
+    half = 1.96 * float(residual.std(ddof=1) / np.sqrt(len(residual)) / best.mean())
+    return share, share - half, share + half
+
+
+@dataclass(frozen=True)
+class TransferView:
+    """The widget of notebook 09: NDCG@10 over labelled users, at one overlap.
+
+    Args:
+        recorded: ``data/results/transfer.csv.gz``.
+    """
+
+    recorded: pd.DataFrame
+
+    @property
+    def overlaps(self) -> list[float]:
+        """That were recorded, ascending."""
+        rows = self.recorded[self.recorded["part"] == "transfer"]
+        return sorted(rows["overlap"].unique().tolist())
+
+    def curves(self, overlap: float) -> dict[str, list[tuple]]:
+        """System -> (labels, mean, low, high), intervals over seeds."""
+        rows = self.recorded[self.recorded["part"] == "transfer"]
+        rows = rows[rows["overlap"] == overlap]
+        found: dict[str, list[tuple]] = {}
+        for name in (*SYSTEMS, *LINES):
+            for labels, some in rows[rows["system"] == name].groupby("labels"):
+                interval = over_seeds(some.groupby("seed")["ndcg@10"].mean(), least=3)
+                found.setdefault(name, []).append((float(labels), *interval))
+        return found
+
+    def draw(self, overlap: float):
+        """Curves of what is tuned, lines of what is not; zero-shot stands at one label."""
+        found = self.curves(overlap)
+        curves = {
+            name: [(max(row[0], 1.0), *row[1:]) for row in found[name]]
+            for name in SYSTEMS
+            if name in found
+        }
+        levels = {name: found[name][0][1:] for name in LINES if name in found}
+        fig = label_curves(curves, levels)
+        fig.axes[0].set_xlabel("labelled users (zero-shot stands at 1)")
+        fig.axes[0].set_ylim(0, 0.24)  # the same at every overlap
+        return fig
+
+    def describe(self, overlap: float) -> str:
+        """The numbers in words."""
+        parts = []
+        for name, rows in self.curves(overlap).items():
+            numbers = ", ".join(f"{row[0]:g} labels {row[1]:.3f}" for row in rows)
+            parts.append(f"{name}: {numbers}")
+        return f"Overlap {overlap:g}. Expected NDCG@10. {'; '.join(parts)}."
+
+
+def show_board(board: pd.DataFrame, *, caption: str) -> None:
+    """Show a leaderboard in cuts (`by_cuts`) as points, cuts by target marked with a star."""
+    cuts = board.drop_duplicates(["perspective", "cut"])
+    labels = [("* " if row.by == "target" else "") + row.cut for row in cuts.itertuples()]
+    groups: dict[str, list] = {}
+    for name, rows in board.groupby("model", sort=False):
+        held = rows.set_index(["perspective", "cut"])
+        keys = list(zip(cuts["perspective"], cuts["cut"], strict=True))
+        groups[str(name)] = [tuple(held.loc[key, ["mean", "low", "high"]]) for key in keys]
+    points(
+        labels,
+        groups,
+        quantity="NDCG@10",
+        caption=f"{caption} A star marks cuts by target: there the ceiling is none.",
+    )
+
+
+def show_paths(recorded: pd.DataFrame) -> pd.DataFrame:
+    """Show and return the recorded means of `transfer.path_cells`."""
+    rows = recorded[recorded["part"] == "paths"]
+    columns = ["recall@10", "reachable", "hop 1", "hop 2", "hop 3", "nowhere"]
+    means = rows.groupby("system")[columns].mean().sort_values("recall@10")
+    seeds, users = rows["seed"].nunique(), rows["user"].nunique()
+    shown = means.map(lambda value: "" if np.isnan(value) else f"{value:.3f}")
+    names = {"reachable": "next item within reach", "nowhere": "paths that end at no item"}
+    names |= {f"hop {hop}": f"triples that exist, hop {hop}" for hop in (1, 2, 3)}
+    caption = f"{users} users, {seeds} seeds; recall in expectation"
+    table(shown.rename(columns=names).rename_axis("system"), caption=caption)
+    return means
+
+
+def show_written_paths(written, graph, titles: Sequence[str], number: int = 3) -> None:
+    """Show the likeliest paths of the first user in words, and which of their triples exist."""
+    rows = []
+    for tokens in written.tokens[0, :number]:
+        path = tokens[tokens >= 0]
+        triples = [path[at : at + 3] for at in range(2, len(path) - 2, 2)]
+        real = [bool(graph.exists(*np.array(triple)[:, None])[0]) for triple in triples]
+        rows.append((" → ".join(graph.names(path, titles)), all(real)))
+    frame = pd.DataFrame(rows, columns=["path", "all triples after the first exist"])
+    table(frame.set_index("path"), caption="Likeliest first")
