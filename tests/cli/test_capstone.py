@@ -42,9 +42,10 @@ def run(files):
         patch.setattr(candidates, "FEWEST_EPOCHS", 1)
         patch.setattr(candidates, "TIMED", 400)
         patch.setattr(candidates, "PROMPTED", 4)
+        patch.setattr(candidates, "CALIBRATED_ITEMS", 0)
         page = run_capstone(
             files / "log.csv", files / "out", items=files / "items.csv", users=files / "users.csv",
-            minutes=1, tell=told.append,
+            minutes=60, tell=told.append,
         )  # fmt: skip
     return page, told
 
@@ -64,7 +65,7 @@ def test_the_leaderboard_is_what_evaluate_says(run, files):
     models = {"Popularity", "ItemKNN", "TransitionKNN", "EASE", "Transformer", "Prompted kit-gpt"}
     assert set(board.index) == models
     assert board["validation"].idxmax() == board.index[board["chosen"]][0]
-    kept = prepare.prepare(files / "log.csv", None, None, {}, minutes=1, seed=0)
+    kept = prepare.prepare(files / "log.csv", None, None, {}, minutes=60, seed=0)
     frame = evaluate(Popularity().fit(kept.split), kept.split, k=10)
     assert board.loc["Popularity", "test"] == pytest.approx(frame["ndcg@10"].mean(), abs=1e-5)
     assert (
@@ -90,7 +91,7 @@ def test_a_second_run_uses_what_is_finished(run, files, monkeypatch):
     monkeypatch.setattr(candidates, "_fitted", never)
     monkeypatch.setattr(candidates, "transformer", never)
     again: list[str] = []
-    options = {"items": files / "items.csv", "users": files / "users.csv", "minutes": 1}
+    options = {"items": files / "items.csv", "users": files / "users.csv", "minutes": 60}
     run_capstone(files / "log.csv", page.parent, **options, tell=again.append)
     assert page.read_text(encoding="utf-8") == first
     assert sum("kept from an earlier run" in line for line in again) == 7

@@ -25,6 +25,7 @@ TIMED = 8_000  # interactions of the epoch that shows how fast this machine is
 EPOCHS, FEWEST_EPOCHS = 20, 5
 LEAST_TRAINED = 0.05  # of the interactions; with fewer it would be judged unfairly
 PROMPTED, FEWEST_PROMPTED = 200, 20  # users of the prompted model
+CALIBRATED_ITEMS = 1_000  # what each title gets anyway is measured for so many, in seconds
 PROMPT_SHARE = 0.15  # of the time
 TRANSFORMER, PROMPT = "Transformer", "Prompted kit-gpt"
 
@@ -144,7 +145,8 @@ def prompted(split: Split, seconds: float, seed: int) -> Value:
     from tutorial_lib.strategies import adapt
 
     start = time.perf_counter()
-    model = adapt("kit-gpt", split, "zero-shot", labels=0, seed=seed)
+    calibrate = None if split.dataset.n_items <= CALIBRATED_ITEMS else 0
+    model = adapt("kit-gpt", split, "zero-shot", labels=0, seed=seed, calibrate=calibrate)
     rows = np.flatnonzero([len(target) > 0 for target in split.test_target])
     rows = np.random.default_rng([seed, 47]).permutation(rows)[:PROMPTED]
     lists: list[np.ndarray] = []
