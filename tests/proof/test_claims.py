@@ -54,13 +54,13 @@ def test_a_row_is_what_the_recorded_users_say(table):
 
 @pytest.mark.parametrize("expects, opposite", [("more", "less"), ("less", "more")])
 def test_a_verdict_turns_with_what_was_claimed(expects, opposite):
-    assert claims.verdict_of(0.02, 0.03, 0.01, "more") == "supported"
-    assert claims.verdict_of(0.02, 0.03, 0.01, "less") == "refuted"
-    assert claims.verdict_of(0.02, 0.03, 0.01, "same") == "refuted"
-    assert claims.verdict_of(-0.005, 0.005, 0.01, expects) == "not here"
-    assert claims.verdict_of(-0.005, 0.005, 0.01, "same") == "supported"
-    assert claims.verdict_of(-0.005, 0.05, 0.01, opposite) == "not testable here"
-    assert claims.verdict_of(np.nan, np.nan, 0.01, "same") == "not testable here"
+    assert claims.verdict_on_claim(0.02, 0.03, 0.01, "more") == "supported"
+    assert claims.verdict_on_claim(0.02, 0.03, 0.01, "less") == "refuted"
+    assert claims.verdict_on_claim(0.02, 0.03, 0.01, "same") == "refuted"
+    assert claims.verdict_on_claim(-0.005, 0.005, 0.01, expects) == "not here"
+    assert claims.verdict_on_claim(-0.005, 0.005, 0.01, "same") == "supported"
+    assert claims.verdict_on_claim(-0.005, 0.05, 0.01, opposite) == "not testable here"
+    assert claims.verdict_on_claim(np.nan, np.nan, 0.01, "same") == "not testable here"
 
 
 def test_a_claim_about_nothing_recorded_is_refused():

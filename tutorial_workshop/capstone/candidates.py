@@ -53,16 +53,16 @@ def judged(model: Any, split: Split) -> Value:
     """NDCG@10 and hit@10 of each judged user, and the mean on validation."""
     frame = evaluate(model, split, k=10)
     valid = float(evaluate(model, split, k=10, on="valid")["ndcg@10"].mean())
-    return {"valid": valid, "said": f"validation NDCG@10 {valid:.4f}"} | columns_of(frame)
+    return {"valid": valid, "said": f"validation NDCG@10 {valid:.4f}"} | as_columns(frame)
 
 
-def columns_of(frame: pd.DataFrame) -> Value:
+def as_columns(frame: pd.DataFrame) -> Value:
     """A per-user frame as JSON keeps it."""
     users = {"users": [int(user) for user in frame.index]}
     return users | {name: frame[name].round(6).tolist() for name in METRICS}
 
 
-def frame_of(value: Value) -> pd.DataFrame:
+def kept_frame(value: Value) -> pd.DataFrame:
     """The per-user frame that a stage kept."""
     index = pd.Index(value["users"], name="user")
     return pd.DataFrame({name: value[name] for name in METRICS}, index=index)
@@ -163,7 +163,7 @@ def prompted(split: Split, seconds: float, seed: int) -> Value:
     frame.index = pd.Index(np.asarray(split.users)[rows], name="user")
     mean = frame["ndcg@10"].mean()
     limit = f"{PROMPT}: asked for {len(rows):,} users only, so it is shown and not chosen"
-    return columns_of(frame) | {"said": f"test NDCG@10 {mean:.4f}", "limit": limit}
+    return as_columns(frame) | {"said": f"test NDCG@10 {mean:.4f}", "limit": limit}
 
 
 def fit_candidates(

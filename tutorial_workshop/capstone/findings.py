@@ -11,7 +11,7 @@ import pandas as pd
 from tutorial_lib.audit import tail_items
 from tutorial_lib.data.histories import flatten
 from tutorial_lib.evaluation import compare, holm_comparisons, mean_interval
-from tutorial_workshop.capstone.candidates import PROMPT, TRANSFORMER, frame_of
+from tutorial_workshop.capstone.candidates import PROMPT, TRANSFORMER, kept_frame
 from tutorial_workshop.capstone.prepare import Prepared
 from tutorial_workshop.capstone.stages import Value
 
@@ -30,7 +30,7 @@ def leaderboard(found: Mapping[str, Value], chosen: str) -> pd.DataFrame:
     """One row per model, best on validation first: test metrics with 95 % intervals, and the paired
     difference from the chosen one, judged by Holm's method and `MARGIN`.
     """
-    frames = {name: frame_of(value) for name, value in found.items()}
+    frames = {name: kept_frame(value) for name, value in found.items()}
     tests = {
         name: compare(frame, frames[chosen].loc[frame.index], METRIC)
         for name, frame in frames.items()
@@ -70,7 +70,7 @@ def strata(prepared: Prepared, found: Mapping[str, Value], chosen: str) -> pd.Da
     }
     table = []
     for model in dict.fromkeys((chosen, "Popularity")):
-        frame = frame_of(found[model])
+        frame = kept_frame(found[model])
         for stratum, inside in groups.items():
             if inside.any():
                 value = mean_interval(frame[inside], METRIC)

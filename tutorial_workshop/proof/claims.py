@@ -32,7 +32,7 @@ def ledger() -> pd.DataFrame:
         One row a claim, index its id: claim, source, experiment (file and rows), value, low, high
         (95 %; of the difference from what it is compared with), n (users, or seeds), margin,
         expects, note, verdict. A verdict holds for this kit's worlds and models, one claim at a
-        time (no adjustment for their number); see `verdict_of`.
+        time (no adjustment for their number); see `verdict_on_claim`.
 
     Raises:
         InputError: a recorded result that a claim names is not there.
@@ -43,12 +43,12 @@ def ledger() -> pd.DataFrame:
         row = {name: entry[name] for name in ("id", "claim", "source")}
         row |= {"experiment": experiment, "value": value, "low": low, "high": high, "n": n}
         row |= {"margin": entry["margin"], "expects": entry["expects"], "note": note}
-        row["verdict"] = verdict_of(low, high, entry["margin"], entry["expects"])
+        row["verdict"] = verdict_on_claim(low, high, entry["margin"], entry["expects"])
         rows.append(row)
     return pd.DataFrame(rows).set_index("id")
 
 
-def verdict_of(low: float, high: float, margin: float, expects: str) -> str:
+def verdict_on_claim(low: float, high: float, margin: float, expects: str) -> str:
     """What an interval says of a claim that expects "more", "less" or "same".
 
     "same" is supported by an interval within the margin and refuted by one beyond it. "more" and
@@ -56,9 +56,9 @@ def verdict_of(low: float, high: float, margin: float, expects: str) -> str:
     here" where it lies within the margin. Any other interval leaves the claim open: "not testable
     here".
 
-    >>> verdict_of(0.02, 0.04, 0.01, "more"), verdict_of(-0.004, 0.008, 0.01, "more")
+    >>> verdict_on_claim(0.02, 0.04, 0.01, "more"), verdict_on_claim(-0.004, 0.008, 0.01, "more")
     ('supported', 'not here')
-    >>> verdict_of(-0.04, -0.02, 0.01, "more"), verdict_of(-0.04, 0.02, 0.01, "more")
+    >>> verdict_on_claim(-0.04, -0.02, 0.01, "more"), verdict_on_claim(-0.04, 0.02, 0.01, "more")
     ('refuted', 'not testable here')
     """
     if expects == "less":
