@@ -76,20 +76,17 @@ def shown_notebook(name: str, executed: Path | None):
 
 def _inside(text: str, page: str) -> str:
     """Text with its relative links changed to where the site has these pages; links to other files
-    become their text.
+    become their text. Files are known by their names, so solutions may lie a folder deeper.
     """
-    known = {(ROOT / source).resolve(): name for name, source in TEXTS.items()}
-    known |= {
-        (ROOT / f"notebooks/{n}.ipynb").resolve(): f"notebooks/{n}.ipynb" for n in notebooks()
-    }
+    known = {Path(source).name: name for name, source in TEXTS.items()}
+    known |= {Path(name).name + ".ipynb": f"notebooks/{name}.ipynb" for name in notebooks()}
     up = "../" * page.count("/")
-    source = ROOT / TEXTS.get(f"{page}.md", f"{page}.ipynb")
 
     def moved(match: re.Match) -> str:
         if re.match(r"\w+:|#", match[2]):
             return match[0]
-        target = (source.parent / match[2].split("#")[0]).resolve()
-        return f"[{match[1]}]({up}{known[target]})" if target in known else match[1]
+        target = known.get(Path(match[2].split("#")[0]).name)
+        return f"[{match[1]}]({up}{target})" if target else match[1]
 
     return re.sub(r"(?<!!)\[((?:[^\[\]]|`[^`]*`)*)\]\(([^)\s]+)\)", moved, text)
 
@@ -160,7 +157,7 @@ def write_pages(out: Path, executed: Path | None = None) -> None:
     for name, text in pages.items():
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(text, encoding="utf-8")
-    files = {"site/conf.py": "", "benchmarks/figures/*.*": "figures"}
+    files = {"site/conf.py": "", "site/static/*": "static", "benchmarks/figures/*.*": "figures"}
     for pattern, place in (files | {"slides/[0-9]*.html": "extra/decks"}).items():
         (out / place).mkdir(parents=True, exist_ok=True)
         for path in ROOT.glob(pattern):
