@@ -1,8 +1,8 @@
 """Build the slides: ``python slides/build.py`` makes an HTML file and a PDF of every deck.
 
-Numbers (`deck_numbers.py`) and figures (`figures.py`) are computed first, then put into the deck's
-Markdown, which Marp turns into pages; fonts and figures are inlined, so nothing is asked from a
-network. A deck whose sources have not changed is left alone.
+Each deck has a module: ``deck_NN.py`` computes its numbers and draws its figures. They are put into
+the deck's Markdown, which Marp turns into pages; fonts and figures are inlined, so nothing is asked
+from a network. A deck whose sources and numbers have not changed is left alone.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import argparse
 import base64
 import hashlib
 import html
+import importlib
 import json
 import os
 import re
@@ -18,14 +19,18 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import ModuleType
 
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError, unknown_name
 
 HERE = Path(__file__).resolve().parent
-SOURCES = ("theme.css", "build.py", "figures.py", "numbers.json", "published.json", "package.json")
+SOURCES = (
+    *("theme.css", "build.py", "drawing.py", "records.py"),
+    *("published.json", "package.json"),
+)
 FONT = (
     "node_modules/@fontsource/atkinson-hyperlegible-{family}/files/"
     "atkinson-hyperlegible-{family}-latin-{weight}-normal.{kind}"
@@ -43,10 +48,15 @@ def decks() -> list[Path]:
 
 
 def source_hash(deck: Path) -> str:
-    """SHA-256 over everything that a built deck is made from."""
+    """SHA-256 over everything that a built deck is made from: its text, its modules, what all decks
+    share, and its numbers. The alt text of a figure holds the values that it draws, and alt texts
+    are among the numbers; so new recorded results make just those decks stale that show them.
+    """
     digest = hashlib.sha256()
-    for path in (deck, *(HERE / name for name in SOURCES)):
+    shared = [HERE / name for name in SOURCES]
+    for path in (deck, *sorted(HERE.glob(f"deck_{deck.stem[:2]}*.py")), *shared):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    digest.update(json.dumps(stored_numbers().get(deck.stem), sort_keys=True).encode())
     return digest.hexdigest()
 
 
@@ -64,13 +74,26 @@ def stale(deck: Path) -> bool:
     )
 
 
-def known_numbers() -> dict:
-    """What placeholders may name: the computed numbers and the published ones."""
+def stored_numbers() -> dict[str, dict]:
+    """Deck -> its computed numbers, as the last build wrote them."""
+    path = HERE / "numbers.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+
+
+def known_numbers(deck: Path) -> dict:
+    """What a deck's placeholders may name: its computed numbers and the published ones."""
     from_others = {
         name: entry["value"]
         for name, entry in json.loads((HERE / "published.json").read_text(encoding="utf-8")).items()
     }
-    return json.loads((HERE / "numbers.json").read_text(encoding="utf-8")) | from_others
+    return stored_numbers().get(deck.stem, {}) | from_others
+
+
+def module_of(deck: Path) -> ModuleType:
+    """The module that computes a deck's numbers (`compute`) and draws its figures (`FIGURES`)."""
+    if str(HERE) not in sys.path:
+        sys.path.insert(0, str(HERE))
+    return importlib.import_module(f"deck_{deck.stem[:2]}")
 
 
 def fill(text: str, numbers: Mapping) -> str:
@@ -191,7 +214,8 @@ def build(deck: Path, work: Path) -> None:
     """
     filled = work / deck.name
     filled.write_text(
-        inline(fill(deck.read_text(encoding="utf-8"), known_numbers()), work), encoding="utf-8"
+        inline(fill(deck.read_text(encoding="utf-8"), known_numbers(deck)), work),
+        encoding="utf-8",
     )
     (work / "theme.css").write_text(theme(), encoding="utf-8")
     page, pdf = filled.with_suffix(".html"), filled.with_suffix(".pdf")
@@ -210,18 +234,26 @@ def build(deck: Path, work: Path) -> None:
         write_whole(deck.with_name(made.name), made.read_bytes())
 
 
-def refresh_numbers(check: bool) -> bool:
-    """Compute the numbers, write them unless ``check``; True if ``numbers.json`` holds them."""
-    sys.path.insert(0, str(HERE))
-    from deck_numbers import compute
+def refresh_numbers(check: bool, chosen: Sequence[Path]) -> bool:
+    """Compute the numbers of some decks, and write them unless ``check``; True if ``numbers.json``
+    holds them already.
+    """
+    stored = stored_numbers()
+    fresh = True
+    for deck in chosen:
+        new = {name: _plain(value) for name, value in module_of(deck).compute().items()}
+        if not same(stored.get(deck.stem, {}), new):
+            stored[deck.stem], fresh = new, False
+    if not fresh and not check:
+        text = json.dumps(stored, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+        write_whole(HERE / "numbers.json", text.encode())
+    return fresh
 
-    new, path = compute(), HERE / "numbers.json"
-    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    if same(old, new):
-        return True
-    if not check:
-        write_whole(path, (json.dumps(new, indent=2, ensure_ascii=False) + "\n").encode())
-    return False
+
+def _plain(value):
+    """A number or text as JSON knows it, rounded to six digits."""
+    value = value.item() if hasattr(value, "item") else value
+    return round(value, 6) if isinstance(value, float) else value
 
 
 def same(old: Mapping, new: Mapping) -> bool:
@@ -246,9 +278,10 @@ def main(arguments: list[str] | None = None) -> int:
         help="build nothing; exit status 1 if a deck or a number is stale",
     )
     parser.add_argument("--force", action="store_true", help="build decks that are up to date, too")
+    parser.add_argument("decks", nargs="*", help="numbers of decks, such as 02; else all")
     args = parser.parse_args(arguments)
     try:
-        return _run(args.check, args.force)
+        return _run(args.check, args.force, args.decks)
     except InputError as error:
         print(f"slides: {str(error).removeprefix('slides: ')}", file=sys.stderr)
         return 2
@@ -257,21 +290,30 @@ def main(arguments: list[str] | None = None) -> int:
         return 130
 
 
-def _run(check: bool, force: bool) -> int:
+def _chosen(numbers: Sequence[str]) -> list[Path]:
+    """The decks of these numbers, or all."""
+    by_number = {deck.stem[:2]: deck for deck in decks()}
+    for number in numbers:
+        if number not in by_number:
+            raise unknown_name("deck", number, by_number)
+    return [by_number[number] for number in numbers or by_number]
+
+
+def _run(check: bool, force: bool, numbers: Sequence[str]) -> int:
+    chosen = _chosen(numbers)
     if not check:
         tools()
-    fresh = refresh_numbers(check)
-    old = [deck for deck in decks() if force or stale(deck)]
+    fresh = refresh_numbers(check, chosen)
+    old = [deck for deck in chosen if force or stale(deck)]
     if check:
-        for deck in old if fresh else decks():
+        for deck in old if fresh else chosen:
             print(f"stale: {deck.stem} (run: python slides/build.py)")
         return int(bool(old) or not fresh)
-    if old:
-        with tempfile.TemporaryDirectory() as folder:
-            _figures(Path(folder))
-            for deck in old:
-                build(deck, Path(folder))
-    for deck in decks():
+    with tempfile.TemporaryDirectory() as folder:
+        for deck in old:
+            _figures(deck, Path(folder))
+            build(deck, Path(folder))
+    for deck in chosen:
         print(
             f"{'built' if deck in old else 'up to date'}:"
             f" {deck.with_suffix('.html').relative_to(HERE.parent)} and .pdf"
@@ -279,14 +321,15 @@ def _run(check: bool, force: bool) -> int:
     return 0
 
 
-def _figures(work: Path) -> None:
-    from figures import draw_all, use_fonts
+def _figures(deck: Path, work: Path) -> None:
+    figures = module_of(deck).FIGURES
+    from drawing import draw_all, use_fonts
 
     use_fonts(
         [HERE / FONT.format(family="next", weight=weight, kind="woff") for weight in (400, 700)],
         work,
     )
-    draw_all(known_numbers(), work)
+    draw_all(figures, known_numbers(deck), work)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,31 @@ pytestmark = pytest.mark.browser
 
 SLIDES = Path(__file__).resolve().parents[2] / "slides"
 
+# WCAG 2.2, success criterion 1.4.3: the ratio of relative luminances, level AA
+CONTRAST = """
+  const channels = text => (text.match(/[\\d.]+/g) || []).map(Number);
+  const luminance = ([r, g, b]) => [r, g, b].map(c => c / 255)
+    .map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const behind = e => {
+    for (let up = e; up; up = up.parentElement) {
+      const [r, g, b, a = 1] = channels(getComputedStyle(up).backgroundColor);
+      if (a === 1) return [r, g, b];
+    }
+    return [255, 255, 255];
+  };
+  const contrast = e => {
+    const both = [channels(getComputedStyle(e).color), behind(e)].map(luminance);
+    return (Math.max(...both) + 0.05) / (Math.min(...both) + 0.05);
+  };
+  const needed = e => {
+    const size = parseFloat(getComputedStyle(e).fontSize);
+    const bold = parseFloat(getComputedStyle(e).fontWeight) >= 700;
+    return size >= 24 || (bold && size >= 18.66) ? 3 : 4.5;
+  };
+"""
 MEASURE = """() => {
+  CONTRAST
   const slide = document.querySelector('svg.bespoke-marp-active section');
   const box = e => e.getBoundingClientRect();
   const style = e => getComputedStyle(e);
@@ -40,8 +64,13 @@ MEASURE = """() => {
     rawmath: /\\$[^$]+\\$|\\\\[a-z]+\\{/.test(slide.innerText),
     holes: /\\{\\{/.test(slide.innerText),
     font: document.fonts.check('28px "Atkinson Hyperlegible Next"'),
+    alts: [...slide.querySelectorAll('img')].every(image => image.alt.length > 80),
+    pale: [...slide.querySelectorAll('*')]
+      .filter(e => [...e.childNodes].some(n => n.nodeType === 3 && n.textContent.trim()))
+      .filter(e => contrast(e) < needed(e))
+      .map(e => [e.outerHTML.slice(0, 60), contrast(e).toFixed(2)]),
   };
-}"""
+}""".replace("CONTRAST", CONTRAST)
 SHOWN = """number => {
   const slide = document.querySelectorAll('svg.bespoke-marp-slide')[number - 1];
   return slide.classList.contains('bespoke-marp-active');
@@ -55,6 +84,19 @@ def walk(page):
         page.evaluate("number => { location.hash = '#' + number }", number)
         page.wait_for_function(SHOWN, arg=number)
         yield page.evaluate(MEASURE)
+
+
+def test_pale_text_is_seen(chromium):
+    """The check of contrast must be able to fail."""
+    page = chromium.new_page()
+    page.set_content(
+        '<p style="color: #999999">grey</p><p style="color: #4f5b6b">ink</p>'
+        '<div style="background: #10243e"><p style="color: #b9c7d8">light on dark</p></div>'
+    )
+    ratios = page.evaluate(
+        "() => {" + CONTRAST + "return [...document.querySelectorAll('p')].map(contrast); }"
+    )
+    assert ratios[0] < 3 and min(ratios[1:]) > 4.5
 
 
 @pytest.mark.parametrize(
@@ -79,7 +121,8 @@ def test_walk_the_deck(deck, tmp_path, chromium):
         assert outside == [], f"outside its place on {title!r}: {outside}"
         smallest = slide["smallest"]
         assert smallest >= 20, f"text of {smallest} px on {title!r} is too small for the back row"
-        assert slide["broken"] == 0 and slide["font"], title
+        assert slide["broken"] == 0 and slide["font"] and slide["alts"], title
+        assert slide["pale"] == [], f"too little contrast on {title!r}: {slide['pale']}"
         assert not slide["rawmath"] and not slide["holes"], title
     places = {(slide["x"], slide["y"], slide["lines"]) for slide in slides if slide["plain"]}
     assert len(places) == 1, "the title jumps between slides"

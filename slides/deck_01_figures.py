@@ -1,23 +1,12 @@
-"""The figures of the slides, drawn from their numbers: SVG with text as outlines."""
+"""The figures of deck 1, drawn from its numbers: SVG with text as outlines."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
-import matplotlib
-
-matplotlib.use("svg")
 import matplotlib.pyplot as plt
-from matplotlib import font_manager
-from matplotlib.patches import FancyArrowPatch, FancyBboxPatch
+from drawing import BLUE, GREY, INK, ORANGE, PALE, RED, SKY, arrow, box, canvas
 
-from tutorial_workshop.page.plots import OKABE_ITO
-
-INK, GREY, PALE = "#10243E", "#5B6777", "#EEF2F7"
-BLUE, RED, GREEN, ORANGE, SKY = (
-    OKABE_ITO[name] for name in ("blue", "vermillion", "green", "orange", "sky")
-)
 NAMES = {
     "oracle": "Ceiling (exact)",
     "transition": "Transition kNN",
@@ -26,95 +15,6 @@ NAMES = {
     "popularity": "Popularity",
     "random": "Random",
 }
-
-
-def use_fonts(files: list[Path], folder: Path) -> None:
-    """Make matplotlib write in the font of the slides (``files``, WOFF; unpacked to ``folder``)."""
-    from fontTools.ttLib import TTFont
-
-    for file in files:
-        font = TTFont(file)
-        font.flavor = None
-        font.save(folder / f"{file.stem}.ttf")
-        font_manager.fontManager.addfont(str(folder / f"{file.stem}.ttf"))
-    matplotlib.rcParams.update(
-        {
-            "font.family": ["Atkinson Hyperlegible Next", "DejaVu Sans"],
-            "font.size": 20,
-            "text.color": INK,
-            "axes.labelcolor": INK,
-            "xtick.color": INK,
-            "ytick.color": INK,
-            "axes.edgecolor": GREY,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "svg.fonttype": "path",
-            "svg.hashsalt": "slides",
-        }
-    )
-
-
-def draw_all(numbers: Mapping, folder: Path) -> None:
-    """Write every figure as ``folder/NAME.svg``; the same numbers give the same bytes."""
-    for name, draw in FIGURES.items():
-        figure = draw(numbers)
-        figure.savefig(folder / f"{name}.svg", metadata={"Date": None}, transparent=True)
-        plt.close(figure)
-
-
-def canvas(width: float, height: float):
-    """A figure without axes; one unit is 100 pixels of the slide."""
-    figure = plt.figure(figsize=(width, height))
-    ax = figure.add_axes((0, 0, 1, 1))
-    # room for the outline of a box at the edge
-    ax.set(xlim=(-0.02, width + 0.02), ylim=(0, height))
-    ax.axis("off")
-    return figure, ax
-
-
-def box(
-    ax, x, y, width, height, text, *, fill=PALE, edge=GREY, ink=INK, size=20, weight=400, style="-"
-):
-    """A rounded box with its text in the middle; ``x, y``: the lower left corner."""
-    shape = FancyBboxPatch(
-        (x, y),
-        width,
-        height,
-        boxstyle="round,pad=0,rounding_size=0.09",
-        fc=fill,
-        ec=edge,
-        lw=1.8,
-        ls=style,
-    )
-    ax.add_patch(shape)
-    ax.text(
-        x + width / 2,
-        y + height / 2,
-        text,
-        ha="center",
-        va="center",
-        color=ink,
-        fontsize=size,
-        fontweight=weight,
-        linespacing=1.25,
-    )
-
-
-def arrow(ax, start, end, *, colour=INK, style="-", curve=0.0):
-    """An arrow between two points; ``curve`` bends it."""
-    bend = f"arc3,rad={curve}"
-    ax.add_patch(
-        FancyArrowPatch(
-            start,
-            end,
-            arrowstyle="-|>",
-            mutation_scale=20,
-            lw=2,
-            color=colour,
-            ls=style,
-            connectionstyle=bend,
-        )
-    )
 
 
 def two_objectives(numbers: Mapping):

@@ -1,15 +1,17 @@
-"""The numbers and examples that the slides show, computed from the planted world of movies."""
+"""Deck 1: its numbers and examples, computed from the planted world of films."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from deck_01_figures import FIGURES
 from scipy.stats import hypergeom
 
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.evaluation import compare, evaluate, evaluate_scores, mean_interval, target_ranks
 from tutorial_lib.models import EASE, ItemKNN, Oracle, Popularity, Random, TransitionKNN
 
+__all__ = ["FIGURES", "compute"]
 WORLD = "world-movies"
 NEGATIVES = 99  # the number of sampled competitors in the sampled protocol that the slides warn of
 SHOWN = 4  # items of the example history on the slide
@@ -25,7 +27,7 @@ MODELS = {
 
 
 def compute() -> dict[str, float | int | str]:
-    """Every number and title of the slides by its name in the decks, rounded to six digits."""
+    """Every number and title by its name in the deck."""
     dataset = load_dataset(WORLD)
     split = leave_last_out(dataset)
     fitted = {name: make().fit(split) for name, make in MODELS.items()}
@@ -39,10 +41,7 @@ def compute() -> dict[str, float | int | str]:
     }
     numbers |= leaderboard(fitted, split) | sampled(fitted, split) | ties(split)
     numbers |= example(dataset, split, fitted["oracle"]) | samples(dataset)
-    return {
-        name: round(value, 6) if isinstance(value, float) else value
-        for name, value in numbers.items()
-    }
+    return numbers
 
 
 def leaderboard(fitted: dict, split) -> dict[str, float]:
