@@ -119,6 +119,8 @@ def summary(table: pd.DataFrame) -> str:
     text += " seeds.\n\nTransfer, by overlap:\n\n" + markdown_table(means)
     text += "\n\nCold users, by overlap:\n\n" + markdown_table(persons)
     text += "\n\nCold items:\n\n" + markdown_table(cold)
+    if "paths" not in set(table["part"]):
+        return text
     paths = table[table["part"] == "paths"].groupby("system")
     columns = ["recall@10", "ndcg@10", "hop 1", "hop 2", "hop 3", "nowhere", "reachable"]
     paths = paths[columns].mean().round(4).reset_index()
@@ -143,7 +145,7 @@ def main() -> None:
         make = transfer_rows if given.part == "transfer" else person_rows
         for overlap in given.overlaps:
             table = record(make(overlap, seeds), command)
-    if set(table["part"]) == {"transfer", "persons", "cold", "paths"}:
+    if set(table["part"]) >= {"transfer", "persons", "cold"}:
         write_section("transfer", "Transfer, cold start and paths", command, summary(table))
     print(f"{time.process_time() - start:.0f} processor seconds")
 

@@ -117,7 +117,9 @@ def transfer_cells(
     mixed = replace(split, dataset=with_texts_dealt_out(split.dataset, seed))
     if labels == 0:
         yield done("text, from the source", text(begun, SHORT).read(split.dataset))
+        start = time.process_time()
         yield done("text, from the source" + SHUFFLED, text(begun, SHORT).read(mixed.dataset))
+        start = time.process_time()
         yield done("ceiling", Oracle(know_types=True).fit(split))
         return
     known = labelled_only(split, labels, seed)
