@@ -190,20 +190,6 @@ def show_board(board: pd.DataFrame, *, caption: str) -> None:
     )
 
 
-def show_paths(recorded: pd.DataFrame) -> pd.DataFrame:
-    """Show and return the recorded means of `transfer.path_cells`."""
-    rows = recorded[recorded["part"] == "paths"]
-    columns = ["recall@10", "reachable", "hop 1", "hop 2", "hop 3", "nowhere"]
-    means = rows.groupby("system")[columns].mean().sort_values("recall@10")
-    seeds, users = rows["seed"].nunique(), rows["user"].nunique()
-    shown = means.map(lambda value: "" if np.isnan(value) else f"{value:.3f}")
-    names = {"reachable": "next item within reach", "nowhere": "paths that end at no item"}
-    names |= {f"hop {hop}": f"triples that exist, hop {hop}" for hop in (1, 2, 3)}
-    caption = f"{users} users, {seeds} seeds; recall in expectation"
-    table(shown.rename(columns=names).rename_axis("system"), caption=caption)
-    return means
-
-
 def show_written_paths(written, graph, titles: Sequence[str], number: int = 3) -> None:
     """Show the likeliest paths of the first user in words, and which of their triples exist."""
     rows = []
