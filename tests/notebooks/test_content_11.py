@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tutorial_lib.data.shipped import shipped
-from tutorial_workshop.figures.open_questions import CitationView, joint_table, kind_of
+from tutorial_workshop.figures.open_questions import CitationView, joint_table, answer_kinds
 from tutorial_workshop.figures.real_model import probe
 
 
@@ -36,7 +36,7 @@ def test_answers_are_of_all_conditions_on_the_same_items():
     items = answers.groupby("condition")["item"].apply(lambda of: tuple(sorted(of)))
     assert items.nunique() == 1 and len(items) == 5
     assert not (answers["strength"] == answers["false"]).any()
-    assert (kind_of(answers, "counted")[answers["condition"] == "none"] == "no answer").all()
+    assert (answer_kinds(answers, "counted")[answers["condition"] == "none"] == "no answer").all()
 
 
 def test_the_widget_draws_every_setting():

@@ -79,7 +79,7 @@ def show_joint(found: pd.DataFrame, base: str, seeds: int) -> None:
     )
 
 
-def kind_of(answers: pd.DataFrame, column: str = "answer") -> pd.Series:
+def answer_kinds(answers: pd.DataFrame, column: str = "answer") -> pd.Series:
     """Of each answer, a key of `KINDS`."""
     said = answers[column].fillna("")
     kinds = np.select(
@@ -99,7 +99,7 @@ def show_evidence(answers: pd.DataFrame) -> pd.DataFrame:
     """
     shares, intervals = {}, {}
     for name, of in answers.groupby("condition", sort=False):
-        kinds = {who: kind_of(of, column) for who, column in WHO.items()}
+        kinds = {who: answer_kinds(of, column) for who, column in WHO.items()}
         found = interval_table(
             {f"{who}: {kind}": kinds[who] == kind for who in WHO for kind in ("right", "false")}
         )
@@ -127,7 +127,7 @@ class CitationView:
         """condition -> share of each of `KINDS`."""
         given = self.answers[self.answers["condition"] != "none"]
         enough = given["supporting"] >= supporting
-        kinds = kind_of(given.assign(answer=given["answer"].where(enough)))
+        kinds = answer_kinds(given.assign(answer=given["answer"].where(enough)))
         return pd.crosstab(given["condition"], kinds, normalize="index").reindex(
             index=given["condition"].unique(), columns=list(KINDS), fill_value=0.0
         )
