@@ -161,9 +161,7 @@ class PathRecommender(ScoreRecommender):
                 allowed = torch.from_numpy(graph.allowed(paths[:, :place].numpy(), histories))
                 log_p.masked_fill_(~allowed, -torch.inf)
             # a path that has reached its end stays as it is, by way of one more option
-            ended = (paths[:, place - 1] < 0) | (
-                (paths[:, place - 1] < graph.n_items) & (place > 3)
-            )
+            ended = (paths[:, 4] < graph.n_items) & (place > 4)
             log_p[ended] = -torch.inf
             stay = torch.where(ended, 0.0, -torch.inf)[:, None]
             options = torch.cat([log_p, stay], dim=1).view(B, W, -1) + total[..., None]
