@@ -86,7 +86,7 @@ def real_next() -> list[list[Cell]]:
 
 def likes_in_words() -> list[list[Cell]]:
     """Beside the counters of `likes`, on some of the same users."""
-    made = partial(cells_of, "ml-100k", "smollm2", seeds=range(3), users=ASKED, task="like")
+    made = partial(cells_of, "ml-100k", "smollm2", users=ASKED, task="like")
     light = made(("zero-shot", "head"), (0, 16, 64, 256))
     return [light, *(made(("lora-words", "soft-prompt"), (n,)) for n in (64, 16, 256))]
 

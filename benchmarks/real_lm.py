@@ -198,7 +198,8 @@ def _groups(part: str, frame: pd.DataFrame) -> dict[str, pd.Series]:
     else:
         by_name = frame[frame["part"] != "opponents"].fillna({"setting": ""})
         keys, value = ["part", "name", "metric"], "value"
-    return {", ".join(map(str, name)): of[value] for name, of in by_name.groupby(keys, sort=False)}
+    groups = by_name.dropna(subset=[value]).groupby(keys, sort=False)
+    return {", ".join(map(str, name)): of[value] for name, of in groups}
 
 
 def _findings(frame: pd.DataFrame) -> pd.DataFrame:

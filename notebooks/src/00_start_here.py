@@ -145,10 +145,9 @@ drawing(
     "kit_map",
     alt="Eight stations joined by arrows: data, language, objectives and models, strategies, "
     "Recommender, evaluation, audit, report. Notebooks 00 and 01 visit data, language, "
-    "Recommender and evaluation, 02 objectives and models, 03 to 05 strategies, 04 language too, "
-    "06 Recommender, 07 evaluation, 08 audit and report; 09 and 10 are planned.",
-    caption="Follow the arrows: a circle is a notebook that stops here, "
-    "a dashed circle a planned one.",
+    "Recommender and evaluation, 02 and 10 objectives and models, 03 to 05 and 09 strategies, "
+    "04 language too, 06 Recommender, 07 evaluation, 08 audit and report, 11 report.",
+    caption="Follow the arrows: a circle is a notebook that stops here.",
 )
 
 # %% [markdown]
@@ -326,7 +325,9 @@ quiz("00_start_here", "one-user")
 # | [06 Prompt or fine-tune?](06_prompt_vs_finetune.ipynb) | Which one, with your labels, time and memory? |
 # | [07 Evaluation](07_evaluation.ipynb) | Which numbers can you trust? |
 # | [08 Ethics audit](08_ethics_audit.ipynb) | Who may be harmed, and how sure can you be? |
-# | 09 and 10 (planned) | A project of your own, and open challenges |
+# | [09 Transfer and cold start](09_transfer_and_cold_start.ipynb) | What carries over to a new domain, item or user? |
+# | [10 Generative retrieval](10_generative_retrieval.ipynb) | Can a model write the ID of the next item? |
+# | [11 Open challenges](11_open_challenges.ipynb) | Which claims hold here, and what does your own log say? |
 #
 # ## Recap
 # Made by the cell below from the numbers above, so it is true for whatever data set you chose.

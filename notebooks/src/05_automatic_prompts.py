@@ -102,7 +102,7 @@ ds = load_dataset(DATASET)
 if ds.truth is None:
     ds = ds.k_core(50)  # real titles are long and slow to score: a smaller catalogue
 split, words = leave_last_out(ds), verbaliser(ds, limit=6)
-sizes = {"smoke": (6, 20, 1000, 4), "quick": (24, 80, 6000, 60), "full": (64, 1500, 20_000, 300)}
+sizes = {"smoke": (6, 20, 1000, 4), "quick": (24, 50, 4000, 60), "full": (64, 1500, 20_000, 300)}
 LABELS, TRIED, CALLS, TESTED = sizes[PROFILE]
 
 # %%
@@ -520,6 +520,30 @@ say(
 )
 
 # %% [markdown]
+# ## 8. The same search in a real model
+# kit-gpt is small, and what a gradient says may need a larger model. SmolLM2-135M-Instruct was asked
+# whether users of MovieLens-100K would like a film, and three words were searched for in place of
+# "Answer yes or no". The loss is that of the right answer among the two. **Recorded** in five seeds
+# (`python benchmarks/real_lm.py --part triggers`); users who are asked for the report were in no
+# search.
+#
+# **Guess first:** a hundred times the parameters: does the first-order score reach the goal of .5?
+
+# %%
+from tutorial_workshop.figures import probe, show_triggers
+
+real_words = show_triggers(probe("triggers"))
+
+# %% [markdown]
+# Read three things. The correlation, beside that of section 2: it says whether the gradient sees
+# further in a larger model. The objective, gradient minus random: an interval below 0 is a gradient
+# that earned its calls. And the last table, on users whom no search has seen: *off* is the distance
+# between the share of "yes" and the share of films that were liked, and `auc` says how the model
+# ranks (.5 is chance). The question as it was stands beside both searches. Where the words found
+# are further off than it, the search has fitted its twenty examples: the objective fell, as it
+# must, and nothing was repaired.
+
+# %% [markdown]
 # ## Recap
 # The four claims, as far as this scale can tell. Computed from the cells above.
 
@@ -562,7 +586,13 @@ for label, values in gains.items():
         rows.append((f"{label}, {e} events per user", *value, 5))
 for name, c in tests.items():
     rows.append((name, c.difference, *c.ci, c.seeds))
-recap_table(rows, caption="Recorded on world-movies with kit-gpt; t intervals over seeds", digits=3)
+rows.append(("SmolLM2: Spearman of score and true loss", *real_words["spearman"], 5))
+rows.append(("SmolLM2: objective, gradient − random", *real_words["objective"], 5))
+recap_table(
+    rows,
+    caption="Recorded on world-movies with kit-gpt, and on MovieLens-100K; t intervals over seeds",
+    digits=3,
+)
 
 # %%
 golden("05.scores.spearman", rho[0])
