@@ -154,7 +154,7 @@ def test_every_tag_chooses_a_cell_of_a_part_that_names_the_source():
 @by_part
 def test_a_part_fits_its_minutes(part):
     """By the model that the README states, with the waiting that was measured."""
-    seconds = SECONDS.get(part.stem, {"seconds": 0, "longest": 0})
+    seconds = SECONDS[part.stem]
     assert minutes(cells(part.number), seconds["seconds"])["all"] <= part.minutes
     assert seconds["longest"] <= 45, "nobody should wait longer for one cell"
 
