@@ -256,8 +256,8 @@ from tutorial_workshop.figures import TransferView
 view = TransferView(recorded)
 explore(
     view.draw,
-    alt="Expected NDCG@10 over the number of labelled users, for models that know the target domain "
-    "only and for models that begin with the source, at the overlap that the slider says.",
+    alt="Expected NDCG@10 over the number of labelled users, for models that know the target "
+    "domain only and for models that begin with the source, at the overlap that the slider says.",
     describe=view.describe,
     start={"overlap": view.overlaps[-1]},
     overlap=view.overlaps,

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tutorial_lib.data.shipped import shipped
-from tutorial_workshop.figures.open_questions import CitationView, joint_table, answer_kinds
+from tutorial_workshop.figures.open_questions import CitationView, answer_kinds, joint_table
 from tutorial_workshop.figures.real_model import probe
 
 
