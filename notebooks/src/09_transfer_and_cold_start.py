@@ -324,7 +324,7 @@ at = sorted(recorded.loc[recorded["part"] == "persons", "overlap"].unique())
 rows = {way: [] for way in (*ways, "popularity here")}
 for way, overlap in ((way, overlap) for way in rows for overlap in at):
     cells = recorded_cells(recorded, way, part="persons", overlap=overlap)
-    rows[way].append(mean_interval(cells.groupby(level="user").mean(), "ndcg@10"))
+    rows[way].append(mean_interval(cells[["ndcg@10"]].groupby(level="user").mean(), "ndcg@10"))
 points(
     [f"overlap {overlap:g}" for overlap in at],
     rows,

@@ -22,6 +22,7 @@ COSTS = {  # column of `grid_means` -> what it counts
     "flops": "FLOPs to tune",
     "ms a user": "processor milliseconds per user",
 }
+OF_REAL_MODELS = {"lora-words": "lora", "MiniLM head": "head"}  # likes, asked in words or not
 NOT_CHOSEN = ("ceiling", "random")  # known truth and pure chance: marks to read the others by
 
 
@@ -33,6 +34,7 @@ def family(strategy: str) -> str:
     """
     from tutorial_lib.strategies import STRATEGIES
 
+    strategy = OF_REAL_MODELS.get(strategy, strategy)
     if strategy in BASELINES:
         return FAMILIES[0]
     if strategy not in STRATEGIES:
