@@ -259,12 +259,11 @@ explore(
     alt="Expected NDCG@10 over the number of labelled users, for models that know the target "
     "domain only and for models that begin with the source, at the overlap that the slider says.",
     describe=view.describe,
-    start={"overlap": view.overlaps[-1]},
     overlap=view.overlaps,
 )
 
 # %% [markdown]
-# Move the slider from 1 to 0, and watch two things: where the text model begins (zero labels), and
+# Move the slider from 0 to 1, and watch two things: where the text model begins (zero labels), and
 # whether its curve stays above that of the same model without a source.
 #
 # **Guess first:** with 64 labelled users, at which overlaps does the source help the *same* model?

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from tutorial_lib.data import Dataset, DatasetCard, load_dataset
+from tutorial_lib.data import Dataset, DatasetCard
 from tutorial_lib.data.movielens_graph import with_movielens_graph
 from tutorial_lib.errors import InputError
 
@@ -66,11 +65,3 @@ def test_a_missing_folder_is_named(tmp_path, films, monkeypatch):
     monkeypatch.delenv("TUTORIAL_DATA", raising=False)
     with pytest.raises(InputError, match="no folder was given"):
         with_movielens_graph(films)
-
-
-@pytest.mark.real
-@pytest.mark.skipif(not os.environ.get("TUTORIAL_DATA"), reason="needs the real files")
-def test_the_real_graph_links_most_films():
-    found = with_movielens_graph(load_dataset("ml-100k"))
-    assert found.graph["head"].nunique() > 1500 and found.graph["relation"].nunique() > 10
-    assert found.graph["tail"].str.startswith("item:").sum() > 100
