@@ -464,7 +464,6 @@ recap_table(rows, caption=f"{ds.name} live, {COLD} recorded; intervals over user
 # %%
 golden("10.semantic.first-word-over-chance", quality.iloc[0, 2], trivial=1.0)
 golden("10.live.ndcg", live["writes semantic IDs"].mean, trivial=live["popularity"].mean)
-golden("10.live.invalid-few-users", free["a tenth of the users"].invalid)
 golden("10.recorded.times-generate", peer / ours, trivial=1.0)
 
 # %% [markdown]
