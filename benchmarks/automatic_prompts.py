@@ -15,7 +15,6 @@ themselves whom they ask.
 from __future__ import annotations
 
 import argparse
-import gzip
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -43,6 +42,7 @@ from tutorial_lib.strategies.prompt_objectives import AnswerLoss, ShortAnswers
 from tutorial_lib.strategies.prompt_search import Search, SearchPlan
 from tutorial_lib.strategies.task import Task
 from tutorial_lib.strategies.wordings import NO_WORD, Wording, candidate_scores, word_tokens
+from tutorial_workshop.experiments.results import to_bytes
 
 LABELS, LIMIT, WRONG, CALLS = 64, 6, 5, 15_000
 LEARNED, CHOSEN = 24, 48  # events for gradients, and to choose between words by
@@ -466,8 +466,10 @@ def write(folder: Path) -> None:
     again = found.duplicated(["part", "seed", "name", "metric"]) & found["user"].notna()
     prompts = found["setting"].str.contains("{", regex=False, na=False)
     found.loc[again & prompts, "setting"] = ""  # said once
-    content = gzip.compress(found.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
-    ship({"results/automatic-prompts.csv.gz": content}, "python benchmarks/automatic_prompts.py")
+    ship(
+        {"results/automatic-prompts.csv.gz": to_bytes(found)},
+        "python benchmarks/automatic_prompts.py",
+    )
     took = found.groupby(["part", "seed"])["seconds"].max().groupby("part").agg(["count", "sum"])
     lines = "\n".join(
         f"- {part}: {row['count']:.0f} seeds, {row['sum']:.0f} s" for part, row in took.iterrows()

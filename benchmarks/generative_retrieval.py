@@ -13,7 +13,6 @@ validation users of world-movies, at about the same processor time. Nothing is c
 from __future__ import annotations
 
 import argparse
-import gzip
 import time
 from pathlib import Path
 
@@ -30,6 +29,7 @@ from tutorial_lib.models.generative_retrieval import GenerativeRetriever
 from tutorial_lib.models.semantic_ids import ID_SCHEMES, token_ids
 from tutorial_lib.models.time_aware import TimeAwareRecommender
 from tutorial_lib.models.trie import Trie
+from tutorial_workshop.experiments.results import to_bytes
 
 RUNS = Path(__file__).resolve().parents[1] / "runs" / "generative"
 CELLS, USERS = "results/generative.csv", "results/generative-users.csv.gz"
@@ -240,9 +240,11 @@ def write() -> None:
     costs += ["beam_milliseconds", "invalid", "invalid_unconstrained", "commit"]
     cells = rows.groupby(keys)[costs].first().reset_index().round(4)
     users = rows.loc[rows["user"] >= 0, [*keys, "user", *kinds]].sort_values([*keys, "user"])
-    packed = gzip.compress(users.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
     content = cells.to_csv(index=False, lineterminator="\n").encode()
-    ship({CELLS: content, USERS: packed}, "python benchmarks/generative_retrieval.py --write")
+    ship(
+        {CELLS: content, USERS: to_bytes(users)},
+        "python benchmarks/generative_retrieval.py --write",
+    )
     means = users.groupby(["world", "model"])[kinds].mean()
     share = means.xs("share", level="model")
     means = means / share.reindex(means.index, level="world")

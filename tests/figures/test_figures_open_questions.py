@@ -16,13 +16,13 @@ from tutorial_workshop.figures.open_questions import (
 
 @pytest.fixture
 def recorded() -> pd.DataFrame:
-    """AM beside one that is clearly better and dearer, and one that differs by next to nothing."""
+    """AM beside one that is clearly better and costs more, and one that is alike."""
     rng = np.random.default_rng(0)
     rows = []
     for seed in range(3):
         for user in range(60):
             base = 0.1 + 0.02 * rng.standard_normal()
-            for name, shift, seconds in (("AM", 0, 5), ("dear", 0.05, 9), ("alike", 1e-4, 7)):
+            for name, shift, seconds in (("AM", 0, 5), ("costly", 0.05, 9), ("alike", 1e-4, 7)):
                 value = base + shift + 0.001 * rng.standard_normal()
                 rows.append((name, seed, user, value, seconds + seed / 10))
     return pd.DataFrame(rows, columns=["objective", "seed", "user", "ndcg@10", "seconds"])
@@ -30,13 +30,15 @@ def recorded() -> pd.DataFrame:
 
 def test_each_objective_is_compared_with_the_base_and_the_front_holds_what_nothing_beats(recorded):
     found = joint_table(recorded, "AM", margin=0.01)
-    assert found["verdict"].drop("AM").to_dict() == {"dear": "better", "alike": "equivalent"}
+    assert found["verdict"].drop("AM").to_dict() == {"costly": "better", "alike": "equivalent"}
     assert np.isnan(found.loc["AM", "difference"])
-    assert found["front"].loc[["AM", "dear"]].all()
-    cheap = recorded.assign(seconds=recorded["seconds"].where(recorded["objective"] != "dear", 1.0))
+    assert found["front"].loc[["AM", "costly"]].all()
+    cheap = recorded.assign(
+        seconds=recorded["seconds"].where(recorded["objective"] != "costly", 1.0)
+    )
     assert joint_table(cheap, "AM", 0.01)["front"].to_dict() == {
         "AM": False,
-        "dear": True,
+        "costly": True,
         "alike": False,
     }
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from tutorial_lib.data import files, leave_last_out, load_dataset
-from tutorial_lib.data.movielens_graph import with_movielens_graph
 
 pytestmark = pytest.mark.real
 
@@ -120,16 +119,6 @@ def test_ml_100k_knowledge_graph():
     assert {"directed by", "genre", "actor", "written by"} <= set(dataset.graph["relation"])
     assert dataset.graph["head"].between(0, dataset.n_items - 1).all()
     assert "Freebase" in dataset.card.licence
-
-
-def test_triples_of_ml_100k_name_films_as_items():
-    """Paths over the graph reach only films that stand in it by their item id."""
-    dataset = load("ml-100k")[0]
-    if not len(dataset.graph):
-        pytest.skip("$TUTORIAL_DATA holds no ml-100k-kg beside ml-100k")
-    graph = with_movielens_graph(dataset).graph
-    assert graph["head"].nunique() > 1500 and graph["relation"].nunique() > 10
-    assert graph["tail"].str.startswith("item:").sum() > 100
 
 
 def test_ml_latest_small_tags():

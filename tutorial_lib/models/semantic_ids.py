@@ -168,7 +168,7 @@ def text_vectors(dataset, width: int = 64, *, seed: int = 0) -> np.ndarray:
     return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
-def _texts(dataset) -> list[str]:
+def item_texts(dataset) -> list[str]:
     """Title, categories and text of every item, as far as there are any."""
     table = dataset.items
     parts = [table["title"].astype(str)]
@@ -176,7 +176,12 @@ def _texts(dataset) -> list[str]:
         parts.append(table["categories"].map(" ".join))
     if "text" in table:
         parts.append(table["text"].astype(str))
-    texts = [" ".join(row) for row in zip(*parts, strict=True)]
+    return [" ".join(row) for row in zip(*parts, strict=True)]
+
+
+def _texts(dataset) -> list[str]:
+    """The `item_texts`; InputError where an item has no word."""
+    texts = item_texts(dataset)
     empty = [number for number, text in enumerate(texts) if not any(map(str.isalnum, text))]
     if empty:
         raise InputError(

@@ -13,6 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.errors import check_seed, check_whole
+from tutorial_lib.models.semantic_ids import item_texts
 from tutorial_lib.models.sequence import ItemTransformer
 from tutorial_lib.models.sequence_recommender import SequenceRecommender
 from tutorial_lib.objectives.batch import SPECIAL
@@ -53,17 +54,6 @@ class TextEncoder:
         vectors = self.reduce.transform(self.weigh.transform(item_texts(dataset)))
         length = np.linalg.norm(vectors, axis=1, keepdims=True)
         return (vectors / np.maximum(length, 1e-9)).astype(np.float32)
-
-
-def item_texts(dataset) -> list[str]:
-    """Title, categories and text of every item, as far as there are any."""
-    table = dataset.items
-    parts = [table["title"].astype(str)]
-    if "categories" in table:
-        parts.append(table["categories"].map(" ".join))
-    if "text" in table:
-        parts.append(table["text"].astype(str))
-    return [" ".join(row) for row in zip(*parts, strict=True)]
 
 
 class TextReader(nn.Module):

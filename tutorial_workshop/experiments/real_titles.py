@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.data.likes import rated_histories
 from tutorial_lib.data.splits import Split
 from tutorial_lib.evaluation.ratings import user_auc
@@ -36,6 +37,11 @@ VALUES = {  # attribute -> value -> two ways to name it
 }
 COLD = 5  # an item with fewer training interactions is cold
 SHOWN_ROWS = 5  # of a file, before the one that is asked about
+
+
+def likes_split(*, download: bool = True) -> Split:
+    """MovieLens-100K (5-core), the last ten ratings of each user held out for questions."""
+    return hold_out_k(load_dataset("ml-100k", download=download).k_core(5), 10, valid_k=1)
 
 
 def like_answers(

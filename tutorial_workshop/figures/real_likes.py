@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tutorial_lib.data import hold_out_k, load_dataset
 from tutorial_lib.errors import InputError
 from tutorial_lib.strategies.like_prompts import like_wording
-from tutorial_workshop.experiments.real_titles import by_wording, like_answers
+from tutorial_workshop.experiments.real_titles import by_wording, like_answers, likes_split
 from tutorial_workshop.figures.grid import select
 from tutorial_workshop.figures.real_model import dots, interval_table, real_model
 from tutorial_workshop.page.output import say, show, table
@@ -35,11 +34,10 @@ def ask_users(wordings: Sequence[str], users: int, most: int = 4) -> None:
     if lm is None:
         return
     try:
-        ds = load_dataset("ml-100k", download=False)
+        split = likes_split(download=False)
     except InputError as error:
         say(str(error))
         return
-    split = hold_out_k(ds.k_core(5), 10, valid_k=1)
     asked = {name: like_wording(name) for name in wordings}
     each = by_wording(like_answers(lm, split, range(users), asked, most))
     shares = each.groupby("wording", sort=False)[["yes", "truth"]].mean()

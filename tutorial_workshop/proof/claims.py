@@ -15,6 +15,7 @@ from scipy import stats
 from tutorial_lib.data.shipped import read_yaml, shipped
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare
+from tutorial_workshop.experiments import recorded_table
 
 CLAIMS = Path(__file__).with_name("claims.yaml")
 PROFILE = "world-movies/quick"  # of the goldens
@@ -139,7 +140,7 @@ def _chosen(table: str, rows: Mapping[str, Any]) -> pd.DataFrame:
 
 @cache
 def _table(name: str) -> pd.DataFrame:
-    return pd.read_csv(shipped(f"results/{name}"), low_memory=False)
+    return recorded_table(name, low_memory=False)
 
 
 @cache
