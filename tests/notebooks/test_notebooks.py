@@ -19,6 +19,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from tutorial_lib.models.smollm2 import smollm2_is_here
+
 ROOT = Path(__file__).resolve().parents[2]
 BUDGETS = json.loads((Path(__file__).parent / "budgets.json").read_text(encoding="utf-8"))
 # for machines much slower than two ordinary cores
@@ -136,11 +138,13 @@ def test_exercise_runs_unfilled_to_its_end(notebook, tmp_path, notebook_seconds)
 @pytest.mark.full
 @by_solution
 def test_solution_in_quick_without_a_network(notebook, tmp_path, notebook_seconds):
-    """What a learner runs: every number that has a golden must lie in its recorded band."""
+    """What a learner runs: every number that has a golden must lie in its recorded band. Where
+    SmolLM2 is installed, notebook 04 asks it too, and may take the memory that it needs.
+    """
     row, goldens = run_solution(
         notebook, tmp_path, "--profile", "quick", before=without_a_network()
     )
-    assert float(row["peak_memory_mb"]) <= 1500
+    assert float(row["peak_memory_mb"]) <= (2500 if smollm2_is_here() else 1500)
     assert [golden["name"] for golden in goldens if golden["ok"] is not True] == []
     within_budget(notebook, "solution quick", float(row["seconds"]), notebook_seconds)
 
