@@ -17,13 +17,14 @@ import torch
 from torch import Tensor
 
 from tutorial_lib.data.shipped import write_whole
-from tutorial_lib.errors import check_seed, check_whole, unknown_name
+from tutorial_lib.errors import InputError, check_seed, check_whole, unknown_name
 from tutorial_lib.training import descend, warm_up_cosine
 from tutorial_recipes.corpus import Corpus
 from tutorial_recipes.text_batches import POOL, text_batches
 from tutorial_recipes.tokenizer import train_tokenizer
 
 TOKENIZER_DOCUMENTS = 20_000
+WIDTH = 128  # of the models that ship with the kit
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ WHAT = {
 
 
 def untrained(
-    name: str, vocabulary: int, *, width: int = 128, layers: int = 4, heads: int = 4, **special
+    name: str, vocabulary: int, *, width: int = WIDTH, layers: int = 4, heads: int = 4, **special
 ):
     """A `transformers` model of the kit's architecture with random weights.
 
@@ -70,7 +71,7 @@ def untrained(
     tokens["vocab_size"] = vocabulary
     sizes = {"hidden_size": width, "num_hidden_layers": layers, "num_attention_heads": heads}
     if name == "kit-gpt":
-        sizes |= {"intermediate_size": 344 * width // 128, "max_position_embeddings": 1024}
+        sizes |= {"intermediate_size": 344 * width // WIDTH, "max_position_embeddings": 1024}
         return t.LlamaForCausalLM(t.LlamaConfig(**tokens, **sizes, tie_word_embeddings=True))
     if name == "kit-bert":
         sizes |= {"intermediate_size": 2 * width, "max_position_embeddings": 512}
@@ -99,6 +100,7 @@ def pretrain(
     *,
     seed: int = 0,
     documents: int | None = None,
+    width: int = WIDTH,
     on_step: Callable[[int, int, float, float], None] | None = None,
 ) -> Path:
     """Train a kit model and write it, with tokenizer and model card, to the folder ``out``.
@@ -107,6 +109,9 @@ def pretrain(
 
     Args:
         documents: How many texts are read (default: that of `RECIPES`).
+        width: Of the hidden states, a multiple of 32. The rate falls with it, as Yang et al.
+            (arXiv 2203.03466, table 3) have it for AdamW, and what is wider than the kit's own
+            models is multiplied in bfloat16.
         on_step: Called now and then with documents read, documents in all, loss (nats per predicted
             token, smoothed), and seconds.
     """
@@ -117,14 +122,17 @@ def pretrain(
     recipe = RECIPES[name] if documents is None else replace(RECIPES[name], documents=documents)
     check_whole("pretrain", POOL, 1_000_000_000, documents=recipe.documents)
     check_seed("pretrain", seed)
+    if width < 32 or width % 32:
+        raise InputError(f"pretrain(width={width}): expected a multiple of 32, such as 64 or 256")
+    recipe = replace(recipe, learning_rate=recipe.learning_rate * WIDTH / width)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)  # a place that cannot be written is refused now
     corpus = Corpus(seed)
     first = islice(corpus.documents(), TOKENIZER_DOCUMENTS)
     tokenizer = train_tokenizer(document.text for document in first)
     torch.manual_seed(seed)
-    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else None)
-    model = untrained(name, len(tokenizer))
+    accelerator = Accelerator(mixed_precision=_precision(width))
+    model = untrained(name, len(tokenizer), width=width)
     optimizer = torch.optim.AdamW(
         model.parameters(),
         lr=recipe.learning_rate,
@@ -141,6 +149,10 @@ def pretrain(
     if accelerator.is_main_process:
         _write(out, accelerator.unwrap_model(model), tokenizer, card)
     return out
+
+
+def _precision(width: int) -> str | None:
+    return "bf16" if torch.cuda.is_available() or width > WIDTH else None
 
 
 def _write(out: Path, model, tokenizer, card: dict) -> None:

@@ -439,6 +439,7 @@ def test_too_few_documents_are_refused_before_anything_is_written(documents, tmp
         (["nonsense"], "unknown kit model 'nonsense': Known: kit-gpt, kit-bert, kit-t5"),
         (["kit-gtp"], "did you mean 'kit-gpt'"),
         (["kit-gpt", "--documents", "5"], "documents=5): expected a whole number from 2,048"),
+        (["kit-gpt", "--width", "100"], "pretrain(width=100): expected a multiple of 32"),
         (["kit-gpt", "--documents", "many"], "'many' is not a whole number"),
         ([], "the following arguments are required: NAME"),
     ],
@@ -486,8 +487,8 @@ def test_the_command_tells_the_loss_and_where_the_model_is(tmp_path, capsys, mon
     """With the arguments it was given, and what ships only if asked to."""
     calls, shipped_folders = [], []
 
-    def fake(name, out, *, seed, documents, on_step):
-        calls.append((name, out, seed, documents))
+    def fake(name, out, *, seed, documents, width, on_step):
+        calls.append((name, out, seed, documents, width))
         on_step(0, 4000, 7.5, 0.1)
         on_step(1000, 4000, 6.25, 60.0)
         return out
@@ -506,20 +507,22 @@ def test_the_command_tells_the_loss_and_where_the_model_is(tmp_path, capsys, mon
                 "3",
                 "--documents",
                 "4000",
+                "--width",
+                "256",
                 "--out",
                 str(tmp_path / "out"),
             ]
         )
         == 0
     )
-    assert calls == [("kit-t5", tmp_path / "out", 3, 4000)] and not shipped_folders
+    assert calls == [("kit-t5", tmp_path / "out", 3, 4000, 256)] and not shipped_folders
     assert capsys.readouterr().out.splitlines() == [
         "0 of 4,000 documents, loss 7.500, 0 s",
         "1,000 of 4,000 documents, loss 6.250, 60 s, about 3 min left",
         f"saved in {tmp_path / 'out'}: load_language_model({str(tmp_path / 'out')!r})",
     ]
     assert main(["pretrain", "kit-t5", "--ship"]) == 0
-    assert [(str(call[1]), *call[2:]) for call in calls[1:]] == [("runs/kit-t5", 0, None)]
+    assert [(str(call[1]), *call[2:]) for call in calls[1:]] == [("runs/kit-t5", 0, None, 128)]
     assert [(str(folder), name) for folder, name in shipped_folders] == [("runs/kit-t5", "kit-t5")]
 
 

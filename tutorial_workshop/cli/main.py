@@ -213,6 +213,7 @@ def _pretrain(args: Namespace) -> int:
         args.out or Path("runs", args.name),
         seed=args.seed,
         documents=args.documents,
+        width=args.width,
         ship_it=args.ship,
     )
     return 0

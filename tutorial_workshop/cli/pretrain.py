@@ -8,7 +8,13 @@ from tutorial_lib.data.shipped import ship
 
 
 def pretrain_model(
-    name: str, out: Path, *, seed: int = 0, documents: int | None = None, ship_it: bool = False
+    name: str,
+    out: Path,
+    *,
+    seed: int = 0,
+    documents: int | None = None,
+    width: int | None = None,
+    ship_it: bool = False,
 ) -> None:
     """Train, print the loss on the way, and save.
 
@@ -17,15 +23,17 @@ def pretrain_model(
         out: folder of the model.
         seed: of the texts and weights.
         documents: texts to read; default: the kit's recipe.
+        width: of the hidden states; default: that of the kit's models.
         ship_it: also put the model among the files that ship with the kit.
     """
-    from tutorial_recipes.pretraining import pretrain
+    from tutorial_recipes.pretraining import WIDTH, pretrain
 
     def on_step(read: int, of: int, loss: float, seconds: float) -> None:
         left = f", about {seconds / read * (of - read) / 60:.0f} min left" if read else ""
         print(f"{read:,} of {of:,} documents, loss {loss:.3f}, {seconds:.0f} s{left}", flush=True)
 
-    folder = pretrain(name, out, seed=seed, documents=documents, on_step=on_step)
+    sizes = {"documents": documents, "width": WIDTH if width is None else width}
+    folder = pretrain(name, out, seed=seed, **sizes, on_step=on_step)
     if ship_it:
         ship_checkpoint(folder, name)
     print(f"saved in {folder}: load_language_model({str(folder)!r})")
