@@ -17,6 +17,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "environment": ("environment_rows", "rows_to_text", "setup"),
         "export": ("export_html",),
         "goldens": ("golden",),
+        "guesses": ("guess", "my_guesses", "turned_out"),
         "output": ("bars", "drawing", "points", "say", "table"),
         "plots": ("OKABE_ITO", "curves", "interval_bars", "label_axes"),
         "questions": ("quiz",),

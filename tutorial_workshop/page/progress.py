@@ -1,7 +1,7 @@
 """What a learner has done, kept in one file on this computer: no server, no name, no account.
 
-``attempt`` and the *Check* button of a question add a line each. ``tutorial progress`` makes of
-them ``progress.json``, to keep or to hand in, and ``certificate.html``, one page to print.
+``attempt``, the *Check* button of a question and a guess add a line each. ``tutorial progress``
+makes of them ``progress.json``, to keep or to hand in, and ``certificate.html``, to print.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ def progress_file() -> Path:
     return cache_folder() / "progress.jsonl"
 
 
-def remember(kind: str, name: str, right: bool) -> None:
-    """Add one try: of an exercise ``01-ndcg`` or of a question ``01_.../ties``.
+def remember(kind: str, name: str, right: bool, **more: float | str) -> None:
+    """Add one try: of an exercise ``01-ndcg``, of a question ``01_.../ties``, or a guess with what
+    came out as ``more``.
 
     Only in a notebook that a person runs (``tutorial run`` sets ``TUTORIAL_NOTEBOOK``), and never
     in the way: where nothing can be written, nothing is kept.
     """
     if not in_notebook() or "TUTORIAL_NOTEBOOK" in os.environ:
         return
-    line = json.dumps({"kind": kind, "name": name, "right": right, "on": f"{date.today()}"})
+    said = {"kind": kind, "name": name, "right": right, "on": f"{date.today()}"}
+    line = json.dumps(said | more)
     with contextlib.suppress(OSError, InputError):
         file = progress_file()
         file.parent.mkdir(parents=True, exist_ok=True)
@@ -57,10 +59,15 @@ def _tries() -> list[dict]:
 
 def progress() -> dict:
     """What was tried: ``exercises`` and ``questions``, each name -> tries, whether one was right,
-    whether the first was, and the date of the last; and how many there are of each in all.
+    whether the first was, and the date of the last; and how many there are of each in all. Of
+    ``guesses`` the first of each name, with what came out: later ones know the answer.
     """
-    found: dict = {f"{kind}s": {} for kind in KINDS}
+    found: dict = {f"{kind}s": {} for kind in KINDS} | {"guesses": {}}
     for one in _tries():
+        if one["kind"] == "guess":
+            parts = ("asked", "guess", "value", "right", "on")
+            found["guesses"].setdefault(one["name"], {part: one[part] for part in parts})
+            continue
         known = found[f"{one['kind']}s"].setdefault(
             one["name"], {"tries": 0, "right": False, "at first": one["right"]}
         )
@@ -78,7 +85,7 @@ def save_progress(folder: Path) -> list[Path]:
         InputError: nothing was tried yet.
     """
     found = progress()
-    if not found["exercises"] and not found["questions"]:
+    if not any(found[kind] for kind in ("exercises", "questions", "guesses")):
         raise InputError(
             f"nothing to show yet: {progress_file()} fills as you run exercises and questions"
         )
