@@ -59,11 +59,11 @@ PLAN = SearchPlan(calls=CALLS, wrong=WRONG, top=5, expansion="token")
 class Bench:
     """One seed: labelled users, the users that are asked, and a list of rows."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int, lm: str = "kit-gpt"):
         self.seed, self.rows = seed, []
         self.split = leave_last_out(load_dataset("world-movies"))
         self.n_items = self.split.dataset.n_items
-        self.lm = load_language_model("kit-gpt")
+        self.lm = load_language_model(lm)
         self.lm.model.requires_grad_(False)
         self.words = verbaliser(self.split.dataset, limit=LIMIT)
         everybody = np.random.default_rng(64).permutation(len(self.split.users))
