@@ -30,6 +30,7 @@ SECONDS = "seconds.json"  # in the folder of the six notebooks
 # the model of minutes: words that are read in one, and minutes for one of each
 WORDS = 200
 EACH = {"exercise": 6.0, "question": 1.0, "guess": 0.5, "result": 0.75}
+NO_RESULT = re.compile(r"attempt\(|^(quiz|hint|guess|my_guesses)\(", re.M)
 PARAMETERS = """\
 PROFILE = "quick"  # smoke | quick | full: how many users and steps
 DATASET = "world-movies"  # a planted world; notebook 00 lists others
@@ -153,6 +154,9 @@ def cells_of(part: Part, folder: Path) -> list:
         headings += sum(len(re.findall(r"^## \d+\. ", c.source, re.M)) for c in _texts(fitted))
         cells += fitted
     recap = f"## To take away\n{part.recap}"
+    if any(re.search(r"^guess\(", cell.source, re.M) for cell in cells):
+        source = "from tutorial_workshop.page import my_guesses\n\nmy_guesses()"
+        cells.append(new_code_cell(source))
     return [*cells, new_markdown_cell(recap, metadata={"tags": ["recap"]})]
 
 
@@ -192,7 +196,7 @@ def minutes(cells: Sequence, seconds: float = 0) -> dict[str, float]:
         "exercise": code.count("attempt("),
         "question": len(re.findall(r"^quiz\(", code, re.M)),
         "guess": sum(cell.source.count("**Guess first:**") for cell in _texts(cells)),
-        "result": len([c for c in shown if not re.search(r"attempt\(|^quiz\(|^hint\(", c.source)]),
+        "result": len([cell for cell in shown if not NO_RESULT.search(cell.source)]),
     }
     found = {"reading": words / WORDS, "waiting": seconds / 60}
     found |= {kind: number * EACH[kind] for kind, number in count.items()}

@@ -36,7 +36,7 @@ import pandas as pd
 
 from tutorial_lib.data import leave_last_out, list_datasets, load_dataset
 from tutorial_lib.models import Oracle, Popularity, TransitionKNN
-from tutorial_workshop.page import say, table
+from tutorial_workshop.page import guess, my_guesses, say, table, turned_out
 
 ds = load_dataset(DATASET)
 KNOWN = ds.truth is not None  # a planted world knows the chance of every next item
@@ -107,7 +107,14 @@ say("; ".join(f"**{name}** {right} of {ROUNDS}" for name, right in scores.items(
 # shows what that is worth.
 #
 # **Guess first:** a blind guess is right once in five. How often is the counter right? And the best
-# possible guess?
+# possible guess? Write your numbers in place of `None` and run the cell. The kit keeps them on this
+# computer, says how close you were, and shows all your guesses at the end. You need not guess:
+# nothing waits for it.
+
+# %% tags=["half-day-1"]
+# in place of None: your guess
+guess("00-counter", None, "share of rounds that the counter wins, 0 to 1", within=0.1)
+guess("00-best", None, "share that the best possible guess wins, 0 to 1", within=0.1)
 
 # %% tags=["half-day-1"]
 from tutorial_lib.evaluation import compare, evaluate, mean_interval
@@ -126,6 +133,8 @@ bars(
     caption=f"One round for each of {len(tested):,} users of {ds.name}; whiskers: 95 % intervals.",
     highlight="counter",
 )
+turned_out("00-counter", rates["counter"].mean)
+turned_out("00-best", rates["best possible"].mean if KNOWN else None)
 
 # %% [markdown] tags=["half-day-1"]
 # A counter that knows no title, no genre and no plot is far better than blind, and not perfect; in
@@ -186,6 +195,10 @@ quiz("00_start_here", "card")
 # either list?
 
 # %%
+# in place of None: your guess
+guess("00-one-user", None, "hidden item in the first five?", choices=["yes", "no"])
+
+# %%
 from tutorial_workshop.figures import user_lists
 
 say(str(split))
@@ -200,6 +213,7 @@ for name, model in models.items():
     rank = int(np.flatnonzero(ranking == target)[0]) + 1
     lines.append(f"{name}: the hidden item stands at rank {rank} of {(ranking >= 0).sum()}.")
 say(*lines, f"Computing so far: {time.perf_counter() - started:.1f} seconds.")
+turned_out("00-one-user", any(titles[target] in five for five in lists.values()))
 
 # %% [markdown]
 # One user is an anecdote again. Try others, then count over all of them.
@@ -235,6 +249,11 @@ explore(
 # first ten?
 
 # %%
+# in place of None: your guess
+guess("00-transition", None, "of 100 users, TransitionKNN has the item in ten", within=5)
+guess("00-popularity", None, "of 100 users, Popularity has the item in ten", within=5)
+
+# %%
 results = {n: evaluate(model, split, k=10, expected=KNOWN) for n, model in models.items()}
 hits = {name: mean_interval(frame, "hit@10") for name, frame in results.items()}
 difference = compare(results["TransitionKNN"], results["Popularity"], metric="hit@10")
@@ -250,6 +269,8 @@ bars(
     highlight="TransitionKNN",
     ceiling=(ceiling, "ceiling") if KNOWN else None,
 )
+turned_out("00-transition", 100 * hits["TransitionKNN"].mean)
+turned_out("00-popularity", 100 * hits["Popularity"].mean)
 
 # %%
 low, high = difference.ci
@@ -338,6 +359,9 @@ rows.append(("TransitionKNN − Popularity", difference.difference, low, high, d
 recap = pd.DataFrame(rows, columns=["quantity", "value", "95 % low", "95 % high", "users"])
 recap["seeds"] = 1  # nothing here is random
 table(recap.set_index("quantity"), caption=f"{ds.name}: means over users, 95 % intervals")
+
+# %%
+my_guesses()
 
 # %%
 from tutorial_workshop.page import golden

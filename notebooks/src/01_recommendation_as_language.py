@@ -25,14 +25,6 @@ DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-10
 LM = "kit-gpt"  # language model; not used in this notebook, whose models only count
 SEED = 0  # any whole number from 0; draws sampled negatives, shuffles and the user shown
 
-# %% [markdown]
-# ## 1. Four types of data
-# Language-model recommenders are trained on four types of data (Liu et al. 2023): **sequential**
-# (who took what, when), **textual** (titles, descriptions, reviews), **graph** (facts about items)
-# and **multi-modal** (pictures, sound).
-#
-# **Guess first:** which of the four will you find in this data set?
-
 # %%
 import re
 import warnings
@@ -45,8 +37,20 @@ import pandas as pd
 # %%
 from tutorial_lib.data import Split, leave_last_out, load_dataset, temporal_split
 from tutorial_workshop.figures import recap_table, two_panels
-from tutorial_workshop.page import attempt, bars, drawing, explore, golden, hint, points
-from tutorial_workshop.page import quiz, say, show, table, whose
+from tutorial_workshop.page import attempt, bars, drawing, explore, golden, guess, hint
+from tutorial_workshop.page import my_guesses, points, quiz, say, show, table, turned_out, whose
+
+# %% [markdown]
+# ## 1. Four types of data
+# Language-model recommenders are trained on four types of data (Liu et al. 2023): **sequential**
+# (who took what, when), **textual** (titles, descriptions, reviews), **graph** (facts about items)
+# and **multi-modal** (pictures, sound).
+#
+# **Guess first:** how many of the four will you find in this data set?
+
+# %%
+# in place of None: your guess
+guess("01-types", None, "how many of the four types are there", within=0.5)
 
 # %%
 ds = load_dataset(DATASET)
@@ -71,6 +75,7 @@ for kind, frame in kinds.items():
     else:
         say(f"**{kind}:** none in this data set.")
 say("**Multi-modal:** none here, no pictures and no sound. The survey finds such data scarce.")
+turned_out("01-types", len({kind.split(":")[0] for kind, frame in kinds.items() if len(frame)}))
 
 # %% [markdown] tags=["half-day-1"]
 # ## 2. A history is a sentence
@@ -115,8 +120,13 @@ say(
 )
 
 # %% [markdown]
-# **Guess first:** which vocabulary is larger, the items or the words of their titles? And which way
-# makes the longer sentence?
+# **Guess first:** which vocabulary is larger, the items or the words of their titles? And how many
+# times as long is a history of titles as one of item tokens?
+
+# %%
+# in place of None: your guess
+guess("01-vocabulary", None, "the larger vocabulary", choices=["item tokens", "title words"])
+guess("01-length", None, "how many times as long titles are", within=1)
 
 # %%
 words = [re.findall(r"\w+", title.lower()) for title in titles]
@@ -140,6 +150,8 @@ say(
     f"a model with room for 512 tokens sees about {room:.0f} items.",
 )
 say(f"The vocabulary holds {len(vocabulary) / ds.n_items:.1f} words per item.")
+turned_out("01-vocabulary", max(sizes, key=sizes.get))
+turned_out("01-length", ratio)
 
 # %% [markdown] tags=["half-day-1"]
 # What can each way express? Two tests: an item that was not there during training, and two items
@@ -237,12 +249,17 @@ say(
 )
 
 # %% [markdown]
-# **Guess first:** put these in order by NDCG@10, a metric between 0 and 1 that you will build in
-# section 5. `Random` shuffles the catalogue. `Popularity` knows no history. `chain` is your bigram
+# **Guess first:** which of these leads by NDCG@10, a metric between 0 and 1 that you will build in
+# section 5, the ceiling aside? `Random` shuffles the catalogue. `Popularity` knows no history. `chain` is your bigram
 # model. `TransitionKNN` looks further back. `ItemKNN` and `EASE` know which items share users, but
 # nothing about order (EASE is a linear model of it: an item's score is a weighted sum over the
 # items of the history). In a planted world, `Oracle` is the exact probability of the next item
 # given the history, so no model can do better on average: it is the **ceiling**.
+
+# %%
+# in place of None: your guess
+MODELS = ["Random", "Popularity", "chain", "TransitionKNN", "ItemKNN", "EASE"]
+guess("01-best", None, "the best counter by NDCG@10", choices=MODELS)
 
 # %%
 from tutorial_lib.evaluation import compare, evaluate, holm, mean_interval
@@ -272,6 +289,7 @@ bars(
     highlight=best,
     ceiling=(results["Oracle"]["ndcg@10"].mean(), "ceiling") if "Oracle" in results else None,
 )
+turned_out("01-best", best)
 
 # %% [markdown]
 # The intervals of two bars may overlap although one model is better for nearly every user. So
@@ -307,6 +325,12 @@ if "Oracle" in results:
 # **Guess first:** what are the three numbers for k = 5?
 
 # %%
+# in place of None: your guess
+guess("01-rr", None, "reciprocal rank", within=0.02)
+guess("01-recall", None, "recall@5", within=0.02)
+guess("01-ndcg5", None, "NDCG@5", within=0.05)
+
+# %%
 recommended, liked = list("ABCDE"), {"B", "E"}
 steps = pd.DataFrame({"item": recommended}, index=pd.RangeIndex(1, 6, name="rank"))
 steps["gain"] = [float(item in liked) for item in recommended]
@@ -323,6 +347,9 @@ library = ranking_metrics([recommended], [liked], k=5)[list(by_hand)].iloc[0]
 both = pd.DataFrame({"by hand": by_hand, "library": library.to_dict()})
 both["the same"] = np.isclose(both["by hand"], both["library"])
 table(both, caption="Three metrics of one list")
+turned_out("01-rr", by_hand["mrr@5"])
+turned_out("01-recall", by_hand["recall@5"])
+turned_out("01-ndcg5", by_hand["ndcg@5"])
 
 # %% [markdown]
 # **Exercise 01-ndcg.** Now as a function, for any list. Three traps: the list may be shorter than
@@ -404,6 +431,10 @@ quiz("01_recommendation_as_language", "which-metric")
 # target need, to see the difference of EASE and TransitionKNN as sharply?
 
 # %%
+# in place of None: your guess
+guess("01-factor", None, "how many times as many users a drawn target needs", within=10)
+
+# %%
 from tutorial_lib.evaluation import expected_metrics
 
 KNOWN = ds.truth is not None  # real data: nobody knows the probabilities
@@ -440,6 +471,7 @@ if KNOWN:
     )
 else:
     say("These data have no known probabilities: every number here rests on one drawn target.")
+turned_out("01-factor", rows[0][-1] if KNOWN else None)
 
 # %% [markdown]
 # The number of users that a test needs grows with the variance, so with the square of the standard
@@ -456,6 +488,10 @@ else:
 #
 # **Guess first:** of all repetitions with 200 users, in how many is the sign of EASE −
 # TransitionKNN wrong?
+
+# %%
+# in place of None: your guess
+guess("01-sign", None, "share of repetitions with the wrong sign, 0 to 1", within=0.05)
 
 
 # %%
@@ -477,7 +513,9 @@ if KNOWN:
 
     few_users = tested[:200]
     pair = [judged[name].loc[split.users[few_users]] for name in ("EASE", "TransitionKNN")]
-    show_redrawn(repeated(few_users), compare(*pair, "ndcg@10"), names="EASE − TransitionKNN")
+    redrawn, middle = repeated(few_users), compare(*pair, "ndcg@10")
+    show_redrawn(redrawn, middle, names="EASE − TransitionKNN")
+    turned_out("01-sign", (redrawn * middle.difference <= 0).mean())
 
 # %% [markdown]
 # Each repetition is what a paper would have reported had its users chosen a little differently.
@@ -551,7 +589,13 @@ results["ShortList"] = evaluate(models["ShortList"], split, k=(5, 10))
 
 # %% [markdown]
 # **Guess first:** the short list puts its best guesses on top and does not care about the rest.
-# Will it look better or worse when each target competes with only 100 random items?
+# Does its place among the six models get better or worse when each target competes with only 100
+# random items?
+
+# %%
+# in place of None: your guess
+CHANGES = ["better", "worse", "the same"]
+guess("01-short-list", None, "place of ShortList among 100 random items", choices=CHANGES)
 
 # %%
 from tutorial_lib.evaluation import SampledMetricsWarning, evaluate_sampled, expected_sampled
@@ -584,6 +628,8 @@ table(
     caption="The same models, three protocols",
     digits=3,
 )
+in_full, among_100, _ = hits.rank(ascending=False).loc["ShortList"]
+turned_out("01-short-list", CHANGES[0 if among_100 < in_full else 1 if among_100 > in_full else 2])
 
 # %%
 gaps = {
@@ -650,8 +696,14 @@ quiz("01_recommendation_as_language", "sampled")
 # **Equal scores.** A model that has learned nothing gives every item the same score. What is its
 # hit@10? The answer depends on one line of the metric: who wins a tie.
 #
-# **Guess first:** give the number for a constant scorer, if ties are broken for the target, against
-# it, by item number, or at random.
+# **Guess first:** what is hit@10 of a constant scorer, if ties are broken for the target, against
+# it, or at random?
+
+# %%
+# in place of None: your guess
+guess("01-for", None, "hit@10, ties for the target", within=0.02)
+guess("01-against", None, "hit@10, ties against the target", within=0.02)
+guess("01-random", None, "hit@10, ties at random", within=0.01)
 
 
 # %%
@@ -680,6 +732,9 @@ say(
     f"make {chance:.4f}: chance. "
     f"'optimistic' calls the same model perfect, 'pessimistic' useless."
 )
+turned_out("01-for", constant["optimistic"].mean)
+turned_out("01-against", constant["pessimistic"].mean)
+turned_out("01-random", constant["expected"].mean)
 
 # %% [markdown]
 # **Equal times.** The last item of a user is the target. But which one is last, if two carry the
@@ -723,7 +778,12 @@ lines = [f"**{rule}:** {share:.0%}" for rule, share in moved.items() if share]
 say("Users whose target is another item than in the order of the file: " + "; ".join(lines) + ".")
 
 # %% [markdown]
-# **Guess first:** the rule changes the question for many users. Does it change hit@10?
+# **Guess first:** the rule changes the question for many users. Does it change hit@10 of EASE or
+# TransitionKNN by more than the width of one interval?
+
+# %%
+# in place of None: your guess
+guess("01-tie-rule", None, "does the tie rule matter", choices=["yes", "no"])
 
 
 # %%
@@ -742,10 +802,11 @@ points(
 )
 
 # %%
-lines = []
+lines, matters = [], []
 for name, intervals in tied.items():
     values, width = [i.mean for i in intervals], intervals[0].high - intervals[0].low
     moves = max(values) - min(values)
+    matters.append(moves > width)
     size = "more" if moves > width else "less"
     lines.append(
         f"**{name}:** the tie rule alone moves hit@10 by {moves:.3f} ({min(values):.3f} to "
@@ -753,6 +814,7 @@ for name, intervals in tied.items():
         f"{size} than the width of one interval ({width:.3f})."
     )
 say(*lines)
+turned_out("01-tie-rule", any(matters))
 
 # %% [markdown]
 # In the worlds, item numbers mean nothing, so a sort by number is only one more shuffle. In
@@ -769,8 +831,14 @@ quiz("01_recommendation_as_language", "ties")
 # everything after one **moment in time**. In real use, a model knows nothing that happens after the
 # moment of the recommendation.
 #
-# **Guess first:** for how many test items does the training part hold later events of the same
-# user? And what share of all training events lies in the test item's future?
+# **Guess first:** hold out a random item of each user. For what share of these does the training
+# part hold a later event of the same user? And hold out the last items: what share of all training
+# events lies in a test item's future?
+
+# %%
+# in place of None: your guess
+guess("01-own-future", None, "random item: share with a later event of the user", within=0.1)
+guess("01-future", None, "last item: share of training events after it", within=0.1)
 
 # %%
 log = ds.interactions.iloc[ds.sorted_rows()]  # by user, then by time
@@ -805,6 +873,8 @@ points(
     quantity="share (exact counts, so no interval)",
     caption="How much of the future each split lets into the training part.",
 )
+turned_out("01-own-future", leaks["random item"][1])
+turned_out("01-future", leaks["last item"][0])
 
 # %% [markdown]
 # What does a model make of that? First, hit@10 when a random item is held out. Second,
@@ -902,6 +972,9 @@ for protocol, runs in protocols.items():
 for name, c in gains.items():
     rows.append((f"hit@10, {name}, random − last item", c.difference, *c.ci, N_SEEDS))
 recap_table(rows, caption=f"{ds.name}: {len(tested):,} users, 95 % intervals")
+
+# %%
+my_guesses()
 
 # %%
 popularity, transition = (
