@@ -25,6 +25,19 @@ DATASET = "world-movies"  # or "world-products", "world-news"; real data: "ml-10
 LM = "kit-gpt"  # language model; not used in this notebook, whose models read item tokens
 SEED = 0  # any whole number from 0; initial weights, order of batches, masks
 
+# %%
+import random
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+# %%
+from tutorial_workshop.figures import LiveCurve, recap_table
+from tutorial_workshop.page import attempt, bars, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import points, quiz, say, show, table, turned_out, whose
+
 # %% [markdown] tags=["half-day-3"]
 # ## 1. The auto-regressive loss by hand
 # Auto-regressive modelling (AM) reads a history from left to right and guesses each item from all
@@ -35,22 +48,15 @@ SEED = 0  # any whole number from 0; initial weights, order of batches, masks
 # Take the history A B C D. Suppose a model gives the four items that really came the probabilities
 # below.
 #
-# **Guess first:** what is the loss, in nats (the unit when log is the natural logarithm)? And what
-# would a model get that knows nothing, with a catalogue of four?
-
-# %%
-import random
-from dataclasses import replace
-
-import numpy as np
-import pandas as pd
-import torch
+# **Guess first:** what is the loss in all, in nats (the unit when log is the natural logarithm)? And
+# what would a model get that knows nothing, with a catalogue of four?
 
 # %% tags=["half-day-3"]
-from tutorial_workshop.figures import LiveCurve, recap_table
-from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
-from tutorial_workshop.page import quiz, say, show, table, whose
+# in place of None: your guess
+guess("02-loss", None, "loss of the four guesses, nats", within=0.4)
+guess("02-nothing", None, "loss of knowing nothing, nats", within=0.4)
 
+# %% tags=["half-day-3"]
 probabilities = [0.25, 0.4, 0.5, 0.8]
 steps = pd.DataFrame({"target": list("ABCD"), "p(target | items before)": probabilities})
 steps["−log p"] = -np.log(probabilities)
@@ -59,6 +65,8 @@ table(steps, caption="Four guesses, one per row", digits=3)
 by_hand = steps["−log p"].sum()
 say(f"Loss {by_hand:.3f} nats in all, {by_hand / 4:.3f} per guess.")
 say(f"Knowing nothing: log 4 = {np.log(4):.3f} per guess.")
+turned_out("02-loss", by_hand)
+turned_out("02-nothing", 4 * np.log(4))
 
 # %% [markdown]
 # Now with a real model. `ItemTransformer` is a small Transformer over item tokens. An **objective**
@@ -114,6 +122,10 @@ say(
 #
 # **Guess first:** by how much does the best reachable loss rise, if the newest state is hidden?
 
+# %%
+# in place of None: your guess
+guess("02-rise", None, "rise of the best reachable loss, nats", within=0.1)
+
 
 # %%
 def chain(n, length, seed):
@@ -136,6 +148,7 @@ say(
     f"Best possible loss with X_<t: {entropy[1]:.3f} nats. With X_<t−1: {entropy[2]:.3f} nats. "
     f"Knowing nothing: {np.log(6):.3f}."
 )
+turned_out("02-rise", entropy[2] - entropy[1])
 
 
 # %%
@@ -273,8 +286,13 @@ say(
 # **What a leak looks like from outside.** Train AM on the chain without its mask: each token then
 # sees the next one, which is its target.
 #
-# **Guess first:** what happens to the training loss? And what can such a model still learn about
-# the future?
+# **Guess first:** does the training loss end above or below the least that an honest model can
+# reach? And of the next states of new walks, how many does such a model guess right?
+
+# %%
+# in place of None: your guess
+guess("02-leak", None, "training loss of the leak", choices=["above", "below"])
+guess("02-right", None, "share of right guesses in spite of it, 0 to 1", within=0.1)
 
 
 # %%
@@ -313,6 +331,8 @@ say(
     "12, even this model learns to predict. On easy data that is enough to look healthy. On real "
     "data that is too little to learn from: test for leaks, do not wait for bad recommendations.",
 )
+turned_out("02-leak", low)
+turned_out("02-right", leaks["no mask"][1])
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset
@@ -394,7 +414,12 @@ quiz("02_objectives_am_mlm", "targets")
 # ## 6. Two objectives, one network
 # Now both on the whole data set. The two models differ in **one argument**: the objective.
 #
-# **Guess first:** which learns faster, counted in passes over the data? And counted in seconds?
+# **Guess first:** which is ahead after as many passes over the data? And after as many seconds?
+
+# %% tags=["half-day-3"]
+# in place of None: your guess
+guess("02-passes", None, "ahead after equal passes", choices=["AM", "MLM"])
+guess("02-seconds", None, "ahead after equal seconds", choices=["AM", "MLM"])
 
 # %% tags=["half-day-3"]
 SIZE = {"width": 32, "heads": 1, "layers": 1, "dropout": 0.1}  # small: seconds, not hours
@@ -423,12 +448,14 @@ lines = {
     name: evaluate(model.fit(split), split, k=10, on="valid")["ndcg@10"].mean()
     for name, model in known.items()
 }
-show_learning_panels(
+ahead = show_learning_panels(
     curves,
     lines,
     caption="The same two runs, once over passes, once over time; validation users, judged by "
     "one drawn target each, as a training run on real data is.",
 )
+turned_out("02-passes", ahead[0].split(", ")[1])
+turned_out("02-seconds", ahead[1].split(", ")[1])
 
 # %% [markdown] tags=["half-day-3"]
 # One reason for the distance can be counted: a pass of AM predicts every item, a pass of MLM only
@@ -437,6 +464,10 @@ show_learning_panels(
 # it takes to make the predictions of the masked one.
 #
 # **Guess first:** with equally many predictions, which of the two is ahead?
+
+# %% tags=["half-day-3"]
+# in place of None: your guess
+guess("02-equal", None, "ahead at equal predictions", choices=["AM", "MLM", "neither is shown"])
 
 # %% tags=["half-day-3"]
 asked = {name: m.history[-1].predictions for name, m in (("AM", causal), ("MLM", masked))}
@@ -463,6 +494,7 @@ meaning = {
     "inconclusive": "With as many predictions, one run decides nothing.",
 }
 say(meaning[last])
+turned_out("02-equal", {"better": "AM", "worse": "MLM"}.get(last, "neither is shown"))
 
 # %% [markdown] tags=["half-day-3"]
 # **Try it:** the short run keeps the learning rate of the long one. Give it twice as much (`SIZE |
@@ -499,6 +531,10 @@ show_learning_panels(
 # combinations, each with the **same number of passes**.
 #
 # **Guess first:** which moves NDCG more, the mask or the loss?
+
+# %% tags=["half-day-3"]
+# in place of None: your guess
+guess("02-moves", None, "moves NDCG more", choices=["mask", "loss"])
 
 # %%
 from tutorial_lib.objectives import BinaryCrossEntropy
@@ -541,6 +577,8 @@ two_by_two = {
 }
 verdicts = verdict_table(two_by_two, MARGIN, caption="Test NDCG@10, equal passes, one seed")
 by_loss = two_by_two["softmax − BCE, causal"]
+moved = [abs(c.difference) for c in two_by_two.values()]
+turned_out("02-moves", "loss" if sum(moved[:2]) > sum(moved[2:]) else "mask")
 slow = [f"{d}, {loss}" for (d, loss), f in tested.items() if f["ndcg@10"].mean() < 2 * popular]
 say(f"Models that have hardly learned yet (below twice popularity): {', '.join(slow) or 'none'}.")
 
@@ -585,6 +623,10 @@ table(
 #
 # **Guess first:** at t = 0, how much does the model believe in its first item, if the truth is one
 # in five?
+
+# %%
+# in place of None: your guess
+guess("02-belief", None, "belief in the first item at t = 0, 0 to 1", within=0.15)
 
 # %%
 from tutorial_lib.objectives import GeneralisedBCE
@@ -643,6 +685,7 @@ table(
 show_reliability(belief)
 learned = [name for name, row in believed.iterrows() if row["NDCG@10"] > ceiling / 2]
 say(f"Models that reach half of the ceiling: {', '.join(learned) or 'none'}.")
+turned_out("02-belief", believed.loc["t = 0", "believed"])
 
 # %% [markdown]
 # First the NDCG: a model that has learned nothing believes little in anything, and so *looks*
@@ -661,7 +704,11 @@ quiz("02_objectives_am_mlm", "two-by-two")
 # and compare. In a planted world we know the answer: `order` is the probability that a step follows
 # a link of the last item.
 #
-# **Guess first:** at which order does shuffling begin to hurt?
+# **Guess first:** at which of the orders 0, 0.2 and 0.8 does shuffling begin to hurt?
+
+# %%
+# in place of None: your guess
+guess("02-order", None, "the first order that hurts", choices=["0", "0.2", "0.8", "none"])
 
 
 # %%
@@ -702,6 +749,8 @@ points(
     zero="order does not matter",
 )
 verdicts = verdict_table(effects, MARGIN, caption="Ordered − shuffled, test NDCG@10, one seed")
+hurt = [f"{order:g}" for order in ORDERS if verdicts[f"order = {order}"] == "better"]
+turned_out("02-order", hurt[0] if hurt else "none")
 
 # %% [markdown]
 # At order 0 no step follows a link, and still the gain need not be exactly 0: nobody takes an item
@@ -809,6 +858,9 @@ recap_table(
     caption=f"{ds.name}; intervals over users or histories, "
     "- where the value is a mean over many steps",
 )
+
+# %%
+my_guesses()
 
 # %%
 golden("02.chain.loss", reached[1], trivial=entropy[2])

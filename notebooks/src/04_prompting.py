@@ -43,8 +43,8 @@ import pandas as pd
 # %%
 from tutorial_lib.language import SEQUENTIAL, Template, templates, verbaliser
 from tutorial_workshop.figures import recap_table, verdict_table
-from tutorial_workshop.page import TextBox, attempt, bars, explore, golden, hint
-from tutorial_workshop.page import points, quiz, say, table, whose
+from tutorial_workshop.page import TextBox, attempt, bars, explore, golden, guess, hint
+from tutorial_workshop.page import my_guesses, points, quiz, say, table, turned_out, whose
 
 
 # %%
@@ -139,6 +139,10 @@ else:
 # **Guess first:** by what factor does NDCG@10 change between the best and the worst wording?
 
 # %% tags=["half-day-2"]
+# in place of None: your guess
+guess("04-factor", None, "best wording over worst, NDCG@10", within=0.5)
+
+# %% tags=["half-day-2"]
 from tutorial_lib.evaluation import compare, evaluate, mean_interval
 from tutorial_lib.strategies import STRATEGIES, adapt
 
@@ -197,6 +201,7 @@ say(
     f"never read: {means[~read].mean():.3f}.",
     f"{decided} of {len(by_words)} comparisons are decided, with {len(seen)} users.",
 )
+turned_out("04-factor", means.max() / means.min())
 
 # %% [markdown] tags=["half-day-2"]
 # What that means: a wording is a setting, like a learning rate, and it moves the result by more
@@ -251,6 +256,11 @@ explore(
 # it?
 
 # %%
+# in place of None: your guess
+guess("04-without", None, "share of fragments without the token, 0 to 1", within=0.1)
+guess("04-with", None, "share of fragments with it, 0 to 1", within=0.1)
+
+# %%
 from tutorial_lib.evaluation import expected_metrics
 
 # A masked model fills a fixed number of places: it closes nothing.
@@ -271,8 +281,8 @@ for (end, closing), (name, titles) in product(CLOSING.items(), catalogues.items(
     wide = np.pad(chance[:FEW], [(0, 0), (0, len(titles) - ds.n_items)])
     closed[end, name] = expected_metrics(lists, wide, k=10)
     taken = (lists >= ds.n_items).mean()
-    rows.append((name, end, closed[end, name]["ndcg@10"].mean(), f"{taken:.0%}"))
-columns = ["catalogue", "closing token", "NDCG@10", "fragments in the top ten"]
+    rows.append((name, end, closed[end, name]["ndcg@10"].mean(), taken))
+columns = ["catalogue", "closing token", "NDCG@10", "share of fragments in the top ten"]
 closed_table = pd.DataFrame(rows, columns=columns).set_index("catalogue")
 table(closed_table, caption=f"Such as “{min(fragments)}”: {len(fragments)} fragments", digits=3)
 
@@ -286,6 +296,9 @@ effects = {
 if effects:
     closing_verdicts = verdict_table(effects, MARGIN, caption="What the closing token changes")
 say(f"Titles of {ds.name} that begin another title: {begins}.")
+fragments_in = closed_table.loc[["with fragments"]].set_index("closing token").iloc[:, -1]
+turned_out("04-without", fragments_in["without"])
+turned_out("04-with", fragments_in.get("with"))
 
 # %% [markdown]
 # What that means: a catalogue with a film and its sequel, or with short and long names of one
@@ -439,7 +452,11 @@ place_verdicts = verdict_table(preferred, 0.05, caption="Share of choices of eac
 # ## 4. A few examples in the context
 # *Few-shot* prompting shows solved examples first. Large models gain from it (Brown et al. 2020).
 #
-# **Guess first:** does a model of one million parameters?
+# **Guess first:** does a model of one million parameters gain, too?
+
+# %%
+# in place of None: your guess
+guess("04-examples", None, "do three examples help", choices=["yes", "no"])
 
 # %%
 few_shot = adapt(lm, split, "few-shot", labels=8, seed=SEED, examples=3, calibrate=0)
@@ -449,6 +466,7 @@ with_examples, without = (
 )
 learned = {"three examples − none": compare(with_examples, without)}
 few_verdict = verdict_table(learned, MARGIN, caption="Examples in the context")
+turned_out("04-examples", few_verdict["three examples − none"] == "better")
 print(few_shot.prompt(history)[:300], "...")
 
 # %% [markdown]
@@ -463,6 +481,10 @@ print(few_shot.prompt(history)[:300], "...")
 # hard prompt. `prompt-and-lm` (PEPLER) tunes the prompt first, then everything.
 #
 # **Guess first:** with 64 labelled users, how much better than the hard prompt is the soft one?
+
+# %%
+# in place of None: your guess
+guess("04-soft", None, "gain of the soft prompt, NDCG@10", within=0.005)
 
 # %%
 LABELS = 8 if PROFILE == "smoke" else 64 if KNOWN else 16
@@ -493,6 +515,7 @@ table(
 )
 tuned = {f"{name} − hard prompt": compare(frames[name], frames["zero-shot"]) for name in PROMPTED}
 soft_verdicts = verdict_table(tuned, MARGIN, caption="Vectors against words, one seed")
+turned_out("04-soft", tuned["soft-prompt − hard prompt"].difference)
 
 # %% [markdown]
 # One seed is one draw of labelled users. **Recorded** in the grid of notebook 06: the same question
@@ -725,8 +748,12 @@ quiz("04_prompting", "invalid")
 # code walks along each user's **whole** sequence, test item included. In a sparse catalogue the
 # next number is then often the answer.
 #
-# **Guess first:** how does the rule "largest number in the history, plus one" compare with counting
-# transitions, a real baseline?
+# **Guess first:** what NDCG@10 has the rule "largest number in the history, plus one", in a sparse
+# catalogue of some thousand items?
+
+# %%
+# in place of None: your guess
+guess("04-leak", None, "NDCG@10 of largest number plus one", within=0.1)
 
 # %%
 from tutorial_lib.models import NextNumber, TransitionKNN
@@ -751,6 +778,7 @@ points(
     caption=f"A sparse world: {sparse.n_users} users, {sparse.n_items:,} items. "
     "The rule has learned nothing.",
 )
+turned_out("04-leak", leak["max + 1, leak-prone IDs"]["ndcg@10"].mean())
 
 # %% [markdown]
 # What that means: the rule knows nothing of taste. Under leak-prone numbers it beats a real
@@ -775,13 +803,18 @@ quiz("04_prompting", "leak")
 # eight wordings, each with two possible answers: yes or no, good or bad, true or false. Answers
 # below are **recorded** (`python benchmarks/real_lm.py`).
 #
-# **Guess first:** half of the films were liked. How far apart are the shares of "yes" of the eight
-# wordings?
+# **Guess first:** half of the films were liked. How far apart are the lowest and the highest share
+# of "yes" of the eight wordings?
+
+# %%
+# in place of None: your guess
+guess("04-yes", None, "highest minus lowest share of yes, 0 to 1", within=0.15)
 
 # %%
 from tutorial_workshop.figures import probe, show_reranking, show_wordings
 
 told = show_wordings(probe("wordings"))
+turned_out("04-yes", told["yes"].max() - told["yes"].min())
 
 # %% [markdown]
 # What that means: what the model *says* depends on the wording more than on the film. A system that
@@ -854,6 +887,9 @@ recap_table(
     caption=f"{ds.name}; first row: lowest and highest of {len(means)} wordings; "
     "else intervals over users, or over seeds",
 )
+
+# %%
+my_guesses()
 
 # %%
 if KNOWN:

@@ -131,9 +131,21 @@ def describe_masking(ratio: float, mask: str, seed: int) -> str:
     )
 
 
+def _ahead(histories: Mapping[str, Sequence], column: int) -> str:
+    """The name with the highest last value where the shortest curve ends, in so many epochs (0) or
+    seconds (1).
+    """
+    end = min(rows[-1][column] for rows in histories.values())
+    read = {
+        name: np.interp(end, [row[column] for row in rows], [row[2] for row in rows])
+        for name, rows in histories.items()
+    }
+    return max(read, key=lambda name: read[name])
+
+
 def show_learning_panels(
     histories: Mapping[str, Sequence], lines: Mapping[str, float], caption: str
-) -> None:
+) -> list[str]:
     """Show validation NDCG@10 over epochs (left) and over seconds of training (right), one curve
     per model, the last point of every curve in words.
 
@@ -141,6 +153,10 @@ def show_learning_panels(
         histories: name -> list of (epoch, seconds, NDCG@10).
         lines: name -> a constant value for comparison.
         caption: how to read the figure.
+
+    Returns:
+        The models that are ahead after as many epochs and after as many seconds as the shorter run
+        has.
     """
     import matplotlib.pyplot as plt
 
@@ -164,6 +180,8 @@ def show_learning_panels(
     constant = ", ".join(f"{name} {value:.3f}" for name, value in lines.items()) or "none"
     over = "Validation NDCG@10 over epochs and over seconds."
     show(fig, alt=f"{over} Last points: {ends}. Lines: {constant}.", caption=caption)
+
+    return [_ahead(histories, 0), _ahead(histories, 1)]
 
 
 def reliability_bins(
