@@ -11,10 +11,11 @@
 # >   03-freeze, questions 2 and 4)
 # > - *choose* between all weights, the top, a head, and adapters, given the number of labels, and
 # >   *say* how many labelled users a pre-trained model is worth (section 3, question 3)
-# > - *write* an adapter, and *insert* it into a frozen model (exercise 03-adapter, question 5)
+# > - *write* an adapter and a LoRA layer, and *insert* them into a frozen model (exercises
+# >   03-adapter and 03-lora, question 5)
 # > - *measure* what fine-tuning forgets, and what a patched model keeps (question 6)
 # >
-# > **You need:** notebooks 01 and 02. **Time:** 45 minutes to follow, 80 with the exercises.
+# > **You need:** notebooks 01 and 02. **Time:** 45 minutes to follow, 95 with the exercises.
 # > **Hardware:** two CPU cores and 2 GB of memory; tuning takes about a minute in all. No GPU.
 # > **Terms:** see the [glossary](../GLOSSARY.md).
 
@@ -428,6 +429,8 @@ hint("03-adapter")
 # scores.
 
 # %%
+import copy
+
 from tutorial_lib.strategies import layer_stacks
 
 patched = lm.clone()
@@ -465,6 +468,75 @@ say(
 
 # %%
 quiz("03_pretrain_finetune", "patches")
+
+# %% [markdown]
+# **LoRA** (Hu et al. 2021) leaves out the curve, and stands *beside* one matrix in place of behind a
+# layer: to what a frozen Linear gives it adds scale · up · down · x. Without a curve, up · down is a
+# matrix of the Linear's own shape. So after training it can be added to the weight, and the tuned
+# model costs nothing extra to run.
+#
+# **Exercise 03-lora** (build, about 15 minutes, difficulty 2 of 3). Write such a layer, and the
+# merge.
+
+
+# %%
+def low_rank(linear, rank, scale):
+    """(down [rank, in], up [out, rank], forward, merged): a frozen Linear, a change that learns.
+
+    forward(x), x [..., in], is linear(x) plus scale * up @ down @ x; at first linear(x) alone.
+    merged() is one new torch.nn.Linear that does the same, with down and up as they are now.
+    """
+    # SOLUTION BEGIN
+    linear.requires_grad_(False)
+    down = torch.nn.Parameter(torch.randn(rank, linear.in_features) / linear.in_features**0.5)
+    up = torch.nn.Parameter(torch.zeros(linear.out_features, rank))
+
+    def forward(x):
+        return linear(x) + scale * (x @ down.T) @ up.T
+
+    def merged():
+        one = copy.deepcopy(linear)
+        one.weight.data += scale * up.detach() @ down.detach()
+        return one
+
+    return down, up, forward, merged
+    # SOLUTION END
+
+
+low_rank = attempt(low_rank, exercise="03-lora")
+
+# %%
+hint("03-lora")
+
+# %% [markdown]
+# Does it do what the library's LoRA does? Take the layers that were tuned in section 3, and put
+# their numbers into yours.
+
+# %%
+apart = []
+for layer in tuned["lora"].lm.model.modules():
+    if isinstance(getattr(layer, "base_layer", None), torch.nn.Linear):
+        theirs = (layer.lora_A["default"].weight, layer.lora_B["default"].weight)
+        down, up, forward, merged = low_rank(layer.base_layer, 4, layer.scaling["default"])
+        x = torch.randn(50, layer.in_features)
+        with torch.no_grad():
+            down.copy_(theirs[0])
+            up.copy_(theirs[1])
+            change = (layer(x) - layer.base_layer(x)).abs().max()
+            gaps = [(layer(x) - own(x)).abs().max() / change for own in (forward, merged())]
+        apart.append([float(gap) for gap in gaps])
+if apart:
+    beside, inside = np.max(apart, axis=0)
+    say(
+        f"Layer: {whose(low_rank, '03-lora')}. Farthest from the library's output in {len(apart)} "
+        f"tuned Linears, as a share of the largest change: {beside:.0e}; merged: {inside:.0e}.",
+        f"In the last of them {down.numel() + up.numel():,} numbers learn, beside "
+        f"{merged().weight.numel():,} in its frozen weight.",
+    )
+
+# %% [markdown]
+# The two agree up to rounding. Merged, the change is rounded once more, inside a weight that is
+# much larger than it. And what is merged can no longer be taken off: keep `down` and `up`.
 
 # %% [markdown]
 # ## 6. What fine-tuning forgets

@@ -4,6 +4,8 @@ must get.
 
 from __future__ import annotations
 
+import copy
+
 import torch
 import torch.nn as nn
 import torch.nn.functional as F
@@ -228,6 +230,125 @@ def only_sequences(hidden, down, up):
     return hidden + F.gelu(hidden @ down) @ up
 
 
+def _lora(linear, rank, scale, add=None, up=None, one=None, freeze=True):
+    """The right layer, with one part that may be wrong: ``add(linear, x, down, up)``, a first
+    ``up``, ``one(linear, change)``.
+    """
+    linear.requires_grad_(not freeze)
+    down = nn.Parameter(torch.randn(rank, linear.in_features))
+    up = nn.Parameter(torch.zeros(linear.out_features, rank) if up is None else up)
+
+    def forward(x):
+        if add:
+            return add(linear, x, down, up)
+        return linear(x) + scale * (x @ down.T) @ up.T
+
+    def merged():
+        change = (scale * up @ down).detach()
+        if one:
+            return one(linear, change)
+        new = copy.deepcopy(linear)
+        new.weight.data += change
+        return new
+
+    return down, up, forward, merged
+
+
+def _weight(linear, weight, bias=True):
+    new = nn.Linear(linear.in_features, linear.out_features, bias=bias)
+    new.weight.data = weight
+    if bias:
+        new.bias.data = linear.bias.data
+    return new
+
+
+def _grown(linear, change):
+    linear.weight.data += change
+    return linear
+
+
+def both_random(linear, rank, scale):
+    return _lora(linear, rank, scale, up=torch.randn(linear.out_features, rank))
+
+
+def both_zero(linear, rank, scale):
+    made = _lora(linear, rank, scale)
+    made[0].data.zero_()
+    return made
+
+
+def no_scale(linear, rank, scale):
+    return _lora(linear, rank, scale, lambda linear, x, down, up: linear(x) + x @ down.T @ up.T)
+
+
+def by_the_rank(linear, rank, scale):
+    return _lora(linear, rank, scale / rank)
+
+
+def curved(linear, rank, scale):
+    return _lora(
+        linear, rank, scale, lambda linear, x, a, b: linear(x) + scale * F.gelu(x @ a.T) @ b.T
+    )
+
+
+def change_alone(linear, rank, scale):
+    return _lora(linear, rank, scale, lambda linear, x, down, up: scale * x @ down.T @ up.T)
+
+
+def computed_once(linear, rank, scale):
+    down, up, _, merged = _lora(linear, rank, scale)
+    weight = linear.weight.data + scale * (up @ down).detach()
+    return down, up, lambda x: F.linear(x, weight, linear.bias), merged
+
+
+def turned(linear, rank, scale):
+    down, up, forward, merged = _lora(linear, rank, scale)
+    return nn.Parameter(down.data.T), nn.Parameter(up.data.T), forward, merged
+
+
+def one_layer_alone(linear, rank, scale):
+    return _lora(linear, rank, scale)[3]()
+
+
+def called(linear, rank, scale):
+    down, up, forward, merged = _lora(linear, rank, scale)
+    return down, up, forward(torch.zeros(linear.in_features)), merged()
+
+
+def grows_in_place(linear, rank, scale):
+    return _lora(linear, rank, scale, one=_grown)
+
+
+def merges_nothing(linear, rank, scale):
+    return _lora(linear, rank, scale, one=lambda linear, change: copy.deepcopy(linear))
+
+
+def merges_without_bias(linear, rank, scale):
+    return _lora(
+        linear, rank, scale, one=lambda of, change: _weight(of, of.weight.data + change, False)
+    )
+
+
+def merges_without_scale(linear, rank, scale):
+    return _lora(
+        linear, rank, scale, one=lambda of, change: _weight(of, of.weight.data + change / scale)
+    )
+
+
+def a_tensor(linear, rank, scale):
+    return _lora(linear, rank, scale, one=lambda of, change: of.weight.data + change)
+
+
+def not_frozen(linear, rank, scale):
+    return _lora(linear, rank, scale, freeze=False)
+
+
+def detached(linear, rank, scale):
+    return _lora(
+        linear, rank, scale, lambda of, x, down, up: of(x) + scale * (x @ down.T @ up.T).detach()
+    )
+
+
 WRONG_ANSWERS = {
     "03-freeze": [
         (frozen_layers_without_the_dot, "Did you compare without the dot"),
@@ -274,5 +395,24 @@ WRONG_ANSWERS = {
         (mean_over_tokens, "Each token goes through the adapter by itself"),
         (without_gradient, "No gradient reaches"),
         (only_sequences, "may have any number of axes"),
+    ],
+    "03-lora": [
+        (both_random, "`up` starts at 0"),
+        (both_zero, "neither ever moves"),
+        (no_scale, "right but for `scale`"),
+        (by_the_rank, "do not divide by the rank again"),
+        (curved, "No curve stands in between"),
+        (change_alone, "add the change to what the Linear gives"),
+        (computed_once, "compute their product once?"),
+        (turned, "down is [6, 2]"),
+        (one_layer_alone, "expected four things"),
+        (called, "without calling them"),
+        (grows_in_place, "Copy the Linear first"),
+        (merges_nothing, "without the change"),
+        (merges_without_bias, "has lost the bias"),
+        (merges_without_scale, "add scale times that to it"),
+        (a_tensor, "expected one torch.nn.Linear"),
+        (not_frozen, "then it is not frozen"),
+        (detached, "No gradient reaches `down` and `up`"),
     ],
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from tutorial_workshop.exercises.checks import Mistake, expect, expect_unchanged
+from tutorial_workshop.exercises.low_rank_checks import LOW_RANK
 
 PRETRAINED = ("embed.", "layers.", "norm.")
 ADDED = {"adapters": "adapters.", "head": "head.", "soft-prompt": "prompt."}  # strategy -> names
@@ -295,4 +296,5 @@ CHECKS = {
         _left_alone,
         _can_learn,
     ),
+    "03-lora": LOW_RANK,
 }
