@@ -12,7 +12,7 @@ import pytest
 from tutorial_lib.data import load_dataset
 from tutorial_lib.evaluation import evaluate
 from tutorial_lib.models import Popularity
-from tutorial_workshop.capstone import candidates, findings, prepare, stages
+from tutorial_workshop.capstone import candidates, findings, prepare, prompted, stages
 from tutorial_workshop.capstone.run import parsed_columns, run_capstone
 from tutorial_workshop.cli.main import main
 
@@ -41,8 +41,8 @@ def run(files):
         patch.setattr(candidates, "EPOCHS", 1)
         patch.setattr(candidates, "FEWEST_EPOCHS", 1)
         patch.setattr(candidates, "TIMED", 400)
-        patch.setattr(candidates, "PROMPTED", 4)
-        patch.setattr(candidates, "CALIBRATED_ITEMS", 0)
+        patch.setattr(prompted, "USERS", 4)
+        patch.setattr(prompted, "USUAL", 1)
         page = run_capstone(
             files / "log.csv", files / "out", items=files / "items.csv", users=files / "users.csv",
             minutes=60, tell=told.append,
@@ -157,14 +157,116 @@ def test_a_large_catalogue_goes_without_ease(files, monkeypatch):
     assert any(line.startswith("EASE: left out") for line in lines)
 
 
-def test_no_time_for_the_transformer_is_said(files, tmp_path, monkeypatch):
-    """It is left out rather than judged after a handful of steps; nothing is trained here."""
+class Clock:
+    """Stands in for the time module: it goes on only where a test says so."""
+
+    now = 1_000.0
+
+    def perf_counter(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    made = Clock()
+    for module in (candidates, prompted, stages):
+        monkeypatch.setattr(module, "time", made)
+    return made
+
+
+def test_a_machine_that_is_too_slow_leaves_models_out_and_says_so(
+    files, tmp_path, monkeypatch, clock
+):
+    """Each baseline takes 20 of 60 seconds, and nothing is begun that cannot be ended."""
+    judged = candidates.judged
+
+    def slowly(model, split):
+        clock.now += 20
+        return judged(model, split)
+
+    monkeypatch.setattr(candidates, "judged", slowly)
+    monkeypatch.setattr(candidates, "seconds_of", lambda *_: 20.0)
     monkeypatch.setattr(candidates, "_pace", lambda *_: 1.0)
-    kept = prepare.prepare(files / "log.csv", None, None, {}, minutes=1, seed=0)
-    run = stages.Stages(tmp_path, "key", 0.1, lambda line: None)
+    asked_slowly(monkeypatch, clock, 0.01)
+    kept = prepare.prepare(files / "log.csv", files / "items.csv", None, {}, minutes=1, seed=0)
+    run = stages.Stages(tmp_path, "key", 1, lambda line: None)
     found, lines = candidates.fit_candidates(kept, run, tmp_path, 0)
-    assert "Transformer" not in found and "Popularity" in found
-    assert any(line.startswith("Transformer: left out, --minutes leaves no time") for line in lines)
+    assert list(found) == ["Popularity"] and run.left() > 10
+    for name in ("ItemKNN", "TransitionKNN", "EASE", "Transformer", "Prompted kit-gpt"):
+        assert any(line.startswith(f"{name}: left out, --minutes leaves no time") for line in lines)
+
+
+def test_a_transformer_that_hardly_began_is_not_judged(files, tmp_path, monkeypatch, clock):
+    """Each epoch takes longer than all were meant to: it stops, and is left out."""
+    monkeypatch.setattr(candidates, "_pace", lambda *_: 1e5)
+    monkeypatch.setattr(candidates, "EPOCHS", 5)
+    from tutorial_lib.models import SequenceRecommender
+
+    epochs = []
+
+    def fit(self, split, **_):
+        for number in range(5):
+            clock.now += 20.0
+            epochs.append(number)
+            self.on_epoch(number)
+
+    monkeypatch.setattr(SequenceRecommender, "fit", fit)
+    kept = prepare.prepare(files / "log.csv", None, None, {}, minutes=1, seed=0)
+    value = candidates.transformer(kept.split, tmp_path, 30.0, 0)
+    assert epochs == [0] and "leaves no time" in value["left out"]
+
+
+def asked_slowly(monkeypatch, clock, seconds, slower_after=10**9):
+    """The prompted model takes so many seconds a title and user, ten times as many later on."""
+    read = []
+
+    def scores(model, histories, items):
+        clock.now += len(histories) * len(items) * seconds * (10 if len(read) > slower_after else 1)
+        read.append(len(items))
+        return np.random.default_rng(0).random((len(histories), len(items)))
+
+    monkeypatch.setattr(prompted, "_scores", scores)
+    return read
+
+
+@pytest.mark.parametrize("seconds, items", [(1e-4, None), (5e-3, 100), (0.1, 0)])
+def test_the_prompted_model_asks_what_the_time_allows(files, monkeypatch, clock, seconds, items):
+    """All titles on a fast machine, the popular ones on a slow one, none on a very slow one."""
+    kept = prepare.prepare(files / "log.csv", files / "items.csv", None, {}, minutes=1, seed=0)
+    read = asked_slowly(monkeypatch, clock, seconds)
+    monkeypatch.setattr(prompted, "USUAL", 10**9)  # its calibration reads titles by another way
+    value = prompted.prompted(kept.split, 30.0, 0)
+    n = kept.dataset.n_items
+    if items == 0:
+        assert "leaves no time" in value["left out"]
+        return
+    assert clock.now - 1_000 <= 31
+    assert len(value["users"]) > 50 - prompted.AT_ONCE
+    assert read[-1] == n if items is None else items < read[-1] < n
+    assert ("most popular of" in value["limit"]) == (items is not None)
+
+
+def test_the_prompted_model_stops_where_the_machine_slows_down(files, monkeypatch, clock):
+    kept = prepare.prepare(files / "log.csv", files / "items.csv", None, {}, minutes=1, seed=0)
+    read = asked_slowly(monkeypatch, clock, 5e-3, slower_after=5)
+    value = prompted.prompted(kept.split, 30.0, 0)
+    block = prompted.AT_ONCE * read[-1] * 5e-2
+    assert clock.now - 1_000 <= 30 + block and 0 < len(value["users"]) < 50
+
+
+def test_no_item_of_the_history_is_listed_and_codes_are_of_the_catalogue(monkeypatch, clock):
+    asked_slowly(monkeypatch, clock, 0)
+    items = np.array([3, 5, 8])
+    best = prompted._best(None, [np.array([5, 9]), np.array([], dtype=int)], items)
+    assert set(best[0]) == {3, 8, -1} and best[0][-1] == -1 and set(best[1]) == {3, 5, 8}
+
+
+def test_a_table_of_pairs_beyond_the_memory_is_left_out(files, monkeypatch):
+    monkeypatch.setattr(candidates, "KNN_PAIRS", 100)
+    kept = prepare.prepare(files / "plays.tsv", None, None, {}, minutes=1, seed=0)
+    models, lines = candidates.baselines(kept)
+    assert set(models) == {"Popularity", "EASE"}
+    assert any(line.startswith("ItemKNN: left out") for line in lines)
 
 
 def board_of(**verdicts: str) -> pd.DataFrame:

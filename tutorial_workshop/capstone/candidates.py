@@ -10,29 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tutorial_lib.data import Split
-from tutorial_lib.evaluation import evaluate, ranking_metrics
+from tutorial_lib.evaluation import evaluate
 from tutorial_lib.models import EASE, ItemKNN, Popularity, TransitionKNN
 from tutorial_workshop.capstone.prepare import Prepared
-from tutorial_workshop.capstone.stages import Stages, Value
+from tutorial_workshop.capstone.prompted import PROMPT, prompted
+from tutorial_workshop.capstone.stages import Stages, Value, as_columns
 
-METRICS = ["ndcg@10", "hit@10"]
+KNN_PAIRS = 16_000_000  # pairs of items, 100 bytes each while they are sorted
 EASE_ITEMS = 5_000  # 200 MB a matrix, of which there are three, and half a minute
 SAMPLED_ITEMS = 5_000  # with more of them the Transformer learns by a sample of the others
 TIMED = 8_000  # interactions of the epoch that shows how fast this machine is
-EPOCHS, FEWEST_EPOCHS = 20, 5
+EPOCHS, FEWEST_EPOCHS, FEWEST_DONE = 20, 5, 3
+SPARE = 0.7  # of the time is planned for, as a machine may get slower
 LEAST_TRAINED = 0.05  # of the interactions; with fewer it would be judged unfairly
-PROMPTED, FEWEST_PROMPTED = 200, 20  # users of the prompted model
-CALIBRATED_ITEMS = 1_000  # what each title gets anyway is measured for so many, in seconds
 PROMPT_SHARE = 0.15  # of the time
-TRANSFORMER, PROMPT = "Transformer", "Prompted kit-gpt"
+LATER = 0.25  # of the time: the audit fits the chosen model once more, and the page is written
+TRANSFORMER = "Transformer"
 
 
 def baselines(prepared: Prepared) -> tuple[dict[str, Callable[[], Any]], list[str]]:
     """Name -> class of the baselines that suit the data, and why others were left out."""
-    models: dict[str, Callable[[], Any]] = {"Popularity": Popularity, "ItemKNN": ItemKNN}
+    models: dict[str, Callable[[], Any]] = {"Popularity": Popularity}
     lines = []
     if prepared.ordered:
         models["TransitionKNN"] = TransitionKNN
@@ -41,7 +41,11 @@ def baselines(prepared: Prepared) -> tuple[dict[str, Callable[[], Any]], list[st
             "TransitionKNN and Transformer: left out, they learn what comes next, and this log has"
             " no order"
         )
-    n = prepared.dataset.n_items
+    n, pairs = prepared.dataset.n_items, _pairs(prepared.split)
+    if pairs <= KNN_PAIRS:
+        models["ItemKNN"] = ItemKNN
+    else:
+        lines.append(f"ItemKNN: left out, its table of pairs of items needs {pairs * 1e-7:.0f} GB")
     if n <= EASE_ITEMS:
         models["EASE"] = EASE
     else:
@@ -49,23 +53,23 @@ def baselines(prepared: Prepared) -> tuple[dict[str, Callable[[], Any]], list[st
     return models, lines
 
 
+def seconds_of(name: str, split: Split) -> float:
+    """What fitting and judging a baseline takes on a slow core, about."""
+    seconds = {"ItemKNN": 1e-6 * _pairs(split), "EASE": 2.5e-10 * split.dataset.n_items**3}
+    return seconds.get(name, 1.0)
+
+
+def _pairs(split: Split) -> int:
+    """Pairs of items that some user took both of, at most."""
+    taken = sum(len(row) ** 2 for row in split.train)
+    return min(taken, split.dataset.n_items**2)
+
+
 def judged(model: Any, split: Split) -> Value:
     """NDCG@10 and hit@10 of each judged user, and the mean on validation."""
     frame = evaluate(model, split, k=10)
     valid = float(evaluate(model, split, k=10, on="valid")["ndcg@10"].mean())
     return {"valid": valid, "said": f"validation NDCG@10 {valid:.4f}"} | as_columns(frame)
-
-
-def as_columns(frame: pd.DataFrame) -> Value:
-    """A per-user frame as JSON keeps it."""
-    users = {"users": [int(user) for user in frame.index]}
-    return users | {name: frame[name].round(6).tolist() for name in METRICS}
-
-
-def kept_frame(value: Value) -> pd.DataFrame:
-    """The per-user frame that a stage kept."""
-    index = pd.Index(value["users"], name="user")
-    return pd.DataFrame({name: value[name] for name in METRICS}, index=index)
 
 
 # --- the item Transformer ---
@@ -84,24 +88,31 @@ def transformer(split: Split, folder: Path, seconds: float, seed: int) -> Value:
     large = split.dataset.n_items > SAMPLED_ITEMS
     objective = Autoregressive(loss=SampledSoftmax()) if large else Autoregressive()
     made = partial(SequenceRecommender, objective)
-    affordable = _pace(split, made, seed) * (seconds - (time.perf_counter() - start))
+    pace = _pace(split, made, seed) if seconds > 0 else 0.0
+    affordable = SPARE * pace * (seconds - (time.perf_counter() - start))
     given = sum(map(len, split.train))
     epochs = int(np.clip(affordable // given, FEWEST_EPOCHS, EPOCHS))
+    line = f"{TRANSFORMER}: left out, --minutes leaves no time to train it on this machine"
+    left_out = {"left out": line, "said": "left out"}
     if affordable / epochs < LEAST_TRAINED * given:
-        line = f"{TRANSFORMER}: left out, --minutes leaves no time to train it on this machine"
-        return {"left out": line, "said": "left out"}
+        return left_out
     part = first_users(split, int(affordable / epochs), seed)
     done: list[Any] = []
+    began = [time.perf_counter()]  # each epoch
 
     def on_epoch(epoch: Any) -> None:
+        now = time.perf_counter()
         done.append(epoch)
-        if time.perf_counter() - start > seconds:  # slower than it was at first
+        if now + (now - began[-1]) - start > seconds:  # slower than it was at first
             raise _TimeUp
+        began.append(now)
 
     model = made(epochs=epochs, evaluate_every=max(1, epochs // 4), on_epoch=on_epoch)
     try:
         model.fit(part, seed=seed, progress=False)
     except _TimeUp:  # what it has learned so far counts
+        if len(done) < min(FEWEST_DONE, epochs):
+            return left_out
         model.n_items, model.history = split.dataset.n_items, done
     model.save(folder)
     used = sum(map(len, part.train))
@@ -135,37 +146,6 @@ def first_users(split: Split, most: int, seed: int) -> Split:
     return replace(split, train=rows)
 
 
-# --- the prompted language model ---
-
-
-def prompted(split: Split, seconds: float, seed: int) -> Value:
-    """Ask the kit's small language model, as it is, for the next title: as many users as time
-    allows.
-    """
-    from tutorial_lib.strategies import adapt
-
-    start = time.perf_counter()
-    calibrate = None if split.dataset.n_items <= CALIBRATED_ITEMS else 0
-    model = adapt("kit-gpt", split, "zero-shot", labels=0, seed=seed, calibrate=calibrate)
-    rows = np.flatnonzero([len(target) > 0 for target in split.test_target])
-    rows = np.random.default_rng([seed, 47]).permutation(rows)[:PROMPTED]
-    lists: list[np.ndarray] = []
-    while len(lists) < len(rows):
-        block = rows[len(lists) : len(lists) + 8]
-        lists += list(model.recommend([split.test_history[row] for row in block], 10))
-        spent = time.perf_counter() - start
-        if spent * (1 + 8 / len(lists)) > seconds and len(lists) >= FEWEST_PROMPTED:
-            break
-        if spent > 3 * seconds:
-            break
-    rows = rows[: len(lists)]
-    frame = ranking_metrics(np.array(lists), [split.test_target[row] for row in rows], k=10)
-    frame.index = pd.Index(np.asarray(split.users)[rows], name="user")
-    mean = frame["ndcg@10"].mean()
-    limit = f"{PROMPT}: asked for {len(rows):,} users only, so it is shown and not chosen"
-    return as_columns(frame) | {"said": f"test NDCG@10 {mean:.4f}", "limit": limit}
-
-
 def fit_candidates(
     prepared: Prepared, stages: Stages, out: Path, seed: int
 ) -> tuple[dict[str, Value], list[str]]:
@@ -176,20 +156,22 @@ def fit_candidates(
     models, lines = baselines(prepared)
     found = {}
     for name, made in models.items():
-        found[name] = stages.get(name, partial(_fitted, made, split, seed))
+        twice = 2 * seconds_of(name, split)  # the audit may fit it once more
+        if name != "Popularity" and twice > stages.left(reserve=LATER):
+            lines.append(f"{name}: left out, --minutes leaves no time for it")
+        else:
+            found[name] = stages.get(name, partial(_fitted, made, split, seed))
     prompts = prepared.log.titles and stages.total * PROMPT_SHARE
     if prepared.ordered:
-        seconds = stages.left(reserve=0.25) - prompts
+        seconds = stages.left(reserve=LATER) - prompts
         found[TRANSFORMER] = stages.get(
             TRANSFORMER, lambda: transformer(split, out / "transformer", seconds, seed)
         )
-    if not prepared.log.titles:
-        lines.append(f"{PROMPT}: left out, it reads titles, and the items have none")
-    elif stages.left(reserve=0.1) < 10:
-        lines.append(f"{PROMPT}: left out, --minutes leaves no time for it")
+    if prepared.log.titles:
+        limit = min(prompts, stages.left(reserve=LATER))
+        found[PROMPT] = stages.get(PROMPT.replace(" ", "-"), lambda: prompted(split, limit, seed))
     else:
-        seconds = min(prompts, stages.left(reserve=0.1))
-        found[PROMPT] = stages.get(PROMPT.replace(" ", "-"), lambda: prompted(split, seconds, seed))
+        lines.append(f"{PROMPT}: left out, it reads titles, and the items have none")
     lines += [value["left out"] for value in found.values() if "left out" in value]
     return {name: value for name, value in found.items() if "left out" not in value}, lines
 

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from tutorial_lib.audit import tail_items
-from tutorial_lib.data.histories import flatten
-from tutorial_lib.evaluation import compare, holm_comparisons, mean_interval
-from tutorial_workshop.capstone.candidates import PROMPT, TRANSFORMER, kept_frame
+from tutorial_lib.evaluation import by_cuts, compare, cuts_of, holm_comparisons, mean_interval
+from tutorial_workshop.capstone.candidates import TRANSFORMER
 from tutorial_workshop.capstone.prepare import Prepared
-from tutorial_workshop.capstone.stages import Value
+from tutorial_workshop.capstone.prompted import PROMPT
+from tutorial_workshop.capstone.stages import Value, kept_frame
 
 METRIC, MARGIN = "ndcg@10", 0.01  # differences of less than the margin do not matter
 TIED, CUT = 0.2, 0.5  # shares that are worth a warning
@@ -52,31 +51,21 @@ def leaderboard(found: Mapping[str, Value], chosen: str) -> pd.DataFrame:
 
 
 def strata(prepared: Prepared, found: Mapping[str, Value], chosen: str) -> pd.DataFrame:
-    """The chosen model and Popularity for short and long histories, popular and rare targets."""
-    split = prepared.split
-    row_of = {int(user): row for row, user in enumerate(split.users)}
-    rows = [row_of[user] for user in found[chosen]["users"]]
-    lengths = np.array([len(split.test_history[row]) for row in rows])
-    targets = np.array([split.test_target[row][0] for row in rows])
-    counts = np.bincount(flatten(split.train)[0], minlength=split.dataset.n_items)
-    rare = tail_items(counts)[targets]
-    short, long = np.quantile(lengths, [1 / 3, 2 / 3]).astype(int)
-    groups = {
-        f"users with up to {short} items": lengths <= short,
-        f"users with {short + 1} to {long} items": (lengths > short) & (lengths <= long),
-        f"users with more than {long} items": lengths > long,
-        "users whose next item is popular": ~rare,
-        "users whose next item is rare": rare,
-    }
-    table = []
-    for model in dict.fromkeys((chosen, "Popularity")):
-        frame = kept_frame(found[model])
-        for stratum, inside in groups.items():
-            if inside.any():
-                value = mean_interval(frame[inside], METRIC)
-                row = {"stratum": stratum, "model": model, "test": value.mean, "users": value.n}
-                table.append(row | {"low": value.low, "high": value.high})
-    return pd.DataFrame(table)
+    """The chosen model and Popularity in the cuts of `cuts_of` by length of the history and by how
+    often the target was taken: columns stratum, model, by, test, low, high, users.
+    """
+    frames = {name: kept_frame(found[name]) for name in dict.fromkeys((chosen, "Popularity"))}
+    cuts = [
+        cut
+        for cut in cuts_of(prepared.split)
+        if len(cut.users) and not cut.name.startswith("items of the history")
+    ]
+    table = by_cuts(frames, cuts, METRIC).rename(columns={"cut": "stratum", "mean": "test"})
+    names = table["stratum"].str.replace("next item in", "users whose next item is in")
+    table["stratum"] = names.str.replace("^history", "users with a history", regex=True)
+    if not prepared.ordered:
+        table["stratum"] = table["stratum"].str.replace("next item", "held-out item")
+    return table
 
 
 @dataclass(frozen=True)
@@ -181,8 +170,8 @@ def _weak(layers: pd.DataFrame) -> list[Point]:
     """A stratum that is served worse, where the intervals show it."""
     own = layers[layers["model"] == layers["model"].iloc[0]].dropna(subset=["low"])
     points = []
-    for word, weight in (("users whose", 60), ("users with", 65)):
-        part = own[own["stratum"].str.startswith(word)].sort_values("test")
+    for by, weight in (("target", 60), ("history", 65)):
+        part = own[own["by"] == by].sort_values("test")
         if len(part) < 2 or part["high"].iloc[0] >= part["low"].iloc[-1]:
             continue
         low, high = part.iloc[0], part.iloc[-1]

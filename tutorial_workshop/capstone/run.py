@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from tutorial_lib.audit.core.finding import Finding
 
 LISTED = 10
-PROTOCOL = 1  # raise it when a stage of the same files and options comes out otherwise
+PROTOCOL = 2  # raise it when a stage of the same files and options comes out otherwise
 
 
 def run_capstone(
@@ -54,6 +55,7 @@ def run_capstone(
     Raises:
         InputError: a file cannot be read, or too little is left.
     """
+    start = time.perf_counter()
     files = [path for path in (log, items, users) if path is not None]
     prepared = prepare(log, items, users, columns or {}, minutes=minutes, seed=seed)
     for line in (*prepared.log.understood, *prepared.left_out, *prepared.limits):
@@ -61,7 +63,7 @@ def run_capstone(
     options = {"columns": dict(columns or {}), "minutes": minutes, "seed": seed}
     options |= {"items": items is not None, "users": users is not None}
     options |= {"protocol": PROTOCOL, "version": tutorial_lib.__version__}
-    stages = Stages(out, key_of(files, **options), minutes, tell)
+    stages = Stages(out, key_of(files, **options), minutes, tell, start)
     found, left = fit_candidates(prepared, stages, out, seed)
     chosen = chosen_of(found)
     audited = stages.get(f"audit-{chosen}", lambda: _audited(chosen, prepared, out, seed))

@@ -10,8 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from tutorial_lib.data.shipped import write_whole
 
+METRICS = ["ndcg@10", "hit@10"]
 Value = dict[str, Any]  # what a stage found, as JSON keeps it
 
 
@@ -23,12 +26,20 @@ class Stages:
         key: of all that the stages depend on; a file of another key is made anew.
         minutes: that the whole run may take.
         tell: gets a line for every stage.
+        start: when the run began, by `time.perf_counter` (default: now).
     """
 
-    def __init__(self, folder: Path, key: str, minutes: float, tell: Callable[[str], None]):
+    def __init__(
+        self,
+        folder: Path,
+        key: str,
+        minutes: float,
+        tell: Callable[[str], None],
+        start: float | None = None,
+    ):
         self.folder, self.key, self.tell = folder / "stages", key, tell
         self.total = 60.0 * minutes
-        self.start = time.perf_counter()
+        self.start = time.perf_counter() if start is None else start
 
     def left(self, reserve: float = 0.0) -> float:
         """Seconds that are left, but for a share of the whole that later stages need."""
@@ -49,6 +60,18 @@ class Stages:
         write_whole(path, json.dumps(record).encode())
         self.tell(f"{name}: {value.get('said') or 'done'} ({seconds:.0f} s)")
         return value
+
+
+def as_columns(frame: pd.DataFrame) -> Value:
+    """A per-user frame as JSON keeps it."""
+    users = {"users": [int(user) for user in frame.index]}
+    return users | {name: frame[name].round(6).tolist() for name in METRICS}
+
+
+def kept_frame(value: Value) -> pd.DataFrame:
+    """The per-user frame that a stage kept."""
+    index = pd.Index(value["users"], name="user")
+    return pd.DataFrame({name: value[name] for name in METRICS}, index=index)
 
 
 def key_of(files: list[Path], **options: object) -> str:
