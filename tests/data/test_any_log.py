@@ -154,6 +154,38 @@ def test_a_no_is_no_interaction(tmp_path):
     assert log.dropped == ("2 rows whose 'click' says no (0 or -1)",)
 
 
+def test_a_no_may_be_a_word(tmp_path):
+    log = read_any_log(written(tmp_path, "user,item,liked\nu,a,True\nu,b,False\nv,c,yes\n"))
+    assert pairs(log) == [("u", "a"), ("v", "c")]
+
+
+def test_lists_are_parted_by_any_usual_sign_or_are_real_lists(tmp_path):
+    """A whole list is no single item."""
+    for text in (
+        "u,a|b\nv,c|a",
+        "u,a;b\nv,c;a",
+        "u,a b\nv,c a",
+        "u,\"['a', 'b']\"\nv,\"['c', 'a']\"",
+    ):  # noqa: E501
+        log = read_any_log(written(tmp_path, f"user,items\n{text}\n"))
+        assert sorted(pairs(log)) == [("u", "a"), ("u", "b"), ("v", "a"), ("v", "c")], text
+    lines = '{"user": 1, "items": ["a b", 7]}\n{"user": 2, "items": []}\n'
+    assert pairs(read_any_log(written(tmp_path, lines))) == [("1", "a b"), ("1", "7")]
+    with pytest.raises(InputError, match=r"column 'items', line 2: \{'id': 3\} is no single value"):
+        read_any_log(written(tmp_path, lines.replace("[]", '[{"id": 3}]')))
+
+
+def test_an_accent_is_one_sign_or_two(tmp_path):
+    log = read_any_log(written(tmp_path, "user,item\nJos\u00e9,a\nJose\u0301,b\n"))
+    assert log.dataset.n_users == 1
+
+
+def test_a_folder_or_nothing_is_no_log(tmp_path):
+    for path in (tmp_path, tmp_path / "gone.csv"):
+        with pytest.raises(InputError, match="no such file; give the path of a log"):
+            read_any_log(path)
+
+
 def test_titles_of_reviews_are_not_titles_of_items(tmp_path):
     text = "user_id,asin,title\nu,1,Great!\nv,1,Broke at once\nu,2,Fine\nv,2,Not bad\n"
     log = read_any_log(written(tmp_path, text))

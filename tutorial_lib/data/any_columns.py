@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -25,6 +26,7 @@ BY_PLACE = {  # roles -> what their columns hold
     ("user", "item", "rating", "time"): (ID, ID, ("number",), ("time",)),
 }
 MISSING = frozenset(("", "nan", "null", "none", "na", "n/a", "<na>", "nat", "\\n", "undefined"))
+YES_NO = {"": "", "true": "1", "false": "0", "yes": "1", "no": "0", "t": "1", "f": "0"}
 
 
 def normalised(name: str) -> str:
@@ -129,8 +131,24 @@ def texts_of(table: AnyTable, name: str) -> list[str]:
                 f" {short_repr(cell, 40)} is no single value; write one value a field"
             )
         missing = cell is None or cell is pd.NaT or cell is pd.NA or cell != cell
-        out.append("" if missing else str(cell).strip())
+        text = "" if missing else str(cell).strip()
+        # an accent may be one sign or two: both are the same name
+        out.append(text if text.isascii() else unicodedata.normalize("NFC", text))
     return out
+
+
+def items_of(table: AnyTable, name: str) -> list[list[str]]:
+    """The items of each cell of a column of lists: real ones, as in JSON, or texts such as "1 2",
+    "['a', 'b']" and "a|b".
+    """
+    cells = list(table.columns[name])
+    if not all(isinstance(cell, list) for cell in cells):
+        return [re.findall(r"[^\s,;|\[\]'\"]+", text) for text in texts_of(table, name)]
+    sizes = [len(cell) for cell in cells]
+    lines = np.repeat(np.array(table.lines), sizes).tolist()
+    flat = AnyTable(table.path, {name: [item for cell in cells for item in cell]}, lines, True, ())
+    items = iter(texts_of(flat, name))
+    return [[next(items) for _ in range(size)] for size in sizes]
 
 
 def whole_ids(texts: list[str], where: Callable[[int], str]) -> list[str]:

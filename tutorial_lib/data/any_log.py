@@ -17,8 +17,10 @@ import pandas as pd
 from tutorial_lib.data.any_beside import items_beside, users_beside
 from tutorial_lib.data.any_columns import (
     MISSING,
+    YES_NO,
     by_place,
     is_known,
+    items_of,
     no_column,
     roles_of,
     texts_of,
@@ -192,7 +194,7 @@ class _Log:
     def _lists(self, users: list[str]) -> pd.DataFrame:
         """Rows of a user's list of items, with one more item behind it where there is a column."""
         last = self.texts("item") if "item" in self.columns else [""] * len(users)
-        lists = [re.findall(r"[^\s,\[\]'\"]+", text) for text in self.texts("list")]
+        lists = items_of(self.table, self.columns["list"])
         rows = [[*some, item] if item else some for some, item in zip(lists, last, strict=True)]
         sizes = np.array([len(row) for row in rows])
         events = pd.DataFrame({"user": np.repeat(np.array(users, dtype=object), sizes)})
@@ -224,9 +226,11 @@ class _Log:
             return np.full(n, np.nan)
         texts = pd.Series(self.texts(role), dtype=object)
         texts = texts.where(~texts.str.lower().isin(MISSING), "")
-        numbers = pd.to_numeric(
-            texts.str.replace(r"^(-?\d+),(\d+)$", r"\1.\2", regex=True), "coerce"
-        )
+        plain = texts.str.lower()
+        if set(plain) <= set(YES_NO):
+            plain = plain.map(YES_NO)
+        plain = plain.str.replace(r"^(-?\d+),(\d+)$", r"\1.\2", regex=True)
+        numbers = pd.to_numeric(plain, "coerce")
         values = numbers.to_numpy(dtype=np.float64)
         bad = (texts != "").to_numpy() & ~np.isfinite(values)
         if bad.all() or (bad.any() and not np.isfinite(values).any()):

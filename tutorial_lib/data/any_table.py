@@ -94,6 +94,8 @@ def unpacked(path: Path, fewer: str) -> bytes:
             packed = plain.read(2) == b"\x1f\x8b" or path.name.lower().endswith(".gz")
         with gzip.open(path) if packed else path.open("rb") as file:
             data = file.read(MOST_BYTES + 1)
+    except (FileNotFoundError, IsADirectoryError):
+        raise InputError(f"{path}: no such file; give the path of a log or table") from None
     except (OSError, EOFError, zlib.error) as error:
         why = getattr(error, "strerror", None) or str(error)
         raise InputError(f"{path}: cannot be read ({why}); write the file again") from None
