@@ -3,6 +3,7 @@ graph: data/results/transfer.csv.gz. Each part replaces its own rows.
 
 python benchmarks/transfer.py transfer [--overlaps 1 0.5]    # about 2 minutes an overlap, one core
 python benchmarks/transfer.py persons | cold | paths         # 1 to 3 minutes each
+python benchmarks/transfer.py real --seeds 3                 # 20 minutes; needs data and MiniLM
 python benchmarks/transfer.py tune                           # prints; changes no file
 """
 
@@ -49,6 +50,19 @@ def transfer_rows(overlap: float, seeds: range) -> list[pd.DataFrame]:
     for labels, seed in itertools.product(transfer.LABELS, seeds):
         cells = transfer.transfer_cells(target, labels, seed)
         rows += rows_of("transfer", overlap, labels, seed, cells)
+    return rows
+
+
+def real_rows(seeds: range) -> list[pd.DataFrame]:
+    """From MovieLens-100K to each real catalogue; needs both, and MiniLM."""
+    rows = []
+    for name in transfer.REAL_TARGETS:
+        target = transfer.Target.real(name)
+        for labels, seed in itertools.product(
+            (*transfer.LABELS[:3], len(target.split.users)), seeds
+        ):
+            cells = transfer.transfer_cells(target, labels, seed)
+            rows += rows_of(name, np.nan, labels, seed, cells)
     return rows
 
 
@@ -119,6 +133,10 @@ def summary(table: pd.DataFrame) -> str:
     text += " seeds.\n\nTransfer, by overlap:\n\n" + markdown_table(means)
     text += "\n\nCold users, by overlap:\n\n" + markdown_table(persons)
     text += "\n\nCold items:\n\n" + markdown_table(cold)
+    real = table[table["part"].isin(transfer.REAL_TARGETS)]
+    if len(real):
+        real = real.pivot_table("ndcg@10", ["part", "system"], "labels").round(4).reset_index()
+        text += "\n\nFrom MovieLens-100K, realised NDCG@10, by labels:\n\n" + markdown_table(real)
     if "paths" not in set(table["part"]):
         return text
     paths = table[table["part"] == "paths"].groupby("system")
@@ -129,7 +147,7 @@ def summary(table: pd.DataFrame) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("transfer", "persons", "cold", "paths", "tune"))
+    parser.add_argument("part", choices=("transfer", "persons", "cold", "paths", "real", "tune"))
     parser.add_argument("--overlaps", type=float, nargs="+", default=transfer.OVERLAPS)
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
@@ -139,7 +157,9 @@ def main() -> None:
         tune()
         return
     command = f"python benchmarks/transfer.py {given.part}"
-    if given.part in ("cold", "paths"):
+    if given.part == "real":
+        table = record(real_rows(seeds), command)
+    elif given.part in ("cold", "paths"):
         table = record(other_rows(given.part, seeds), command)
     else:
         make = transfer_rows if given.part == "transfer" else person_rows

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import Any
@@ -20,6 +20,7 @@ from tutorial_lib.data.splits import Split
 from tutorial_lib.evaluation import expected_among, expected_metrics
 from tutorial_lib.models import EASE, Blend, Oracle, Popularity, SequenceRecommender, TransitionKNN
 from tutorial_lib.models.baselines import interaction_matrix
+from tutorial_lib.models.kept import title_vectors
 from tutorial_lib.models.paths import PathRecommender
 from tutorial_lib.models.text_transfer import TextEncoder, TextRecommender
 from tutorial_lib.recommender import top_k
@@ -28,6 +29,9 @@ from tutorial_workshop.experiments.cells import labelled_only, language_model
 
 SOURCE, TARGET = "world-products", "world-movies"
 CATALOGUES = ("world-products", "world-movies", "world-news")  # whose words are weighed
+REAL_SOURCE = "ml-100k"
+REAL_TARGETS = {"amazon-games": (10, 2000), "mind-small": (3, 2000)}  # k of the k-core, most users
+REAL_USERS = 1000  # test users
 OVERLAPS = (0.0, 0.25, 0.5, 1.0)
 PEOPLE = 400  # users of the target world
 LABELS = (0, 16, 64, PEOPLE)
@@ -37,7 +41,7 @@ COLD_PEOPLE = 800  # users of the world with new items
 GRAPH_PEOPLE = 400  # users whose paths are learned
 SHAPE: dict[str, Any] = {"width": 48, "layers": 1, "dropout": 0.1}
 LONG = Plan(epochs=12, learning_rate=4e-3)  # the source, or a target without one
-SHORT = Plan(epochs=5, learning_rate=4e-3, batch_tokens=512)  # from the source to the target
+SHORT = Plan(epochs=5, learning_rate=4e-3, batch_tokens=512)  # from one world to another
 ALONE = replace(LONG, batch_tokens=512)
 # chosen on validation users (benchmarks/transfer.py --tune)
 REGULARISATION = {16: 30.0, 64: 50.0, PEOPLE: 200.0}
@@ -58,12 +62,25 @@ def source_model(seed: int) -> TextRecommender:
     return TextRecommender(encoder(), plan=LONG, **SHAPE).fit(split, seed=seed)
 
 
+@functools.lru_cache
+def real_source(seed: int) -> TextRecommender:
+    """The same of MovieLens-100K, which reads titles by MiniLM."""
+    split = leave_last_out(load_dataset(REAL_SOURCE).k_core(5))
+    return TextRecommender(minilm_vectors, plan=LONG, **SHAPE).fit(split, seed=seed)
+
+
+def minilm_vectors(dataset: Dataset) -> np.ndarray:
+    """Frozen vectors of titles, [n_items, 384]."""
+    return title_vectors(language_model("minilm"), dataset.items["title"].tolist()).numpy()
+
+
 @dataclass(frozen=True, eq=False)
 class Target:
-    """The target domain at one overlap: its test users, and what may come next for them.
+    """The target domain: its test users, and what may come next for them.
 
-    The probabilities are those given the users' true types. Given history and type, the next item
-    does not depend on what a person did elsewhere, so they judge also who has seen that.
+    In a world, at one overlap, the probabilities are those given the users' true types. Given
+    history and type, the next item does not depend on what a person did elsewhere, so they judge
+    also who has seen that. In real data, the item that came next has probability 1.
     """
 
     overlap: float
@@ -71,6 +88,8 @@ class Target:
     rows: np.ndarray
     histories: list[np.ndarray]
     chances: np.ndarray
+    encode: Callable[[Dataset], np.ndarray]
+    source: Callable[[int], TextRecommender]
 
     @classmethod
     def at(cls, overlap: float, users: int = USERS) -> Target:
@@ -81,7 +100,20 @@ class Target:
         histories = [split.test_history[row] for row in rows]
         truth: Any = split.dataset.truth
         chances = truth.next_item_probabilities(histories, users=split.users[rows])
-        return cls(overlap, split, rows, histories, chances)
+        return cls(overlap, split, rows, histories, chances, encoder(), source_model)
+
+    @classmethod
+    def real(cls, name: str, users: int = REAL_USERS) -> Target:
+        """A real catalogue, whose source is MovieLens-100K."""
+        core, people = REAL_TARGETS[name]
+        data = load_dataset(name).k_core(core)
+        split = leave_last_out(data.subset_users(range(min(people, data.n_users))))
+        tested = split.sample_targets(users)
+        rows = np.flatnonzero([len(target) > 0 for target in tested.test_target])
+        histories = [split.test_history[row] for row in rows]
+        chances = np.zeros((len(rows), split.dataset.n_items))
+        chances[np.arange(len(rows)), [split.test_target[row][0] for row in rows]] = 1
+        return cls(np.nan, split, rows, histories, chances, minilm_vectors, real_source)
 
     def judge(self, lists: np.ndarray) -> pd.Series:
         """Expected NDCG@10 of the first test users, as many as there are lists."""
@@ -111,32 +143,33 @@ def transfer_cells(
         return name, time.process_time() - start, target.judge(lists)
 
     def text(source: TextRecommender | None, plan: Plan) -> TextRecommender:
-        return TextRecommender(encoder(), source, plan=plan, **SHAPE)
+        return TextRecommender(target.encode, source, plan=plan, **SHAPE)
 
-    begun = source_model(seed)
+    begun, tuned = target.source(seed), SHORT if split.dataset.truth else ALONE
     mixed = replace(split, dataset=with_texts_dealt_out(split.dataset, seed))
     if labels == 0:
         yield done("text, from the source", text(begun, SHORT).read(split.dataset))
         start = time.process_time()
         yield done("text, from the source" + SHUFFLED, text(begun, SHORT).read(mixed.dataset))
         start = time.process_time()
-        yield done("ceiling", Oracle(know_types=True).fit(split))
+        if split.dataset.truth:
+            yield done("ceiling", Oracle(know_types=True).fit(split))
         return
     known = labelled_only(split, labels, seed)
     start = time.process_time()
-    ease = EASE(REGULARISATION[labels]).fit(known)
+    ease = EASE(REGULARISATION.get(labels, REGULARISATION[PEOPLE])).fit(known)
     yield done("EASE, target alone", ease)
     start = time.process_time()
     alone = text(None, ALONE).fit(known, seed=seed)
     yield done("text, target alone", alone)
     yield done("EASE + text, target alone", Blend(alone, ease, **MIX).choose(known))
     start = time.process_time()
-    moved = text(begun, SHORT).fit(known, seed=seed)
+    moved = text(begun, tuned).fit(known, seed=seed)
     yield done("text, from the source", moved)
     yield done("EASE + text, from the source", Blend(moved, ease, **MIX).choose(known))
-    if labels == 64:
+    if labels == 64 or split.dataset.truth is None:
         start = time.process_time()
-        dealt = text(begun, SHORT).fit(labelled_only(mixed, labels, seed), seed=seed)
+        dealt = text(begun, tuned).fit(labelled_only(mixed, labels, seed), seed=seed)
         yield done("text, from the source" + SHUFFLED, dealt)
 
 
