@@ -45,7 +45,17 @@ SEED = 0  # any whole number from 0; draws the labelled users of your live slice
 # labels only (few-shot, p-tuning, instruct, and prompts found by search): they stand in figures and
 # costs, and in no family.
 #
-# **Guess first:** who wins with 16 labelled users, and who with 1,000?
+# **Guess first:** what kind of strategy has the highest mean with 16 labelled users, and what kind
+# with 1,000?
+
+# %%
+from tutorial_workshop.page import attempt, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import quiz, say, table, turned_out, whose
+
+# in place of None: your guess
+KINDS = ["no language model", "fine-tune the backbone", "fine-tune an extra part", "prompt"]
+guess("06-few", None, "the best kind with 16 labelled users", choices=KINDS)
+guess("06-many", None, "the best kind with 1,000 labelled users", choices=KINDS)
 
 # %%
 import tempfile
@@ -61,9 +71,6 @@ FAMILY_1 = [(name, "full") for name in PROMPTS]
 FAMILY_2 = [("soft-prompt", name) for name in BASELINES]
 FAMILY_3 = [("full-words", "full"), ("full-words", "zero-shot"), ("full", "pre-train-only")]
 DECLARED = len(FAMILY_1 + FAMILY_2 + FAMILY_3) * len(COUNTS)
-
-# %%
-from tutorial_workshop.page import attempt, explore, golden, hint, quiz, say, table, whose
 
 # %%
 quiz("06_prompt_vs_finetune", "before")
@@ -157,6 +164,8 @@ say(
     + ", ".join(f"`{name}` {gain:+.3f}" for name, gain in climb.items())
     + ".",
 )
+turned_out("06-few", few["family"])
+turned_out("06-many", many["family"])
 
 # %% [markdown] tags=["half-day-2"]
 # Look at the slopes, not at the winner. A strategy with little to move lives on what the model has
@@ -171,11 +180,16 @@ say(
 # needs none?
 
 # %% tags=["half-day-2"]
+# in place of None: your guess
+guess("06-ease", None, "labelled users until ease passes zero-shot", within=20)
+
+# %% tags=["half-day-2"]
 from tutorial_workshop.figures import show_crossings
 
 PASSES = [("full", "zero-shot"), ("full", "soft-prompt"), ("full", "prompt-and-lm")]
 PASSES += [("ease", "zero-shot"), ("from-scratch", "zero-shot"), ("ease", "full")]
 crossed = show_crossings(grid, PASSES, METRIC)
+turned_out("06-ease", crossed["ease", "zero-shot"].labels)
 
 # %% [markdown] tags=["half-day-2"]
 # Read `ease` over `zero-shot` as a price: up to the crossing, a model that has only read titles
@@ -190,6 +204,10 @@ crossed = show_crossings(grid, PASSES, METRIC)
 #
 # **Guess first:** the run is broken off after its first cell and started again. How many cells does
 # it repeat?
+
+# %%
+# in place of None: your guess
+guess("06-repeats", None, "cells that are run again", within=0.5)
 
 # %%
 from tutorial_workshop.experiments import cells_of, language_model, run_cell, run_grid, split_of
@@ -217,10 +235,12 @@ except KeyboardInterrupt:
     print("Broken off, as by Ctrl-C.")
 
 # %%
+before = {path: path.stat().st_mtime_ns for path in folder.glob("*.json")}
 live = run_grid(cells, folder)  # continues where it stopped
 again = run_grid(cells, folder)  # has nothing left to do
 same = "yes" if again.equals(live) else "NO"
 say(f"The table of the third call equals that of the second: {same}.")
+turned_out("06-repeats", sum(path.stat().st_mtime_ns > when for path, when in before.items()))
 
 # %%
 from tutorial_workshop.figures import over_users
@@ -259,8 +279,12 @@ else:
 # nothing that costs as much or less. Bytes stored are those of one task, besides the model that all
 # tasks share. Times are *processor* seconds: work done, whatever else the machine was doing.
 #
-# **Guess first:** a soft prompt trains a thousandth of the numbers. Is it a thousand times faster
-# to tune?
+# **Guess first:** a soft prompt trains a thousandth of the numbers. How many times faster than full
+# fine-tuning is it to tune?
+
+# %%
+# in place of None: your guess
+guess("06-faster", None, "full over soft prompt, processor seconds", within=0.5)
 
 # %%
 from tutorial_workshop.figures import COSTS, at_labels, cost_table, show_cost_panels
@@ -271,6 +295,8 @@ show_cost_panels(priced, AT)
 
 # %%
 cost_table(priced, AT)
+tuning = priced.set_index("strategy")["seconds"]
+turned_out("06-faster", tuning["full"] / tuning["soft-prompt"])
 
 # %% [markdown]
 # **Move the budget, pick a strategy.**
@@ -338,11 +364,18 @@ table_of_tests(second, caption="Family 2")
 # %% [markdown]
 # Family 3: is it the words, or the weights? Three sides of the square of section 2.
 #
-# **Guess first:** once all weights have moved, do the words still matter?
+# **Guess first:** once all weights have moved, do the words still matter, is a difference that
+# matters shown at any number of labels?
+
+# %%
+# in place of None: your guess
+guess("06-words", None, "do the words still matter", choices=["yes", "no"])
 
 # %%
 third = family_tests(grid, FAMILY_3, COUNTS, MARGIN, METRIC)
 show_gains(third, MARGIN)
+words_only = third[(third["strategy"] == "full-words") & (third["against"] == "full")]
+turned_out("06-words", words_only["verdict"].isin(["better", "worse"]).any())
 
 # %%
 from tutorial_workshop.figures import compared, say_which_were_run
@@ -475,7 +508,11 @@ if found:
 # the cheapest.
 #
 # **Guess first:** suppose there were only 20 test users and one seed. Which of the two rules keeps
-# more strategies then, which fewer?
+# more strategies then?
+
+# %% tags=["half-day-2"]
+# in place of None: your guess
+guess("06-rule", None, "the rule that keeps more", choices=["the first", "the second"])
 
 # %% tags=["half-day-2"]
 MY_LABELS, CHEAP = 64, "ms a user"
@@ -500,6 +537,8 @@ say(
     f"By proof, from all data: {', '.join(non_inferior) or 'nothing beside the best'}.",
     f"The cheapest of these and the best: `{at_mine.loc[[best, *non_inferior], CHEAP].idxmin()}`.",
 )
+ties, proven = by_rule["20 users, one seed"]
+turned_out("06-rule", "the first" if ties > proven else "the second")
 
 # %% [markdown] tags=["half-day-2"]
 # The first rule rewards bad data: the fewer users, the less is found to differ, and the more it
@@ -539,7 +578,11 @@ quiz("06_prompt_vs_finetune", "guide")
 # likelihood, so there is no prompt to tune. Two tasks: the **next item**, one target per user; and
 # **like or dislike**, the AUC over the last ten ratings of a user.
 #
-# **Guess first:** which of the two tells strategies apart?
+# **Guess first:** which of the two tells strategies apart, beside its distance of chance and best?
+
+# %% tags=["half-day-6"]
+# in place of None: your guess
+guess("06-task", None, "the task that tells more apart", choices=["next", "like"])
 
 # %% tags=["half-day-6"]
 TASKS = {"next": ("ndcg@10", "NDCG@10", 0.0), "like": ("auc", "AUC", 0.45)}
@@ -576,6 +619,9 @@ table(could_see, caption="What each task could see (medians over the tests)", di
 say(
     "Metrics differ in scale. So compare the share **of the way from chance to best**: "
     "the smaller, the more can be told apart."
+)
+turned_out(
+    "06-task", (could_see["detectable"] / (could_see["best"] - could_see["chance"])).idxmin()
 )
 
 # %% [markdown] tags=["half-day-6"]
@@ -614,6 +660,10 @@ for task, known in real_means.items():
 # the share of likes that an item has among the same labelled users?
 
 # %%
+# in place of None: your guess
+guess("06-likes", None, "better than the share of likes", choices=["yes", "no"])
+
+# %%
 from tutorial_workshop.figures import likes_of_real_models
 
 asked = likes_of_real_models(recorded)
@@ -623,6 +673,8 @@ IN_WORDS += [("lora-words", name) for name in ("MiniLM head", "popularity", "eas
 in_words = family_tests(asked, IN_WORDS, budgets, MARGIN, "auc")
 table_of_tests(in_words, "Likes on MovieLens-100K, SmolLM2: AUC")
 say_what_could_be_seen(in_words, MARGIN)
+tuned = (in_words["strategy"] == "lora-words") & (in_words["against"] == "popularity")
+turned_out("06-likes", (in_words.loc[tuned, "verdict"] == "better").any())
 
 # %%
 levels = grid_means(asked, "auc")
@@ -667,6 +719,9 @@ recap_table(
     caption="NDCG@10. Levels: intervals over seeds, from three on; gains: over users and seeds",
 )
 say(*(f"`{a}` passes `{b}`: {where}." for (a, b), where in crossed.items()))
+
+# %%
+my_guesses()
 
 # %%
 at = first.set_index(["strategy", "labels"])["gain"]

@@ -45,8 +45,8 @@ import pandas as pd
 
 # %% tags=["half-day-4"]
 from tutorial_lib.audit import register_frame, stakeholders
-from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
-from tutorial_workshop.page import quiz, say, table
+from tutorial_workshop.page import attempt, bars, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import points, quiz, say, table, turned_out
 
 columns = ["harm", "what", "stakeholder", "severity", "likelihood", "risk"]
 table(
@@ -144,11 +144,18 @@ quiz("08_ethics_audit", "verdicts")
 # labels at random. Whatever a method finds there is a false alarm. A sound method raises one in 20
 # times.
 #
-# **Guess first:** how often does each of three methods in common use raise the alarm?
+# **Guess first:** how often does each of three methods in common use raise the alarm: the range of
+# seven groups with an interval, the four-fifths rule on seven groups, and a plain permutation test?
 #
 # **Method 1, the range.** Take the gap between the best and the worst group, bootstrap it, and call
 # it proven if its 95 % interval lies above 0. Fairness toolkits print this interval, and prompt
 # studies rank systems by such a range.
+
+# %%
+# in place of None: your guess
+guess("08-range", None, "alarms of the range, 7 groups of 30, 0 to 1", within=0.1)
+guess("08-fifths", None, "alarms of four-fifths, 7 groups of 100, 0 to 1", within=0.1)
+guess("08-shuffle", None, "alarms of the plain permutation test, 0 to 1", within=0.05)
 
 # %%
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
@@ -254,6 +261,9 @@ bars(
     caption="A sound method stays near .05 (dashed).",
     ceiling=(0.05, "promised"),
 )
+turned_out("08-range", ranges[7, 30])
+turned_out("08-fifths", fifths[7, 100])
+turned_out("08-shuffle", false["plain"].mean)
 
 # %%
 quiz("08_ethics_audit", "null-worlds")
@@ -383,8 +393,15 @@ table(rows, caption="Everything that is material, the exploratory tests included
 # disclaimer. An audit that could measure nothing, or decide less than half of what it declared, has
 # found no harm either, and must not look like one that found everything in order.
 #
-# **Guess first:** which of the four does each system get? Good news, such as lists *less* popular
-# than the profiles, is no comment.
+# **Guess first:** which of the four do the popularity counter, the Transformer and the language
+# model get? Good news, such as lists *less* popular than the profiles, is no comment.
+
+# %% tags=["half-day-4"]
+# in place of None: your guess
+OPINIONS = ["positive", "positive with comments", "negative", "no opinion"]
+guess("08-popularity", None, "opinion on Popularity", choices=OPINIONS)
+guess("08-transformer", None, "opinion on the Transformer", choices=OPINIONS)
+guess("08-model", None, "opinion on the language model", choices=OPINIONS)
 
 # %% tags=["half-day-4"]
 from tutorial_lib.audit import RULES
@@ -394,6 +411,9 @@ rules_table = pd.DataFrame(rows, columns=["rule", "if", "opinion"]).set_index("r
 table(rules_table, caption="The first rule that holds gives the opinion")
 for name, r in reports.items():
     say(f"**{name}:** opinion **{r.opinion.word}**. {r.opinion.reasons[0]}")
+turned_out("08-popularity", reports["Popularity"].opinion.word)
+turned_out("08-transformer", reports["Transformer"].opinion.word)
+turned_out("08-model", reports[LM].opinion.word)
 
 # %% [markdown]
 # Numbers without a null of their own are in a second table: they describe, and get no verdict. Who
@@ -421,7 +441,11 @@ say_group_sizes(report)
 # have shorter histories than men.
 #
 # **Guess first:** hold out 20 % of each user's ratings, five at random, the last five, or the last
-# one. Does the gap stay?
+# one. Under how many of the four is a gap of EASE shown, its interval on one side of zero?
+
+# %%
+# in place of None: your guess
+guess("08-protocols", None, "protocols that show a gap, of four", within=0.5)
 
 # %%
 from tutorial_lib.audit import PROTOCOLS, gap_by_protocol, gap_by_targets
@@ -451,6 +475,7 @@ table(
     caption="Popularity lift of EASE, women - men",
     digits=3,
 )
+turned_out("08-protocols", ((ease["low"] > 0) | (ease["high"] < 0)).sum())
 
 # %% [markdown]
 # With a *share* held out, long histories give more targets, and NDCG@10 rises with their number.
@@ -605,10 +630,16 @@ say(
 # **Guess first:** of the eight values that are named, how many change the list more than a
 # rewording does?
 
+# %% tags=["half-day-4"]
+# in place of None: your guess
+guess("08-named", None, "values above the rewordings, of eight", within=1)
+
 # %%
 from tutorial_workshop.figures import probe, show_memory, show_named
 
 real_named = show_named(probe("named"))
+above = (real_named["p adjusted"] < 0.05) & (real_named["excess"] > 0)
+turned_out("08-named", above.sum())
 
 # %% [markdown]
 # What that means: an excess is above the floor only if its whole interval is, after the adjustment
@@ -621,8 +652,13 @@ real_named = show_named(probe("named"))
 # each has a control that a careless audit leaves out.
 #
 # **Privacy.** You told the system what you watched, not who you are. **Guess first:** from the one
-# vector that the Transformer keeps of a user, how often can a *probe* tell a woman from a man (.50
-# is chance)? And is that more than your history tells anyway?
+# vector that the Transformer keeps of a user, with what AUC can a *probe* tell a woman from a man
+# (.50 is chance)? And is more shown than your history tells anyway?
+
+# %%
+# in place of None: your guess
+guess("08-probe", None, "AUC of a probe of the state", within=0.05)
+guess("08-amplified", None, "the state tells more than the history", choices=["yes", "no"])
 
 # %%
 from tutorial_lib.audit import attribute_leak, history_features, size_features
@@ -638,6 +674,8 @@ features = {
 }
 leaks = attribute_leak(features, gender, leak, seed=SEED)
 show_findings(leaks, "How well a probe tells gender, by what it is shown: AUC above chance")
+turned_out("08-probe", leaks[3].estimate + 0.5)
+turned_out("08-amplified", leaks[-1].ci[0] > 0)
 
 # %% [markdown]
 # The last row is the system's own doing. What the history tells, anyone tells who has the history;
@@ -672,8 +710,12 @@ quiz("08_ethics_audit", "privacy")
 # %% [markdown]
 # A model can also **memorise**. The test is a *canary*: a sequence that nobody would choose,
 # planted in the training data 0, 1, 4 or 16 times. Show the trained model all but its last item:
-# where does that item rank? **Guess first:** after how many copies does the model reveal it? The
-# canaries planted 0 times are the control.
+# where does that item rank? **Guess first:** from how many copies on does the model reveal it, its
+# exposure shown to be above chance? The canaries planted 0 times are the control.
+
+# %%
+# in place of None: your guess
+guess("08-copies", None, "copies that reveal", choices=["1", "4", "16", "none"])
 
 # %%
 from tutorial_lib.audit import canary_ranks, memorisation, plant_canaries
@@ -692,6 +734,8 @@ bars(
     caption=f"{len(canaries[0])} canaries each; a last item that always ranks first would have "
     f"{most:.1f} bits.",
 )
+revealed = [str(often) for often in (1, 4, 16) if memory[often].ci[0] > 0]
+turned_out("08-copies", revealed[0] if revealed else "none")
 
 # %% [markdown]
 # A sequence seen once is hardly memorised; one that is repeated is. So duplicates in the data are a
@@ -769,8 +813,13 @@ known_by_heart = show_memory(probe("years"), probe("rows"))
 #
 # **Manipulation.** Somebody wants a film of theirs shown, and signs up with fake profiles, each
 # with that film and some popular ones. The control: films *as popular as it was*, which rise or
-# fall without an attack. **Guess first:** how many profiles does it take, and is the model with the
-# better NDCG the safer one?
+# fall without an attack. **Guess first:** how many profiles, as a share of the users, does it take
+# to lift the film in the lists of ItemKNN? And which is the safer model, ItemKNN or EASE?
+
+# %%
+# in place of None: your guess
+guess("08-profiles", None, "profiles it takes", choices=["1 %", "5 %", "10 %", "more"])
+guess("08-safer", None, "the safer model", choices=["ItemKNN", "EASE"])
 
 # %%
 from tutorial_lib.audit import attack_findings, matched_controls, shilled
@@ -801,6 +850,10 @@ points(
     zero="as its controls",
     caption=f"{ds.name}, {ds.n_users:,} true users; the film had {counts[attacked]} interactions.",
 )
+risen = zip(["1 %", "5 %", "10 %"], lifted_by["ItemKNN"])
+enough = [share for share, (_, low, _) in risen if low > 0]
+turned_out("08-profiles", enough[0] if enough else "more")
+turned_out("08-safer", min(lifted_by, key=lambda name: lifted_by[name][-1][0]))
 
 # %%
 price = attacks["EASE", FAKES[-1]]
@@ -861,8 +914,13 @@ table(frame, caption="Energy of serving, as a band")
 # it: the same model **trained once**, and **random lists**, which show what the loop does by
 # itself.
 #
-# **Guess first:** after ten rounds, does the catalogue that anybody is shown grow or shrink? How
-# much random exploration stops it?
+# **Guess first:** after ten rounds, does the catalogue that anybody is shown grow or shrink? Which
+# share of random places is shown to stop it?
+
+# %%
+# in place of None: your guess
+guess("08-catalogue", None, "the catalogue that is shown", choices=["grow", "shrink"])
+guess("08-explore", None, "random places that stop it", choices=["10 %", "40 %", "neither"])
 
 # %%
 from tutorial_lib.audit import checked_margins, longrun_findings, simulate
@@ -894,6 +952,11 @@ coverage = [f for f in longrun if f.metric.startswith("coverage")]
 show_findings(
     coverage, "Change over the rounds, beyond that of random lists; five seeds, t interval"
 )
+plain_loop = next(f for f in coverage if f.metric.startswith("coverage: retrained - "))
+turned_out("08-catalogue", "grow" if plain_loop.estimate > 0 else "shrink")
+held = [f.metric for f in coverage if f.verdict == "EQUIVALENT"]
+stops = [f"{share} %" for share in EXPLORE if any(f" {share}% explored" in name for name in held)]
+turned_out("08-explore", stops[0] if stops else "neither")
 
 # %% [markdown]
 # What that means: the users' tastes never changed, and still the catalogue that they are shown
@@ -918,7 +981,12 @@ table(frame, caption="Popularity, trained once: similarity of the lists", digits
 # whose categories match the profile, Steck 2018) and **xQuAD** (a share of places for the tail).
 # Each has one knob, from 0, nothing, to 1, the rule alone.
 #
-# **Guess first:** how much tail can you buy for a loss of 2 % in NDCG?
+# **Guess first:** how much tail can you buy for a loss of 2 % in NDCG: how much does its share of
+# the places grow?
+
+# %%
+# in place of None: your guess
+guess("08-tail", None, "growth of the share of tail places, 0 to 1", within=0.03)
 
 # %%
 from tutorial_lib.audit import Calibrated, PopularityPenalty, Reranked, XQuAD
@@ -967,6 +1035,7 @@ own_tail = np.nanmean(row_means(looked.histories, tail.astype(float)))
 say(
     f"Share of tail items: in EASE's lists {alone['tail']:.3f}, in users' histories {own_tail:.3f}."
 )
+turned_out("08-tail", best["tail"].iloc[-1] - alone["tail"])
 
 # %% [markdown]
 # Now the user side. Some users have **narrow** tastes, some **broad** ones: the halves below and
@@ -992,12 +1061,18 @@ say(f"Flag: {flag}.", *(str(f) for f in effect.findings))
 # %% [markdown]
 # Re-ranking mends lists. Other remedies change the training data, the training, the prompt or the
 # decoding. **Recorded:** each against the same system without it, with one strength, chosen
-# beforehand. **Guess first:** which remedy costs most quality, and which costs none?
+# beforehand. **Guess first:** what share of the remedies costs quality, beyond chance?
+
+# %%
+# in place of None: your guess
+guess("08-remedies", None, "share that costs quality, 0 to 1", within=0.15)
 
 # %%
 from tutorial_workshop.figures import remedies_table
 
-remedies_table(recorded_table("audit-mitigations.csv").set_index("mitigation"))
+remedies = recorded_table("audit-mitigations.csv").set_index("mitigation")
+remedies_table(remedies)
+turned_out("08-remedies", (remedies["quality_high"] < 0).mean())
 
 # %%
 quiz("08_ethics_audit", "mitigation")
@@ -1124,6 +1199,9 @@ listed = (*prompts[:1], leaks[3], memory[16], invented[0], price[0], option[0], 
 named |= {f.metric: f for f in listed} | {"loop, coverage beyond random": shrunk}
 rows += [(name, f.estimate, *f.ci) for name, f in named.items()]
 recap_table(rows, caption=f"{ds.name}, {LM}, seed {SEED}", digits=3)
+
+# %%
+my_guesses()
 
 # %%
 golden("08.null.plain-permutation", false["plain"].mean, trivial=0.05)
