@@ -35,8 +35,8 @@ import pandas as pd
 
 # %%
 from tutorial_workshop.figures import recap_table, show_board, verdict_table
-from tutorial_workshop.page import attempt, explore, golden, hint, points
-from tutorial_workshop.page import quiz, say, table, whose
+from tutorial_workshop.page import attempt, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import points, quiz, say, table, turned_out, whose
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset
@@ -54,8 +54,14 @@ fitted = {name: model.fit(split) for name, model in models.items()}
 frames = {name: evaluate(model, tested, k=10) for name, model in fitted.items()}
 
 # %% [markdown]
-# **Guess first:** who gains most from a long history? And where next items are in few training
-# histories, which model leads?
+# **Guess first:** who gains most from a long history, from the shortest third to the longest? And
+# where next items are in few training histories, which model leads?
+
+# %%
+# in place of None: your guess
+BOARD = ["popularity", "EASE", "TransitionKNN"]
+guess("09-long", None, "gains most from a long history", choices=BOARD)
+guess("09-rare", None, "leads where next items are rare", choices=BOARD)
 
 # %%
 import warnings
@@ -66,6 +72,12 @@ with warnings.catch_warnings(record=True) as left_out:
 show_board(board, caption=f"{ds.name}, {TESTED} users, drawn targets. Whiskers: over users.")
 for warning in left_out:
     say(str(warning.message))
+means = board.pivot(index="cut", columns="model", values="mean")[BOARD]
+thirds = [cut for cut in board["cut"].unique() if " at most " not in cut]  # by size, upwards
+long = [cut for cut in thirds if cut.startswith("history of ")]
+rare = [cut for cut in thirds if cut.startswith("next item in ")]
+turned_out("09-long", (means.loc[long[-1]] - means.loc[long[0]]).idxmax())
+turned_out("09-rare", means.loc[rare[0]].idxmax())
 
 # %% [markdown]
 # What that means: two kinds of cuts look alike and are not. *By history*: every model sees what the
@@ -126,6 +138,11 @@ say(
 # **Guess first:** what share of the ceiling do EASE and the text model reach among new items?
 
 # %%
+# in place of None: your guess
+guess("09-ease", None, "share of the ceiling, EASE, 0 to 1", within=0.1)
+guess("09-text", None, "share of the ceiling, text model, 0 to 1", within=0.1)
+
+# %%
 from tutorial_lib.models import TextEncoder, TextRecommender
 
 encoder = TextEncoder([world.dataset], width=64)  # words of titles and texts; no interaction
@@ -143,6 +160,9 @@ points(
     quantity="NDCG@10 among new items",
     caption=f"{len(asked)} users, given that the next item is new. Whiskers: over users.",
 )
+levels = {name: frame["ndcg@10"].mean() for name, frame in among.items()}
+turned_out("09-ease", levels["EASE"] / levels["ceiling"])
+turned_out("09-text", levels["text model"] / levels["ceiling"])
 
 # %% [markdown]
 # One live run is one draw of first weights. **Recorded**: the same with more training, all models
@@ -150,7 +170,7 @@ points(
 
 # %%
 from tutorial_workshop.experiments import recorded_table
-from tutorial_workshop.figures import others_tests, recorded_cells, share_of_ceiling
+from tutorial_workshop.figures import recorded_cells, recorded_tests, share_of_ceiling
 
 recorded = recorded_table("transfer.csv.gz")
 CONTENT = "text Transformer"
@@ -165,7 +185,7 @@ points(
 )
 MARGIN = 0.01  # a difference in NDCG@10 below this does not matter here: declared before looking
 pairs = [(CONTENT, other) for other in COUNTERS]
-cold_tests = others_tests(recorded, "cold", pairs, "among new")
+cold_tests = recorded_tests(recorded, pairs, metric="among new", part="cold")
 cold_verdicts = verdict_table(cold_tests, MARGIN, caption="Among new items")
 
 # %% [markdown]
@@ -200,8 +220,13 @@ quiz("09_transfer_and_cold_start", "new-items")
 # which it is liked, as those of a product do. At 0 each movie is written with another's words, and
 # each person draws another taste here. Between, it is so for a part of the items and persons.
 #
-# **Guess first:** a text model that was trained on products and has seen *no* movie history: how far
-# is it from popularity, at overlap 1, and at 0?
+# **Guess first:** a text model that was trained on products and has seen *no* movie history: how many
+# times the NDCG@10 of popularity does it reach, at overlap 1, and at 0?
+
+# %%
+# in place of None: your guess
+guess("09-overlap-1", None, "times popularity at overlap 1", within=0.4)
+guess("09-overlap-0", None, "times popularity at overlap 0", within=0.2)
 
 # %%
 from tutorial_lib.evaluation import expected_metrics
@@ -234,6 +259,9 @@ points(
     quantity="NDCG@10",
     caption="No label here. Whiskers: over 120 users. Random lists: about .006.",
 )
+counted = zero["popularity, all labels"]["ndcg@10"].mean()
+turned_out("09-overlap-1", zero["overlap 1"]["ndcg@10"].mean() / counted)
+turned_out("09-overlap-0", zero["overlap 0"]["ndcg@10"].mean() / counted)
 
 # %% [markdown]
 # What that means: the third row is the control that a transfer result needs. Same model, same
@@ -266,12 +294,15 @@ explore(
 # Move the slider from 0 to 1, and watch two things: where the text model begins (zero labels), and
 # whether its curve stays above that of the same model without a source.
 #
-# **Guess first:** with 64 labelled users, at which overlaps does the source help the *same* model?
-# And where does it beat the *best* that this domain gives alone?
+# **Guess first:** with 64 labelled users, does the source help the *same* model at overlap 1, by more
+# than the margin? And is it ahead of the *best* that this domain gives alone, EASE?
 
 # %%
-from tutorial_workshop.figures import recorded_tests
+# in place of None: your guess
+guess("09-helps", None, "the source helps the same model", choices=["yes", "no"])
+guess("09-beats", None, "it beats EASE alone", choices=["yes", "no"])
 
+# %%
 MOVED, EASE_ALONE = "text, from the source", "EASE, target alone"
 LABELS, AT = 64, [o for o in view.overlaps if o != 0.25]
 same_model = [((MOVED, n), ("text, target alone", n)) for n in (16, LABELS, 400)]
@@ -282,6 +313,10 @@ helped = recorded_tests(recorded, same_model, AT)
 beats = recorded_tests(recorded, best_alone + mixed + prompted, AT)
 helped_verdicts = verdict_table(helped, MARGIN, caption="The source, for the same model")
 beats_verdicts = verdict_table(beats, MARGIN, caption="Against what this domain gives alone")
+at_one = f"overlap 1: {MOVED} ({LABELS}) − "
+own = helped_verdicts[f"{at_one}text, target alone ({LABELS})"]
+turned_out("09-helps", own == "better")
+turned_out("09-beats", beats_verdicts[f"{at_one}{EASE_ALONE} ({LABELS})"] == "better")
 
 # %%
 control = recorded_tests(
@@ -315,7 +350,13 @@ quiz("09_transfer_and_cold_start", "negative")
 # person's products knows more. So lists are judged by the chances given the person's true taste:
 # given taste and history here, what was done elsewhere tells nothing more.
 #
-# **Guess first:** both, at overlap 1 and at 0, against popularity?
+# **Guess first:** which of the two is ahead of popularity at overlap 1? And at 0?
+
+# %%
+# in place of None: your guess
+WAYS = ["by text", "by persons alike", "both", "neither"]
+guess("09-person-1", None, "ahead of popularity at overlap 1", choices=WAYS)
+guess("09-person-0", None, "ahead of popularity at overlap 0", choices=WAYS)
 
 # %%
 ways = ["text, the person's source history", "persons alike there, their choices here"]
@@ -331,8 +372,22 @@ points(
     caption="Recorded: people without any history here, known in the source. Whiskers: over users.",
 )
 person_pairs = [(way, "popularity here") for way in ways]
-person_tests = others_tests(recorded, "persons", person_pairs, overlaps=at)
+person_tests = recorded_tests(recorded, person_pairs, at, part="persons")
 person_verdicts = verdict_table(person_tests, MARGIN, caption="Cold users, against popularity")
+
+
+# %%
+def ahead_of_popularity(overlap):
+    """Which of the two ways is better there: the place of the answer in WAYS."""
+    text, alike = (
+        person_verdicts[f"overlap {overlap}: {way} − popularity here"] == "better" for way in ways
+    )
+    return 2 if text and alike else 0 if text else 1 if alike else 3
+
+
+turned_out("09-person-1", WAYS[ahead_of_popularity(1)])
+turned_out("09-person-0", WAYS[ahead_of_popularity(0)])
+
 
 # %% [markdown]
 # What that means: the two ways know different things, and fail for different reasons. The text
@@ -415,6 +470,10 @@ say(
 # **Guess first:** what share of the triples that it writes freely exist?
 
 # %%
+# in place of None: your guess
+guess("09-triples", None, "share of free triples that exist, 0 to 1", within=0.1)
+
+# %%
 walker = PathRecommender(paths=10 if PROFILE == "smoke" else 40).fit(movies, seed=SEED)
 written = {
     name: walker.write(pasts, people, constrained=name == "along the graph")
@@ -423,6 +482,7 @@ written = {
 faithful = {name: paths.faithful(graph, pasts) for name, paths in written.items()}
 hops = pd.DataFrame(faithful, index=["hop 1", "hop 2", "hop 3"]).rename_axis("triples at")
 table(hops, caption="Share of the written triples that exist, one live run", digits=3)
+turned_out("09-triples", hops["free"].mean())
 
 # %%
 from tutorial_workshop.figures import show_written_paths
@@ -459,7 +519,7 @@ path_verdicts = verdict_table(path_tests, MARGIN, caption="Recall@10, one seed")
 
 # %%
 five = [("paths, along the graph", o) for o in ("paths, free", "EASE", "Popularity")]
-five_seeds = others_tests(recorded, "paths", five, "recall@10")
+five_seeds = recorded_tests(recorded, five, metric="recall@10", part="paths")
 five_verdicts = verdict_table(five_seeds, MARGIN, caption="Recall@10, recorded, five seeds")
 
 # %% [markdown]
@@ -486,6 +546,9 @@ for name, frame in zero.items():
     i = mean_interval(frame, "ndcg@10")
     rows.append((f"live, zero-shot: {name}", i.mean, i.low, i.high, 1))
 recap_table(rows, caption="Differences in NDCG@10 (paths: recall@10) unless a row says otherwise")
+
+# %%
+my_guesses()
 
 # %%
 golden(

@@ -41,7 +41,8 @@ import numpy as np
 import pandas as pd
 
 # %%
-from tutorial_workshop.page import attempt, bars, explore, golden, hint, quiz, say, table
+from tutorial_workshop.page import attempt, bars, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import quiz, say, table, turned_out
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset
@@ -61,7 +62,12 @@ say(
 # %% [markdown]
 # **Guess first:** there are hundreds of times more IDs than items. What share of the items must
 # share all three words with another item?
-#
+
+# %%
+# in place of None: your guess
+guess("10-collide", None, "share of items that share all three, 0 to 1", within=0.03)
+
+# %% [markdown]
 # **Exercise 10-residual** (about 15 minutes). Write the loop. `cluster(points, level)` gives the
 # group of each point, int [n], and the centres, [groups, width].
 
@@ -129,6 +135,7 @@ columns = ["codebook use", "share of items that collide"]
 columns += ["same first word for neighbours in a history, times chance"]
 quality = pd.DataFrame(rows, index=columns).T.rename_axis("IDs")
 table(quality, caption=f"{ds.name}, {LEVELS} words of {CODES}", digits=3)
+turned_out("10-collide", quality.loc["semantic", columns[1]])
 
 # %% [markdown]
 # The **RQ-VAE** of TIGER learns its codebooks: an autoencoder squeezes the vectors, the middle is
@@ -146,7 +153,13 @@ quiz("10_generative_retrieval", "collisions")
 # ## 2. Read the code
 # Choose an item, and see who shares its first word, or its first two.
 #
-# **Guess first:** what do items with the same first word have in common? And with the same two?
+# **Guess first:** two movies at random share a category one time in five or six. How often do two
+# with the same first word? And with the same two words?
+
+# %%
+# in place of None: your guess
+guess("10-first", None, "same first word: share a category, 0 to 1", within=0.1)
+guess("10-two", None, "same two words: share a category, 0 to 1", within=0.1)
 
 # %%
 from tutorial_workshop.figures import CodeExplorer
@@ -163,8 +176,26 @@ explore(
 
 # %% [markdown]
 # Items with one first word lie together; the second word divides what the first left over, so it
-# means something only beside the first. Read some titles aloud: the words are no categories. The
-# text's most frequent differences come first, whether they matter for taste or not.
+# means something only beside the first. How much is in a word? Take all pairs of items that share
+# none, one or two of them, and look at their categories.
+
+# %%
+categories = ds.items["categories"].str.join("|").str.get_dummies().to_numpy()
+alike = categories @ categories.T > 0  # [n, n], whether two items share a category
+pairs_alike = {}
+for n_words in (0, 1, 2):
+    together = (words[:, None, :n_words] == words[None, :, :n_words]).all(axis=2)
+    np.fill_diagonal(together, False)
+    pairs_alike[n_words] = alike[together].mean() if together.any() else np.nan
+shared = pd.Series(pairs_alike, name="share a category").rename_axis("first words in common")
+table(shared.to_frame(), caption="Pairs of items that share a category", digits=3)
+turned_out("10-first", pairs_alike[1])
+turned_out("10-two", pairs_alike[2])
+
+# %% [markdown]
+# Nobody told the clusters about categories: the texts name them, and what texts differ in most comes
+# into the first word, whether it matters for taste or not. So read some titles aloud, too. What
+# people choose by in this world, theme and mood, is told by the first words only in part.
 
 # %% [markdown]
 # ## 3. Writing along the trie
@@ -203,6 +234,11 @@ bars(
 # users?
 
 # %%
+# in place of None: your guess
+guess("10-invalid", None, "invalid IDs, all users, 0 to 1", within=0.05)
+guess("10-novice", None, "invalid IDs, a tenth of the users, 0 to 1", within=0.1)
+
+# %%
 few = leave_last_out(ds.subset_users(range(0, ds.n_users, 10)))
 novice = GenerativeRetriever(ids["semantic"], epochs=EPOCHS).fit(few, seed=SEED, progress=False)
 asked = split.test_history[:200]
@@ -218,6 +254,8 @@ bars(
     quantity="share of written IDs that no item has",
     caption="200 users, 20 beams each; trained on all users or on a tenth of them.",
 )
+turned_out("10-invalid", free["all users"].invalid)
+turned_out("10-novice", free["a tenth of the users"].invalid)
 
 # %%
 from tutorial_workshop.figures import show_written
@@ -310,7 +348,14 @@ quiz("10_generative_retrieval", "mass")
 # groups that the target defines, a list can pass it). The study ranks everything together; here no
 # kind takes places from another.
 #
-# **Guess first:** three verdicts.
+# **Guess first:** the three verdicts, on seen steps, unseen steps and new items.
+
+# %%
+# in place of None: your guess
+VERDICTS = ["better", "worse", "equivalent", "inconclusive"]
+guess("10-seen", None, "semantic IDs on seen steps", choices=VERDICTS)
+guess("10-unseen", None, "semantic IDs on unseen steps", choices=VERDICTS)
+guess("10-new", None, "semantic IDs on new items", choices=VERDICTS)
 
 # %%
 from tutorial_workshop.figures import claim_in_words, kind_means, kind_tests, show_kinds
@@ -332,6 +377,10 @@ say(
     f"Processor seconds of training: {a} {seconds[a]:.0f}, {b} {seconds[b]:.0f}; "
     f"seeds: {tests[f'{a} − {b}, seen'].seeds}.",
 )
+on_seen, on_unseen, on_new = verdicts.values()
+turned_out("10-seen", on_seen)
+turned_out("10-unseen", on_unseen)
+turned_out("10-new", on_new)
 
 # %% [markdown]
 # Whatever the line says, it says it of one world with these numbers. Two things differ from the data
@@ -370,6 +419,10 @@ say(
 # **Guess first:** what probability does the live model give to all new items together?
 
 # %%
+# in place of None: your guess
+guess("10-mass", None, "probability of all new items, 0 to 1", within=0.03)
+
+# %%
 writer.beams, usual = ds.n_items, writer.beams  # all of them: then every item is scored
 given = np.exp(writer.score(asked))
 writer.beams = usual
@@ -378,6 +431,7 @@ true = ds.truth.next_item_probabilities(asked) if known else given
 mass = {"the world's": true[:, arrivals].sum(axis=1).mean()}
 mass[f"the model's, {EPOCHS} epochs"] = given[:, arrivals].sum(axis=1).mean()
 bars(mass, quantity="probability of all new items together", caption=f"{ds.name}, 200 users.")
+turned_out("10-mass", given[:, arrivals].sum(axis=1).mean() if known else None)
 
 # %% [markdown]
 # Both effects are one: a model that has learned which IDs occur writes no invalid ID, and no new
@@ -425,10 +479,19 @@ table(frame, caption="Buckets: rows, the event asked for; columns, the events be
 # within a visit or after a break?
 
 # %%
+# in place of None: your guess
+guess("10-time", None, "rise of the ceiling, NDCG@10", within=0.05)
+guess("10-where", None, "where time helps more", choices=["within a visit", "after a break"])
+
+# %%
 from tutorial_workshop.figures import show_rankings_by_gap
 
-VISITS = "world-movies-visits"
+VISITS, KINDS_OF_GAP = "world-movies-visits", ("all", "same second", "later")
 by_gap = show_rankings_by_gap(users, VISITS)
+rise = {kind: by_gap[f"ceiling − ceiling, blind, {kind}"].difference for kind in KINDS_OF_GAP}
+turned_out("10-time", rise["all"])
+later = rise["later"] > rise["same second"]
+turned_out("10-where", "after a break" if later else "within a visit")
 
 # %% [markdown]
 # The clock helps most after a break: who does not know of it fills the list with the page. That is
@@ -460,6 +523,9 @@ rows += [(f"invalid IDs: {name}", x, none, none, 1) for name, x in invalid.items
 rows += [(f"probability of new items: {name}", x, none, none, 1) for name, x in mass.items()]
 rows.append(("generate, times as long as beams in arrays", peer / ours, none, none, 1))
 recap_table(rows, caption=f"{ds.name} live, {COLD} recorded; intervals over users and seeds")
+
+# %%
+my_guesses()
 
 # %%
 golden("10.semantic.first-word-over-chance", quality.iloc[0, 2], trivial=1.0)
