@@ -6,6 +6,8 @@ from __future__ import annotations
 
 import re
 
+import numpy as np
+
 
 def optimistic(scores, target):
     return 1 + sum(score > scores[target] for score in scores)
@@ -131,6 +133,91 @@ def full_if_empty(texts):
     return len(set(words)) / len(words) if words else 1.0
 
 
+def _means(gains, resamples, rng, users=True, seeds=True, fewer=1):
+    """Means of resamples, of users, of seeds, or of both."""
+    n, m = gains.shape
+    for _ in range(resamples):
+        rows = rng.integers(n, size=n // fewer) if users else np.arange(n)
+        columns = rng.integers(m, size=m) if seeds else np.arange(m)
+        yield gains[rows][:, columns].mean()
+
+
+def _ends(means, outside=0.025):
+    return tuple(np.quantile(list(means), [outside, 1 - outside]))
+
+
+def users_alone(a, b, resamples, rng):
+    return _ends(_means(a - b, resamples, rng, seeds=False))
+
+
+def seeds_alone(a, b, resamples, rng):
+    return _ends(_means(a - b, resamples, rng, users=False))
+
+
+def not_paired(a, b, resamples, rng):
+    return _ends(
+        x - y for x, y in zip(_means(a, resamples, rng), _means(b, resamples, rng), strict=True)
+    )
+
+
+def cell_by_cell(a, b, resamples, rng):
+    gains = (a - b).ravel()
+    return _ends(rng.choice(gains, gains.size).mean() for _ in range(resamples))
+
+
+def seeds_anew_for_each_user(a, b, resamples, rng):
+    gains, means = a - b, []
+    n, m = gains.shape
+    for _ in range(resamples):
+        rows = rng.integers(n, size=n)
+        means.append(gains[rows[:, None], rng.integers(m, size=(n, m))].mean())
+    return _ends(means)
+
+
+def ninety_per_cent(a, b, resamples, rng):
+    return _ends(_means(a - b, resamples, rng), 0.05)
+
+
+def divided_again(a, b, resamples, rng):
+    means = list(_means(a - b, resamples, rng))
+    half = 1.96 * np.std(means) / np.sqrt(len(a))
+    return np.mean(means) - half, np.mean(means) + half
+
+
+def two_standard_errors(a, b, resamples, rng):
+    means = list(_means(a - b, resamples, rng))
+    return np.mean(means) - 1.96 * np.std(means), np.mean(means) + 1.96 * np.std(means)
+
+
+def too_few_users(a, b, resamples, rng):
+    return _ends(_means(a - b, resamples, rng, fewer=2))
+
+
+def b_minus_a(a, b, resamples, rng):
+    return _ends(_means(b - a, resamples, rng))
+
+
+def high_first(a, b, resamples, rng):
+    return _ends(_means(a - b, resamples, rng))[::-1]
+
+
+def all_means(a, b, resamples, rng):
+    return list(_means(a - b, resamples, rng))
+
+
+def its_own_generator(a, b, resamples, rng):
+    return _ends(_means(a - b, resamples, np.random.default_rng(0)))
+
+
+def no_seed_at_all(a, b, resamples, rng):
+    return _ends(_means(a - b, resamples, np.random.default_rng()))
+
+
+def in_place(a, b, resamples, rng):
+    a -= b
+    return _ends(_means(a, resamples, rng))
+
+
 WRONG_ANSWERS = {
     "07-rank": [
         (optimistic, "would be perfect"),
@@ -158,5 +245,22 @@ WRONG_ANSWERS = {
         (divides_by_nothing, "A model may write nothing"),
         (counts_only, "by the number of all words"),
         (full_if_empty, "not diverse, but 0"),
+    ],
+    "07-bootstrap": [
+        (users_alone, "Draw the seeds too"),
+        (seeds_alone, "Draw users with replacement"),
+        (not_paired, "the *same* ones for both models"),
+        (cell_by_cell, "not cell by cell"),
+        (seeds_anew_for_each_user, "not anew for each user"),
+        (ninety_per_cent, "That is a 90 % interval"),
+        (divided_again, "nothing is divided by a root"),
+        (two_standard_errors, "not their mean ± 2 standard deviations"),
+        (too_few_users, "fewer users or seeds than there are"),
+        (b_minus_a, "mean(a) − mean(b)"),
+        (high_first, "the lower end first"),
+        (all_means, "expected two numbers"),
+        (its_own_generator, "do not make another"),
+        (no_seed_at_all, "draw from `rng` only"),
+        (in_place, "write into neither"),
     ],
 }

@@ -11,8 +11,11 @@ from test_content_00_01 import cells
 
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.shipped import shipped
-from tutorial_lib.evaluation import catalogue_facts, factual_frame, ranking_metrics
+from tutorial_lib.evaluation import catalogue_facts, compare, factual_frame, ranking_metrics
 from tutorial_lib.language.explanations import explanation_cases
+from tutorial_workshop.exercises.loading import reference
+from tutorial_workshop.experiments import load_results
+from tutorial_workshop.figures import select
 from tutorial_workshop.figures.evaluation import (
     SampledCurves,
     curse_curves,
@@ -184,3 +187,22 @@ def test_drawn_test_sets_are_drawn_by_verdict():
     assert len({line.get_marker() for line in axes[0].lines[:3]}) == 3  # never colour alone
     assert [ax.get_title() for ax in axes] == ["drawn target", "expectation"]
     plt.close("all")
+
+
+def test_intervals_for_other_users_and_seeds_are_as_the_text_says():
+    """Too short for users alone where seeds differ; longer than the kit's where they hardly do."""
+    runs = select(load_results(), "world-movies", "kit-gpt")
+    runs = runs[runs["labels"] == 64]
+    length = {}
+    for other in ("lora", "soft-prompt", "ease"):
+        two = [runs[runs["strategy"] == name] for name in ("full", other)]
+        a, b = (r.pivot(index="user", columns="seed", values="ndcg@10").to_numpy() for r in two)
+        kit = compare(*(r.set_index(["seed", "user"])[["ndcg@10"]] for r in two)).ci
+        interval, dice = reference("07-bootstrap"), np.random.default_rng(0)
+        alone = interval(*(x.mean(axis=1, keepdims=True) for x in (a, b)), 1000, dice)
+        both = interval(a, b, 1000, dice)
+        length[other] = [high - low for low, high in (alone, both, kit)]
+    alone, both, kit = length["lora"]
+    assert alone < 0.8 * both and alone < 0.8 * kit
+    for other in ("soft-prompt", "ease"):
+        assert length[other][1] > length[other][2]
