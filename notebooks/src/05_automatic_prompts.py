@@ -8,11 +8,12 @@
 # >   05-scores, question 1)
 # > - *run* a search for prompt words, and *compare* it with random search at equal calls (exercise
 # >   05-accept, question 2)
-# > - *choose* a cheap measure to search by, from how it orders prompts (question 4)
+# > - *write* a listwise loss (exercise 05-listwise), and *choose* a cheap measure to search by, from
+# >   how it orders prompts (question 4)
 # > - *tell* a personal word from luck, with held-out events and a shuffled control (question 3)
 # > - *test* the claims of a paper, one by one, with a verdict for each
 # >
-# > **You need:** notebook 04. **Time:** 35 minutes to follow, 60 with the exercises. **Hardware:**
+# > **You need:** notebook 04. **Time:** 35 minutes to follow, 75 with the exercises. **Hardware:**
 # > two CPU cores and 2 GB of memory; the live searches take about a minute. No GPU. **Terms:**
 # > see the [glossary](../GLOSSARY.md).
 
@@ -312,6 +313,54 @@ quiz("05_automatic_prompts", "calls")
 # searches by a **surrogate**. Three are compared: the loss of the title alone; the choice among six
 # titles that you have used so far; and PAP-REC's own, five short answers, written freely and
 # compared token by token. A surrogate is good if it *orders prompts* as the full metric does.
+#
+# **Exercise 05-listwise** (build, about 15 minutes, difficulty 2 of 3). Write the second one, a
+# *listwise* loss, and beside it the metric that it stands in for.
+
+
+# %%
+def listwise(log_p, sharpness):
+    """(loss, ndcg), each [n], of choosing the right title, column 0, among c. log_p: [n, c], nats.
+
+    loss: -log softmax(sharpness * log_p) at the right title.
+    ndcg: 1 / log2(1 + rank) of the right title by log_p; tied titles share the mean of their ranks.
+    """
+    # SOLUTION BEGIN
+    scores = sharpness * log_p
+    top = scores.max(axis=1, keepdims=True)  # taken off, so that exp is never 0 everywhere
+    loss = top[:, 0] + np.log(np.exp(scores - top).sum(axis=1)) - scores[:, 0]
+    above = (log_p[:, 1:] > log_p[:, :1]).sum(axis=1)
+    tied = (log_p[:, 1:] == log_p[:, :1]).sum(axis=1)
+    rank = 1 + above + tied / 2
+    return loss, 1 / np.log2(1 + rank)
+    # SOLUTION END
+
+
+listwise = attempt(listwise, exercise="05-listwise")
+
+# %%
+hint("05-listwise")
+
+# %%
+prompts = np.random.default_rng(SEED + 1).choice(vocabulary, (4 if PROFILE == "smoke" else 20, 3))
+log_p = judge.log_probabilities(prompts)  # [prompts, events, titles]
+each = np.array([listwise(of_prompt, 0.3) for of_prompt in log_p])  # .3: as in the library
+loss, ndcg = each[:, 0], each[:, 1]
+same = np.allclose(loss, judge.losses(prompts))
+agreed = pd.Series(-loss.mean(axis=1)).corr(pd.Series(ndcg.mean(axis=1)), method="spearman")
+say(
+    f"The losses are those of the library: {same}. On {ndcg.size:,} questions NDCG is never below "
+    f"exp(−loss): {bool((ndcg >= np.exp(-loss) - 1e-9).all())}; its mean is {ndcg.mean():.3f}, "
+    f"that of exp(−loss) {np.exp(-loss).mean():.3f}.",
+    f"Spearman correlation of −loss and NDCG among six, over {len(prompts)} prompts: {agreed:.2f}.",
+)
+
+# %% [markdown]
+# That is why it may stand in. NDCG changes in steps, when one title passes another: nearly
+# everywhere its gradient is 0, and a search has nothing to go by. The loss changes with every
+# number, and exp(−loss) is a floor of NDCG (Bruch et al. 2019), so to lower the loss is to raise the
+# floor. But a floor is not the value, and six titles are not the catalogue: whether prompts come out
+# in the right *order* has to be measured.
 #
 # Two kinds of prompt were measured: the eight manual ones of pre-training, and three random words
 # behind a bare history.
@@ -620,6 +669,9 @@ golden("05.surrogate.choice", agreement["all prompts"]["choice among six"][0])
 
 # %% [markdown] tags=["references"]
 # ## References
+# - Bruch, Wang, Bendersky, Najork 2019. An analysis of the softmax cross entropy loss for
+#   learning-to-rank with binary relevance. ICTIR. [doi
+#   10.1145/3341981.3344221](https://doi.org/10.1145/3341981.3344221)
 # - Shin et al. 2020. AutoPrompt: eliciting knowledge from language models with automatically
 #   generated prompts. [arXiv 2010.15980](https://arxiv.org/abs/2010.15980)
 # - Ebrahimi, Rao, Lowd, Dou 2018. HotFlip: white-box adversarial examples for text classification.

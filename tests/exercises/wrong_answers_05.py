@@ -82,6 +82,87 @@ def never(now, tried):
     return -1
 
 
+def _loss(log_p, sharpness):
+    scores = sharpness * log_p
+    top = scores.max(axis=1, keepdims=True)
+    return top[:, 0] + np.log(np.exp(scores - top).sum(axis=1)) - scores[:, 0]
+
+
+def _ndcg(log_p, ties=0.5, higher=True, extra=1):
+    others, right = log_p[:, 1:], log_p[:, :1]
+    above = (others > right if higher else others < right).sum(axis=1)
+    rank = 1 + above + ties * (others == right).sum(axis=1)
+    return 1 / np.log2(extra + rank)
+
+
+def loss_alone(log_p, sharpness):
+    return _loss(log_p, sharpness)
+
+
+def gain(log_p, sharpness):
+    return -_loss(log_p, sharpness), _ndcg(log_p)
+
+
+def bits(log_p, sharpness):
+    return _loss(log_p, sharpness) / np.log(2), _ndcg(log_p)
+
+
+def probability(log_p, sharpness):
+    return np.exp(-_loss(log_p, sharpness)), _ndcg(log_p)
+
+
+def against_the_others(log_p, sharpness):
+    scores = sharpness * log_p
+    return np.log(np.exp(scores[:, 1:]).sum(axis=1)) - scores[:, 0], _ndcg(log_p)
+
+
+def over_questions(log_p, sharpness):
+    scores = sharpness * log_p
+    return (np.log(np.exp(scores).sum(axis=0)) - scores)[:, 0], _ndcg(log_p)
+
+
+def not_sharp(log_p, sharpness):
+    return _loss(log_p, 1.0), _ndcg(log_p)
+
+
+def sharp_outside(log_p, sharpness):
+    return sharpness * _loss(log_p, 1.0), _ndcg(log_p)
+
+
+def nothing_left(log_p, sharpness):
+    with np.errstate(divide="ignore"):
+        total = np.log(np.exp(sharpness * log_p).sum(axis=1))
+    return total - sharpness * log_p[:, 0], _ndcg(log_p)
+
+
+def ties_beaten(log_p, sharpness):
+    return _loss(log_p, sharpness), _ndcg(log_p, ties=0)
+
+
+def ties_lost(log_p, sharpness):
+    return _loss(log_p, sharpness), _ndcg(log_p, ties=1)
+
+
+def lower_is_better(log_p, sharpness):
+    return _loss(log_p, sharpness), _ndcg(log_p, higher=False)
+
+
+def one_rank_too_low(log_p, sharpness):
+    return _loss(log_p, sharpness), _ndcg(log_p, extra=2)
+
+
+def reciprocal(log_p, sharpness):
+    return _loss(log_p, sharpness), 1 / (2 ** (1 / _ndcg(log_p)) - 1)
+
+
+def natural(log_p, sharpness):
+    return _loss(log_p, sharpness), _ndcg(log_p) / np.log(2)
+
+
+def over_all(log_p, sharpness):
+    return _loss(log_p, sharpness).mean(), _ndcg(log_p).mean()
+
+
 WRONG_ANSWERS = {
     "05-scores": [
         (uphill, "Change the sign"),
@@ -104,5 +185,23 @@ WRONG_ANSWERS = {
         (the_loss, "expected a whole number"),
         (true_or_false, "expected a whole number"),
         (never, "Two of these words"),
+    ],
+    "05-listwise": [
+        (loss_alone, "Give back two arrays"),
+        (over_all, "one number a question"),
+        (gain, "Change the sign"),
+        (bits, "Those are bits"),
+        (probability, "minus their logarithm"),
+        (against_the_others, "the right one too"),
+        (over_questions, "sum with axis=1"),
+        (not_sharp, "Where is the sharpness?"),
+        (sharp_outside, "inside the softmax"),
+        (nothing_left, "far below -700"),
+        (ties_beaten, "counts a tied title as beaten"),
+        (ties_lost, "behind its equals"),
+        (lower_is_better, "*higher* log p"),
+        (one_rank_too_low, "The first rank is 1"),
+        (reciprocal, "That is the reciprocal rank"),
+        (natural, "has base 2"),
     ],
 }
