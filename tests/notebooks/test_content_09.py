@@ -13,7 +13,6 @@ from tutorial_workshop.experiments import recorded_table
 from tutorial_workshop.experiments.transfer import CATALOGUES, shared_persons
 from tutorial_workshop.figures import (
     TransferView,
-    others_tests,
     recorded_cells,
     recorded_tests,
     share_of_ceiling,
@@ -63,7 +62,7 @@ def test_counters_are_at_chance_among_new_items_and_texts_are_not(recorded):
     share, low, _ = share_of_ceiling(recorded, "text Transformer", "among new")
     assert share > low > 1.5 * share_of_ceiling(recorded, "EASE", "among new")[2]
     pairs = [("text Transformer", name) for name in COUNTERS]
-    tests = others_tests(recorded, "cold", pairs, "among new")
+    tests = recorded_tests(recorded, pairs, metric="among new", part="cold")
     assert all(c.ci[0] > 0 for c in tests.values())
 
 

@@ -35,6 +35,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "objectives": (
             *("attention_pictures", "describe_masking", "masking_picture"),
             *("show_learning_panels", "show_reliability", "show_share_of_ceiling"),
+            "what_is_asked",
         ),
         "open_questions": (
             *("CitationView", "joint_table", "say_false_answers", "show_evidence", "show_joint"),
@@ -59,7 +60,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         ),
         "stakeholder_map": ("show_stakeholder_map",),
         "transfer": (
-            *("TransferView", "others_tests", "recorded_cells", "recorded_tests"),
+            *("TransferView", "recorded_cells", "recorded_tests"),
             *("share_of_ceiling", "show_board", "show_written_paths"),
         ),
         "verdicts": ("VerdictView",),

@@ -75,6 +75,21 @@ def _name(code: int, vocabulary) -> str:
     return LETTERS[code] if code < min(len(LETTERS), vocabulary.n_items) else str(code)
 
 
+def what_is_asked(batch: Batch, vocabulary) -> tuple[str, str]:
+    """What a network reads of the first history of a batch, and what it must answer: items, each
+    from those that are in sight, fewest first; or yes and no.
+    """
+    reads = " ".join(_token_names(batch, vocabulary)).rstrip("· ")
+    mine = (batch.rows == 0).nonzero()[:, 0].tolist()
+    if batch.labels.is_floating_point():
+        return reads, " ".join("yes" if batch.labels[place] else "no" for place in mine)
+    contexts = batch.contexts(vocabulary.pad)[mine]
+    seen = [[LETTERS[token] for token in row if token < vocabulary.n_items] for row in contexts]
+    pairs = sorted(zip(seen, batch.labels[mine].tolist(), strict=True), key=lambda p: len(p[0]))
+    answers = [f"{LETTERS[label]} ← {' '.join(items) or 'nothing'}" for items, label in pairs]
+    return reads, "; ".join(answers)
+
+
 def masked_example(ratio: float, mask: str, seed: int) -> tuple[list[str], list[str]]:
     """What the model sees, and what it must predict ("" where nothing), for the history A..L under
     `Masked`.

@@ -37,7 +37,7 @@ def recorded_cells(
     Args:
         recorded: ``data/results/transfer.csv.gz``.
         system: Its name there.
-        part: "transfer", "persons", "cold" or "paths".
+        part: "transfer", "persons", "cold", "paths", or a real data set.
         overlap: Of the domains, None in parts that have none.
         labels: Labelled users.
         seeds: Repeat a system in which nothing is drawn, recorded once, for each of these, so that
@@ -63,48 +63,33 @@ def recorded_cells(
 
 def recorded_tests(
     recorded: pd.DataFrame,
-    pairs: Sequence[tuple[tuple[str, int], tuple[str, int]]],
-    overlaps: Sequence[float],
-    metric: str = "ndcg@10",
-) -> dict[str, Comparison]:
-    """Differences over users and seeds at each overlap, for pairs of (system, labels)."""
-    found = {}
-    for overlap in overlaps:
-        for (first, n), (second, m) in pairs:
-            a = recorded_cells(recorded, first, overlap=overlap, labels=n)
-            seeds = a.index.get_level_values("seed").unique()
-            b = recorded_cells(recorded, second, overlap=overlap, labels=m, seeds=seeds)
-            a = recorded_cells(
-                recorded, first, overlap=overlap, labels=n, seeds=b.index.unique("seed")
-            )
-            both = a.index.intersection(b.index)
-            name = f"overlap {overlap:g}: {first} ({n}) − {second} ({m})"
-            found[name] = compare(a.loc[both], b.loc[both], metric)
-    return found
-
-
-def others_tests(
-    recorded: pd.DataFrame,
-    part: str,
-    pairs: Sequence[tuple[str, str]],
+    pairs: Sequence[tuple[str | tuple[str, int], str | tuple[str, int]]],
+    overlaps: Sequence[float | None] = (None,),
     metric: str = "ndcg@10",
     *,
-    overlaps: Sequence[float | None] = (None,),
+    part: str = "transfer",
 ) -> dict[str, Comparison]:
-    """The same in parts without labels: pairs of systems."""
+    """Differences over users and seeds at each overlap.
+
+    Args:
+        recorded: ``data/results/transfer.csv.gz``.
+        pairs: Of systems, each a name, or a name with labelled users.
+        overlaps: (None,) in parts that have none.
+        metric: A column.
+        part: As in `recorded_cells`.
+    """
     found = {}
     for overlap in overlaps:
-        for first, second in pairs:
-            a, b = (
-                recorded_cells(recorded, s, part=part, overlap=overlap) for s in (first, second)
-            )
-            seeds = a.index.union(b.index).unique("seed")
-            a, b = (
-                recorded_cells(recorded, s, part=part, overlap=overlap, seeds=seeds)
-                for s in (first, second)
-            )
-            where = "" if overlap is None else f"overlap {overlap:g}: "
-            found[f"{where}{first} − {second}"] = compare(a, b, metric)
+        where = "" if overlap is None else f"overlap {overlap:g}: "
+        for pair in pairs:
+            both = [(one, 0) if isinstance(one, str) else one for one in pair]
+            given = [(s, {"part": part, "overlap": overlap, "labels": n}) for s, n in both]
+            seeds = [recorded_cells(recorded, s, **g).index.unique("seed") for s, g in given]
+            every = seeds[0].union(seeds[1])
+            a, b = (recorded_cells(recorded, s, **g, seeds=every) for s, g in given)
+            common = a.index.intersection(b.index)
+            words = [f"{s} ({n})" if n else s for s, n in both]
+            found[f"{where}{words[0]} − {words[1]}"] = compare(a.loc[common], b.loc[common], metric)
     return found
 
 
