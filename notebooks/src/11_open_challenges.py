@@ -24,6 +24,13 @@ DATASET = "world-movies"  # of the live slices; or "world-products", "world-news
 LM = "kit-gpt"  # of the live slice of section 4; or "smollm2", a Hub id or a folder
 SEED = 0  # any whole number from 0
 
+# %%
+import numpy as np
+import pandas as pd
+
+from tutorial_workshop.page import attempt, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import quiz, say, table, turned_out
+
 # %% [markdown]
 # ## 1. What came of the claims
 # The survey, the tutorial and the systems that they build on make claims. Each that this kit has an
@@ -35,10 +42,10 @@ SEED = 0  # any whole number from 0
 # **Guess first:** of every ten claims, how many are supported in a small world by small models?
 
 # %%
-import numpy as np
-import pandas as pd
+# in place of None: your guess
+guess("11-claims", None, "supported, of ten claims", within=1)
 
-from tutorial_workshop.page import attempt, explore, golden, hint, quiz, say, table
+# %%
 from tutorial_workshop.proof.claims import ledger
 
 claims = ledger()
@@ -50,6 +57,7 @@ table(
     fold=True,
 )
 say("; ".join(f"**{n} {verdict}**" for verdict, n in counted.items()) + f", of {len(claims)}.")
+turned_out("11-claims", 10 * counted.get("supported", 0) / len(claims))
 
 # %%
 odd = claims[claims["verdict"] == "refuted"]
@@ -93,7 +101,11 @@ table(
 # the same users; a learning rate for each, chosen on validation. **Recorded**
 # (`python benchmarks/joint_objectives.py`).
 #
-# **Guess first:** which objective beats plain AM, and by more than .01?
+# **Guess first:** how many of the other objectives, alone or joined, beat plain AM by more than .01?
+
+# %% tags=["half-day-6"]
+# in place of None: your guess
+guess("11-joined", None, "objectives that beat AM", within=1)
 
 # %% tags=["half-day-6"]
 from tutorial_workshop.experiments import recorded_table
@@ -103,6 +115,7 @@ MARGIN = 0.01  # of NDCG@10: smaller differences do not matter, declared beforeh
 recorded = recorded_table("joint-objectives.csv.gz")
 joined = joint_table(recorded, "AM", MARGIN)
 show_joint(joined, "AM", recorded["seed"].nunique())
+turned_out("11-joined", (joined["verdict"] == "better").sum())
 
 # %%
 verdicts = joined["verdict"].drop("AM").value_counts()
@@ -166,14 +179,22 @@ quiz("11_open_challenges", "front")
 # The opponent is a **count** of which feature most of the same reviews praise. SmolLM2 was
 # **recorded** (`python benchmarks/real_lm.py --part evidence`).
 #
-# **Guess first:** how much of the gain from reviews is left when they are about other movies? And
-# who follows the order?
+# **Guess first:** what share of the gain from right reviews is left when they are about other movies?
+# And what share of the model's answers follows the order?
+
+# %% tags=["half-day-6"]
+# in place of None: your guess
+guess("11-left", None, "share of the gain that is left, 0 to 1", within=0.15)
+guess("11-order", None, "answers that follow the order, 0 to 1", within=0.15)
 
 # %% tags=["half-day-6"]
 from tutorial_workshop.figures import probe, say_false_answers, show_evidence
 
 answers = probe("evidence")
 found = show_evidence(answers)
+right = found["model: right"]
+turned_out("11-left", (right["shuffled"] - right["none"]) / (right["right"] - right["none"]))
+turned_out("11-order", found.loc["injected", "model: false"])
 
 # %% tags=["half-day-6"]
 read = found.loc["right", "model: right"] - found.loc["shuffled", "model: right"]
@@ -354,6 +375,9 @@ shares = interval_table(
 )
 rows += list(shares[["mean", "low", "high"]].itertuples(name=None))
 recap_table(rows, caption="Recorded: world-movies; NDCG@10, and SmolLM2's answers", digits=3)
+
+# %%
+my_guesses()
 
 # %%
 golden("11.joint.am", joined.loc["AM", "ndcg@10"], trivial=0.0)
