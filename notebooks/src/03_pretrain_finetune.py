@@ -25,17 +25,7 @@ DATASET = "world-movies"  # or "world-products", "world-news" (pre-trained on); 
 LM = "kit-gpt"  # or "kit-bert", "kit-t5", "minilm", a Hub id or a folder
 SEED = 0  # any whole number from 0; draws labelled users, test users and initial weights
 
-# %% [markdown] tags=["half-day-2"]
-# ## 1. What the model knows before any label
-# The kit's small language models have read made-up text about three worlds: the catalogues of
-# movies, products and news, and what made-up people did with **products and news**. What people did
-# with movies, they have never seen. That is the task ahead.
-#
-# **Guess first:** a vocabulary has about three thousand tokens. At each token of a text that it has
-# not read, how many tokens would a pre-trained model have to choose from evenly to be as unsure as
-# it is? (That number is its **perplexity**.) And the same network with random weights?
-
-# %% tags=["half-day-2"]
+# %%
 import hashlib
 import json
 import math
@@ -46,9 +36,27 @@ import numpy as np
 import pandas as pd
 import torch
 
+from tutorial_workshop.page import attempt, bars, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import points, quiz, say, table, turned_out, whose
+
+# %% [markdown] tags=["half-day-2"]
+# ## 1. What the model knows before any label
+# The kit's small language models have read made-up text about three worlds: the catalogues of
+# movies, products and news, and what made-up people did with **products and news**. What people did
+# with movies, they have never seen. That is the task ahead.
+#
+# **Guess first:** a vocabulary has about three thousand tokens. At each token of a text that it has
+# not read, how many tokens would a pre-trained model have to choose from evenly to be as unsure as
+# it is? (That number is its **perplexity**; take texts that ask for the next item.) And the same
+# network with random weights?
+
+# %% tags=["half-day-2"]
+# in place of None: your guess
+guess("03-perplexity", None, "perplexity, pre-trained", within=3)
+guess("03-random", None, "perplexity, random weights", within=500)
+
+# %% tags=["half-day-2"]
 from tutorial_lib.models import load_language_model
-from tutorial_workshop.page import attempt, bars, explore, golden, hint
-from tutorial_workshop.page import points, quiz, say, table, whose
 
 lm = load_language_model(LM)
 print(lm)
@@ -83,6 +91,8 @@ if lm.kind != "encoder":
     heard = pd.DataFrame(rows, index=["random weights", "pre-trained"]).T
     heard = heard.rename_axis("kind of text")
     table(heard, caption="Perplexity of answers on texts that were never read", digits=1)
+    turned_out("03-perplexity", heard.loc["sequential", "pre-trained"])
+    turned_out("03-random", heard.loc["sequential", "random weights"])
 
 # %% [markdown] tags=["half-day-2"]
 # With random weights every token of the vocabulary is as likely as any other. After pre-training
@@ -119,7 +129,11 @@ print("likely  ", [ds.items["title"][i] for i in likely])
 # next, so no luck of a single drawn target is in these numbers. (Real data have no such truth.
 # There the drawn targets judge, and fewer differences can be seen.)
 #
-# **Guess first:** how much of the NDCG@10 is left when the titles are dealt out?
+# **Guess first:** what share of the NDCG@10 is left when the titles are dealt out?
+
+# %% tags=["half-day-2"]
+# in place of None: your guess
+guess("03-dealt", None, "share that is left, 0 to 1", within=0.1)
 
 # %% tags=["half-day-2"]
 from dataclasses import replace
@@ -166,6 +180,8 @@ against = {
 }
 gains = {f"{a} − {b}": compare(frames[a], frames[b]) for a, b in against.items()}
 meaning = verdict_table(gains, MARGIN, caption="NDCG@10")
+left = frames["titles dealt out, no label"]["ndcg@10"].mean()
+turned_out("03-dealt", left / frames["pre-trained, no label"]["ndcg@10"].mean())
 
 # %% [markdown] tags=["half-day-2"]
 # A difference inside the margin does not matter here: if its whole interval lies there, the verdict
@@ -188,7 +204,12 @@ quiz("03_pretrain_finetune", "meaning")
 # vectors in front of the text (*prompt*), or something new behind or between frozen layers
 # (*head*). The strategies of this kit are one function each; `adapt` calls them.
 #
-# **Guess first:** for each row below, which of the three groups moves?
+# **Guess first:** for each row below, which of the three groups moves? And in what share of the rows
+# does the backbone?
+
+# %% tags=["half-day-2"]
+# in place of None: your guess
+guess("03-backbone", None, "share of rows where the backbone moves, 0 to 1", within=0.1)
 
 # %% tags=["half-day-2"]
 from tutorial_lib.strategies import strategies_for
@@ -209,6 +230,7 @@ table(
     "0 means: not one bit has changed",
     digits=3,
 )
+turned_out("03-backbone", (taxonomy["backbone"] > 0).mean())
 
 # %%
 groups = ("backbone", "prompt", "head")
@@ -269,6 +291,11 @@ hint("03-freeze")
 # tuning?
 
 # %%
+# in place of None: your guess
+guess("03-best", None, "best of the four", choices=["full", "head", "item-bias", "lora"])
+guess("03-helps", None, "better than no tuning", choices=["yes", "no"])
+
+# %%
 from tutorial_workshop.figures import LiveCurve
 
 LABELS = 8 if PROFILE == "smoke" else 64 if KNOWN else 16  # long real titles are slow to tune on
@@ -313,6 +340,9 @@ points(
     zero="no gain",
 )
 verdicts = verdict_table(helped, MARGIN, caption="What tuning adds to the untuned model")
+winner = costs["NDCG@10"].idxmax()
+turned_out("03-best", winner)
+turned_out("03-helps", verdicts[winner] == "better")
 
 # %% [markdown]
 # Hold these gains against the first figure: the way from chance to the untuned model took no label
@@ -323,7 +353,12 @@ verdicts = verdict_table(helped, MARGIN, caption="What tuning adds to the untune
 # are asked with bare titles, without a word of instruction, as the survey defines fine-tuning;
 # `item-bias` keeps a prompt.
 #
-# **Guess first:** from how many labelled users on does pre-training no longer pay?
+# **Guess first:** from how many labelled users on does pre-training no longer pay, since a linear
+# model that has labels only, `ease`, is ahead of the untuned model?
+
+# %%
+# in place of None: your guess
+guess("03-worth", None, "labelled users until ease is ahead", within=25)
 
 # %%
 from tutorial_workshop.experiments import load_results
@@ -363,6 +398,7 @@ table(
     passes.rename_axis("has labels only").to_frame(),
     caption="How many labelled users the untuned model is worth; bootstrap over seeds and users",
 )
+turned_out("03-worth", worth["ease"].labels if "ease" in worth else None)
 
 # %% [markdown]
 # Read it as a price. Up to the crossing nobody has to be asked for their history: the titles do the
@@ -548,6 +584,10 @@ if apart:
 # LoRA on?
 
 # %%
+# in place of None: your guess
+guess("03-forgets", None, "forgets more", choices=["full", "lora"])
+
+# %%
 if lm.kind != "encoder":
     old_task = [d for d in documents if d.family in ("sequential", "like", "rating")][:50]
     rows = {"before": perplexity(lm, old_task)}
@@ -561,6 +601,8 @@ if lm.kind != "encoder":
         caption="Products and news: sequential, like and rating texts that were never read",
         digits=2,
     )
+    after = forgotten.loc[["after full", "after lora"], "perplexity"]
+    turned_out("03-forgets", after.idxmax().removeprefix("after "))
 
 # %% [markdown]
 # What that means: 1.00 is a model that lost nothing. A short run at a low rate, on texts that
@@ -651,7 +693,12 @@ say(
 # et al. 2023). Beside them `popularity`, the share of likes that an item has among the same
 # labelled users. **Recorded** (`python benchmarks/grid.py --part like words`; hours on two cores).
 #
-# **Guess first:** how many labelled users is a real language model worth here?
+# **Guess first:** three budgets of labelled users: at how many of them is SmolLM2, tuned by LoRA on
+# answers in words, shown to be better than the share of likes?
+
+# %%
+# in place of None: your guess
+guess("03-real", None, "budgets where SmolLM2 is better", within=0.5)
 
 # %%
 from tutorial_workshop.figures import grid_means, likes_of_real_models, show_learning_curves
@@ -673,6 +720,8 @@ REAL = [("head", "MiniLM head"), ("lora-words", "head")]
 REAL += [(name, "popularity") for name in ("head", "MiniLM head", "lora-words")]
 in_reality = family_tests(real, REAL, tuned_at, MARGIN, "auc")
 table_of_tests(in_reality, "Likes on MovieLens-100K, AUC")
+in_words = (in_reality["strategy"] == "lora-words") & (in_reality["against"] == "popularity")
+turned_out("03-real", (in_reality.loc[in_words, "verdict"] == "better").sum())
 say_what_could_be_seen(in_reality, MARGIN)
 
 # %% [markdown]
@@ -705,6 +754,9 @@ recap_table(
     caption=f"{ds.name}, {LABELS} labelled users; intervals over users (one seed), or over seeds "
     "and users (recorded)",
 )
+
+# %%
+my_guesses()
 
 # %%
 if lm.kind != "encoder":

@@ -23,6 +23,14 @@ DATASET = "world-movies"  # or "world-products", "world-news" (pre-trained on); 
 LM = "kit-gpt"  # or the Hub id or folder of another causal model
 SEED = 0  # any whole number from 0; draws users, first words and candidates
 
+# %%
+import numpy as np
+import pandas as pd
+
+# %%
+from tutorial_workshop.page import attempt, bars, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import points, quiz, say, show, table, turned_out
+
 # %% [markdown]
 # ## 1. Four claims
 # **PAP-REC** (Li et al. 2024) lets a program write a recommender's prompt. The model, a frozen P5,
@@ -45,15 +53,13 @@ SEED = 0  # any whole number from 0; draws users, first words and candidates
 # whom no search has seen; five seeds where a table does not say fewer; lists judged in expectation
 # (notebook 01).
 #
-# **Guess first:** which of the four will hold?
+# **Guess first:** how many of the four will hold? Let A hold if half of random search's calls suffice
+# in every seed, B if a surrogate orders prompts of both kinds, C if own words are shown to be better
+# than no word or another's, and D if the found prompts are better in every comparison.
 
 # %%
-import numpy as np
-import pandas as pd
-
-# %%
-from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
-from tutorial_workshop.page import quiz, say, show, table
+# in place of None: your guess
+guess("05-claims", None, "claims that hold, of four", within=0.5)
 
 # %% [markdown]
 # ## 2. What a gradient says about a word
@@ -124,7 +130,12 @@ say(
 )
 
 # %% [markdown]
-# **Guess first:** in one slot, how well does the order by score agree with the order by true loss?
+# **Guess first:** in one slot, how well does the order by score agree with the order by true loss, as
+# a rank correlation (Spearman), if the gradient is taken in the best way?
+
+# %%
+# in place of None: your guess
+guess("05-spearman", None, "rank correlation of score and loss", within=0.1)
 
 # %%
 rng = np.random.default_rng(SEED)
@@ -203,6 +214,7 @@ say(
     f"best of these ten: **{beaten[0]:.1%}**; with ten words drawn at random it would be "
     f"{1 / 11:.1%} on average.",
 )
+turned_out("05-spearman", rho[0])
 
 # %% [markdown]
 # So the first-order score is at best a weak filter. On the examples it was taken on it says
@@ -255,7 +267,11 @@ table(
 # cost it tries more words. Cost is counted in **calls**: one title read behind a prompt. With a
 # gradient each counts three times, for the way back.
 #
-# **Guess first:** after the same number of calls, who is ahead?
+# **Guess first:** after the same number of calls, who is ahead, on average over seeds?
+
+# %%
+# in place of None: your guess
+guess("05-ahead", None, "ahead at equal calls", choices=["gradient", "random"])
 
 # %%
 from tutorial_lib.strategies import AnswerLoss, Search, SearchPlan
@@ -297,6 +313,8 @@ show_traces(traces, live)
 
 # %%
 say_calls_needed(traces)
+ends = {m: np.mean([trace.iloc[-1] for trace in traces[m]]) for m in ("gradient", "random")}
+turned_out("05-ahead", min(ends, key=ends.get))
 
 # %% [markdown]
 # Read the curves from left to right at one number of calls: a curve further down means that its
@@ -365,7 +383,12 @@ say(
 # Two kinds of prompt were measured: the eight manual ones of pre-training, and three random words
 # behind a bare history.
 #
-# **Guess first:** can the relation over all prompts be weaker than within either kind, or stronger?
+# **Guess first:** for the choice among six, is the relation over all prompts weaker than within
+# either kind, between the two, or stronger?
+
+# %%
+# in place of None: your guess
+guess("05-mixed", None, "relation over all", choices=["weaker", "between", "stronger"])
 
 # %%
 from tutorial_workshop.figures import agreement_table, order_agreement, show_measure_scatter
@@ -396,6 +419,9 @@ say(
     f"The right title was among the five short answers {hits:.1%} of the time. "
     "If that is rare, most prompts look alike to it.",
 )
+mixed, *inside = (agreement[kind]["choice among six"][0] for kind in of_kind)
+between = "weaker" if mixed < min(inside) else "stronger"
+turned_out("05-mixed", "between" if min(inside) <= mixed <= max(inside) else between)
 
 # %% [markdown]
 # **Simpson's paradox.** A correlation over all prompts mixes two questions: how do the two *kinds*
@@ -417,7 +443,11 @@ quiz("05_automatic_prompts", "surrogate")
 # the user's test item, and the gain there when each user gets the word of a *different* user
 # (**shuffled control**).
 #
-# **Guess first:** what share of the gain is left on the test item?
+# **Guess first:** of the gain of a word that one event chose, what share is left on the test item?
+
+# %%
+# in place of None: your guess
+guess("05-left", None, "share of the gain that is left", within=0.15)
 
 # %%
 curse = recorded[recorded["part"] == "own"]
@@ -435,6 +465,7 @@ points(
     zero="no gain",
     caption=f"Own word against no word; {curse['seed'].nunique()} seeds, 95 % t intervals.",
 )
+turned_out("05-left", gains["kept (test)"][0][0] / gains["promised (validation)"][0][0])
 
 # %%
 from tutorial_workshop.figures import show_own_words
@@ -457,6 +488,10 @@ quiz("05_automatic_prompts", "curse")
 # **Guess first:** which of the two varies more?
 
 # %%
+# in place of None: your guess
+guess("05-varies", None, "varies more", choices=["one prompt", "six prompts"])
+
+# %%
 moving = AnswerLoss(judge, words.titles, SEED)
 same = [moving([found["gradient"].tokens]).mean() for _ in range(6)]
 different = judge.losses(rng.choice(vocabulary, (6, 3))).mean(axis=1)
@@ -468,6 +503,7 @@ table(
     caption=f"Six looks each, {len(judge)} events",
     digits=3,
 )
+turned_out("05-varies", "one prompt" if np.std(same) > np.std(different) else "six prompts")
 
 # %% [markdown]
 # If the first is as large as the second, most of what a search accepts is luck: it keeps the prompt
@@ -504,8 +540,12 @@ table(
 )
 
 # %% [markdown]
-# Three starts were tried, the best manual prompt and two others. **Guess first:** which of them
-# does the search improve?
+# Three starts were tried, the best manual prompt and two others. **Guess first:** how many of them
+# does the search improve, by NDCG on test users?
+
+# %%
+# in place of None: your guess
+guess("05-starts", None, "starts that are improved, of three", within=0.5)
 
 # %%
 from tutorial_workshop.figures import start_comparisons, verdict_table
@@ -513,6 +553,7 @@ from tutorial_workshop.figures import start_comparisons, verdict_table
 lifted = verdict_table(
     start_comparisons(recorded), 0.01, caption="What the search found, minus its start"
 )
+turned_out("05-starts", sum(verdict == "better" for verdict in lifted.values()))
 
 # %%
 objective = recorded[(recorded["part"] == "searches") & (recorded["metric"] == "objective")]
@@ -530,7 +571,13 @@ table(
 # dozens of prompts on a few dozen events, so part of what it keeps is luck, and the ranking of
 # fresh users does not see that part. The same winner's curse as in section 5, one level up.
 #
-# Now the claim itself. **Guess first:** better, worse, or the same within .01?
+# Now the claim itself. **Guess first:** for the next item, are the found prompts better than the best
+# manual one, worse, or the same within .01?
+
+# %%
+# in place of None: your guess
+VERDICTS = ["better", "worse", "equivalent", "inconclusive"]
+guess("05-next", None, "found prompts, next item", choices=VERDICTS)
 
 # %%
 tests = task_comparisons(recorded)
@@ -545,6 +592,7 @@ say(
     "Seeds behind each task: " + ", ".join(f"{n} ({task})" for task, n in seeds.items()) + ".",
     "With one seed a verdict holds for other users of that search, not for other searches.",
 )
+turned_out("05-next", verdicts["next item: found − best manual prompt"])
 
 # %% [markdown]
 # And yours? `pap-rec` is one of the kit's strategies: shared words, then a word for each user, in
@@ -579,9 +627,14 @@ say(
 # **Guess first:** a hundred times the parameters: does the first-order score reach the goal of .5?
 
 # %%
+# in place of None: your guess
+guess("05-real", None, "a real model reaches .5", choices=["yes", "no"])
+
+# %%
 from tutorial_workshop.figures import probe, show_triggers
 
 real_words = show_triggers(probe("triggers"))
+turned_out("05-real", real_words["spearman"][0] >= 0.5)
 
 # %% [markdown]
 # Read three things. The correlation, beside that of section 2: it says whether the gradient sees
@@ -602,6 +655,9 @@ from tutorial_workshop.figures import shares_of_calls
 shares = shares_of_calls(traces)
 halved = sum(share <= 0.5 for share in shares)
 own_shown = [name for name, verdict in own_verdicts.items() if verdict == "better"]
+all_better = set(verdicts.values()) == {"better"}
+claims_hold = [halved == len(shares), bool(order_within), bool(own_shown), all_better]
+turned_out("05-claims", sum(claims_hold))
 table(
     pd.DataFrame(
         {
@@ -642,6 +698,9 @@ recap_table(
     caption="Recorded on world-movies with kit-gpt, and on MovieLens-100K; t intervals over seeds",
     digits=3,
 )
+
+# %%
+my_guesses()
 
 # %%
 golden("05.scores.spearman", rho[0])

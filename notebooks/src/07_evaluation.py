@@ -28,6 +28,10 @@ DATASET = "world-movies"  # or "world-products", "world-news"; "ml-100k": not in
 LM = "kit-gpt"  # or a Hub id or folder of a causal model; it ranks and writes in section 7
 SEED = 0  # any whole number from 0; draws users, labelled users and simulations
 
+# %%
+from tutorial_workshop.page import attempt, bars, explore, golden, guess, hint, my_guesses
+from tutorial_workshop.page import points, quiz, say, table, turned_out
+
 # %% [markdown] tags=["half-day-5"]
 # ## 1. Significant, and wrong
 # One model beats another, p below .05. So it is the better one? A planted world can tell: it knows
@@ -39,16 +43,16 @@ SEED = 0  # any whole number from 0; draws users, labelled users and simulations
 # **Guess first:** 120 users in each test set. Of 100 *significant* differences, how many have the
 # wrong sign?
 
+# %% tags=["half-day-5"]
+# in place of None: your guess
+guess("07-sign", None, "of 100 significant ones, wrong sign", within=5)
+
 # %%
 import re
 from collections import Counter
 
 import numpy as np
 import pandas as pd
-
-# %%
-from tutorial_workshop.page import attempt, bars, explore, golden, hint, points
-from tutorial_workshop.page import quiz, say, table
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset, temporal_split
@@ -136,6 +140,7 @@ for n, some in found.groupby("users"):
         f"truth **{times:.1f} times**."
     )
 say(*lines)
+turned_out("07-sign", 100 * (found.loc[found["users"] == 120, "verdict"] == "wrong sign").mean())
 
 # %% [markdown] tags=["half-day-5"]
 # The test keeps its promise: where nothing differs, it is significant in at most 5 % of cases. It
@@ -269,6 +274,10 @@ table(
 # change places?
 
 # %%
+# in place of None: your guess
+guess("07-places", None, "two change places", choices=["yes", "no"])
+
+# %%
 from tutorial_lib.evaluation import expected_sampled, target_ranks
 
 rows = [row for row, target in enumerate(split.test_target) if len(target)]
@@ -322,6 +331,7 @@ lines = [
 ]
 lines += [f"**{metric}:** no two models change places." for metric in METRICS if not swaps[metric]]
 say(*lines)
+turned_out("07-places", any(swaps.values()))
 
 # %% [markdown]
 # Move the slider to 100 and beyond. The order at 100 may be right here, and wrong on the next data
@@ -337,6 +347,10 @@ quiz("07_evaluation", "sampled")
 # each in a line. Every case is one user: R relevant items, and the places of the hits in the list.
 #
 # **Guess first:** a hit at place 3, one relevant item. How many values can NDCG@10 have?
+
+# %%
+# in place of None: your guess
+guess("07-values", None, "values of NDCG@10 in use", within=0.5)
 
 
 # %%
@@ -383,6 +397,7 @@ table(
     caption="Conventions of the libraries' versions of 2025 and 2026; the values are computed here",
     digits=3,
 )
+turned_out("07-values", conventions.loc[ndcg, "value"].nunique())
 
 # %% [markdown]
 # Does it matter on a real list? With one target per user most conventions agree. Hold out
@@ -565,8 +580,13 @@ table(found.rename_axis("case"), caption="Mended and as found", digits=2)
 # Leave-last-out takes everybody's last item, whenever that was. Train on the rest, and the model
 # has seen the future of most test events.
 #
-# **Guess first:** does the split change which model wins? And how many recommendations were of
-# items that nobody had met yet?
+# **Guess first:** does the split change which model wins? And with the last item held out, what share
+# of the recommendations of EASE was of items that nobody had met yet?
+
+# %%
+# in place of None: your guess
+guess("07-split", None, "the split changes the winner", choices=["yes", "no"])
+guess("07-impossible", None, "share that nobody had met, 0 to 1", within=0.02)
 
 # %%
 from tutorial_lib.evaluation import impossible_share
@@ -606,6 +626,8 @@ say(
     "An impossible item is never the target, so it only wastes a place. "
     "What the model learned from later events is the larger worry.",
 )
+turned_out("07-split", order["last item"].idxmax() != order["moment in time"].idxmax())
+turned_out("07-impossible", lost["last item"][-1].mean)
 
 # %%
 quiz("07_evaluation", "temporal")
@@ -648,8 +670,14 @@ table(both, caption="One text and its reference; the library uses sacrebleu")
 say(f"Say how it was computed: `{library.signatures['bleu']}`")
 
 # %% [markdown] tags=["half-day-5"]
-# **Guess first:** what happens to BLEU if a space is put before the full stop? If the text has two
-# words? If it is Chinese?
+# **Guess first:** BLEU runs from 0 to 100. What is it, with default settings, if only a space is put
+# before the full stop? If the text has two words, both right? If it is Chinese and all right?
+
+# %% tags=["half-day-5"]
+# in place of None: your guess
+guess("07-space", None, "BLEU with a space before the full stop", within=5)
+guess("07-short", None, "BLEU of two words", within=5)
+guess("07-chinese", None, "BLEU of Chinese for itself", within=5)
 
 # %%
 from sacrebleu.metrics import BLEU
@@ -681,6 +709,10 @@ traps = [
 ]
 frame = pd.DataFrame(traps, columns=["text", "how", "score, 0 to 100"]).set_index("text")
 table(frame, caption="The same texts, other settings", digits=1)
+by_default = frame.groupby(level="text", sort=False)["score, 0 to 100"].first()
+turned_out("07-space", by_default[space])
+turned_out("07-short", by_default[short])
+turned_out("07-chinese", by_default[same])
 
 # %% [markdown]
 # The last line is what the common package `rouge-score` does: it keeps a to z and 0 to 9, so
@@ -710,8 +742,13 @@ quiz("07_evaluation", "bleu")
 # Two versions of one language model: as it was pre-trained, and after `multi-task`, tuned on
 # several tasks of 64 labelled users.
 #
-# **Guess first:** which side will tuning help more, ranking or writing? And how many statements
-# about the films will be true?
+# **Guess first:** which side will tuning help more, as a factor: ranking (NDCG@10) or writing
+# (ROUGE-L)? And what share of the tuned model's statements about the films will be true?
+
+# %%
+# in place of None: your guess
+guess("07-side", None, "helped more by tuning", choices=["ranking", "writing"])
+guess("07-true", None, "share of true statements, 0 to 1", within=0.1)
 
 # %%
 from tutorial_lib.language import explanation_cases
@@ -786,6 +823,10 @@ table(
     "div shared features (lower: varied)",
     digits=2,
 )
+ranking = live.groupby("model")["ndcg@10"].mean()
+writing = rows[TUNED]["rougeL"] / rows[LM]["rougeL"]
+turned_out("07-side", "ranking" if ranking[TUNED] / ranking[LM] > writing else "writing")
+turned_out("07-true", rows[TUNED]["true"])
 
 # %% [markdown]
 # **Perplexity** asks the other way round: how surprised is the model by what users really wrote? It
@@ -905,6 +946,10 @@ table(
 # many intervals held the truth.
 
 # %%
+# in place of None: your guess
+guess("07-holds", None, "of 100 intervals, hold the truth", within=5)
+
+# %%
 drawn = recorded_table("interval-coverage.csv").set_index("cell")
 names = {
     "coverage_percentile": "percentile bootstrap",
@@ -925,6 +970,7 @@ say(
     f"Lowest share over all {len(drawn)} cells: the kit's interval {lowest['coverage']:.1%}, "
     f"the percentile bootstrap {lowest['coverage_percentile']:.1%}.",
 )
+turned_out("07-holds", 100 * drawn.loc[sparse[0], "coverage_percentile"])
 
 # %% [markdown]
 # The kit adds a few pseudo-observations at the ends of the range before it takes a t interval
@@ -1032,8 +1078,12 @@ say(
 # **The winner's curse.** Try m systems, report the best. If all m are equally good, the best one
 # still looks better than they are.
 #
-# **Guess first:** 32 equal systems, 100 users. How much NDCG does the winner gain by luck? In
-# percent of the true value?
+# **Guess first:** 32 equal systems, 100 users. How much NDCG does the winner gain by luck, in percent
+# of the true value?
+
+# %%
+# in place of None: your guess
+guess("07-luck", None, "gain by luck, % of the true value", within=10)
 
 # %%
 from tutorial_workshop.figures import show_curse
@@ -1061,6 +1111,7 @@ say(
     f"Best of 32 on 100 users: **{luck:+.3f}**, {share:.0%} of the true {true.mean():.3f}. "
     f"The bound √(2 ln m) × standard error gives {bound:.3f}.",
 )
+turned_out("07-luck", 100 * share)
 
 # %% [markdown]
 # **Measured.** The recorded systems of notebook 06: in each seed, take the one that was best on 40
@@ -1116,6 +1167,9 @@ for name in big.both().index[:2]:
         limits = big.table.loc[(name, metric), ["value", "low", "high"]]
         rows.append((f"{metric}, {name}, recorded", *limits))
 recap_table(rows, caption=f"{ds.name}; language: {reviewed.name}", digits=3)
+
+# %%
+my_guesses()
 
 # %%
 golden("07.sampled.few-negatives", swap[few], trivial=swap[most])
