@@ -436,9 +436,10 @@ say(
 # Anything that obeys the rules may join: it sees the training histories of the labelled users, and
 # nothing else of the data.
 #
-# **Exercise 06-strategy.** Write one. `labelled_only(split, labels, seed)` gives what you may see,
-# `adapt(...)` a language model, and `WeightedSum([a, b], [0.5, 1.0])` adds up what two recommenders
-# say, the second twice as loud. How loud should a counter be that has seen 16 people, or 1,000?
+# **Exercise 06-strategy** (build, about 15 minutes, difficulty 3 of 3). Write one.
+# `labelled_only(split, labels, seed)` gives what you may see, `adapt(...)` a language model, and
+# `WeightedSum([a, b], [0.5, 1.0])` adds up what two recommenders say, the second twice as loud. How
+# loud should a counter be that has seen 16 people, or 1,000?
 
 
 # %%

@@ -630,7 +630,7 @@ say(
 # **Guess first:** of the eight values that are named, how many change the list more than a
 # rewording does?
 
-# %% tags=["half-day-4"]
+# %%
 # in place of None: your guess
 guess("08-named", None, "values above the rewordings, of eight", within=1)
 
@@ -1095,9 +1095,9 @@ table(
 )
 
 # %% [markdown] tags=["half-day-4"]
-# **Exercise 08-auditor.** Your turn. In some worlds users of one group are served worse, in some a
-# group of providers is shown less than it is chosen, in some nothing is wrong. Write an auditor
-# that says which. It is tried on worlds of each kind.
+# **Exercise 08-auditor** (build, about 15 minutes, difficulty 3 of 3). Your turn. In some worlds
+# users of one group are served worse, in some a group of providers is shown less than it is chosen,
+# in some nothing is wrong. Write an auditor that says which. It is tried on worlds of each kind.
 
 
 # %% tags=["half-day-4"]

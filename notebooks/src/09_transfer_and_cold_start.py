@@ -428,8 +428,8 @@ table(pd.DataFrame(rows, columns=columns).set_index("path"), caption="40 users",
 # never be recommended: that is **recall bias**, and it is the price of every method that explains
 # by paths.
 #
-# **Exercise 09-constraint** (about 15 minutes). Write the constraint: what may come next, so that
-# every triple of the path exists?
+# **Exercise 09-constraint** (build, about 15 minutes, difficulty 2 of 3). Write the constraint: what
+# may come next, so that every triple of the path exists?
 
 
 # %%

@@ -68,8 +68,8 @@ say(
 guess("10-collide", None, "share of items that share all three, 0 to 1", within=0.03)
 
 # %% [markdown]
-# **Exercise 10-residual** (about 15 minutes). Write the loop. `cluster(points, level)` gives the
-# group of each point, int [n], and the centres, [groups, width].
+# **Exercise 10-residual** (build, about 15 minutes, difficulty 2 of 3). Write the loop.
+# `cluster(points, level)` gives the group of each point, int [n], and the centres, [groups, width].
 
 
 # %%

@@ -5,6 +5,7 @@ wrong code.
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tutorial_lib.errors import InputError
 from tutorial_workshop.exercises.checks import Mistake, expect, expect_unchanged
 from tutorial_workshop.exercises.loading import Exercise, all_exercises
 from tutorial_workshop.page.checker import attempt, help_html, hint, run_checks
+from tutorial_workshop.page.notebooks import notebooks_folder
 
 EXERCISES = all_exercises()
 WRONG = {
@@ -76,6 +78,20 @@ def test_every_exercise_has_recorded_wrong_answers_and_help(name):
     assert "\n\n" not in help_html(exercise), (
         "an empty line ends an HTML block in Markdown, and the solution spills out of its fold"
     )
+
+
+@pytest.mark.parametrize("number", [f"{n:02d}" for n in range(2, 11)])
+def test_every_notebook_from_02_on_has_a_build(number):
+    """An exercise of a quarter of an hour, marked with minutes and difficulty, whose checks tell at
+    least six mistakes apart.
+    """
+    (path,) = (notebooks_folder() / "src").glob(f"{number}_*.py")
+    text = re.sub(r"\n# ", " ", path.read_text(encoding="utf-8"))
+    mark = r"\*\*Exercise (\d\d-[a-z-]+)\*\* \(build, about 15 minutes, difficulty [123] of 3\)"
+    builds = re.findall(mark, text)
+    assert builds and set(builds) <= set(EXERCISES)
+    for name in builds:
+        assert len({expected for _, expected in WRONG[name]}) >= 6, name
 
 
 @pytest.mark.parametrize(
