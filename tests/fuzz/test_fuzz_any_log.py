@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import re
 from collections import Counter
 
 import pandas as pd
@@ -169,6 +170,7 @@ HARMS = [
     *(long_row, short_row, wrong_time, other_unit, word_as_rating, unknown_header),
     *(twice_named, two_users),
 ]
+MEND = re.compile(r"[;:] (mend|write|rename|give|say|call) ")
 NAMES_A_LINE = {long_row, short_row, wrong_time, other_unit, word_as_rating, twice_named, two_users}
 NAMES_A_COLUMN = {wrong_time, other_unit, word_as_rating, twice_named, two_users, unknown_header}
 
@@ -189,6 +191,7 @@ def test_a_harmed_log_is_read_rightly_or_refused(made, harm):
             assert len(line.splitlines()) == 1 and "log.csv" in line
             assert "line " in line or harm not in NAMES_A_LINE, line
             assert "column" in line or harm not in NAMES_A_COLUMN, line
+            assert MEND.search(line), line
             return
     assert told is not None, f"{harm.__name__} was read"
     assert found == told

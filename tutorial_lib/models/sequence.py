@@ -71,7 +71,10 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, phases: Tensor, causal: bool, visible: Tensor | None) -> Tensor:
         x = x + self.dropout(self.attention(self.norm_attention(x), phases, causal, visible))
-        return x + self.dropout(self.narrow(F.gelu(self.widen(self.norm_feed(x)))))
+        return x + self.dropout(self.feed(self.norm_feed(x)))
+
+    def feed(self, x: Tensor) -> Tensor:
+        return self.narrow(F.gelu(self.widen(x)))
 
 
 class ItemTransformer(nn.Module):

@@ -217,13 +217,13 @@ class Learner(nn.Module):
         return [part.corrupt(sequences, self.model.vocabulary, generator) for part, _ in self.parts]
 
     def forward(self, corrupted: list[Batch], counts: list[int]) -> Tensor:
-        """Sum over the parts of weight * sum of losses / count; ``counts``: predictions of each
-        part, in all processes together.
+        """Sum over the parts of weight * sum of losses / count, and the model's own ``penalty`` if it
+        has one; ``counts``: predictions of each part, in all processes together.
         """
         total = torch.zeros(())
         for (part, weight), batch, count in zip(self.parts, corrupted, counts, strict=True):
             total = total + weight / max(count, 1) * self.loss(part, batch)
-        return total
+        return total + getattr(self.model, "penalty", 0.0)
 
     def loss(self, part: Objective, batch: Batch) -> Tensor:
         """Sum of the losses of one part over its predictions, in nats."""

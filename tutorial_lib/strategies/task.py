@@ -121,11 +121,12 @@ def next_item_loss(asked: Adapted, examples: Iterator[tuple], size: int) -> Loss
         drawn = [next(examples) for _ in range(size)]
         prompts = [asked.prompt(history) for history, _ in drawn]
         items = [item for _, item in drawn]
-        titles = [asked.words.titles[item] for item in items]
         if asked.lm.kind == "encoder":
+            titles = [asked.words.titles[item] for item in items]
             loss = contrastive_loss(asked.lm.vectors(prompts), asked.lm.vectors(titles), items)
             return loss, count_tokens(asked.lm, prompts, titles)
-        return text_loss(asked.lm, prompts, [title + asked.words.closing for title in titles])
+        answers = asked.words.answers
+        return text_loss(asked.lm, prompts, [answers[item] for item in items])
 
     return loss_of
 
