@@ -269,6 +269,17 @@ def test_a_table_of_pairs_beyond_the_memory_is_left_out(files, monkeypatch):
     assert any(line.startswith("ItemKNN: left out") for line in lines)
 
 
+def test_strata_are_the_cuts_of_the_library_each_once(files):
+    """Thirds by history and by target; a cold cut that is a third is not shown twice."""
+    kept = prepare.prepare(files / "log.csv", None, None, {}, minutes=1, seed=0)
+    judged = candidates._fitted(Popularity, kept.split, 0)
+    table = findings.strata(kept, {"Popularity": judged}, "Popularity")
+    assert table["stratum"].is_unique and set(table["by"]) == {"history", "target"}
+    for by in ("history", "target"):
+        assert table.loc[table["by"] == by, "users"].iloc[:3].sum() == len(judged["users"])
+    assert table["stratum"].str.match(r"users (with a history of|whose next item is in) ").all()
+
+
 def board_of(**verdicts: str) -> pd.DataFrame:
     rows = [{"model": "EASE", "chosen": True, "test": 0.2, "low": 0.1, "high": 0.3, "hit": 0.4}]
     rows += [{"model": name, "chosen": False, "test": 0.1, "verdict": verdict} for name, verdict in verdicts.items()]  # fmt: skip  # noqa: E501

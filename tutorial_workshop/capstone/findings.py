@@ -55,12 +55,14 @@ def strata(prepared: Prepared, found: Mapping[str, Value], chosen: str) -> pd.Da
     often the target was taken: columns stratum, model, by, test, low, high, users.
     """
     frames = {name: kept_frame(found[name]) for name in dict.fromkeys((chosen, "Popularity"))}
-    cuts = [
-        cut
-        for cut in cuts_of(prepared.split)
+    cuts = {  # some are empty, and the few with the shortest histories may be a third
+        cut.users.tobytes(): cut
+        for cut in reversed(cuts_of(prepared.split))
         if len(cut.users) and not cut.name.startswith("items of the history")
-    ]
-    table = by_cuts(frames, cuts, METRIC).rename(columns={"cut": "stratum", "mean": "test"})
+    }
+    table = by_cuts(frames, list(cuts.values())[::-1], METRIC).rename(
+        columns={"cut": "stratum", "mean": "test"}
+    )
     names = table["stratum"].str.replace("next item in", "users whose next item is in")
     table["stratum"] = names.str.replace("^history", "users with a history", regex=True)
     if not prepared.ordered:
