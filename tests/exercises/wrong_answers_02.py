@@ -135,6 +135,92 @@ def only_the_inputs(history, ratio, mask, rng):
     return [mask if hidden else item for item, hidden in zip(history, _chosen(history, ratio, rng))]
 
 
+def _blocks(ranks, change):
+    """The right mask, changed: ``change(sees, ranks, asked, T)``."""
+    ranks = torch.as_tensor(ranks)
+    asked = ranks[ranks > 0]
+    size = len(ranks)
+    sees = torch.eye(size + len(asked), dtype=torch.bool)
+    sees[:size, :size] = ranks[None, :] <= ranks[:, None]
+    sees[size:, :size] = ranks[None, :] < asked[:, None]
+    changed = change(sees, ranks, asked, size)
+    return sees if changed is None else changed
+
+
+def its_own_answer(ranks):
+    def change(sees, ranks, asked, size):
+        sees[size:, :size] = ranks[None, :] <= asked[:, None]
+
+    return _blocks(ranks, change)
+
+
+def through_the_items(ranks):
+    def change(sees, ranks, asked, size):
+        sees[:size, :size] = True
+
+    return _blocks(ranks, change)
+
+
+def hidden_from_all(ranks):
+    def change(sees, ranks, asked, size):
+        sees[:size, :size] = (ranks == 0)[None, :] | torch.eye(size, dtype=torch.bool)
+
+    return _blocks(ranks, change)
+
+
+def what_is_not_hidden_alone(ranks):
+    def change(sees, ranks, asked, size):
+        sees[size:, :size] = (ranks == 0)[None, :]
+
+    return _blocks(ranks, change)
+
+
+def queries_by_rank(ranks):
+    def change(sees, ranks, asked, size):
+        sees[size:, :size] = ranks[None, :] < asked.sort().values[:, None]
+
+    return _blocks(ranks, change)
+
+
+def rows_are_looked_at(ranks):
+    return _blocks(ranks, lambda sees, *_: sees.T)
+
+
+def no_queries(ranks):
+    return _blocks(ranks, lambda sees, ranks, asked, size: sees[:size, :size])
+
+
+def a_query_for_each_item(ranks):
+    return torch.eye(2 * len(ranks), dtype=torch.bool)
+
+
+def queries_see_each_other(ranks):
+    def change(sees, ranks, asked, size):
+        sees[size:, size:] = True
+
+    return _blocks(ranks, change)
+
+
+def blind_queries(ranks):
+    def change(sees, ranks, asked, size):
+        sees[size:, size:] = False
+
+    return _blocks(ranks, change)
+
+
+def items_see_queries(ranks):
+    def change(sees, ranks, asked, size):
+        sees[:size, size:] = True
+
+    return _blocks(ranks, change)
+
+
+def added_to_scores(ranks):
+    return _blocks(
+        ranks, lambda sees, *_: torch.zeros(sees.shape).masked_fill(~sees, -float("inf"))
+    )
+
+
 WRONG_ANSWERS = {
     "02-causal-mask": [
         (upside_down, "upside down"),
@@ -149,6 +235,20 @@ WRONG_ANSWERS = {
         (only_neighbours, "does not see all earlier ones"),
         (one_row, "expected an array"),
         (too_wide, "expected 1 rows of 1"),
+    ],
+    "02-block-mask": [
+        (its_own_answer, "its answer is in sight"),
+        (through_the_items, "what is still to be guessed"),
+        (hidden_from_all, "not above its own"),
+        (what_is_not_hidden_alone, "blocks that were guessed before"),
+        (queries_by_rank, "in the order of the items"),
+        (rows_are_looked_at, "what is still to be guessed"),
+        (no_queries, "expected 3 rows of 3"),
+        (a_query_for_each_item, "expected 3 rows of 3"),
+        (queries_see_each_other, "and no other query"),
+        (blind_queries, "each query must see itself"),
+        (items_see_queries, "Nobody sees a query but itself"),
+        (added_to_scores, "a mask to *add* to attention scores"),
     ],
     "02-mask-items": [
         (in_place, "The next epoch would train on masks"),

@@ -1,9 +1,9 @@
-"""Checks of notebook 02: the causal mask, and the collator of masked modelling."""
+"""Checks of notebook 02: the causal mask, that of blocks, and the collator of masked modelling."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -13,17 +13,21 @@ MASK = -1  # what the checks use as [MASK]
 
 
 def _mask(causal_mask: Callable, length: int) -> tuple[np.ndarray, str]:
-    """The learner's mask, [length, length], and the call; or a mistake that says what it is
+    """The learner's mask of so many tokens, and the call."""
+    where = f"causal_mask({length})"
+    return _as_mask(causal_mask(length), where, length), where
+
+
+def _as_mask(found: Iterable, where: str, length: int) -> np.ndarray:
+    """What a call gave as a mask, bool [length, length]; or a mistake that says what it is
     instead.
     """
-    where = f"causal_mask({length})"
-    found = causal_mask(length)
     try:
         values = np.array([[float(value) for value in row] for row in found])
     except (TypeError, ValueError, RuntimeError):
         raise Mistake(
             f"`{where}` gave {type(found).__name__}; expected an array or tensor of True and False,"
-            " [length, length]."
+            f" [{length}, {length}]."
         ) from None
     if (values < 0).any():
         # some libraries add a mask to the scores: 0 where a token may look, else -inf
@@ -38,7 +42,7 @@ def _mask(causal_mask: Callable, length: int) -> tuple[np.ndarray, str]:
             f"`{where}` has {shape}; expected {length} rows of {length}, one row per token that"
             " looks."
         )
-    return values.astype(bool), where
+    return values.astype(bool)
 
 
 def _one_token(causal_mask: Callable) -> None:
@@ -182,7 +186,45 @@ def _not_in_place(mask_items: Callable) -> None:
     expect_unchanged(mask_items, [10, 11, 12, 13], 0.9, MASK, random.Random(0), why=why)
 
 
+def _blocks(block_mask: Callable) -> None:
+    """Who sees whom: items by rank, queries what comes before their block, nobody a query."""
+    for ranks in ([0, 1], [0, 2, 0, 1, 1], [2, 1, 3], [1, 0, 1, 0], [3, 0, 1, 2, 2, 0]):
+        where = f"block_mask({ranks})"
+        rank = np.array(ranks)
+        asked = np.flatnonzero(rank)
+        n = len(rank)
+        mask = _as_mask(block_mask(ranks), where, n + len(asked))
+        items, queries = mask[:n, :n], mask[n:, :n]
+        for i, j in np.argwhere(items != (rank <= rank[:, None])):
+            sees = f"In `{where}` item {i}, rank {rank[i]},"
+            if items[i, j]:
+                raise Mistake(
+                    f"{sees} sees item {j}, rank {rank[j]}. A query that reads item {i} would find"
+                    " there what is still to be guessed: no item sees a higher rank."
+                )
+            raise Mistake(f"{sees} does not see item {j}, rank {rank[j]}: not above its own.")
+        for q, j in np.argwhere(queries != (rank < rank[asked][:, None])):
+            sees = f"In `{where}` the query for item {asked[q]}, rank {rank[asked[q]]},"
+            if queries[q, j] and j == asked[q]:
+                raise Mistake(f"{sees} sees that item: its answer is in sight.")
+            if queries[q, j]:
+                raise Mistake(
+                    f"{sees} sees item {j}, rank {rank[j]}. It may see lower ranks alone. Are the"
+                    " queries in the order of the items, not of the ranks?"
+                )
+            raise Mistake(
+                f"{sees} does not see item {j}, rank {rank[j]}: blocks that were guessed before"
+                " are in sight, and so is what was never hidden. Are the queries in the order of"
+                " the items?"
+            )
+        if mask[:n, n:].any():
+            raise Mistake(f"In `{where}` an item sees a query. Nobody sees a query but itself.")
+        if not (mask[n:, n:] == np.eye(len(asked), dtype=bool)).all():
+            raise Mistake(f"In `{where}` each query must see itself, and no other query.")
+
+
 CHECKS = {
     "02-causal-mask": (_one_token, _past_and_self),
+    "02-block-mask": (_blocks,),
     "02-mask-items": (_aligned, _at_least_one, _ratio, _not_in_place),
 }

@@ -20,6 +20,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("SampledCurves", "recorded_signs", "say_which_side_wins", "show_curse"),
             *("show_draws", "show_pareto_picture"),
         ),
+        "experts": ("expert_shares", "show_against", "show_experts"),
         "feedback": ("FeedbackView",),
         "generative": (
             *("CodeExplorer", "claim_in_words", "costs_table", "kind_means", "kind_tests"),
