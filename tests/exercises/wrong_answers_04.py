@@ -4,6 +4,7 @@ must get.
 
 from __future__ import annotations
 
+import heapq
 from itertools import groupby
 
 
@@ -234,6 +235,130 @@ def neighbours_only(sequences, end):
     return trie
 
 
+def _walk(node, end, path=()):
+    """(beginning, node) of all nodes of a tree."""
+    yield path, node
+    for token, child in node.items():
+        if token != end:
+            yield from _walk(child, end, (*path, token))
+
+
+def _scored(tree, end, next_log_p):
+    """[(title, log p)] of all titles, each beginning read."""
+    scores, out = {(): 0.0}, []
+    for path, node in _walk(tree, end):
+        if end in node:
+            out.append((path, scores[path]))
+        if set(node) - {end}:
+            after = next_log_p(path)
+            scores.update({(*path, t): scores[path] + after[t] for t in node if t != end})
+    return sorted(out, key=lambda pair: -pair[1])
+
+
+def scores_everything(tree, end, next_log_p, k):
+    return _scored(tree, end, next_log_p)[:k]
+
+
+def worst_first(tree, end, next_log_p, k):
+    return _scored(tree, end, next_log_p)[:k][::-1]
+
+
+def least_likely(tree, end, next_log_p, k):
+    return _scored(tree, end, next_log_p)[-k:]
+
+
+def mean_over_tokens(tree, end, next_log_p, k):
+    means = [(path, p / max(len(path), 1)) for path, p in _scored(tree, end, next_log_p)]
+    return sorted(means, key=lambda pair: -pair[1])[:k]
+
+
+def heap_values(tree, end, next_log_p, k):
+    return [(path, -p) for path, p in _scored(tree, end, next_log_p)[:k]]
+
+
+def one_too_few(tree, end, next_log_p, k):
+    return _scored(tree, end, next_log_p)[: k - 1] or _scored(tree, end, next_log_p)[:k]
+
+
+def titles_alone(tree, end, next_log_p, k):
+    return [path for path, _ in _scored(tree, end, next_log_p)[:k]]
+
+
+def beams(tree, end, next_log_p, k):
+    """k beginnings at a time."""
+    nodes, finished = dict(_walk(tree, end)), []
+    alive = [((), 0.0)]
+    while alive:
+        longer = []
+        for path, p in alive:
+            if end in nodes[path]:
+                finished.append((path, p))
+            if set(nodes[path]) - {end}:
+                after = next_log_p(path)
+                longer += [((*path, t), p + after[t]) for t in nodes[path] if t != end]
+        alive = sorted(longer, key=lambda pair: -pair[1])[:k]
+    return sorted(finished, key=lambda pair: -pair[1])[:k]
+
+
+def _best_first(tree, end, next_log_p, k, at_once=False, ends_here=False, each=False):
+    """The right search, with what may be wrong: titles listed when they are met, ``at_once``; a
+    title goes on no further, ``ends_here``; the model asked for ``each`` token anew.
+    """
+    found, nodes = [], dict(_walk(tree, end))
+    heap = [(0.0, (), False)]
+    while heap and len(found) < k:
+        loss, path, is_title = heapq.heappop(heap)
+        if is_title:
+            found.append((path, -loss))
+            continue
+        tokens = [token for token in nodes[path] if token != end]
+        if end in nodes[path]:
+            if at_once:
+                found.append((path, -loss))
+            else:
+                heapq.heappush(heap, (loss, path, True))
+            if ends_here:
+                continue
+        after = next_log_p(path) if tokens and not each else {}
+        for token in tokens:
+            child = (*path, token)
+            value = loss - (next_log_p(path) if each else after)[token]
+            if at_once and end in nodes[child]:
+                found.append((child, -value))
+            heapq.heappush(heap, (value, child, False))
+    return found[:k]
+
+
+def listed_when_met(tree, end, next_log_p, k):
+    return list(dict(_best_first(tree, end, next_log_p, 2 * k, at_once=True)).items())[:k]
+
+
+def ends_at_a_title(tree, end, next_log_p, k):
+    return _best_first(tree, end, next_log_p, k, ends_here=True)
+
+
+def asks_for_each_token(tree, end, next_log_p, k):
+    return _best_first(tree, end, next_log_p, k, each=True)
+
+
+def beginnings_too(tree, end, next_log_p, k):
+    scores = {(): 0.0}
+    for path, node in _walk(tree, end):
+        if set(node) - {end}:
+            after = next_log_p(path)
+            scores.update({(*path, t): scores[path] + after[t] for t in node if t != end})
+    return sorted(scores.items(), key=lambda pair: -pair[1])[:k]
+
+
+def a_list_of_tokens(tree, end, next_log_p, k):
+    return _best_first(tree, end, lambda path: next_log_p(list(path)), k)
+
+
+def runs_out(tree, end, next_log_p, k):
+    found = _best_first(tree, end, next_log_p, k)
+    return [found[place] for place in range(k)]
+
+
 WRONG_ANSWERS = {
     "04-verbalise": [
         (oldest_items, "Those are the two oldest items"),
@@ -273,5 +398,21 @@ WRONG_ANSWERS = {
         (one_for_all_calls, "is one dict for all calls"),
         (appends_the_end, "The catalogue is still needed"),
         (neighbours_only, "do not rely on neighbours"),
+    ],
+    "04-best": [
+        (scores_everything, "are enough"),
+        (worst_first, "the best comes first"),
+        (least_likely, "is missing"),
+        (mean_over_tokens, "no mean"),
+        (heap_values, "no minus of the heap"),
+        (one_too_few, "not before"),
+        (titles_alone, "expected a list of pairs"),
+        (beams, "drop no beginning"),
+        (listed_when_met, "list it when it comes out"),
+        (ends_at_a_title, "is missing"),
+        (asks_for_each_token, "asked twice"),
+        (beginnings_too, "where `end` is a key"),
+        (a_list_of_tokens, "expected a tuple of tokens"),
+        (runs_out, "IndexError"),
     ],
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from itertools import permutations
 
+from tutorial_workshop.exercises.best_first_checks import BEST_FIRST
 from tutorial_workshop.exercises.checks import Mistake, expect_unchanged
 
 END = "<end>"
@@ -174,4 +175,5 @@ CHECKS = {
         _beginning_of_another,
         _sequences_unchanged,
     ),
+    "04-best": BEST_FIRST,
 }
