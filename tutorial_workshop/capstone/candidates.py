@@ -98,15 +98,7 @@ def transformer(split: Split, folder: Path, seconds: float, seed: int) -> Value:
         return left_out
     part = first_users(split, int(affordable / epochs), seed)
     done: list[Any] = []
-    began = [time.perf_counter()]  # each epoch
-
-    def on_epoch(epoch: Any) -> None:
-        now = time.perf_counter()
-        done.append(epoch)
-        if now + (now - began[-1]) - start > seconds:  # slower than it was at first
-            raise _TimeUp
-        began.append(now)
-
+    on_epoch = _until(start + seconds, done)
     model = made(epochs=epochs, evaluate_every=max(1, epochs // 4), on_epoch=on_epoch)
     try:
         model.fit(part, seed=seed, progress=False)
@@ -123,6 +115,20 @@ def transformer(split: Split, folder: Path, seconds: float, seed: int) -> Value:
             f" {used:,} of {given:,} interactions"
         )
     return value
+
+
+def _until(end: float, done: list[Any]) -> Callable[[Any], None]:
+    """Notes each epoch, and raises `_TimeUp` where another one would end too late."""
+    began = [time.perf_counter()]
+
+    def on_epoch(epoch: Any) -> None:
+        now = time.perf_counter()
+        done.append(epoch)
+        if now + (now - began[-1]) > end:  # the machine is slower than it was at first
+            raise _TimeUp
+        began.append(now)
+
+    return on_epoch
 
 
 def _pace(split: Split, made: Callable, seed: int) -> float:
