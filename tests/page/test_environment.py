@@ -76,7 +76,14 @@ def test_an_old_version_fails_with_its_mend(monkeypatch):
     assert torch.fix == f'pip install "torch{torch.needed}"'
     text = rows_to_text([torch])
     assert text.startswith("[FAIL] torch") and torch.fix in text
-    assert "[FAIL]" in rows_to_html([torch]) and "1 line to mend" in rows_to_html([torch])
+    page = rows_to_html([torch])
+    assert "[FAIL]" in page and "1 line to mend" in page and "<details>" not in page
+
+
+def test_the_table_is_one_line_where_all_is_well():
+    """Thirty lines of [OK] stand between a learner and the lesson."""
+    page = rows_to_html([environment.EnvironmentRow("torch", "2.13", ">=2.6", True)])
+    assert page.startswith("<details><summary>This computer is ready.</summary>")
 
 
 def test_in_colab_the_mend_is_a_fresh_runtime(monkeypatch):

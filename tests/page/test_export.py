@@ -176,3 +176,21 @@ def test_odd_metadata_makes_a_page(about):
     ]
     (image,) = Page(export_html(nbformat.v4.new_notebook(cells=[cell]))).of("img")
     assert image["alt"] in ("5", "Figure without a description")
+
+
+def test_code_that_is_not_the_lesson_stands_behind_a_line_that_opens_it():
+    """Else every page begins with forty lines that nobody has to read, and the parameters that were
+    handed over look like a part of the notebook.
+    """
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    given = [
+        new_code_cell("a = 1\n\nif a < 2:\n    pass", metadata={"tags": ["setup"]}),
+        new_code_cell("PROFILE = 'quick'", metadata={"tags": ["injected-parameters"]}),
+        new_code_cell("the_lesson = 3"),
+    ]
+    page = export_html(new_notebook(cells=given))
+    assert re.findall(r"<summary>(.*?)</summary>", page) == ["Set-up", "Run with these parameters"]
+    inside = "".join(re.findall(r"<details>.*?</details>", page, re.S))
+    assert "if a &lt; 2:" in inside and "PROFILE" in inside and "the_lesson" not in inside
+    assert page.count("PROFILE") == 1 and page.count("&lt; 2") == 1

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tutorial_lib.errors import InputError
-from tutorial_workshop.page.display import display_html, html_table
+from tutorial_workshop.page.display import display_html, folded, html_table
 
 _DISTRIBUTION = "tutorial-lib"
 # where the name to import differs from the name to install
@@ -208,7 +208,9 @@ def rows_to_text(rows: list[EnvironmentRow]) -> str:
 
 
 def rows_to_html(rows: list[EnvironmentRow]) -> str:
-    """The table as HTML, with a header row and a caption for screen readers."""
+    """The table as HTML, with a header row and a caption for screen readers; folded to one line
+    where all is well.
+    """
     bad = sum(not row.ok for row in rows)
     caption = f"{bad} line{'s' * (bad > 1)} to mend: see the last column."
     states = ["[OK]" if row.ok else "[FAIL]" for row in rows]
@@ -216,7 +218,10 @@ def rows_to_html(rows: list[EnvironmentRow]) -> str:
         (r.name, state, r.found, r.needed, r.fix) for r, state in zip(rows, states, strict=True)
     ]
     header = ("What", "State", "Found", "Needed", "Fix")
-    return html_table(caption if bad else "This computer is ready.", header, cells, ("left",) * 5)
+    if bad:
+        return html_table(caption, header, cells, ("left",) * 5)
+    found = html_table("What was found", header[:-1], [c[:-1] for c in cells], ("left",) * 4)
+    return folded("This computer is ready.", found)
 
 
 def limit_threads(threads: int | None = None) -> int:

@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from tutorial_lib.errors import InputError
-from tutorial_workshop.page.display import image_tag, inline_html
+from tutorial_workshop.page.display import folded, image_tag, inline_html
 
 WIDGET = "application/vnd.jupyter.widget-view+json"
 _MATH = re.compile(
@@ -178,6 +178,28 @@ def still_notebook(notebook, folder: Path):
     return notebook
 
 
+FOLDED = {"setup": "Set-up", "injected-parameters": "Run with these parameters"}
+
+
+def _folded_code(notebook):
+    """The notebook with code that is not the lesson below a line that opens it: cells tagged as in
+    `FOLDED` without an input, and the code before them.
+    """
+    from nbformat.v4 import new_markdown_cell
+
+    cells = []
+    for cell in notebook.cells:
+        names = [FOLDED[tag] for tag in cell.metadata.get("tags", ()) if tag in FOLDED]
+        if cell.cell_type == "code" and names:
+            code = f"<pre><code>{html.escape(cell.source)}</code></pre>"
+            # a blank line would end the HTML of a Markdown cell
+            cells.append(new_markdown_cell(folded(names[0], code.replace("\n\n", "\n&#8203;\n"))))
+            cell.metadata["tags"] = ["remove_input"]
+        cells.append(cell)
+    notebook.cells = cells
+    return notebook
+
+
 def export_html(notebook, folder: str | Path | None = None, lang: str = "en") -> str:
     """A notebook, executed or not, as one self-contained HTML page.
 
@@ -202,9 +224,12 @@ def export_html(notebook, folder: str | Path | None = None, lang: str = "en") ->
         ) from None
     if isinstance(notebook, (str, Path)):
         folder, notebook = folder or Path(notebook).parent, _open(Path(notebook))
-    notebook = still_notebook(notebook, Path(folder or "."))
+    notebook = _folded_code(still_notebook(notebook, Path(folder or ".")))
     exporter = HTMLExporter(
-        template_name="basic", exclude_input_prompt=True, exclude_output_prompt=True
+        template_name="basic",
+        exclude_input_prompt=True,
+        exclude_output_prompt=True,
+        config={"TagRemovePreprocessor": {"enabled": True, "remove_input_tags": {"remove_input"}}},
     )
     body, _ = exporter.from_notebook_node(notebook)
     body = re.sub(r"<script\b.*?</script>|<link\b[^>]*>", "", body, flags=re.S)
