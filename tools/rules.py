@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from tools.builder import read_source, tags_of
+from tools.guess_rules import check_guesses
 
 # badges and set-up are put in by the builder
 ORDER = ("title", "objectives", "parameters", "recap", "references")
@@ -197,4 +198,7 @@ def check_source(path: str | Path) -> list[str]:
                 else ["the parameters are a text cell"]
             )
         problems += [f"{path.name}, cell {number}: {problem}" for problem in found]
+    if not any("does not parse" in problem for problem in problems):
+        number_of_notebook = path.name[:3].replace("_", "-")
+        problems += [f"{path.name}: {p}" for p in check_guesses(cells, number_of_notebook)]
     return problems

@@ -622,7 +622,8 @@ say(
 # list **worse** for those users? Does it change **towards a stereotype**? Only the first is about
 # the prompt, and studies that stop there report noise as bias. Note what the paraphrases leave
 # open, too: they differ among themselves, and an attribute that lies among them has shown nothing.
-#
+
+# %% [markdown]
 # The kit's models cannot hold a stereotype of women or men, since they have read of neither. A real
 # one can. SmolLM2 has read the web; here are its **recorded** lists for MovieLens-100K, with the
 # same question (`python benchmarks/real_lm.py --part named`).

@@ -16,7 +16,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tools.builder import stale, tags_of
 from tools.cell_names import bound_and_needed, undefined, with_what_they_need
-from tools.half_day import _fitted, _without_empty_sections, cells_of, minutes, parts
+from tools.guess_rules import check_guesses
+from tools.half_day import (
+    _fitted,
+    _named_minutes,
+    _without_empty_sections,
+    cells_of,
+    minutes,
+    parts,
+)
 from tutorial_lib.data.shipped import read_yaml
 from tutorial_lib.errors import InputError
 
@@ -148,6 +156,12 @@ def test_every_tag_chooses_a_cell_of_a_part_that_names_the_source():
             assert path.stem in PARTS[int(number) - 1].sources, (path.name, number)
 
 
+@by_part
+def test_what_is_guessed_turns_out_in_the_same_part(part):
+    """The cell that computes it may stand in the long notebook alone."""
+    assert check_guesses(cells(part.number), "") == []
+
+
 # --- minutes ---
 
 
@@ -184,14 +198,29 @@ def test_minutes_count_what_the_model_names():
 
 
 def test_longer_paths_name_notebooks_that_exist_and_fit():
-    """A seminar has 90 minutes, a day six hours."""
+    """A seminar has 90 minutes, a day six hours; what does not fit is named for at home."""
     day, seminars = read_yaml(FOLDER / "src" / "half_day.yaml")["paths"]
     page = (FOLDER / "half_day" / "README.md").read_text(encoding="utf-8")
     for path in (day, seminars):
         for name, numbers in path["blocks"]:
             (total,) = re.findall(rf"^\| {name} \| {', '.join(numbers)} \| (\d+) \|$", page, re.M)
             assert int(total) <= 90
+        every = [n for _, numbers in path["blocks"] + path["home"] for n in numbers]
+        assert sorted(every) == sorted(p.stem[:2] for p in (FOLDER / "src").glob("[0-9]*.py"))
     assert len(seminars["blocks"]) == 6 and len(day["blocks"]) == 4
+
+
+def test_the_readme_names_the_minutes_that_the_notebooks_name():
+    """Who plans a course reads the README, not twelve boxes."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    for source in (FOLDER / "src").glob("[0-9]*.py"):
+        number = source.stem[:2]
+        (row,) = re.findall(rf"^\| \[{number} .*$", text, re.M)
+        named = [_named_minutes(FOLDER, number, of) for of in ("follow", "exercises")]
+        assert re.findall(r"\| (\d+) ", row) == [str(m) for m in named], number
+    page = (FOLDER / "half_day" / "README.md").read_text(encoding="utf-8")
+    totals = re.findall(r"^\| \*\*in all\*\* \| \| \*\*(\d+)\*\* \|$", page, re.M)
+    assert re.findall(r"^\| (?:a full day|six seminars) \| (\d+) \|", text, re.M) == totals
 
 
 def test_what_is_built_is_up_to_date():

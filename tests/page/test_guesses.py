@@ -15,8 +15,8 @@ from tutorial_workshop.page import guess, guesses, my_guesses, progress, turned_
 @pytest.fixture(autouse=True)
 def session(tmp_path, monkeypatch):
     """A notebook of a person who has just begun, with a cache of its own."""
-    monkeypatch.setattr(guesses, "_made", {})
-    monkeypatch.setattr(guesses, "_came_out", {})
+    for name in ("_asked", "_made", "_came_out"):
+        monkeypatch.setattr(guesses, name, {})
     monkeypatch.setenv("TUTORIAL_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("TUTORIAL_NOTEBOOK", raising=False)
     monkeypatch.setattr(progress, "in_notebook", lambda: True)
@@ -123,3 +123,13 @@ def test_a_question_without_a_measure_is_refused():
     for wrong in ({}, {"within": 0.1, "choices": ["a"]}):
         with pytest.raises(InputError, match="guess '00-a': give choices"):
             guess("00-a", 1, "anything", **wrong)
+
+
+@pytest.mark.parametrize(
+    ("ask", "name", "value"), [(number, "00-share", "a"), (word, "00-winner", 1)]
+)
+def test_a_result_that_nobody_could_have_guessed_is_refused(ask, name, value):
+    """A misspelt word would make every guess wrong; asked for without a guess too, as in tests."""
+    ask(None, name)
+    with pytest.raises(InputError, match="the guess was asked for (a number|counter, neither)"):
+        turned_out(name, value)

@@ -37,7 +37,8 @@ class Guess:
         return abs(self.error(value)) <= self.within + 1e-9
 
 
-_made: dict[str, Guess] = {}  # of this session, by name
+_asked: dict[str, Sequence[str]] = {}  # of this session: name -> choices, none for a number
+_made: dict[str, Guess] = {}
 _came_out: dict[str, Answer] = {}
 
 
@@ -69,6 +70,7 @@ def guess(
     """
     if bool(choices) == (within > 0):
         raise InputError(f"guess {name!r}: give choices=[...] for words or within=... for a number")
+    _asked[name] = choices
     if mine is None or (name in _made and _made[name].mine == mine):
         return
     if choices and str(mine).strip().lower() not in [choice.lower() for choice in choices]:
@@ -91,6 +93,9 @@ def turned_out(name: str, value: object) -> None:
         name: as in ``guess``.
         value: computed: a number, one of the choices, or a truth value for "yes" and "no".
 
+    Raises:
+        InputError: a value that nobody could have guessed.
+
     >>> guess("00-doctest-b", 0.4, "share of hits", within=0.1)
     Kept: 0.4 (share of hits).
     >>> turned_out("00-doctest-b", 0.53)
@@ -103,6 +108,9 @@ def turned_out(name: str, value: object) -> None:
     if value is None or (isinstance(value, Real) and not math.isfinite(value)):
         return
     answer = value if isinstance(value, str) else float(value)  # type: ignore[arg-type]
+    if name in _asked and (answer not in _asked[name] if _asked[name] else isinstance(answer, str)):
+        asked = ", ".join(_asked[name]) or "a number"
+        raise InputError(f"turned_out({name!r}, {value!r}): the guess was asked for {asked}")
     first, _came_out[name] = name not in _came_out, answer
     if name not in _made:
         return
