@@ -215,11 +215,14 @@ def readme(folder: Path, rows: list, seconds: dict) -> str:
     """The page beside the six notebooks: three paths with their minutes."""
     longer = []
     for path in read_yaml(folder / "src" / "half_day.yaml")["paths"]:
-        blocks = [
-            (name, numbers, sum(_named_minutes(folder, number, path["of"]) for number in numbers))
-            for name, numbers in path["blocks"]
+        parts_of_it = [
+            [
+                (name, numbers, sum(_named_minutes(folder, n, path["of"]) for n in numbers))
+                for name, numbers in path[where]
+            ]
+            for where in ("blocks", "home")
         ]
-        longer.append((path, blocks))
+        longer.append((path, *parts_of_it))
     page = render(README, rows=rows, seconds=seconds, longer=longer, words=WORDS, each=EACH)
     return page.strip() + "\n"
 

@@ -1,6 +1,7 @@
 """Puts the kit's own data and notebooks into the wheel, and nothing else that lies beside them."""
 
 import json
+import re
 from pathlib import Path
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -15,6 +16,10 @@ def kit_files(root: Path) -> list[str]:
         paths.append(f"notebooks/src/{source.name}")
         for folder in ("notebooks", "notebooks/solutions"):
             paths.append(f"{folder}/{source.stem}.ipynb")
+    described = (root / "notebooks/src/half_day.yaml").read_text("utf-8")
+    for number, name in enumerate(re.findall(r"^  - name: (\w+)$", described, re.M), start=1):
+        for folder in ("notebooks/half_day", "notebooks/half_day/solutions"):
+            paths.append(f"{folder}/{number}_{name}.ipynb")
     read = "".join(source.read_text("utf-8") for source in sources)
     figures = sorted((root / "notebooks/figures").glob("*.*"))
     # a notebook names a figure without its ending, as in picture("kit_map"); the text of a page

@@ -167,6 +167,9 @@ def test_wheel_carries_data_and_notebooks_and_nothing_else(wheel):
     assert {Path(name).name for name in shipped["notebooks"]} >= {
         path.name for path in (ROOT / "notebooks").glob("*.ipynb")
     }
+    folder = "tutorial_lib/_shipped/notebooks/half_day"
+    short = [name for name in names if name.startswith(folder)]
+    assert len(short) == 12 and f"{folder}/solutions/6_open_challenges.ipynb" in short
     assert "tutorial_lib/_shipped/notebooks/figures/kit_map.svg" in names, "notebook 00 draws it"
     assert {name.split("/")[0] for name in names} == {
         "tutorial_lib",
@@ -197,6 +200,7 @@ def test_the_wheel_leaves_out_what_is_not_the_kits(tmp_path):
         "notebooks/10_mine.ipynb",
         "notebooks/notes.ipynb",
         "notebooks/solutions/marks.ipynb",
+        "notebooks/half_day/1_mine.ipynb",
         "notebooks/src/notes.txt",
         "notebooks/figures/mine.png",
         "notebooks/runs/index.html",
