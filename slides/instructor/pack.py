@@ -19,6 +19,7 @@ from tutorial_lib.data.shipped import shipped, write_whole
 from tutorial_lib.errors import InputError, unknown_name
 
 HERE = Path(__file__).resolve().parent
+SHORT = HERE.parents[1] / "notebooks" / "half_day"
 LETTERS = "ABCD"
 FORMS = ("pre", "post")
 
@@ -112,10 +113,33 @@ def notebooks_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def questions_page() -> str:
+    """The five questions of the workshop, each with where it is answered and a number to quote."""
+    numbers = json.loads((HERE.parent / "numbers.json").read_text(encoding="utf-8"))
+    lines = [
+        "# Five questions",
+        "",
+        "Whoever has followed the half-day path can answer these, with numbers. If not, that part",
+        "failed: open it again. The same stands in figures in decks 2, 3 and 4, and deck 6 asks for"
+        " all five.",
+        "",
+        "| question | answer in a sentence | half-day part, section | long notebook | to quote |",
+        "|---|---|---|---|---|",
+    ]
+    for one in read("five_questions.yaml"):
+        (path,) = SHORT.glob(f"{one['part']}_*.ipynb")
+        where = f"[{one['part']}](../../notebooks/half_day/{path.name}), {one['section']}"
+        quote = one["quote"].format(**numbers[one["deck"]])
+        cells = (one["question"], one["answer"], where, one["long"], quote)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
 def pages() -> dict[str, str]:
     """File name -> text of every page that this module writes."""
     found = {f"{form}_test.md": test_page(form) for form in FORMS}
-    return found | {"key.md": key_page(), "notebooks.md": notebooks_page()}
+    found |= {"key.md": key_page(), "notebooks.md": notebooks_page()}
+    return found | {"five_questions.md": questions_page()}
 
 
 def score(answers: pd.DataFrame, form: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -191,6 +215,7 @@ def _score(path: Path, form: str) -> int:
         raise InputError(f"{path} is no file; give a csv with the columns person, q1 ... q12")
     items, points = score(pd.read_csv(path, dtype=str), form)
     items.round(3).to_csv(path.with_name(f"{path.stem}-items.csv"))
+    points.to_csv(path.with_name(f"{path.stem}-points.csv"))
     print(items.round(2).to_string())
     print(f"\n{len(points)} persons, mean {points['points'].mean():.1f} of {len(items)} points")
     return 0

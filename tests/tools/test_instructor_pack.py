@@ -122,8 +122,30 @@ def test_scored_from_a_file(tmp_path, capsys):
     assert "4 persons, mean 10.2 of 12 points" in capsys.readouterr().out
     written = pd.read_csv(tmp_path / "answers-items.csv", index_col="item")
     assert written.loc["q1", "difficulty"] == 0.75
+    points = pd.read_csv(tmp_path / "answers-points.csv", index_col="person")
+    assert points["points"].tolist() == [12, 11, 10, 8]
     assert pack.main(["--score", str(tmp_path / "none.csv")]) == 2
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_every_notebook_has_everything_that_who_teaches_needs():
+    """A notebook without misconceptions or expected outputs is taught blind."""
+    known = {one["notebook"]: one for one in pack.read("notebooks.yaml")}
+    assert sorted(known) == sorted(
+        p.stem[:2] for p in (PACK.parents[1] / "notebooks").glob("*.ipynb")
+    )
+    for number, one in known.items():
+        assert all(one[part] for part in ("goal", "needs", "cut", "expect")), number
+        assert len(one["misconceptions"]) >= 2 and len(one["discuss"]) >= 2, number
+
+
+def test_the_five_questions_name_sections_that_are_there():
+    """A section that was renamed would send a reader nowhere."""
+    asked = pack.read("five_questions.yaml")
+    assert len(asked) == 5
+    for one in asked:
+        (path,) = pack.SHORT.glob(f"{one['part']}_*.ipynb")
+        assert f'"## {one["section"]}' in path.read_text(encoding="utf-8"), one["question"]
 
 
 def test_every_golden_of_the_page_is_recorded():
