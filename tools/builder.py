@@ -10,6 +10,7 @@ py:percent with the solutions inside, and cell tags say what each part is. The b
   tagged ``solution`` (exercises only);
 - puts folded text in the place of each ``hint(...)`` cell, and after each ``quiz(...)`` cell, for
   pages where no kernel runs;
+- links the first use of each term of the glossary, and writes its page;
 - gives the same bytes on every build: cell ids from the content, a fixed kernel, no outputs, no
   widget state.
 
@@ -149,9 +150,13 @@ def notebook_text(cells: list, root: Path, path: str, solution: bool) -> str:
 
     if not solution:
         cells = [cell for cell in cells if "solution" not in tags_of(cell)]
+    from tools import glossary
+
     seen: Counter[str] = Counter()
     finished = []
-    for cell in _generated(cells, root, path):
+    up = "../" * (len(Path(path).parts) - 1 - solution)  # links of solutions are lengthened below
+    known = glossary.terms(root / glossary.FILE)
+    for cell in glossary.linked(_generated(cells, root, path), known, up):
         source = cell.source
         if cell.cell_type == "code" and solution:
             source = SOLUTION_MARK.sub("", source).rstrip("\n")
@@ -196,12 +201,15 @@ def outputs(src_path: Path) -> dict[Path, bool]:
 
 def _wanted(folder: Path) -> Iterator[tuple[Path, str]]:
     """Every file that the sources of a folder make, and what should be in it."""
+    from tools import glossary
     from tools.half_day import built
 
     for src in sorted((folder / "src").glob("*.py")):
         for path, solution in outputs(src).items():
             yield path, build(src, solution)
     yield from built(folder).items()
+    if known := glossary.terms(folder.resolve().parent / glossary.FILE):
+        yield folder.parent / glossary.PAGE, glossary.page(known)
 
 
 def _differing(wanted: dict[Path, str]) -> dict[Path, str]:
@@ -235,6 +243,7 @@ def build_all(folder: Path) -> list[Path]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Command line: 0 all is well, 1 something is out of date or breaks a rule, 2 bad input."""
+    from tools.glossary import FILE, check_glossary, terms
     from tools.quiz_rules import check_balance, check_quiz
     from tools.rules import check_modules, check_source
 
@@ -262,6 +271,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         quizzes = sorted(QUIZZES.glob("*.yaml"))
         of_quizzes = [problem for path in quizzes for problem in check_quiz(path)]
         problems += of_quizzes or check_balance(quizzes)
+        problems += check_glossary(terms(given.folder.parent / FILE))
         if given.check:
             problems += stale(given.folder)
         else:

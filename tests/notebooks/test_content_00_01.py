@@ -234,33 +234,6 @@ def test_every_notebook_links_to_the_glossary(source):
         ).is_file()
 
 
-def test_the_glossary_defines_what_is_used_and_stands_in_order():
-    """A term that is used and not defined, or stands out of order, is not found."""
-    lines = (ROOT / "GLOSSARY.md").read_text(encoding="utf-8").splitlines()
-    rows = [
-        [part.strip() for part in line.strip("|").split(" | ", 1)]
-        for line in lines
-        if line.startswith("| ")
-    ][1:]
-    terms = [term.casefold() for term, _ in rows]
-    assert terms == sorted(set(terms)) and all(len(meaning) >= 15 for _, meaning in rows)
-    needed = (
-        "NSP",
-        "attention",
-        "embedding",
-        "nat",
-        "cold start",
-        "path language model",
-        "RAG",
-        "MoE",
-        "CoT",
-        "SNSR",
-    )
-    for term in (*needed, "semantic ID", "collator", "BCE", "EASE", "Holm", "closing token"):
-        assert any(re.search(rf"\b{re.escape(term)}\b", known, re.I) for known, _ in rows), term
-    assert "F-score" in dict(rows)["chrF"]
-
-
 def test_nobody_calls_the_reference_the_learners_own_work():
     """After a wrong answer the notebook goes on with the reference: "yours ... the same" would then
     praise the wrong function.
