@@ -30,7 +30,7 @@ export OMP_WAIT_POLICY ?= PASSIVE
 # one process a core, up to four: a notebook takes up to 1.5 GB
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist worksteal --doctest-modules tutorial_lib tutorial_workshop recipes tests
 
-.PHONY: help run test test-full weekly lab notebooks goldens colab slides site wheel lock clean environment
+.PHONY: help run test test-full weekly lab notebooks goldens colab slides site site-environment wheel lock clean environment
 help:
 	@sed -n '/^#/!q; s/^# \{0,1\}//p' Makefile
 
@@ -69,11 +69,16 @@ slides: $(STAMP)
 	$(BIN)/python slides/instructor/pack.py
 
 # an environment of its own: nothing of Sphinx is needed to learn or to test
-site: $(STAMP)
-	@test -x .venv-site/bin/sphinx-build || { $(BIN)/python -m venv .venv-site && .venv-site/bin/python -m pip install --quiet -r site/requirements.txt; }
+site: site-environment
 	$(BIN)/python -m tools.site_pages runs/site-pages $(EXECUTED)
 	.venv-site/bin/sphinx-build -q -b html runs/site-pages runs/site
 	@echo "Website: runs/site/index.html"
+
+site-environment: .venv-site/.installed
+
+.venv-site/.installed: site/requirements.txt $(STAMP)
+	@$(BIN)/python -m venv .venv-site && .venv-site/bin/python -m pip install --quiet -r site/requirements.txt
+	@touch $@
 
 wheel: $(STAMP)
 	$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .

@@ -7,6 +7,8 @@ language = "en"
 
 extensions = ["myst_nb"]
 nb_execution_mode = "off"
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 nb_ipywidgets_js = {}  # widgets stand as their still version; the script would come from elsewhere
 myst_heading_anchors = 3
 myst_enable_extensions = ["dollarmath"]

@@ -8,25 +8,32 @@ with their TeX as alt text, so a page needs no script from elsewhere.
 
 from __future__ import annotations
 
-import ast
+import html
 import re
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 
 from tools.builder import tags_of
+from tools.site_api import api_page, modules
 from tutorial_workshop.page.export import still_notebook
+from tutorial_workshop.proof.claims import ledger
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGES = ("tutorial_lib", "tutorial_workshop")
+PACK = "slides/instructor"
 TEXTS = {  # page -> the file that it is
     "reading.md": "docs/reading.md",
     "glossary.md": "GLOSSARY.md",
     "results.md": "benchmarks/RESULTS.md",
     "contributing.md": "CONTRIBUTING.md",
+    "notebooks/half_day/paths.md": "notebooks/half_day/README.md",
+    "instructor/pack.md": f"{PACK}/README.md",
+} | {  # the tests and their key are for paper, not for a page that a participant finds
+    f"instructor/{name}.md": f"{PACK}/{name}.md"
+    for name in ("plans", "notebooks", "room", "five_questions", "survey", "rubric")
 }
 # how a page shows cells that are not the lesson
 _FOLDED = {"setup": "remove-cell", "parameters": "hide-input", "injected-parameters": "remove-cell"}
@@ -40,22 +47,43 @@ def notebooks() -> list[str]:
 
 
 def contents() -> str:
-    """The first page, with every page of the site in its tables of contents."""
+    """The first page: what the README says of the kit and its notebooks, and where everything is;
+    every page of the site is in its tables of contents.
+    """
     long = [name for name in notebooks() if "/" not in name]
     short = [name for name in notebooks() if "/" in name]
+    pack = [page.removesuffix(".md") for page in TEXTS if page.startswith("instructor/")]
     tables = {
         "Notebooks": [f"notebooks/{name}" for name in long],
-        "Half a day": ["notebooks/half_day/README", *(f"notebooks/{name}" for name in short)],
-        "Beside them": ["slides", "glossary", "reading", "results", "contributing"],
+        "Half a day": ["notebooks/half_day/paths", *(f"notebooks/{name}" for name in short)],
+        "Beside them": ["slides", "glossary", "reading", "claims", "results", "contributing"],
+        "For who teaches": pack,
         "API reference": [f"api/{name}" for name, _ in modules()],
     }
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    title, first = re.findall(r"^# (.+)\n+((?:.+\n)+)", text)[0]
-    parts = [f"# {title}", first]
+    title, about = re.findall(r"^# (.+)\n+((?:.*\n)+?)## ", text)[0]
+    parts = [
+        f"# {title}",
+        about,
+        _text("begin"),
+        "## The notebooks",
+        _section(text, "The notebooks"),
+    ]
     for caption, pages in tables.items():
         listed = "\n".join(pages)
-        parts.append(f"```{{toctree}}\n:caption: {caption}\n:maxdepth: 1\n\n{listed}\n```")
-    return "\n\n".join(parts) + "\n"
+        options = f":hidden:\n:caption: {caption}"
+        parts.append(f"```{{toctree}}\n{options}\n\n{listed}\n```")
+    return _inside("\n\n".join(parts) + "\n", "index")
+
+
+def _text(name: str) -> str:
+    """What the site says itself."""
+    return (ROOT / "site/texts" / f"{name}.md").read_text(encoding="utf-8")
+
+
+def _section(text: str, title: str) -> str:
+    """What stands below a heading of the second level."""
+    return text.split(f"## {title}\n")[1].split("\n## ")[0].strip()
 
 
 # --- pages ---
@@ -78,78 +106,55 @@ def _inside(text: str, page: str) -> str:
     """Text with its relative links changed to where the site has these pages; links to other files
     become their text. Files are known by their names, so solutions may lie a folder deeper.
     """
-    known = {Path(source).name: name for name, source in TEXTS.items()}
+    known = {Path(source).name: name for name, source in TEXTS.items() if "README" not in source}
+    known |= {"/".join(Path(source).parts[-2:]): name for name, source in TEXTS.items()}
     known |= {Path(name).name + ".ipynb": f"notebooks/{name}.ipynb" for name in notebooks()}
+    known |= {"slides/README.md": "slides.md", "claims.yaml": "claims.md"}
     up = "../" * page.count("/")
 
     def moved(match: re.Match) -> str:
         if re.match(r"\w+:|#", match[2]):
             return match[0]
-        target = known.get(Path(match[2].split("#")[0]).name)
+        path = Path(match[2].split("#")[0])
+        if (ROOT / "slides" / path.name).is_file() and path.suffix in (".html", ".pdf"):
+            return f'<a href="{up}decks/{path.name}">{match[1]}</a>'
+        if path.name == "GLOSSARY.md" and "#" in match[2]:  # Sphinx knows no addresses of rows
+            row = match[2].split("#")[1]
+            return f'<a href="{up}glossary.html#{row}" title="{match[3]}">{match[1]}</a>'
+        target = known.get(path.name) or known.get("/".join(path.parts[-2:]))
         return f"[{match[1]}]({up}{target})" if target else match[1]
 
-    return re.sub(r"(?<!!)\[((?:[^\[\]]|`[^`]*`)*)\]\(([^)\s]+)\)", moved, text)
+    return re.sub(r"(?<!!)\[((?:[^\[\]]|`[^`]*`)*)\]\(([^)\s]+)(?: \"([^\"]*)\")?\)", moved, text)
 
 
 def slides_page() -> str:
-    """A list of the decks; they are single files, which stand beside the pages."""
-    rows = []
-    for deck in sorted((ROOT / "slides").glob("[0-9]*.html")):
-        title = re.search(r"<title>(.*?)</title>", deck.read_text(encoding="utf-8"), re.S)
-        name = title[1].strip() if title else deck.stem
-        rows.append(f'- <a href="decks/{deck.name}">{name}</a>')
-    return "# Slides\n\nEach deck is one file, and needs no network.\n\n" + "\n".join(rows) + "\n"
+    """The decks, as `slides/README.md` lists them; single files, which stand beside the pages."""
+    text = (ROOT / "slides/README.md").read_text(encoding="utf-8")
+    return _inside(text.split("\nTo change a deck")[0], "slides").replace(".html</a>", "</a>")
 
 
-def modules() -> Iterator[tuple[str, list[Path]]]:
-    """The kit's packages, each with its public modules: dotted name, paths."""
-    for package in PACKAGES:
-        folders = [ROOT / package, *sorted((ROOT / package).rglob("*/"))]
-        for folder in folders:
-            paths = [p for p in sorted(folder.glob("*.py")) if not p.stem.startswith("_")]
-            if paths:
-                yield ".".join(folder.relative_to(ROOT).parts), paths
-
-
-def api_page(name: str, paths: list[Path]) -> str:
-    """Public functions and classes of a package with signature and docstring, by module."""
-    parts = [f"# {name}"]
-    for path in paths:
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        found = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef))]
-        public = [node for node in found if not node.name.startswith("_")]
-        if public:
-            parts += [f"## {path.stem}", _first_line(tree)]
-        for node in public:
-            parts += [f"### {node.name}", f"```text\n{_signature(node)}\n```", _docstring(node)]
-    return "\n\n".join(filter(None, parts)) + "\n"
-
-
-def _signature(node: ast.FunctionDef | ast.ClassDef) -> str:
-    if isinstance(node, ast.ClassDef):
-        return f"class {node.name}({', '.join(map(ast.unparse, node.bases))})".replace("()", "")
-    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
-    return f"{node.name}({ast.unparse(node.args)}){returns}"
-
-
-def _first_line(node: ast.Module) -> str:
-    return (ast.get_docstring(node) or "").split("\n\n")[0]
-
-
-def _docstring(node: ast.FunctionDef | ast.ClassDef) -> str:
-    text = ast.get_docstring(node)
-    return f"````text\n{text}\n````" if text else ""
+def claims_page(claims: pd.DataFrame | None = None) -> str:
+    """The claims ledger, as it is recorded today."""
+    claims = ledger() if claims is None else claims
+    counted = ", ".join(f"{n} {verdict}" for verdict, n in claims["verdict"].value_counts().items())
+    lines = [f"{_text('claims')}\n{len(claims)} claims: {counted}.\n"]
+    lines += ["| claim | verdict | difference, 95 % interval | margin |", "|---|---|---|---|"]
+    for row in claims.itertuples():
+        said = (
+            f"{row.claim} <small>{html.escape(row.source)}; {html.escape(row.experiment)}</small>"
+        )
+        value = f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
+        lines.append(f"| {said} | **{row.verdict}** | {value} | {row.margin:g} |")
+    return "\n".join(lines) + "\n"
 
 
 def write_pages(out: Path, executed: Path | None = None) -> None:
     """Write every page below ``out``, a folder that this function owns."""
     shutil.rmtree(out, ignore_errors=True)
-    pages = {"index.md": contents(), "slides.md": slides_page()}
+    pages = {"index.md": contents(), "slides.md": slides_page(), "claims.md": claims_page()}
     for name, source in TEXTS.items():
         text = (ROOT / source).read_text(encoding="utf-8")
         pages[name] = _inside(text, name.removesuffix(".md"))
-    readme = (ROOT / "notebooks/half_day/README.md").read_text(encoding="utf-8")
-    pages["notebooks/half_day/README.md"] = readme.replace("[solutions](solutions)", "solutions")
     for name in notebooks():
         pages[f"notebooks/{name}.ipynb"] = nbformat.writes(shown_notebook(name, executed))
     for name, paths in modules():
@@ -158,7 +163,7 @@ def write_pages(out: Path, executed: Path | None = None) -> None:
         (out / name).parent.mkdir(parents=True, exist_ok=True)
         (out / name).write_text(text, encoding="utf-8")
     files = {"site/conf.py": "", "site/static/*": "static", "benchmarks/figures/*.*": "figures"}
-    for pattern, place in (files | {"slides/[0-9]*.html": "extra/decks"}).items():
+    for pattern, place in (files | {"slides/[0-9]*.*[lf]": "extra/decks"}).items():
         (out / place).mkdir(parents=True, exist_ok=True)
         for path in ROOT.glob(pattern):
             shutil.copy(path, out / place)
