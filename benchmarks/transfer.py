@@ -158,7 +158,8 @@ def main() -> None:
         return
     command = f"python benchmarks/transfer.py {given.part}"
     if given.part == "real":
-        table = record(real_rows(seeds), command)
+        for name in transfer.REAL_TARGETS:
+            table = record(real_rows(name, seeds), command)
     elif given.part in ("cold", "paths"):
         table = record(other_rows(given.part, seeds), command)
     else:

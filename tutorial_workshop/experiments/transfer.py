@@ -108,7 +108,7 @@ class Target:
         core, people = REAL_TARGETS[name]
         data = load_dataset(name).k_core(core)
         split = leave_last_out(data.subset_users(range(min(people, data.n_users))))
-        tested = split.sample_targets(users)
+        tested = split.sample_targets(min(users, len(split.users)))
         rows = np.flatnonzero([len(target) > 0 for target in tested.test_target])
         histories = [split.test_history[row] for row in rows]
         chances = np.zeros((len(rows), split.dataset.n_items))
