@@ -53,16 +53,13 @@ def transfer_rows(overlap: float, seeds: range) -> list[pd.DataFrame]:
     return rows
 
 
-def real_rows(seeds: range) -> list[pd.DataFrame]:
-    """From MovieLens-100K to each real catalogue; needs both, and MiniLM."""
-    rows = []
-    for name in transfer.REAL_TARGETS:
-        target = transfer.Target.real(name)
-        for labels, seed in itertools.product(
-            (*transfer.LABELS[:3], len(target.split.users)), seeds
-        ):
-            cells = transfer.transfer_cells(target, labels, seed)
-            rows += rows_of(name, np.nan, labels, seed, cells)
+def real_rows(name: str, seeds: range) -> list[pd.DataFrame]:
+    """From MovieLens-100K to a real catalogue; needs both, and MiniLM."""
+    target, rows = transfer.Target.real(name), []
+    budgets = (*transfer.LABELS[:3], len(target.split.users))
+    for labels, seed in itertools.product(budgets, seeds):
+        cells = transfer.transfer_cells(target, labels, seed)
+        rows += rows_of(name, np.nan, labels, seed, cells)
     return rows
 
 
