@@ -5,12 +5,15 @@
 # %% [markdown] tags=["objectives"]
 # > **You will be able to**
 # > - *check* that your computer is ready, and mend what is not (set-up table)
-# > - *guess* against a counter and against the best that is possible (the contest, question 2)
+# > - *guess* against a counter and against the best that is possible (the contest, questions 3
+# >   and 4)
 # > - *load* a data set and *read* its card (question 1)
-# > - *make* a first recommendation and *compare* it with what the user chose next (exercise 00-hit)
+# > - *make* a first recommendation and *compare* it with what the user chose next (exercise
+# >   00-hit, questions 2 and 5)
+# > - *build* a counter that plays the contest (exercise 00-counter)
 # >
-# > **You need:** a little Python; no machine learning yet. **Time:** 10 minutes to follow, 17 with
-# > the exercise.
+# > **You need:** a little Python; no machine learning yet. **Time:** 10 minutes to follow, 35 with
+# > the exercises.
 # > **Hardware:** any laptop with 2 GB of memory. No GPU, and no network after the installation.
 # >
 # > A term that you do not know? Look it up in the [glossary](../GLOSSARY.md).
@@ -293,7 +296,8 @@ say(
 # instead, so you can always continue. Below each exercise are three hints, then the solution, all
 # folded.
 #
-# **Exercise 00-hit.** Write the metric of the figure above for one user and one hidden item.
+# **Exercise 00-hit** (about 3 minutes, difficulty 1 of 3). Write the metric of the figure above for
+# one user and one hidden item.
 
 
 # %%
@@ -325,12 +329,65 @@ who = whose(hit_at_k, "00-hit")
 say(f"hit@10 over {len(rows)} users: {who} {by_hand:.4f}, the library {library:.4f}: {same}.")
 
 # %% [markdown]
+# **Exercise 00-counter** (build, about 15 minutes, difficulty 2 of 3). Your opponent of the contest
+# only counts. Build it: what did other users take within a few steps after this user's newest
+# items? A step of distance 1 counts 1, one of distance 2 counts 1/2, and so on.
+
+
+# %%
+def counts_after(histories, newest, n_items, reach):
+    """[n_items]: how often each item came up to `reach` steps after a newest one, as 1 / distance.
+
+    histories: item codes, oldest first. newest: item codes. reach: whole number from 1.
+    """
+    # SOLUTION BEGIN
+    scores = np.zeros(n_items)
+    for history in histories:
+        for place, item in enumerate(history):
+            if item in newest:
+                for distance, after in enumerate(history[place + 1 : place + 1 + reach], start=1):
+                    scores[after] += 1 / distance
+    return scores
+    # SOLUTION END
+
+
+counts_after = attempt(counts_after, exercise="00-counter")
+
+# %%
+hint("00-counter")
+
+# %% [markdown]
+# Let it play some rounds of the contest, with the five newest items of each user. The library's
+# `TransitionKNN` counts the same thing, with more steps, and corrects for how common items are.
+
+# %%
+learned, wins = [list(history) for history in split.train], []
+played = asked[:2] if PROFILE == "smoke" else np.arange(60)
+for i in played:
+    newest_items = [int(item) for item in split.test_history[tested[i]][-5:]]
+    mine_says = counts_after(learned, newest_items, ds.n_items, reach=5)
+    chosen = offers[i][np.argmax(mine_says[offers[i]])]
+    wins.append([chosen == hidden[i], picked["counter"][i] == hidden[i]])
+ours, theirs = np.mean(wins, axis=0)
+who = whose(counts_after, "00-counter")
+say(f"Of {len(played)} rounds {who} wins {ours:.0%}, `TransitionKNN` {theirs:.0%}.")
+
+# %% [markdown]
 # ## 6. How questions work
 # Choose an answer and press *Check*. Every answer has its own explanation: read those of the
 # answers that you did not choose, too.
 
 # %%
 quiz("00_start_here", "one-user")
+
+# %%
+quiz("00_start_here", "contest")
+
+# %%
+quiz("00_start_here", "ceiling")
+
+# %%
+quiz("00_start_here", "ranks")
 
 # %% [markdown]
 # ## 7. What comes next

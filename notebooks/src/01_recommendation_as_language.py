@@ -86,8 +86,8 @@ turned_out("01-types", len({kind.split(":")[0] for kind, frame in kinds.items() 
 #   catalogue.
 # - **titles**: each item is the words of its title. The vocabulary is that of the language.
 #
-# **Exercise 01-sentence.** Write a history as text: the newest titles, oldest first, with ` | `
-# between them.
+# **Exercise 01-sentence** (about 5 minutes, difficulty 1 of 3). Write a history as text: the
+# newest titles, oldest first, with ` | ` between them.
 
 
 # %% tags=["half-day-1"]
@@ -209,7 +209,7 @@ quiz("01_recommendation_as_language", "what-moves")
 # Before any neural network: how far does counting get you? The simplest model that uses **order**
 # counts which item came right after which. In the language of texts it is a bigram model.
 #
-# **Exercise 01-transitions.** Count the transitions.
+# **Exercise 01-transitions** (about 8 minutes, difficulty 2 of 3). Count the transitions.
 
 
 # %%
@@ -352,9 +352,9 @@ turned_out("01-recall", by_hand["recall@5"])
 turned_out("01-ndcg5", by_hand["ndcg@5"])
 
 # %% [markdown]
-# **Exercise 01-ndcg.** Now as a function, for any list. Three traps: the list may be shorter than
-# k, more items may be liked than fit into it, and an item may be recommended twice (it earns once,
-# and its repeats still take up their places).
+# **Exercise 01-ndcg** (build, about 15 minutes, difficulty 2 of 3). Now as a function, for any
+# list. Three traps: the list may be shorter than k, more items may be liked than fit into it, and
+# an item may be recommended twice (it earns once, and its repeats still take up their places).
 
 
 # %%

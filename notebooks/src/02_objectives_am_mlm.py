@@ -187,7 +187,8 @@ quiz("02_objectives_am_mlm", "index")
 # What a token may look at is an **attention mask**. It is the only difference between a causal and
 # a bidirectional Transformer: the weights have the same shapes.
 #
-# **Exercise 02-causal-mask.** Write the mask of a causal model.
+# **Exercise 02-causal-mask** (about 5 minutes, difficulty 1 of 3). Write the mask of a causal
+# model.
 
 
 # %% tags=["half-day-3"]
@@ -355,7 +356,8 @@ quiz("02_objectives_am_mlm", "leak")
 # ## 5. What masking hides
 # What turns histories into inputs and labels is called a **collator**.
 #
-# **Exercise 02-mask-items.** Write the collator of masked modelling for one history.
+# **Exercise 02-mask-items** (about 10 minutes, difficulty 2 of 3). Write the collator of masked
+# modelling for one history.
 
 
 # %%

@@ -254,7 +254,8 @@ say(
 quiz("03_pretrain_finetune", "cells")
 
 # %% [markdown] tags=["half-day-2"]
-# **Exercise 03-freeze.** Say which parameters move, by their names.
+# **Exercise 03-freeze** (about 8 minutes, difficulty 2 of 3). Say which parameters move, by their
+# names.
 
 
 # %% tags=["half-day-2"]
@@ -444,7 +445,7 @@ quiz("03_pretrain_finetune", "frozen")
 # An adapter is a small network behind a frozen layer: down to a few numbers, a curve, up again,
 # added to what came in.
 #
-# **Exercise 03-adapter.** Write its forward pass.
+# **Exercise 03-adapter** (about 5 minutes, difficulty 1 of 3). Write its forward pass.
 
 
 # %%

@@ -29,7 +29,7 @@ SEED = 0  # any whole number from 0; draws test users, labelled users and orders
 # A language model reads text. So the history has to become text first: that is what a
 # **verbaliser** does.
 #
-# **Exercise 04-verbalise.** Write one.
+# **Exercise 04-verbalise** (about 5 minutes, difficulty 1 of 3). Write one.
 
 # %%
 import time
@@ -679,7 +679,8 @@ points(
 # So far every item was scored. A model can also **write** a title. Then it may write one that does
 # not exist.
 #
-# **Exercise 04-trie.** Write the tree that allows titles of the catalogue only.
+# **Exercise 04-trie** (about 10 minutes, difficulty 2 of 3). Write the tree that allows titles of
+# the catalogue only.
 
 
 # %%
@@ -712,8 +713,8 @@ print(f"{len(tree)} ways to begin a title:", ", ".join(first), "...")
 # likeliest of all that is open is the best one of the whole catalogue, and most of the tree was
 # never read.
 #
-# **Exercise 04-best** (build, about 15 minutes, difficulty 3 of 3). Write that search. It is exact,
-# unlike beam search, which drops beginnings that look poor so far.
+# **Exercise 04-best** (build, about 15 minutes, difficulty 3 of 3). Write that search. It is
+# exact, unlike beam search, which drops beginnings that look poor so far.
 
 # %%
 import heapq

@@ -9,9 +9,10 @@
 # > - *run* a search for prompt words, and *compare* it with random search at equal calls (exercise
 # >   05-accept, question 2)
 # > - *write* a listwise loss (exercise 05-listwise), and *choose* a cheap measure to search by, from
-# >   how it orders prompts (question 4)
-# > - *tell* a personal word from luck, with held-out events and a shuffled control (question 3)
-# > - *test* the claims of a paper, one by one, with a verdict for each
+# >   how it orders prompts (question 3)
+# > - *tell* a personal word from luck, with held-out events and a shuffled control (question 4)
+# > - *test* the claims of a paper, one by one, with a verdict for each, and without a question that
+# >   moves (sections 6 and 7, question 5)
 # >
 # > **You need:** notebook 04. **Time:** 35 minutes to follow, 75 with the exercises. **Hardware:**
 # > two CPU cores and 2 GB of memory; the live searches take about a minute. No GPU. **Terms:**
@@ -72,7 +73,8 @@ guess("05-claims", None, "claims that hold, of four", within=0.5)
 #
 # The second part is the same for all words, so it is left out of the score.
 #
-# **Exercise 05-scores.** Write the score of all words at once. A high score promises a low loss.
+# **Exercise 05-scores** (about 5 minutes, difficulty 1 of 3). Write the score of all words at
+# once. A high score promises a low loss.
 
 
 # %%
@@ -229,7 +231,7 @@ quiz("05_automatic_prompts", "gradient")
 # The search repeats: pick a slot, take the highest scores, measure these words on the validation
 # events, and keep the best one *if* it lowers the loss.
 #
-# **Exercise 05-accept.** Write the last step.
+# **Exercise 05-accept** (about 5 minutes, difficulty 1 of 3). Write the last step.
 
 
 # %%
@@ -509,6 +511,9 @@ turned_out("05-varies", "one prompt" if np.std(same) > np.std(different) else "s
 # If the first is as large as the second, most of what a search accepts is luck: it keeps the prompt
 # that was asked the easiest questions. Drawing the wrong answers once costs nothing and removes it.
 
+# %%
+quiz("05_automatic_prompts", "moving")
+
 # %% [markdown]
 # ## 7. End to end, on three tasks
 # Now the whole method: the search starts from the best manual prompt, may replace its words, leave
@@ -644,6 +649,21 @@ turned_out("05-real", real_words["spearman"][0] >= 0.5)
 # ranks (.5 is chance). The question as it was stands beside both searches. Where the words found
 # are further off than it, the search has fitted its twenty examples: the objective fell, as it
 # must, and nothing was repaired.
+
+# %% [markdown]
+# **Is there a size at which the gradient begins to pay?** kit-gpt was pre-trained once more on the
+# same texts with three times as many parameters. Sections 2 and 3 in both sizes, recorded in five
+# seeds (`python benchmarks/scale.py`). SmolLM2 above is the next point, on another question.
+
+# %%
+from tutorial_workshop.figures import show_search_by_size
+
+by_size = show_search_by_size(recorded_table("scale.csv.gz"))
+
+# %% [markdown]
+# It begins to pay at the size where *gradient − random* lies below 0 with its whole interval, and
+# where half of the calls suffice in all seeds. Look whether any row does: a curve that goes nowhere
+# near it is an answer too, for models up to the size of its last point.
 
 # %% [markdown]
 # ## Recap

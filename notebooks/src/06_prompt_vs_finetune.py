@@ -13,9 +13,10 @@
 # > - *tell* better, worse, equivalent and inconclusive apart (questions 3, 4), and *say* what a
 # >   test could have seen (question 6)
 # > - *add* a strategy of your own to the comparison, by its rules (exercise 06-strategy)
-# > - *advise* by non-inferiority: cheap, and shown to lose no more than you allow (question 5)
+# > - *advise* by non-inferiority: cheap, and shown to lose no more than you allow (exercise
+# >   06-cheapest, question 5)
 # >
-# > **You need:** notebooks 03 and 04. **Time:** 40 minutes to follow, 75 with the exercise.
+# > **You need:** notebooks 03 and 04. **Time:** 40 minutes to follow, 80 with the exercises.
 # > **Hardware:** two CPU cores and 2 GB of memory; the live part takes less than a minute. No GPU.
 # > **Terms:** see the [glossary](../GLOSSARY.md).
 
@@ -544,6 +545,34 @@ turned_out("06-rule", "the first" if ties > proven else "the second")
 # %% [markdown] tags=["half-day-2"]
 # The first rule rewards bad data: the fewer users, the less is found to differ, and the more it
 # lets through. The second asks for proof, so bad data make it careful.
+
+# %% [markdown]
+# **Exercise 06-cheapest** (about 5 minutes, difficulty 1 of 3). Write the second rule, with the
+# choice at its end.
+
+
+# %%
+def cheapest_proven(best, lows, costs, margin):
+    """The cheapest of the best and of those that are shown to lose no more than the margin.
+
+    lows: name -> lower end of the interval of name − best. costs: name -> cost, the best included.
+    """
+    # SOLUTION BEGIN
+    proven = [name for name, low in lows.items() if low >= -margin]
+    return min([best, *proven], key=costs.get)
+    # SOLUTION END
+
+
+cheapest_proven = attempt(cheapest_proven, exercise="06-cheapest")
+
+# %%
+hint("06-cheapest")
+
+# %%
+found = {name: c for name in names if (c := compared(grid, name, best, MY_LABELS))}
+lows = {name: c.ci[0] for name, c in found.items()}
+cheapest = cheapest_proven(best, lows, at_mine[CHEAP].to_dict(), MARGIN)
+say(f"By {whose(cheapest_proven, '06-cheapest')}: `{cheapest}`.")
 
 # %% [markdown] tags=["half-day-2"]
 # The kit's `guide` does the same within limits. Costs up to twice the lowest count as the same

@@ -470,7 +470,8 @@ points(
 # Three snippets from evaluation code. Each runs, and each makes some model look better than it is.
 # Try them on a case where you know the answer, then mend them.
 #
-# **Exercise 07-rank.** What rank does this give to a target of a model that knows nothing?
+# **Exercise 07-rank** (about 5 minutes, difficulty 1 of 3). What rank does this give to a target
+# of a model that knows nothing?
 
 
 # %% tags=["half-day-5"]
@@ -502,8 +503,8 @@ rank_of = attempt(rank_of, exercise="07-rank")
 hint("07-rank")
 
 # %% [markdown]
-# **Exercise 07-recall.** `lists` maps users to recommended items, `relevant` to the items that they
-# really took.
+# **Exercise 07-recall** (about 8 minutes, difficulty 2 of 3). `lists` maps users to recommended
+# items, `relevant` to the items that they really took.
 
 
 # %%
@@ -536,8 +537,8 @@ mean_recall = attempt(mean_recall, exercise="07-recall")
 hint("07-recall")
 
 # %% [markdown]
-# **Exercise 07-distinct.** *distinct-1* asks how varied the words of a model are: different words
-# by all words.
+# **Exercise 07-distinct** (about 5 minutes, difficulty 1 of 3). *distinct-1* asks how varied the
+# words of a model are: different words by all words.
 
 
 # %%
@@ -997,8 +998,8 @@ turned_out("07-holds", 100 * drawn.loc[sparse[0], "coverage_percentile"])
 #   few seeds the latter is known badly.
 
 # %% [markdown]
-# **Exercise 07-bootstrap** (build, about 15 minutes, difficulty 2 of 3). Write an interval for both
-# levels: what if other users had been asked, and the models trained with other seeds?
+# **Exercise 07-bootstrap** (build, about 15 minutes, difficulty 2 of 3). Write an interval for
+# both levels: what if other users had been asked, and the models trained with other seeds?
 
 
 # %%

@@ -105,7 +105,8 @@ table(
 # of the library INCONCLUSIVE: many tests were made, and the *adjusted* p is not below .05; or users
 # whose group is unknown could take the result across the margin.
 #
-# **Exercise 08-verdict.** Write the rule for one test. *Detected* means: the interval leaves out 0.
+# **Exercise 08-verdict** (about 8 minutes, difficulty 2 of 3). Write the rule for one test.
+# *Detected* means: the interval leaves out 0.
 
 
 # %% tags=["half-day-4"]
@@ -499,7 +500,8 @@ quiz("08_ethics_audit", "protocol")
 # enjoyed ...*. If the list changes, is that discrimination? First ask what *Somebody*, *A person*
 # or *One user* in the same place change. That is the **paraphrase floor**.
 #
-# **Exercise 08-excess.** What does the attribute change beyond the floor?
+# **Exercise 08-excess** (about 8 minutes, difficulty 2 of 3). What does the attribute change
+# beyond the floor?
 
 
 # %% tags=["half-day-4"]
@@ -1097,8 +1099,9 @@ table(
 
 # %% [markdown] tags=["half-day-4"]
 # **Exercise 08-auditor** (build, about 15 minutes, difficulty 3 of 3). Your turn. In some worlds
-# users of one group are served worse, in some a group of providers is shown less than it is chosen,
-# in some nothing is wrong. Write an auditor that says which. It is tried on worlds of each kind.
+# users of one group are served worse, in some a group of providers is shown less than it is
+# chosen, in some nothing is wrong. Write an auditor that says which. It is tried on worlds of each
+# kind.
 
 
 # %% tags=["half-day-4"]

@@ -1,4 +1,4 @@
-"""Answers that learners give to the exercise of notebook 06, and a piece of the message that each
+"""Answers that learners give to the exercises of notebook 06, and a piece of the message that each
 must get.
 """
 
@@ -98,7 +98,29 @@ def chance(split, labels, seed):
     return Random().fit(split, seed=seed)
 
 
+def no_proof(best, lows, costs, margin):
+    return min([best, *lows], key=costs.get)
+
+
+def above_zero(best, lows, costs, margin):
+    return min([best, *(name for name, low in lows.items() if low >= 0)], key=costs.get)
+
+
+def without_the_best(best, lows, costs, margin):
+    return min([name for name, low in lows.items() if low >= -margin], key=costs.get)
+
+
+def without_the_edge(best, lows, costs, margin):
+    return min([best, *(name for name, low in lows.items() if low > -margin)], key=costs.get)
+
+
 WRONG_ANSWERS = {
+    "06-cheapest": [
+        (no_proof, "c may lose .02, more than the margin"),
+        (above_zero, "Compare with -margin, not with 0"),
+        (without_the_best, "it is among those to choose from"),
+        (without_the_edge, "it is kept"),
+    ],
     "06-strategy": [
         (everybody, "users who have no label"),
         (all_interactions, "held-out items of the users"),
