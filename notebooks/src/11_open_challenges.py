@@ -12,9 +12,11 @@
 # > - *audit* citations: what exists, what was shown, what supports (exercise 11-citations, question
 # >   4)
 # > - *measure* what a false review and an order hidden in one do to an answer (question 5)
-# > - *run* the whole kit on a log of your own, and *say* what it cannot tell (question 6)
+# > - *tell* experts that specialise from experts that help (question 6), and a thought that helps
+# >   from more tokens (question 7)
+# > - *run* the whole kit on a log of your own, and *say* what it cannot tell (question 8)
 # >
-# > **You need:** notebooks 02, 04, 06 and 08. **Time:** 40 minutes to follow, 75 with the exercises;
+# > **You need:** notebooks 02, 04, 06 and 08. **Time:** 50 minutes to follow, 90 with the exercises;
 # > the capstone takes as long as you let it. **Hardware:** two CPU cores and 2 GB of memory. No GPU.
 # > **Terms:** see the [glossary](../GLOSSARY.md).
 
@@ -73,15 +75,17 @@ table(
 # What is worth most is the way to it: a claim became a difference, a margin and an interval.
 
 # %% [markdown]
-# ## 2. Three open questions
-# The survey ends with open questions, the tutorial with next checks. Three of them can be turned
+# ## 2. Five open questions
+# The survey ends with open questions, the tutorial with next checks. Five of them can be turned
 # into an experiment here:
 #
 # | question | experiment | section |
 # |---|---|---|
 # | Do objectives that are **joined** teach more than one alone? | 14 objectives, one network, seeds, seconds | 3 |
 # | Does **outside evidence** in a prompt make answers true? | right, shuffled and false reviews | 4 |
-# | Does what holds in papers hold on **your** data? | the capstone, on a log of yours | 6 |
+# | Do **experts** divide several domains among them? | top-1 gates on three worlds | 6 |
+# | Does a **thought** before the answer help? | the next item's theme, or as many empty words | 7 |
+# | Does what holds in papers hold on **your** data? | the capstone, on a log of yours | 8 |
 #
 # What cannot be answered at this scale (how all this changes with a thousand times the parameters)
 # is left open here, and said so.
@@ -134,7 +138,8 @@ say(
 # help elsewhere, with less data or another network, is open; that they help "because they add a
 # signal" is not something to take on trust.
 #
-# **Exercise 11-front.** The diamonds are the Pareto front. Write it yourself.
+# **Exercise 11-front** (about 8 minutes, difficulty 2 of 3). The diamonds are the Pareto front.
+# Write it yourself.
 
 
 # %% tags=["half-day-6"]
@@ -244,8 +249,8 @@ quiz("11_open_challenges", "evidence")
 # it names. A document *supports* an answer if it says so. An answer that cites nine papers can be
 # supported by none.
 #
-# **Exercise 11-citations.** Write the audit. Then try it on an answer that cites one document again
-# and again, and eight that have nothing to do with it.
+# **Exercise 11-citations** (build, about 15 minutes, difficulty 2 of 3). Write the audit. Then try
+# it on an answer that cites one document again and again, and nine that have nothing to do with it.
 
 
 # %%
@@ -273,10 +278,10 @@ shown = evidence_for(load_dataset("world-movies"), few[0], "right", false, rng)
 claim = shown["feature"].mode()[0]
 supports = dict(zip(shown["text"], shown["feature"] == claim)).get
 honest = [text for text in shown["text"] if supports(text)]
-padded = [shown["text"][0]] * 5 + [f"unrelated paper {n}" for n in range(8)]
+padded = [shown["text"][0]] * 5 + [f"unrelated paper {n}" for n in range(9)]
 rows = {
     name: citation_audit(cited, list(shown["text"]), lambda text: bool(supports(text)))
-    for name, cited in (("cites what supports it", honest), ("thirteen citations", padded))
+    for name, cited in (("cites what supports it", honest), ("fourteen citations", padded))
 }
 columns = ["were shown", "support", "of what supports, cited"]
 table(
@@ -321,7 +326,115 @@ quiz("11_open_challenges", "citations")
 quiz("11_open_challenges", "injection")
 
 # %% [markdown]
-# ## 6. Capstone: your own log
+# ## 6. Experts: one layer for several domains
+# A *mixture of experts* holds several feed-forward layers, and a **gate** sends each token through
+# one of them (top-1, as in the Switch Transformer). The model has E times the weights at the price
+# of one:
+#
+# $$y = p_e(x)\,\text{FFN}_e(x), \qquad e = \arg\max_i p_i(x), \qquad p(x) = \text{softmax}(W x)$$
+#
+# A gate may send everything to one expert. The **load-balance loss** pulls it towards an even
+# spread: $E \sum_i f_i P_i$, with $f_i$ the share of the tokens that expert i got and $P_i$ its mean
+# chance; 1 if even, E if all go to one. The layer has forty lines: `tutorial_lib/models/experts.py`.
+#
+# A large model may have an expert for each domain. Does a small one? Three worlds (movies, products,
+# news) are one catalogue here; nobody tells the model which item is of which. Four experts, with
+# and without the balance loss, against a dense layer that costs a token as much (*equal active*) and
+# one with as many weights (*equal total*). **Recorded** (`python benchmarks/experts.py`).
+#
+# **Guess first:** which share of the tokens of one domain goes to its main expert? By chance it
+# would be a quarter or a little more.
+
+# %%
+# in place of None: your guess
+guess("11-main", None, "share of a domain's tokens at its main expert, 0 to 1", within=0.1)
+
+# %%
+from tutorial_workshop.figures import show_against, show_experts
+
+load = recorded_table("experts-load.csv.gz")
+shares_of_experts = show_experts(load, experts=4)
+turned_out("11-main", load.loc[load["model"] == "experts", "main"].mean())
+
+# %%
+of_experts = recorded_table("experts.csv.gz").rename(columns={"model": "objective"})
+layers = joint_table(of_experts, "dense, equal active", MARGIN)
+show_against(layers, "dense, equal active", MARGIN, "Three worlds in one catalogue.")
+for name in load["model"].unique():
+    special, busiest = shares_of_experts.filter(like=f"{name}: ", axis=0)["mean"]
+    say(f"**{name}**: {special:+.0%} beyond shuffled domains; busiest expert {busiest:.0%}.")
+say(f"Experts against a dense layer of equal cost: **{layers.loc['experts', 'verdict']}**.")
+
+# %% [markdown]
+# What that means: keep three things apart. *Specialisation* is how far the filled marks stand to the
+# right of the empty ones. Nobody asked for it: items of a domain have similar vectors, and a gate
+# cuts by vectors. How much comes of it depends on the start, so with few seeds its interval is wide:
+# read it as a size, not as a proof. The *load*: four experts and three domains of unlike size leave
+# no even spread that gives each domain one of its own. Compare the busiest expert with and without
+# the balance loss: where nothing collapses, the loss has little to mend. The *gain* is what the
+# interval says of the lists: it may lie on one side of 0 and still within the margin, sure and too
+# small to matter. And the dense layer with as many weights is the opponent that is easily left out:
+# more weights alone are no help here, there are too few users to fill them. That experts pay off
+# where the data are many and the weights do not fit on one machine is another claim, and none that
+# can be tested here.
+
+# %%
+quiz("11_open_challenges", "experts")
+
+# %% [markdown]
+# ## 7. A thought before the answer
+# *Chain of thought*: a model writes down steps, then the answer. In a planted world the step is
+# known: what the next item is *about*. kit-gpt is fine-tuned on the same users, with the same steps,
+# to answer in four ways:
+#
+# | answer | example | why |
+# |---|---|---|
+# | none | `Starlit Confession` | the direct prompt |
+# | filler | `movie: Starlit Confession` | as many tokens, no thought: the control |
+# | theme | `space: Starlit Confession` | the thought |
+# | shuffled | `kitchen: Starlit Confession` | themes dealt to other items: words, no thought |
+#
+# An item has one theme, so ranking whole answers sums over all thoughts:
+# $p(\text{item}) = p(\text{theme})\,p(\text{item} \mid \text{theme})$. A model that *writes* commits
+# itself: it takes its likeliest theme and goes on behind that one only (*theme, committed*).
+# **Recorded** (`python benchmarks/reasoning.py`), lists judged in expectation.
+#
+# **Guess first:** does the thought beat the filler, by more than chance?
+
+# %%
+# in place of None: your guess
+guess("11-thought", None, "the thought beats the filler", choices=["yes", "no"])
+
+# %%
+of_thoughts = recorded_table("reasoning.csv.gz").rename(columns={"thought": "objective"})
+thoughts = joint_table(of_thoughts, "filler", MARGIN)
+means = of_thoughts.groupby("objective", sort=False)[["theme", "tokens"]].mean()
+show_against(thoughts.join(means), "filler", MARGIN, "world-movies, answers of kit-gpt.")
+turned_out("11-thought", "yes" if thoughts.loc["theme", "low"] > 0 else "no")
+for name in ("theme", "theme, committed", "none"):
+    say(f"Against the filler, {name}: **{thoughts.loc[name, 'verdict']}**.")
+direct = joint_table(of_thoughts, "none", MARGIN)
+say(f"Against the direct prompt, committed: **{direct.loc['theme, committed', 'verdict']}**.")
+
+# %% [markdown]
+# What that means: thought and filler cost the same, so their difference is what the *thought* is
+# worth, and themes dealt out wrongly show what a wrong thought takes away. The direct prompt stands
+# on no equal footing: it looks like the text that kit-gpt was pre-trained on, and whatever is written
+# before a title must first be learned as a form. Had you compared the thought with it alone, the
+# form would have passed for the thinking. *Committed* is another question: the same weights, but a
+# list of one theme only. In the folded table, *theme* is the chance that the next item is of the
+# theme of the first one listed: who decides for a theme first decides for a likelier one. Summed
+# over all themes, titles that are easy to say may win in spite of theirs. So a thought is worth
+# something only if the answer is held to it; and then look at the last line: against the direct
+# prompt, is anything left?
+# A thought can help where an answer needs steps that the network cannot make in one pass, such as
+# sums; a title whose first words name its theme is no such answer.
+
+# %%
+quiz("11_open_challenges", "thought")
+
+# %% [markdown]
+# ## 8. Capstone: your own log
 # Everything so far ran on data that the kit chose. Take a log of your own (user and item, if you
 # have them also time, rating, titles), and let the kit say what it can and cannot tell from it:
 #
@@ -374,7 +487,10 @@ shares = interval_table(
     }
 )
 rows += list(shares[["mean", "low", "high"]].itertuples(name=None))
-recap_table(rows, caption="Recorded: world-movies; NDCG@10, and SmolLM2's answers", digits=3)
+for base, tests in (("dense, equal active", layers), ("filler", thoughts)):
+    for name, row in tests.drop(base).iterrows():
+        rows.append((f"{name} − {base}: {row['verdict']}", *row[["difference", "low", "high"]]))
+recap_table(rows, caption="Recorded: planted worlds; NDCG@10, and SmolLM2's answers", digits=3)
 
 # %%
 my_guesses()
@@ -382,6 +498,8 @@ my_guesses()
 # %%
 golden("11.joint.am", joined.loc["AM", "ndcg@10"], trivial=0.0)
 golden("11.evidence.right", found.loc["right", "model: right"], trivial=0.1)
+golden("11.experts.main", load.loc[load["model"] == "experts", "main"].mean(), trivial=0.25)
+golden("11.thought.theme", thoughts.loc["theme", "ndcg@10"], trivial=0.0)
 
 # %% [markdown]
 # ## Pitfalls
@@ -389,6 +507,9 @@ golden("11.evidence.right", found.loc["right", "model: right"], trivial=0.1)
 # - **Evidence without the shuffled control.** Any text changes answers; only the control says
 #   whether it was read.
 # - **Citations counted, not checked.** Retrieved is not cited, cited is not supporting.
+# - **Experts against a smaller model.** More weights and more steps help too. Compare at equal cost
+#   and at equal size.
+# - **A thought against a shorter answer.** Give the control as many tokens.
 # - **Text from users in a prompt.** It can carry orders. Keep it out of what decides, or measure
 #   what an order does.
 # - **A leaderboard without times.** It cannot be about the next item.
@@ -404,6 +525,12 @@ golden("11.evidence.right", found.loc["right", "model: right"], trivial=0.1)
 #   [arXiv 1906.08237](https://arxiv.org/abs/1906.08237)
 # - Lewis et al. 2020. Retrieval-augmented generation for knowledge-intensive NLP tasks. [arXiv
 #   2005.11401](https://arxiv.org/abs/2005.11401)
+# - Fedus, Zoph, Shazeer 2022. Switch Transformers: scaling to trillion parameter models with simple
+#   and efficient sparsity. JMLR 23. [arXiv 2101.03961](https://arxiv.org/abs/2101.03961)
+# - Wei et al. 2022. Chain-of-thought prompting elicits reasoning in large language models. NeurIPS.
+#   [arXiv 2201.11903](https://arxiv.org/abs/2201.11903)
+# - Pfau, Merrill, Bowman 2024. Let's think dot by dot: hidden computation in transformer language
+#   models. [arXiv 2404.15758](https://arxiv.org/abs/2404.15758)
 # - Greshake et al. 2023. Not what you've signed up for: compromising real-world LLM-integrated
 #   applications with indirect prompt injection. [arXiv
 #   2302.12173](https://arxiv.org/abs/2302.12173)

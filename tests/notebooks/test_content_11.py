@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from tutorial_lib.data.shipped import shipped
+from tutorial_workshop.figures.experts import expert_shares
 from tutorial_workshop.figures.open_questions import CitationView, answer_kinds, joint_table
 from tutorial_workshop.figures.real_model import probe
 
@@ -28,6 +29,44 @@ def test_every_objective_of_the_text_was_run(recorded):
     names = " ".join(joint_table(recorded, "AM", 0.01).index)
     for objective in ("MLM", "PAM", "gap filling", "permuted", "RSP", "NSP", "RTD"):
         assert objective in names
+
+
+@pytest.mark.parametrize(
+    "name, column, arms",
+    [
+        ("experts", "model", {"experts", "experts, no balance", "dense, equal active", "dense, equal total"}),  # noqa: E501
+        ("reasoning", "thought", {"none", "filler", "theme", "shuffled", "theme, committed"}),
+    ],
+)  # fmt: skip
+def test_every_arm_of_an_experiment_is_judged_on_the_same_users(name, column, arms):
+    """A control that was run on other users, or with fewer seeds, is none."""
+    frame = pd.read_csv(shipped(f"results/{name}.csv.gz"))
+    assert set(frame[column]) == arms and frame["seed"].nunique() >= 3
+    users = frame.groupby([column, "seed"])["user"].apply(lambda of: tuple(sorted(of)))
+    assert users.nunique() == 1
+    assert frame["commit"].astype(str).str.fullmatch(r"[0-9a-f]{7,}").all()
+    assert (frame["seconds"] > 0).all()
+
+
+def test_a_filler_costs_as_many_tokens_as_a_thought():
+    tokens = pd.read_csv(shipped("results/reasoning.csv.gz")).groupby("thought")["tokens"].mean()
+    assert abs(tokens["filler"] - tokens["theme"]) < 0.1 < tokens["filler"] - tokens["none"]
+
+
+def test_a_dense_layer_is_as_large_as_the_experts_or_as_cheap():
+    weights = pd.read_csv(shipped("results/experts.csv.gz")).groupby("model")["weights"].first()
+    assert weights["dense, equal total"] == pytest.approx(weights["experts"], rel=0.02)
+    assert weights["dense, equal active"] < weights["experts"] / 2
+
+
+def test_shares_of_experts_are_means_over_seeds():
+    load = pd.read_csv(shipped("results/experts-load.csv.gz"))
+    assert ((load["main"] - load["shuffled"] - load["specialisation"]).abs() < 2e-4).all()
+    assert (load.groupby(["model", "seed", "layer"])["busiest"].nunique() == 1).all()
+    found = expert_shares(load)
+    one = load[load["model"] == "experts"]
+    assert found.loc["experts: busiest expert", "mean"] == pytest.approx(one["busiest"].mean())
+    assert (found["n"] == load["seed"].nunique()).all()
 
 
 def test_answers_are_of_all_conditions_on_the_same_items():

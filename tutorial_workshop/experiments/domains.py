@@ -71,8 +71,9 @@ def expert_load(model: ExpertRecommender, mix: Mix, seed: int) -> pd.DataFrame:
 
     Returns:
         One row per layer and domain: main (share of the domain's tokens at the expert that reads
-        most of them), shuffled (the same if domains are dealt out anew, mean of `SHUFFLES`) and
-        busiest (share of all tokens at the busiest expert, the same in all rows of a layer).
+        most of them), shuffled (the same if domains are dealt out anew, mean of `SHUFFLES`),
+        specialisation (the difference) and busiest (share of all tokens at the busiest expert, the
+        same in all rows of a layer).
     """
     pieces = [np.asarray(history)[-50:] for history in mix.split.test_history]
     domains = mix.domain_of(np.concatenate(pieces))
@@ -84,7 +85,8 @@ def expert_load(model: ExpertRecommender, mix: Mix, seed: int) -> pd.DataFrame:
         shuffled = np.mean(dealt, axis=0)
         for domain, main in enumerate(_main(chosen, domains)):
             row = {"layer": layer, "domain": mix.worlds[domain].name, "main": main}
-            out.append(row | {"shuffled": shuffled[domain], "busiest": busiest})
+            row |= {"shuffled": shuffled[domain], "specialisation": main - shuffled[domain]}
+            out.append(row | {"busiest": busiest})
     return pd.DataFrame(out).round(4)
 
 
