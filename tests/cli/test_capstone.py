@@ -185,7 +185,7 @@ def test_a_machine_that_is_too_slow_leaves_models_out_and_says_so(
         return judged(model, split)
 
     monkeypatch.setattr(candidates, "judged", slowly)
-    monkeypatch.setattr(candidates, "seconds_of", lambda *_: 20.0)
+    monkeypatch.setattr(candidates, "cost_in_seconds", lambda *_: 20.0)
     monkeypatch.setattr(candidates, "_pace", lambda *_: 1.0)
     asked_slowly(monkeypatch, clock, 0.01)
     kept = prepare.prepare(files / "log.csv", files / "items.csv", None, {}, minutes=1, seed=0)

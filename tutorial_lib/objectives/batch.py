@@ -217,7 +217,7 @@ class Learner(nn.Module):
         return [part.corrupt(sequences, self.model.vocabulary, generator) for part, _ in self.parts]
 
     def forward(self, corrupted: list[Batch], counts: list[int]) -> Tensor:
-        """Sum over the parts of weight * sum of losses / count, and the model's own ``penalty`` if it
+        """Sum over the parts of weight * sum of losses / count, and the model's ``penalty``, if it
         has one; ``counts``: predictions of each part, in all processes together.
         """
         total = torch.zeros(())

@@ -53,7 +53,7 @@ def baselines(prepared: Prepared) -> tuple[dict[str, Callable[[], Any]], list[st
     return models, lines
 
 
-def seconds_of(name: str, split: Split) -> float:
+def cost_in_seconds(name: str, split: Split) -> float:
     """What fitting and judging a baseline takes on a slow core, about."""
     seconds = {"ItemKNN": 1e-6 * _pairs(split), "EASE": 2.5e-10 * split.dataset.n_items**3}
     return seconds.get(name, 1.0)
@@ -162,7 +162,7 @@ def fit_candidates(
     models, lines = baselines(prepared)
     found = {}
     for name, made in models.items():
-        twice = 2 * seconds_of(name, split)  # the audit may fit it once more
+        twice = 2 * cost_in_seconds(name, split)  # the audit may fit it once more
         if name != "Popularity" and twice > stages.left(reserve=LATER):
             lines.append(f"{name}: left out, --minutes leaves no time for it")
         else:
