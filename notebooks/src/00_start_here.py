@@ -199,7 +199,7 @@ quiz("00_start_here", "card")
 
 # %%
 # in place of None: your guess
-guess("00-one-user", None, "hidden item in the first five?", choices=["yes", "no"])
+guess("00-one-user", None, "is it among the first five", choices=["yes", "no"])
 
 # %%
 from tutorial_workshop.figures import user_lists
