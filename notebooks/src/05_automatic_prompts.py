@@ -661,9 +661,11 @@ from tutorial_workshop.figures import show_search_by_size
 by_size = show_search_by_size(recorded_table("scale.csv.gz"))
 
 # %% [markdown]
-# It begins to pay at the size where *gradient − random* lies below 0 with its whole interval, and
-# where half of the calls suffice in all seeds. Look whether any row does: a curve that goes nowhere
-# near it is an answer too, for models up to the size of its last point.
+# Read the two correlations first: what a gradient says about the examples that it was taken on, and
+# what is left of it on others, which is what a search needs. Then the search itself. It begins to
+# pay at the size where *gradient − random* lies below 0 with its whole interval, and where half of
+# the calls suffice in all seeds. Look whether a row does: a curve that goes nowhere near it is an
+# answer too, for models up to the size of its last point.
 
 # %% [markdown]
 # ## Recap

@@ -16,6 +16,13 @@ def _millions(parameters: float) -> str:
     return f"{parameters / 1e6:.1f} M"
 
 
+def _in_words(value) -> str:
+    if isinstance(value, str):
+        return value
+    mean, low, high = value
+    return f"{mean:.3f} ({low:.3f} to {high:.3f})"
+
+
 def show_scale(recorded: pd.DataFrame) -> dict[str, dict[int, tuple[float, float, float]]]:
     """Show NDCG@10 over labelled users, a curve for each size, below the ceiling.
 
@@ -51,37 +58,35 @@ def show_scale(recorded: pd.DataFrame) -> dict[str, dict[int, tuple[float, float
     return shares
 
 
-def show_search_by_size(
-    recorded: pd.DataFrame, at: str = "mean x1", setting: str = "other examples, cosine"
-) -> pd.DataFrame:
+def show_search_by_size(recorded: pd.DataFrame, at: str = "mean x1") -> pd.DataFrame:
     """Show what a gradient is worth to a search in each size.
 
     Args:
         recorded: ``data/results/scale.csv.gz``.
-        at: Which of the measured first-order scores, and
-        setting: from which examples.
+        at: Which of the measured first-order scores; default: the one that the search uses.
 
     Returns:
-        By size: spearman of score and true loss, and the final objective of gradient search minus
-        random search, each with low and high (95 % t intervals over slots and over seeds); seeds in
-        which gradient search came down to random search's end, and with which share of the calls.
+        By size: Spearman's correlation of score and true loss, on the examples of the gradient and
+        on others, and the final objective of gradient search minus random search, in nats, each as
+        mean, low and high (95 % t intervals over slots and over seeds); seeds in which gradient
+        search came down to random search's end, and the mean share of the calls that it took.
     """
     rows = {}
     for parameters, some in recorded.groupby("parameters"):
-        slots = some[(some["part"] == "scores") & (some["metric"] == "spearman")]
-        slots = slots[(slots["name"] == at) & (slots["setting"] == setting)]
-        traces = search_traces(some)
-        gain = [
-            float(a.iloc[-1] - b.iloc[-1])
-            for a, b in zip(traces["gradient"], traces["random"], strict=True)
-        ]
-        calls = [share for share in shares_of_calls(traces) if np.isfinite(share)]
-        rows[_millions(float(parameters))] = {
-            **dict(zip(("spearman", "low", "high"), over_seeds(slots["value"]), strict=True)),
-            **dict(zip(("gradient − random", "from", "to"), over_seeds(gain), strict=True)),
-            "reached in": f"{len(calls)} of {len(gain)} seeds",
-            "with calls": f"{np.mean(calls):.0%}" if calls else "",
+        slots = some[(some["metric"] == "spearman") & (some["name"] == at)]
+        row: dict = {
+            kind: over_seeds(slots.loc[slots["setting"] == f"{kind}, cosine", "value"])
+            for kind in ("same examples", "other examples")
         }
+        traces = search_traces(some)
+        ends = zip(traces["gradient"], traces["random"], strict=True)
+        gain = [float(gradient.iloc[-1] - random.iloc[-1]) for gradient, random in ends]
+        row["gradient − random"] = over_seeds(gain)
+        calls = [share for share in shares_of_calls(traces) if np.isfinite(share)]
+        row["reached in"] = f"{len(calls)} of {len(gain)} seeds"
+        row["with calls"] = f"{np.mean(calls):.0%}" if calls else ""
+        rows[_millions(float(str(parameters)))] = row
     frame = pd.DataFrame(rows).T.rename_axis("size")
-    table(frame, caption="Words searched with and without a gradient, by size of the model")
+    shown = frame.map(_in_words)
+    table(shown, caption="Words searched with and without a gradient, by size of the model")
     return frame
