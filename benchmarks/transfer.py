@@ -56,7 +56,8 @@ def transfer_rows(overlap: float, seeds: range) -> list[pd.DataFrame]:
 def real_rows(name: str, seeds: range) -> list[pd.DataFrame]:
     """From MovieLens-100K to a real catalogue; needs both, and MiniLM."""
     target, rows = transfer.Target.real(name), []
-    budgets = (*transfer.LABELS[:3], len(target.split.users))
+    everybody = sum(len(history) > 1 for history in target.split.train)
+    budgets = (*transfer.LABELS[:3], everybody)
     for labels, seed in itertools.product(budgets, seeds):
         cells = transfer.transfer_cells(target, labels, seed)
         rows += rows_of(name, np.nan, labels, seed, cells)
@@ -146,6 +147,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=("transfer", "persons", "cold", "paths", "real", "tune"))
     parser.add_argument("--overlaps", type=float, nargs="+", default=transfer.OVERLAPS)
+    parser.add_argument("--targets", nargs="+", default=list(transfer.REAL_TARGETS))
     parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
     torch.set_num_threads(1)
@@ -155,7 +157,7 @@ def main() -> None:
         return
     command = f"python benchmarks/transfer.py {given.part}"
     if given.part == "real":
-        for name in transfer.REAL_TARGETS:
+        for name in given.targets:
             table = record(real_rows(name, seeds), command)
     elif given.part in ("cold", "paths"):
         table = record(other_rows(given.part, seeds), command)
