@@ -53,6 +53,17 @@ def test_the_source_helps_its_own_model_where_words_keep_their_sense_and_not_at_
     assert dealt.ci[0] > 0
 
 
+@pytest.mark.parametrize("name, everybody", [("amazon-games", 2000), ("mind-small", 315)])
+def test_between_real_domains_texts_help_and_the_source_does_not(recorded, name, everybody):
+    """What the notebook says of both catalogues in so many words."""
+    counts = (16, 64, everybody)
+    source = recorded_tests(recorded, [((MOVED, n), (ALONE, n)) for n in counts], part=name)
+    verdicts = [c.verdict(0.01) for c in source.values()]
+    assert "better" not in verdicts and "worse" in verdicts
+    counter = [((ALONE, n), ("EASE, target alone", n)) for n in (16, everybody)]
+    assert all(c.ci[0] > 0 for c in recorded_tests(recorded, counter, part=name).values())
+
+
 def test_counters_are_at_chance_among_new_items_and_texts_are_not(recorded):
     chance = (1 / np.log2(np.arange(2, 12))).sum() / 60  # 60 new items in a random order
     for name in COUNTERS:
