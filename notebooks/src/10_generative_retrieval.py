@@ -316,8 +316,8 @@ table(
     caption=f"Recorded on {COLD}: 20 beams for each of 200 users; processor time, means over seeds",
     digits=3,
 )
-peer = cells[cells["model"] == "generate of transformers"]["beam_milliseconds"].mean()
-ours = cells[cells["model"] == "IDs: semantic"]["beam_milliseconds"].mean()
+beam = cells[cells["world"] == COLD].groupby("model")["beam_milliseconds"].mean()
+peer, ours = beam["generate of transformers"], beam["IDs: semantic"]
 say(
     f"`generate` with a prefix function, a GPT-2 of the same width: {peer:.0f} ms per user, "
     f"{peer / ours:.0f} times as long.",

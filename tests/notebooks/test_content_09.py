@@ -58,10 +58,12 @@ def test_between_real_domains_texts_help_and_the_source_does_not(recorded, name,
     """What the notebook says of both catalogues in so many words."""
     counts = (16, 64, everybody)
     source = recorded_tests(recorded, [((MOVED, n), (ALONE, n)) for n in counts], part=name)
-    verdicts = [c.verdict(0.01) for c in source.values()]
-    assert "better" not in verdicts and "worse" in verdicts
-    counter = [((ALONE, n), ("EASE, target alone", n)) for n in (16, everybody)]
-    assert all(c.ci[0] > 0 for c in recorded_tests(recorded, counter, part=name).values())
+    assert all(c.ci[0] < 0 for c in source.values())
+    if name == "amazon-games":
+        assert all(c.ci[1] < 0.01 for c in source.values())
+    counter = [((ALONE, everybody), ("EASE, target alone", everybody))]
+    (texts,) = recorded_tests(recorded, counter, part=name).values()
+    assert texts.ci[0] > 0 and texts.p < 0.05 / 10
 
 
 def test_counters_are_at_chance_among_new_items_and_texts_are_not(recorded):

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from tutorial_lib.errors import InputError
 from tutorial_workshop.page.plots import label_axes, look, note, whiskers
 
+LEGEND_LETTERS = 75  # that have room below a figure, side by side
+
 
 def interval_points(
     labels: Sequence[str],
@@ -49,7 +51,8 @@ def interval_points(
     ax.margins(x=0.18)
     ax.grid(axis="y", visible=False)
     if len(groups) > 1:
-        fig.legend(loc="outside lower center", ncols=min(len(groups), 3), frameon=False)
+        columns = max(1, min(len(groups), 3, LEGEND_LETTERS // max(map(len, groups))))
+        fig.legend(loc="outside lower center", ncols=columns, frameon=False)
     label_axes(ax, quantity, "", title=title)
     return fig
 
