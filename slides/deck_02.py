@@ -32,6 +32,7 @@ from tutorial_workshop.figures import (
 from tutorial_workshop.figures.crossings import RESAMPLES, crossings
 from tutorial_workshop.figures.labels import label_curves
 from tutorial_workshop.figures.paired_tests import gains
+from tutorial_workshop.figures.real_model import interval_table
 from tutorial_workshop.figures.searches import LISTS, search_traces, values_of
 from tutorial_workshop.page.plots import interval_bars
 
@@ -228,11 +229,23 @@ def worlds() -> dict:
         "worlds_turned": len(turned),
         "worlds_no_longer": int(lost.sum() - lost.get("worse", 0)),
         "worlds_still_worse": int(lost.get("worse", 0)),
+        **worth(there),
         "products_zero_shot": float(untuned),
         "products_full_16": float(tuned),
         "alt_worlds": "Gain of prompts over full fine-tuning, films and products. Films: "
         + f"{verdict_words(two(family()))}. Products: "
         + f"{verdict_words(two(family('world-products')))}.",
+    }
+
+
+def worth(there: pd.DataFrame) -> dict:
+    """How many people's histories a model over item codes needs where the asked one has read such
+    behaviour.
+    """
+    found = crossing(there, "item-transformer", "zero-shot")
+    ends = (found.labels, found.low, found.high)
+    return {
+        f"products_worth{end}": round(x) for end, x in zip(("", "_from", "_to"), ends, strict=True)
     }
 
 
@@ -295,11 +308,21 @@ def searches() -> dict:
 
 
 def said() -> dict:
-    """What SmolLM2 says in several wordings of one question: shares of yes on test users."""
+    """What SmolLM2 says to one question in several wordings and forms: shares of yes on test users,
+    and how well the form that does best tells likes from dislikes.
+    """
     answers = probe("wordings")
     each = by_wording(answers[answers["part"] == "test"])
     yes = each.groupby("wording")["yes"].mean()
-    return {
+    forms = by_wording(probe("forms")).groupby("wording")
+    ranks = interval_table({str(name): of["auc"].dropna() for name, of in forms})
+    best = ranks.loc[ranks["mean"].idxmax(), ["mean", "low", "high"]]
+    return interval("form_auc", best.to_numpy()) | {
+        "forms": len(forms),
+        "form_best": str(ranks["mean"].idxmax()),
+        "form_chance": "chance is inside" if best["low"] < 0.5 < best["high"] else "beyond chance",
+        "form_yes_least": forms["yes"].mean().min(),
+        "form_yes_most": forms["yes"].mean().max(),
         "yes_least": yes.min(),
         "yes_most": yes.max(),
         "yes_truth": each["truth"].mean(),
