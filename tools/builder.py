@@ -241,12 +241,21 @@ def build_all(folder: Path) -> list[Path]:
     return list(changed)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Command line: 0 all is well, 1 something is out of date or breaks a rule, 2 bad input."""
+def problems_of(sources: Sequence[Path], root: Path) -> list[str]:
+    """What breaks a rule in the sources, the quizzes or the glossary."""
     from tools.glossary import FILE, check_glossary, terms
     from tools.quiz_rules import check_balance, check_quiz
     from tools.rules import check_modules, check_source
 
+    found = [problem for source in sources for problem in check_source(source)]
+    found += check_modules(sources)
+    quizzes = sorted(QUIZZES.glob("*.yaml"))
+    of_quizzes = [problem for path in quizzes for problem in check_quiz(path)]
+    return found + (of_quizzes or check_balance(quizzes)) + check_glossary(terms(root / FILE))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line: 0 all is well, 1 something is out of date or breaks a rule, 2 bad input."""
     parser = argparse.ArgumentParser(
         prog="python -m tools.builder", description="build the notebooks from notebooks/src"
     )
@@ -266,12 +275,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise InputError(
                 f"no sources in {given.folder / 'src'}; run this from the repository root"
             )
-        problems = [problem for src in sources for problem in check_source(src)]
-        problems += check_modules(sources)
-        quizzes = sorted(QUIZZES.glob("*.yaml"))
-        of_quizzes = [problem for path in quizzes for problem in check_quiz(path)]
-        problems += of_quizzes or check_balance(quizzes)
-        problems += check_glossary(terms(given.folder.parent / FILE))
+        problems = problems_of(sources, given.folder.parent)
         if given.check:
             problems += stale(given.folder)
         else:

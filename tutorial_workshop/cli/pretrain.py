@@ -32,8 +32,9 @@ def pretrain_model(
         left = f", about {seconds / read * (of - read) / 60:.0f} min left" if read else ""
         print(f"{read:,} of {of:,} documents, loss {loss:.3f}, {seconds:.0f} s{left}", flush=True)
 
-    sizes = {"documents": documents, "width": WIDTH if width is None else width}
-    folder = pretrain(name, out, seed=seed, **sizes, on_step=on_step)
+    folder = pretrain(
+        name, out, seed=seed, documents=documents, width=width or WIDTH, on_step=on_step
+    )
     if ship_it:
         ship_checkpoint(folder, name)
     print(f"saved in {folder}: load_language_model({str(folder)!r})")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -83,7 +84,9 @@ def recorded_tests(
         where = "" if overlap is None else f"overlap {overlap:g}: "
         for pair in pairs:
             both = [(one, 0) if isinstance(one, str) else one for one in pair]
-            given = [(s, {"part": part, "overlap": overlap, "labels": n}) for s, n in both]
+            given: list[tuple[str, dict[str, Any]]] = [
+                (s, {"part": part, "overlap": overlap, "labels": n}) for s, n in both
+            ]
             seeds = [recorded_cells(recorded, s, **g).index.unique("seed") for s, g in given]
             every = seeds[0].union(seeds[1])
             a, b = (recorded_cells(recorded, s, **g, seeds=every) for s, g in given)
