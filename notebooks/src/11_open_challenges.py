@@ -360,15 +360,16 @@ turned_out("11-main", load.loc[load["model"] == "experts", "main"].mean())
 of_experts = recorded_table("experts.csv.gz").rename(columns={"model": "objective"})
 layers = joint_table(of_experts, "dense, equal active", MARGIN)
 show_against(layers, "dense, equal active", MARGIN, "Three worlds in one catalogue.")
+lines = [f"Experts against a dense layer of equal cost: **{layers.loc['experts', 'verdict']}**."]
 for name in load["model"].unique():
     special, busiest = shares_of_experts.filter(like=f"{name}: ", axis=0)["mean"]
-    say(f"**{name}**: {special:+.0%} beyond shuffled domains; busiest expert {busiest:.0%}.")
-say(f"Experts against a dense layer of equal cost: **{layers.loc['experts', 'verdict']}**.")
+    lines.append(f"{name}: {special:+.0%} beyond shuffled domains; busiest expert {busiest:.0%}.")
+say(*lines)
 
 # %% [markdown]
 # What that means: keep three things apart. *Specialisation* is how far the filled marks stand to the
 # right of the empty ones. Nobody asked for it: items of a domain have similar vectors, and a gate
-# cuts by vectors. How much comes of it depends on the start, so with few seeds its interval is wide:
+# divides by vectors. How much comes of it depends on the start, so with few seeds its interval is wide:
 # read it as a size, not as a proof. The *load*: four experts and three domains of unlike size leave
 # no even spread that gives each domain one of its own. Compare the busiest expert with and without
 # the balance loss: where nothing collapses, the loss has little to mend. The *gain* is what the
@@ -411,10 +412,12 @@ thoughts = joint_table(of_thoughts, "filler", MARGIN)
 means = of_thoughts.groupby("objective", sort=False)[["theme", "tokens"]].mean()
 show_against(thoughts.join(means), "filler", MARGIN, "world-movies, answers of kit-gpt.")
 turned_out("11-thought", "yes" if thoughts.loc["theme", "low"] > 0 else "no")
-for name in ("theme", "theme, committed", "none"):
-    say(f"Against the filler, {name}: **{thoughts.loc[name, 'verdict']}**.")
 direct = joint_table(of_thoughts, "none", MARGIN)
-say(f"Against the direct prompt, committed: **{direct.loc['theme, committed', 'verdict']}**.")
+others = ("theme", "theme, committed", "none")
+say(
+    *(f"Against the filler, {name}: **{thoughts.loc[name, 'verdict']}**." for name in others),
+    f"Against the direct prompt, committed: **{direct.loc['theme, committed', 'verdict']}**.",
+)
 
 # %% [markdown]
 # What that means: thought and filler cost the same, so their difference is what the *thought* is
