@@ -437,7 +437,35 @@ say(
 quiz("11_open_challenges", "thought")
 
 # %% [markdown]
-# ## 8. Capstone: your own log
+# ## 8. A larger model
+# Or is it all a question of size? kit-gpt was pre-trained again with three times the parameters, on
+# the same texts, once through. Both were then tuned in full on labelled users of `world-movies`.
+# **Recorded** (`python benchmarks/scale.py`), lists judged in expectation.
+#
+# **Guess first:** with 256 labelled users, is the larger model ahead by more than chance?
+
+# %%
+# in place of None: your guess
+guess("11-larger", None, "the larger model is ahead", choices=["yes", "no"])
+
+# %%
+from tutorial_workshop.figures import show_scale, size_tests, verdict_table
+
+of_sizes = recorded_table("scale.csv.gz")
+sizes = show_scale(of_sizes)
+larger = size_tests(of_sizes)
+larger_verdicts = verdict_table(larger, MARGIN, caption="Three times the parameters, minus kit-gpt")
+turned_out("11-larger", "yes" if larger["256 labels"].ci[0] > 0 else "no")
+
+# %% [markdown]
+# What that means: on the same text and the same labels, three times the parameters are worth less
+# than the margin everywhere. What keeps both curves from the ceiling is not their size: histories
+# of other people are in neither model before it is tuned. It was not free: three times the memory,
+# and more than twice the seconds of pre-training and of every list. What a larger model would know
+# after a thousand times the text cannot be read off here.
+
+# %% [markdown]
+# ## 9. Capstone: your own log
 # Everything so far ran on data that the kit chose. Take a log of your own (user and item, if you
 # have them also time, rating, titles), and let the kit say what it can and cannot tell from it:
 #
@@ -493,6 +521,8 @@ rows += list(shares[["mean", "low", "high"]].itertuples(name=None))
 for base, tests in (("dense, equal active", layers), ("filler", thoughts)):
     for name, row in tests.drop(base).iterrows():
         rows.append((f"{name} − {base}: {row['verdict']}", *row[["difference", "low", "high"]]))
+for name, test in larger.items():
+    rows.append((f"larger − kit-gpt, {name}: {larger_verdicts[name]}", test.difference, *test.ci))
 recap_table(rows, caption="Recorded: planted worlds; NDCG@10, and SmolLM2's answers", digits=3)
 
 # %%

@@ -6,9 +6,11 @@ import pandas as pd
 import pytest
 
 from tutorial_lib.data.shipped import shipped
+from tutorial_workshop.experiments import recorded_table
 from tutorial_workshop.figures.experts import expert_shares
 from tutorial_workshop.figures.open_questions import CitationView, answer_kinds, joint_table
 from tutorial_workshop.figures.real_model import probe
+from tutorial_workshop.figures.scale import size_tests
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +86,10 @@ def test_the_widget_draws_every_setting():
         shares = view.shares(supporting)
         assert shares.sum(axis=1).sub(1).abs().max() < 1e-9
         view.draw(supporting)
+
+
+def test_a_larger_model_is_worth_less_than_the_margin_at_every_number_of_labels():
+    """What section 8 says in so many words."""
+    tests = size_tests(recorded_table("scale.csv.gz"))
+    assert list(tests) == ["0 labels", "16 labels", "64 labels", "256 labels"]
+    assert {c.verdict(0.01) for c in tests.values()} == {"equivalent"}

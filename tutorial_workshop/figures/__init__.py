@@ -54,7 +54,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("interval_table", "named_findings", "probe", "real_model", "show_memory"),
             *("show_named", "show_reranking", "show_triggers"),
         ),
-        "scale": ("show_scale", "show_search_by_size"),
+        "scale": ("show_scale", "show_search_by_size", "size_tests"),
         "searches": (
             *("best_found", "best_manual", "say_calls_needed", "search_traces", "shares_of_calls"),
             *("show_own_words", "show_traces", "start_comparisons", "task_comparisons"),

@@ -1,14 +1,16 @@
-"""Pictures and numbers of one model in three sizes (``benchmarks/scale.py``)."""
+"""Pictures and numbers of one model in several sizes (``benchmarks/scale.py``)."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
+from tutorial_lib.evaluation import Comparison, compare
 from tutorial_workshop.figures.labels import label_curves, over_seeds
 from tutorial_workshop.figures.searches import search_traces, shares_of_calls
 from tutorial_workshop.page.output import show, table
 
+OWN, LARGEST = 128, 256  # widths
 UNTUNED, TUNED, BEST = "pre-train-only", "full", "ceiling"
 
 
@@ -52,10 +54,26 @@ def show_scale(recorded: pd.DataFrame) -> dict[str, dict[int, tuple[float, float
     show(
         label_curves(curves, {"ceiling": (best, best, best)}),
         alt=f"Share of the ceiling's NDCG@10 by size and labelled users. {words}.",
-        caption="kit-gpt in three sizes, all tuned in full; the leftmost points need no label."
+        caption="kit-gpt by millions of parameters, tuned in full; leftmost: without labels."
         " Whiskers: 95 % over seeds (no label: over users).",
     )
     return shares
+
+
+def size_tests(recorded: pd.DataFrame) -> dict[str, Comparison]:
+    """The largest model minus the kit's own, untuned and tuned in full, by labelled users.
+
+    Args:
+        recorded: ``data/results/scale.csv.gz``.
+    """
+    part = recorded[recorded["part"] == "labels"].astype({"calls": int})
+    found = {}
+    for name, labels in ((UNTUNED, 0), *((TUNED, n) for n in sorted(set(part["calls"]) - {0}))):
+        rows = part[(part["name"] == name) & (part["calls"] == labels)]
+        values = rows.pivot_table("value", ["seed", "user"], "width").dropna()
+        large, own = (values[[width]].set_axis(["ndcg@10"], axis=1) for width in (LARGEST, OWN))
+        found[f"{labels} labels"] = compare(large, own, "ndcg@10")
+    return found
 
 
 def show_search_by_size(recorded: pd.DataFrame, at: str = "mean x1") -> pd.DataFrame:
