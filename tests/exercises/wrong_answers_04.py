@@ -235,18 +235,18 @@ def neighbours_only(sequences, end):
     return trie
 
 
-def _walk(node, end, path=()):
+def _nodes_below(node, end, path=()):
     """(beginning, node) of all nodes of a tree."""
     yield path, node
     for token, child in node.items():
         if token != end:
-            yield from _walk(child, end, (*path, token))
+            yield from _nodes_below(child, end, (*path, token))
 
 
 def _scored(tree, end, next_log_p):
     """[(title, log p)] of all titles, each beginning read."""
     scores, out = {(): 0.0}, []
-    for path, node in _walk(tree, end):
+    for path, node in _nodes_below(tree, end):
         if end in node:
             out.append((path, scores[path]))
         if set(node) - {end}:
@@ -286,7 +286,7 @@ def titles_alone(tree, end, next_log_p, k):
 
 def beams(tree, end, next_log_p, k):
     """k beginnings at a time."""
-    nodes, finished = dict(_walk(tree, end)), []
+    nodes, finished = dict(_nodes_below(tree, end)), []
     alive = [((), 0.0)]
     while alive:
         longer = []
@@ -304,7 +304,7 @@ def _best_first(tree, end, next_log_p, k, at_once=False, ends_here=False, each=F
     """The right search, with what may be wrong: titles listed when they are met, ``at_once``; a
     title goes on no further, ``ends_here``; the model asked for ``each`` token anew.
     """
-    found, nodes = [], dict(_walk(tree, end))
+    found, nodes = [], dict(_nodes_below(tree, end))
     heap = [(0.0, (), False)]
     while heap and len(found) < k:
         loss, path, is_title = heapq.heappop(heap)
@@ -343,7 +343,7 @@ def asks_for_each_token(tree, end, next_log_p, k):
 
 def beginnings_too(tree, end, next_log_p, k):
     scores = {(): 0.0}
-    for path, node in _walk(tree, end):
+    for path, node in _nodes_below(tree, end):
         if set(node) - {end}:
             after = next_log_p(path)
             scores.update({(*path, t): scores[path] + after[t] for t in node if t != end})

@@ -281,7 +281,9 @@ def shrink(patch):
     patch.setattr(
         pretraining,
         "untrained",
-        lambda name, n: untrained(name, n, width=16, layers=2 if name == "kit-t5" else 1, heads=2),
+        lambda name, n, width: untrained(
+            name, n, width=16, layers=2 if name == "kit-t5" else 1, heads=2
+        ),
     )
     patch.setattr(pretraining, "Corpus", SmallCorpus)
     patch.setattr(pretraining, "TOKENIZER_DOCUMENTS", 300)

@@ -11,6 +11,7 @@ from tutorial_workshop.figures.searches import search_traces, shares_of_calls
 from tutorial_workshop.page.output import show, table
 
 OWN, LARGEST = 128, 256  # widths
+LEFTMOST = 4  # where 0 stands on a logarithmic axis
 UNTUNED, TUNED, BEST = "pre-train-only", "full", "ceiling"
 
 
@@ -45,16 +46,19 @@ def show_scale(recorded: pd.DataFrame) -> dict[str, dict[int, tuple[float, float
         for labels, some in rows[rows["name"] == TUNED].groupby("calls"):
             points[labels] = over_seeds(some.groupby("seed")["value"].mean())
         size = _millions(parameters)
-        curves[size] = [(max(labels, 4), *point) for labels, point in points.items()]
+        curves[size] = [(max(labels, LEFTMOST), *point) for labels, point in points.items()]
         shares[size] = {n: tuple(value / best for value in point) for n, point in points.items()}
     words = "; ".join(
         f"{size}: " + ", ".join(f"{n} labels {share:.0%}" for n, (share, *_) in by.items())
         for size, by in shares.items()
     )
+    fig = label_curves(curves, {"ceiling": (best, best, best)})
+    ticks = [0, *sorted(set(part["calls"]) - {0})]
+    fig.axes[0].set_xticks([max(n, LEFTMOST) for n in ticks], list(map(str, ticks)))
     show(
-        label_curves(curves, {"ceiling": (best, best, best)}),
+        fig,
         alt=f"Share of the ceiling's NDCG@10 by size and labelled users. {words}.",
-        caption="kit-gpt by millions of parameters, tuned in full; leftmost: without labels."
+        caption="kit-gpt by millions of parameters, tuned in full."
         " Whiskers: 95 % over seeds (no label: over users).",
     )
     return shares
