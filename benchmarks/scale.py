@@ -73,7 +73,7 @@ def write() -> None:
     main_rows = means.drop("objective", level="metric").round(4).reset_index()
     write_section(
         "scale",
-        "Three sizes of one model",
+        "One model in several sizes",
         "python benchmarks/scale.py --write",
         body + markdown_table(main_rows),
     )

@@ -149,12 +149,17 @@ def test_less_time_means_fewer_users_and_says_so(files, monkeypatch):
     assert len(kept.limits) == 2 and all("drawn at random" in line for line in kept.limits)
 
 
-def test_a_large_catalogue_goes_without_ease(files, monkeypatch):
-    monkeypatch.setattr(candidates, "EASE_ITEMS", 10)
+@pytest.mark.parametrize(
+    ("limit", "most", "fitted", "left_out"),
+    [("EASE_ITEMS", 10, "ItemKNN", "EASE"), ("KNN_PAIRS", 100, "EASE", "ItemKNN")],
+)
+def test_a_baseline_beyond_its_limit_is_left_out(files, monkeypatch, limit, most, fitted, left_out):
+    """A catalogue too large for a dense matrix, and a table of pairs too large for the memory."""
+    monkeypatch.setattr(candidates, limit, most)
     kept = prepare.prepare(files / "plays.tsv", None, None, {}, minutes=1, seed=0)
     models, lines = candidates.baselines(kept)
-    assert set(models) == {"Popularity", "ItemKNN"}
-    assert any(line.startswith("EASE: left out") for line in lines)
+    assert set(models) == {"Popularity", fitted}
+    assert any(line.startswith(f"{left_out}: left out") for line in lines)
 
 
 class Clock:
@@ -264,14 +269,6 @@ def test_no_item_of_the_history_is_listed_and_codes_are_of_the_catalogue(monkeyp
     items = np.array([3, 5, 8])
     best = prompted._best(None, [np.array([5, 9]), np.array([], dtype=int)], items)
     assert set(best[0]) == {3, 8, -1} and best[0][-1] == -1 and set(best[1]) == {3, 5, 8}
-
-
-def test_a_table_of_pairs_beyond_the_memory_is_left_out(files, monkeypatch):
-    monkeypatch.setattr(candidates, "KNN_PAIRS", 100)
-    kept = prepare.prepare(files / "plays.tsv", None, None, {}, minutes=1, seed=0)
-    models, lines = candidates.baselines(kept)
-    assert set(models) == {"Popularity", "EASE"}
-    assert any(line.startswith("ItemKNN: left out") for line in lines)
 
 
 def test_strata_are_the_cuts_of_the_library_each_once(files):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from tutorial_lib.errors import check_number, check_whole
-from tutorial_lib.models.sequence import Block, ItemTransformer
+from tutorial_lib.models.sequence import Block, ItemTransformer, start_small
 from tutorial_lib.models.sequence_recommender import SequenceRecommender
 from tutorial_lib.objectives.batch import Batch
 
@@ -84,11 +84,7 @@ class ExpertTransformer(ItemTransformer):
         self.blocks = nn.ModuleList(
             ExpertBlock(width, heads, expansion, dropout, experts) for _ in self.blocks
         )
-        for module in self.blocks.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.02)
-                if module.bias is not None:
-                    nn.init.zeros_(module.bias)
+        start_small(self.blocks)
 
     def forward(self, batch: Batch) -> Tensor:
         for block in self.blocks:

@@ -77,6 +77,15 @@ class Block(nn.Module):
         return self.narrow(F.gelu(self.widen(x)))
 
 
+def start_small(network: nn.Module) -> None:
+    """Draw the weights of all linear layers with a spread of .02; biases start at 0."""
+    for module in network.modules():
+        if isinstance(module, nn.Linear):
+            nn.init.normal_(module.weight, std=0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+
+
 class ItemTransformer(nn.Module):
     """Tokens in, one hidden state per token out; items are scored by their own embedding vectors
     (tied) plus a bias. Causal or bidirectional is a property of the batch, not of the weights.
@@ -120,10 +129,7 @@ class ItemTransformer(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.dropout = Dropout(dropout)
         self.questions = nn.ModuleDict({name: nn.Linear(width, 1) for name in sorted(questions)})
-        for module in self.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.normal_(module.weight, std=0.02)
-                nn.init.zeros_(module.bias)
+        start_small(self)
         # so that scores start with a spread of about 1
         nn.init.normal_(self.embedding.weight, std=width**-0.5)
 

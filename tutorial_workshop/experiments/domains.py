@@ -92,12 +92,8 @@ def expert_load(model: ExpertRecommender, mix: Mix, seed: int) -> pd.DataFrame:
 
 def _main(chosen: np.ndarray, domains: np.ndarray) -> np.ndarray:
     """Share of each domain's tokens at the expert that reads most of them."""
-    return np.array(
-        [
-            np.bincount(chosen[domains == d]).max() / (domains == d).sum()
-            for d in range(domains.max() + 1)
-        ]  # noqa: E501
-    )
+    of_domains = [chosen[domains == domain] for domain in range(domains.max() + 1)]
+    return np.array([np.bincount(experts).max() / len(experts) for experts in of_domains])
 
 
 @torch.inference_mode()

@@ -182,8 +182,8 @@ FOLDED = {"setup": "Set-up", "injected-parameters": "Run with these parameters"}
 
 
 def _folded_code(notebook):
-    """The notebook with code that is not the lesson below a line that opens it: cells tagged as in
-    `FOLDED` without an input, and the code before them.
+    """The notebook with the code of cells tagged as in `FOLDED`, which is not the lesson, before
+    them, below a line that opens it; the exporter leaves out their own input.
     """
     from nbformat.v4 import new_markdown_cell
 
@@ -194,7 +194,6 @@ def _folded_code(notebook):
             code = f"<pre><code>{html.escape(cell.source)}</code></pre>"
             # a blank line would end the HTML of a Markdown cell
             cells.append(new_markdown_cell(folded(names[0], code.replace("\n\n", "\n&#8203;\n"))))
-            cell.metadata["tags"] = ["remove_input"]
         cells.append(cell)
     notebook.cells = cells
     return notebook
@@ -229,7 +228,7 @@ def export_html(notebook, folder: str | Path | None = None, lang: str = "en") ->
         template_name="basic",
         exclude_input_prompt=True,
         exclude_output_prompt=True,
-        config={"TagRemovePreprocessor": {"enabled": True, "remove_input_tags": {"remove_input"}}},
+        config={"TagRemovePreprocessor": {"enabled": True, "remove_input_tags": set(FOLDED)}},
     )
     body, _ = exporter.from_notebook_node(notebook)
     body = re.sub(r"<script\b.*?</script>|<link\b[^>]*>", "", body, flags=re.S)
