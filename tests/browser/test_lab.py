@@ -18,17 +18,14 @@ pytestmark = pytest.mark.browser
 
 NOTEBOOKS = Path(__file__).resolve().parents[2] / "notebooks"
 MINUTES = 60_000
-READY = """async () => {
-  const app = window.jupyterapp;
-  await app.restored;
-  const panel = app.shell.currentWidget;
-  await panel.context.ready;
-  await panel.sessionContext.ready;
+READY = """() => {
+  const panel = window.jupyterapp?.shell.currentWidget;
+  return panel?.context?.isReady && panel.sessionContext.isReady;
 }"""
 RUN_ALL = """() => {
   window.allRan = false;
   const done = window.jupyterapp.commands.execute('notebook:run-all-cells');
-  done.then(() => window.allRan = true);
+  done.finally(() => window.allRan = true);  // a cell that fails is found below
 }"""
 FAILED = ".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr'], .jp-OutputArea-error"
 COUNTS = """() => window.jupyterapp.shell.currentWidget.content.widgets
@@ -96,8 +93,8 @@ def lab(folder: Path, private: Path):
 
 def run_all(page) -> None:
     page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.wait_for_function("() => window.jupyterapp !== undefined")
-    page.evaluate(READY)
+    # Asked again and again: a promise that is only awaited here may be collected as garbage.
+    page.wait_for_function(READY)
     page.evaluate(RUN_ALL)
     page.wait_for_function("() => window.allRan", timeout=12 * MINUTES)
     page.wait_for_function(IDLE, timeout=MINUTES)
