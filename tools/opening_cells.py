@@ -1,14 +1,20 @@
-"""The cells at the top of every notebook: badges and set-up, from ``tools/templates``."""
+"""The cells at the top of every notebook: badges and set-up from ``tools/templates``, imports."""
 
 from __future__ import annotations
 
+import ast
+import copy
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader
+from nbformat.v4 import new_code_cell
 
 from tutorial_workshop.page.environment import project_table
 
+# JupyterLab shows three dots in place of the code, Colab a title
+HIDDEN = {"cellView": "form", "jupyter": {"source_hidden": True}}
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).with_name("templates")), trim_blocks=True
 )
@@ -39,3 +45,29 @@ def badges(root: Path, path: str) -> str:
     """The badges of one notebook (path relative to the repository root), each with alt text."""
     where, tag = repository(root)
     return _TEMPLATES.get_template("badges.md.jinja").render(repository=where, tag=tag, path=path)
+
+
+def setup_cell(root: Path):
+    """The set-up cell, its code hidden: what it has to say is its output."""
+    return new_code_cell(setup_source(root), metadata={"tags": ["setup"], **HIDDEN})
+
+
+def with_folded_imports(cells: Sequence) -> list:
+    """The cells; those right after the parameters that only import have their code hidden."""
+    result, opening = [], False
+    for cell in cells:
+        tags = list(cell.metadata.get("tags", []))
+        opening = "parameters" in tags or (opening and _only_imports(cell))
+        if opening and "parameters" not in tags:
+            cell = copy.deepcopy(cell)
+            cell.metadata |= {"tags": list(dict.fromkeys([*tags, "hide-input"])), **HIDDEN}
+        result.append(cell)
+    return result
+
+
+def _only_imports(cell) -> bool:
+    if cell.cell_type != "code":
+        return False
+    return all(
+        isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(cell.source).body
+    )

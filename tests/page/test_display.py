@@ -5,6 +5,7 @@ twice.
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -177,3 +178,14 @@ def test_a_long_table_is_folded_and_a_missing_number_is_a_dash(monkeypatch):
     (plain, text), (hidden, same) = pages
     assert hidden == f"<details><summary>{CAPTION}</summary>\n{plain}\n</details>"
     assert text == same == f"{CAPTION}\n-  gain\na  0.25\nb  -"
+
+
+def test_numbers_stand_right_also_where_they_are_texts(monkeypatch):
+    """Else the digits of "< 0.0001" and "16.7%" do not stand below each other."""
+    pages = []
+    monkeypatch.setattr(page_output, "display_html", lambda html, text: pages.append(html))
+    rows = [("< 0.0001", "16.7%", "3 items", 1), ("0.04", "100%", "none", 2)]
+    frame = pd.DataFrame(rows, columns=["p", "share", "what", "n"], index=["a", "b"])
+    page_output.table(frame, caption=CAPTION)
+    found = re.findall(r'<td style="text-align: (\w+)">', pages[0])
+    assert found == ["right", "right", "left", "right"] * 2

@@ -12,8 +12,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat.v4 import new_code_cell
 
 from tools import builder, rules
+from tools.opening_cells import setup_source, with_folded_imports
 from tutorial_lib.errors import InputError
 
 TINY = Path(__file__).parent / "fixtures" / "notebooks" / "src" / "90_tiny.py"
@@ -81,7 +83,8 @@ def test_metadata_opens_without_questions():
         for cell in notebook["cells"]
         if cell["cell_type"] == "code"
     )
-    assert all(set(cell["metadata"]) <= {"tags", "cellView"} for cell in notebook["cells"])
+    kept = {"tags", "cellView", "jupyter"}
+    assert all(set(cell["metadata"]) <= kept for cell in notebook["cells"])
 
 
 def test_cell_ids_are_unique_and_stay_when_a_cell_is_put_before():
@@ -114,6 +117,21 @@ def test_generated_cells_stand_in_their_place():
     setup = cells(False)[2].source
     assert "%pip install --quiet {wheel}" in setup and "-U" not in setup and "==" not in setup
     assert rules.check_code(setup) == []
+
+
+def test_the_first_imports_are_folded_and_what_a_learner_edits_is_not():
+    """Else a page begins with lines that are not the lesson, or hides what is to be changed."""
+
+    def code(source, *tags):
+        return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
+
+    opening = [code("SEED = 0", "parameters"), code("import a"), code("from b import c")]
+    later = [code("d = c(a)"), code("import e")]
+    built_cells = with_folded_imports([*opening, *later])
+    hidden = [cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in built_cells]
+    assert hidden == [False, True, True, False, False]
+    assert built_cells[1].metadata.tags == ["hide-input"] and not opening[1].metadata
+    assert cells(False)[2].metadata["jupyter"] == {"source_hidden": True}, "the set-up cell"
 
 
 def test_without_an_address_nothing_names_one():
@@ -160,7 +178,7 @@ def test_colab_without_the_kit_asks_for_the_wheel(tmp_path, monkeypatch, uploade
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLAB_RELEASE_TAG", "stand-in")
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    code = builder.setup_source(NOTEBOOKS.parent).split("# Not in Colab")[0]
+    code = setup_source(NOTEBOOKS.parent).split("# Not in Colab")[0]
     installed = []
     code = code.replace("%pip install --quiet {wheel}", "installed.append(wheel)")
     if uploaded:

@@ -178,7 +178,11 @@ def still_notebook(notebook, folder: Path):
     return notebook
 
 
-FOLDED = {"setup": "Set-up", "injected-parameters": "Run with these parameters"}
+FOLDED = {
+    "setup": "Set-up",
+    "injected-parameters": "Run with these parameters",
+    "hide-input": "Preparation",
+}
 
 
 def _folded_code(notebook):

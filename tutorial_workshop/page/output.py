@@ -5,8 +5,8 @@ numbers, so that it is always true.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
-from numbers import Real
 from typing import Any
 
 from tutorial_lib.errors import unknown_name
@@ -19,6 +19,9 @@ from tutorial_workshop.page.display import (
     required_texts,
     show,
 )
+
+# as a cell shows it: a number with its sign or %, or nothing
+_NUMBER = re.compile(r"[<>≤≥≈+−-]? ?[\d.,]+ ?%?|-|nan|")
 
 
 def say(*texts: str) -> None:
@@ -36,8 +39,9 @@ def say(*texts: str) -> None:
 
 
 def table(frame, *, caption: str, digits: int = 4, fold: bool = False) -> None:
-    """Show a data frame with a caption: texts stand left and wrap, numbers stand right, fractions
-    are rounded to ``digits``. fold: the page shows the caption only, until it is opened.
+    """Show a data frame with a caption: texts stand left and wrap; columns of numbers, also where
+    they are texts such as "< 0.001" or "5 %", stand right; fractions are rounded to ``digits``.
+    fold: the page shows the caption only, until it is opened.
     """
     rows = [
         [str(label), *(_cell(value, digits) for value in row)]
@@ -45,8 +49,9 @@ def table(frame, *, caption: str, digits: int = 4, fold: bool = False) -> None:
             frame.index, frame.astype(object).itertuples(index=False), strict=True
         )
     ]
-    numeric = [isinstance(value, Real) and not isinstance(value, bool) for value in frame.iloc[0]]
-    align = ["left", *("right" if number else "left" for number in numeric)]
+    columns = zip(*rows, strict=True)
+    align = ["right" if all(map(_NUMBER.fullmatch, column)) else "left" for column in columns]
+    align[0] = "left"
     header = [str(frame.index.name or ""), *map(str, frame)]
     plain = "\n".join("  ".join(row) for row in [[header[0] or "-", *header[1:]], *rows])
     page = html_table(caption, header, rows, align)
