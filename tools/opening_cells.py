@@ -53,12 +53,15 @@ def setup_cell(root: Path):
 
 
 def with_folded_imports(cells: Sequence) -> list:
-    """The cells; those right after the parameters that only import have their code hidden."""
+    """The cells; the first code cells after the parameters have their code hidden while they only
+    import.
+    """
     result, opening = [], False
     for cell in cells:
         tags = list(cell.metadata.get("tags", []))
-        opening = "parameters" in tags or (opening and _only_imports(cell))
-        if opening and "parameters" not in tags:
+        if cell.cell_type == "code":
+            opening = "parameters" in tags or (opening and _only_imports(cell))
+        if opening and cell.cell_type == "code" and "parameters" not in tags:
             cell = copy.deepcopy(cell)
             cell.metadata |= {"tags": list(dict.fromkeys([*tags, "hide-input"])), **HIDDEN}
         result.append(cell)
@@ -66,8 +69,6 @@ def with_folded_imports(cells: Sequence) -> list:
 
 
 def _only_imports(cell) -> bool:
-    if cell.cell_type != "code":
-        return False
     return all(
         isinstance(node, (ast.Import, ast.ImportFrom)) for node in ast.parse(cell.source).body
     )

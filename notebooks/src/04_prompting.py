@@ -304,7 +304,8 @@ turned_out("04-with", fragments_in.get("with"))
 # What that means: a catalogue with a film and its sequel, or with short and long names of one
 # thing, is ranked wrongly without the closing token, and nothing in the scores tells you. In this
 # world no title begins another one, so the kit scores without it. In a catalogue where some do, the
-# kit warns, as above, and `verbaliser(dataset, closing=...)` makes every answer end with the token.
+# kit warns (silenced above), and `verbaliser(dataset, closing=...)` makes every answer end with the
+# token.
 #
 # **Length and habit.** A sum of log-probabilities favours short titles. Dividing by the number of
 # tokens favours long ones. And some titles are likely whatever the history says. A title's **base
@@ -446,7 +447,8 @@ place_verdicts = verdict_table(preferred, 0.05, caption="Share of choices of eac
 # What that means: in a list of candidates the model answers two questions at once, which title and
 # which place. A preference for a place is wrong for every user in the same way, so averaging over
 # users does not remove it, and a paper that always puts the right answer in one place measures the
-# place. Turn the list, as here, or shuffle it for each user.
+# place. Turn the list, as here, or shuffle it for each user. The verdicts say whether *this* model
+# prefers a place; where all are inconclusive, none is shown, and thirty users cannot rule it out.
 
 # %% [markdown]
 # ## 4. A few examples in the context
@@ -623,7 +625,7 @@ multi_verdicts = verdict_table(steps, MARGIN, caption="What comes next, in seen 
 
 # %% [markdown]
 # P5 also **writes**: an explanation is text after a prompt. Notebook 07 measures such text; here,
-# read what tuning changed.
+# read what tuning changed. (Opinions on products and news are all that the model has read before.)
 
 # %%
 from tutorial_lib.models import write_text
@@ -668,11 +670,16 @@ for who, model in {"before": lm, "tuned": instructed.lm}.items():
     intervals = [mean_interval(x.astype(float).to_frame("right"), "right") for x in right]
     instruct_points[who] = intervals
 points(
-    [f"{name} combinations" for name in questions],
+    [f"{name.replace(' ', '-')} combinations" for name in questions],
     instruct_points,
     quantity="share of right answers",
     caption="Yes or no, one of two, and first of five. Whiskers: 95 % intervals over instructions.",
 )
+
+# %% [markdown]
+# What that means: compare the distance from *before* to *tuned* in the two rows. If it is as large
+# for held-out combinations, the parts were learned; if only for seen ones, the sentences. Where the
+# whiskers overlap as much as here, so few instructions do not show a gain in either row.
 
 # %% [markdown]
 # ## 7. Letting the model write
@@ -901,10 +908,12 @@ from tutorial_workshop.figures import show_forms, show_threshold
 set_right = show_threshold(probe("wordings"))
 
 # %% [markdown]
-# A threshold brings the share of "yes" home from any wording, and that is all it can do: it changes
-# no order. And the form of one and the same question? Dislikes before likes, "no or yes" in place
-# of "yes or no", and the model's own **chat template** (the marks around a turn with which it was
-# tuned) in place of plain text.
+# A threshold brings the share of "yes" near the share that was liked, from any wording. That is all
+# it can do: it changes no order, and the last column stays near a coin's.
+#
+# And the form of one and the same question? Dislikes before likes, "no or yes" in place of "yes or
+# no", and the model's own **chat template** (the marks around a turn with which it was tuned) in
+# place of plain text.
 
 # %%
 forms = show_forms(probe("forms"))
@@ -941,7 +950,7 @@ if PROFILE != "smoke":
 # Computed from the cells above.
 
 # %% tags=["recap"]
-wordings = (means.mean(), means.min(), means.max(), len(means))
+wordings = (means.mean(), means.min(), means.max(), 1)
 rows = [("zero-shot NDCG@10, mean over wordings", *wordings)]
 for name, frame in frames.items():
     i = mean_interval(frame, "ndcg@10")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from nbformat.v4 import new_code_cell
+from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tools import builder, rules
 from tools.opening_cells import setup_source, with_folded_imports
@@ -125,11 +125,11 @@ def test_the_first_imports_are_folded_and_what_a_learner_edits_is_not():
     def code(source, *tags):
         return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
 
-    opening = [code("SEED = 0", "parameters"), code("import a"), code("from b import c")]
-    later = [code("d = c(a)"), code("import e")]
+    opening = [code("SEED = 0", "parameters"), code("import a"), new_markdown_cell("# Text")]
+    later = [code("from b import c"), code("d = c(a)"), code("import e")]
     built_cells = with_folded_imports([*opening, *later])
     hidden = [cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in built_cells]
-    assert hidden == [False, True, True, False, False]
+    assert hidden == [False, True, False, True, False, False]
     assert built_cells[1].metadata.tags == ["hide-input"] and not opening[1].metadata
     assert cells(False)[2].metadata["jupyter"] == {"source_hidden": True}, "the set-up cell"
 

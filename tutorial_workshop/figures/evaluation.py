@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tutorial_lib.evaluation import compare
+from tutorial_lib.evaluation.estimates import mean_estimate
 from tutorial_workshop.page.output import say, show
 from tutorial_workshop.page.plots import MARKERS, OKABE_ITO, label_axes, log_ticks, look, whiskers
 
@@ -84,23 +85,17 @@ def recorded_signs(rows: pd.DataFrame, labels: int, metric: str = "ndcg@10") -> 
     names = list(sides["expected"])
     found = []
     for a, b in ((a, b) for i, a in enumerate(names) for b in names[i + 1 :]):
-        both = {kind: side[[a, b]].dropna() for kind, side in sides.items()}
-        if both["expected"].empty or both["realised"].empty:
+        expected, realised = (side[[a, b]].dropna() for side in sides.values())
+        if expected.empty or realised.empty:
             continue
-        truth = _one_minus_other(both["expected"])
-        for seed, some in both["realised"].groupby(level="seed"):
-            drawn = _one_minus_other(some)
-            opposite = truth.p < 0.05 and truth.difference * drawn.difference < 0
-            numbers = (drawn.n, drawn.difference, truth.difference, drawn.p < 0.05)
+        truth = compare(*(expected[[name]].set_axis(["x"], axis=1) for name in (a, b)), "x")
+        for seed, some in (realised[a] - realised[b]).groupby(level="seed"):
+            drawn = mean_estimate(some.to_numpy(), signed=True)
+            opposite = truth.p < 0.05 and truth.difference * drawn.value < 0
+            numbers = (len(some), drawn.value, truth.difference, drawn.p < 0.05)
             found.append((f"{a} − {b}", seed, *numbers, drawn.p < 0.05 and opposite))
     columns = ["pair", "seed", "users", "realised", "expected", "significant", "wrong"]
     return pd.DataFrame(found, columns=columns)
-
-
-def _one_minus_other(table: pd.DataFrame):
-    """`compare` of the two columns of a table."""
-    a, b = (table[[name]].set_axis(["x"], axis=1) for name in table)
-    return compare(a, b, "x")
 
 
 @dataclass(frozen=True)

@@ -169,9 +169,11 @@ def learning_curves(
         heights = spread([height for height, *_ in labels], 0.045 * (top - floor))
         for height, (_, text, colour) in zip(heights, labels, strict=True):
             ax.text(counts[-1] * 1.25, height, text, color=colour, fontsize=9, va="center")
-        if not labels:
+        if not labels:  # a frame around nothing would look like a result
+            ax.clear()
+            ax.set_axis_off()
             style = {"fontsize": 9, "va": "top", "color": "#555555"}
-            ax.text(0.03, 0.95, "none recorded", transform=ax.transAxes, **style)
+            ax.text(0.0, 0.97, "none recorded", transform=ax.transAxes, **style)
         ax.set_title(name, fontsize=11)
     log_ticks(ax, counts)
     ax.set_xlim(counts[0] / 1.4, counts[-1] * (counts[-1] / counts[0]) ** 0.42 * 1.5)

@@ -84,7 +84,7 @@ def show_label_curves(
         label_curves(curves, levels),
         alt=f"Test NDCG@10 over the number of labelled users. {numbers}. Lines: {lines}.",
         caption=f"{data}, {lm}, {_range(seeds)} seeds of {_range(users)} test users. Whiskers: 95 %"
-        " t intervals over seeds, from three on. Lines need no labels.",
+        " t intervals over seeds, from three on. Dotted lines: no labels used.",
     )
 
 

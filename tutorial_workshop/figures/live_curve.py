@@ -14,19 +14,22 @@ if TYPE_CHECKING:
     from tutorial_lib.training import Epoch
 
 
-def training_curves(history, title: str = ""):
+def training_curves(history, title: str = "", unit: str = "epoch"):
     """Loss (left) and validation NDCG@10 (right) over epochs, from a list of `training.Epoch`; a
     matplotlib ``Figure``.
     """
     import matplotlib.pyplot as plt
 
-    fig, (left, right) = plt.subplots(1, 2, figsize=(8.4, 2.9))
-    measured = [e for e in history if e.ndcg is not None]
+    both = unit == "epoch"  # nothing is validated after a single step
+    fig, axes = plt.subplots(1, 1 + both, figsize=(8.4 if both else 6.0, 2.9), squeeze=False)
+    left, right = axes[0, 0], axes[0, -1]
     left.plot([e.number for e in history], [e.loss for e in history], **look(0))
-    right.plot([e.number for e in measured], [e.ndcg for e in measured], **look(1))
-    label_axes(left, "epoch", "training loss", y_unit="nats per prediction", title=title)
-    label_axes(right, "epoch", "validation NDCG@10")
-    for ax in (left, right):
+    label_axes(left, unit, "training loss", y_unit="nats", title=title)
+    if both:
+        measured = [e for e in history if e.ndcg is not None]
+        right.plot([e.number for e in measured], [e.ndcg for e in measured], **look(1))
+        label_axes(right, unit, "validation NDCG@10")
+    for ax in axes.flat:
         ax.set_xlim(0.5, max(2, len(history)) + 0.5)
         ax.xaxis.get_major_locator().set_params(integer=True)
     return fig
@@ -51,6 +54,7 @@ class LiveCurve:
         self.epochs = epochs
         self.every = every
         self.history: list[Epoch] = []
+        self.unit = "epoch"
         self._last = 0.0
         self._handle = None
         self._rich = in_notebook()
@@ -61,7 +65,7 @@ class LiveCurve:
         """
         from tutorial_lib.training import Epoch
 
-        self.epochs, start = total, time.perf_counter()
+        self.epochs, self.unit, start = total, "step", time.perf_counter()
         return lambda step, loss: self(Epoch(step, loss, time.perf_counter() - start, step))
 
     def text(self) -> str:
@@ -69,7 +73,7 @@ class LiveCurve:
         now = self.history[-1]
         ndcg = "" if now.ndcg is None else f", NDCG@10 {now.ndcg:.4f}"
         return (
-            f"{self.title}: epoch {now.number} of {self.epochs}, loss {now.loss:.3f}{ndcg},"
+            f"{self.title}: {self.unit} {now.number} of {self.epochs}, loss {now.loss:.3f}{ndcg},"
             f" {now.seconds:.0f} s"
         )
 
@@ -88,21 +92,18 @@ class LiveCurve:
 
         measured = [e for e in self.history if e.ndcg is not None]
         alt = (
-            f"Two curves over epochs: the loss falls from {self.history[0].loss:.2f} to"
+            f"The training loss over {self.unit}s goes from {self.history[0].loss:.2f} to"
             f" {self.history[-1].loss:.2f} nats"
         )
         alt += (
-            f"; validation NDCG@10 goes from {measured[0].ndcg:.3f} to {measured[-1].ndcg:.3f}."
+            f"; validation NDCG@10 from {measured[0].ndcg:.3f} to {measured[-1].ndcg:.3f}."
             if measured
             else "."
         )
-        bar = (
-            f'<progress value="{len(self.history)}" max="{self.epochs}"'
-            ' aria-label="epochs"></progress>'
-        )
-        page = bar + image_html(
-            png_bytes(training_curves(self.history, self.title)), alt, self.text()
-        )
+        done = len(self.history)
+        bar = f'<progress value="{done}" max="{self.epochs}" aria-label="{self.unit}s"></progress>'
+        picture = png_bytes(training_curves(self.history, self.title, self.unit))
+        page = (bar if done < self.epochs else "") + image_html(picture, alt, self.text())
         bundle = {"text/html": page, "text/plain": f"{self.text()}\n[figure: {alt}]"}
         if self._handle is None:
             self._handle = display(bundle, raw=True, display_id=True)

@@ -62,7 +62,10 @@ def show_wordings(answers: pd.DataFrame) -> pd.DataFrame:
     dots(right, yes, color=OKABE_ITO["vermillion"])
     left.axvline(0.5, color="#555555", linestyle=":")
     right.axvline(truth, color="#555555", linestyle=":")
-    right.annotate("liked in truth", (truth, -0.45), fontsize=8, ha="center")
+    at = {"xycoords": ("data", "axes fraction"), "ha": "center", "va": "bottom", "fontsize": 9}
+    right.annotate("liked", (truth, 1.0), **at)
+    left.annotate("chance", (0.5, 1.0), **at)
+    left.locator_params(axis="x", nbins=5)
     label_axes(left, "AUC within users", "wording", title="Does it rank?")
     label_axes(right, "share of affirmative answers", "", title="What does it say?")
     right.set_xlim(-0.02, 1.02)
@@ -101,7 +104,7 @@ def show_forms(answers: pd.DataFrame) -> pd.DataFrame:
     found = each.groupby("wording", sort=False)[["yes", "auc"]].mean()
     found[f"same answer as {first}"] = said.eq(said[first], axis=0).mean()
     table(
-        found.rename_axis("form"),
+        found.rename_axis("form").rename(columns={"auc": "AUC"}),
         caption=f"SmolLM2, {each['user'].nunique()} test users; liked in truth: "
         f"{each['truth'].mean():.2f}",
         digits=2,

@@ -39,9 +39,11 @@ def say(*texts: str) -> None:
 
 
 def table(frame, *, caption: str, digits: int = 4, fold: bool = False) -> None:
-    """Show a data frame with a caption: texts stand left and wrap; columns of numbers, also where
-    they are texts such as "< 0.001" or "5 %", stand right; fractions are rounded to ``digits``.
-    fold: the page shows the caption only, until it is opened.
+    """Show a data frame with a caption.
+
+    Texts stand left and wrap; columns of numbers, also of texts such as "< 0.001" or "5 %", stand
+    right. Fractions are rounded to ``digits``; where these are three or more, to one above 10 and
+    to none above 100. fold: the page shows the caption only, until it is opened.
     """
     rows = [
         [str(label), *(_cell(value, digits) for value in row)]
@@ -62,9 +64,11 @@ def _cell(value: object, digits: int) -> str:
     if isinstance(value, (tuple, list)):
         return ", ".join(map(str, value))
     if not isinstance(value, float):
-        return str(value)
+        return {"True": "yes", "False": "no"}.get(str(value), str(value))
+    if digits > 2 and abs(value) >= 10:
+        digits = 1 if abs(value) < 100 else 0
     # + 0.0: no minus sign before a value that rounds to zero
-    return "-" if math.isnan(value) else f"{round(value, digits) + 0.0:.{digits}f}"
+    return "-" if math.isnan(value) else f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def _triple(value: Any) -> tuple[float, float, float]:

@@ -167,7 +167,9 @@ def interval_bars(
     import matplotlib.pyplot as plt
 
     _check_intervals(labels, means, lows, highs)
-    fig, ax = plt.subplots(figsize=(7.0, 0.8 + 0.5 * len(labels)), layout="constrained")
+    longest = max(map(len, labels), default=0)  # long names shall not squeeze their bars
+    size = (7.0 + min(1.6, 0.05 * max(0, longest - 26)), 0.8 + 0.5 * len(labels))
+    fig, ax = plt.subplots(figsize=size, layout="constrained")
     _draw_intervals(ax, labels, means, lows, highs, highlight)
     if ceiling is not None:
         value, name = ceiling

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 from tutorial_lib.errors import InputError
@@ -48,13 +49,23 @@ def interval_points(
         ax.annotate(zero, (0, -0.62), ha="center", va="bottom", fontsize=9, annotation_clip=False)
     ax.set_yticks(range(len(labels)), labels)
     ax.set_ylim(len(labels) - 0.5, -0.6)
-    ax.margins(x=0.18)
+    ends = [end for rows in groups.values() for row in rows for end in row if math.isfinite(end)]
+    _room_for_numbers(ax, ends + ([0.0] if zero else []))
     ax.grid(axis="y", visible=False)
     if len(groups) > 1:
         columns = max(1, min(len(groups), 3, LEGEND_LETTERS // max(map(len, groups))))
         fig.legend(loc="outside lower center", ncols=columns, frameon=False)
     label_axes(ax, quantity, "", title=title)
     return fig
+
+
+def _room_for_numbers(ax, ends: Sequence[float]) -> None:
+    """The axis reaches a little beyond the data to the left, and as far as its numbers need to the
+    right.
+    """
+    low, high = min(ends, default=0.0), max(ends, default=1.0)
+    span = (high - low) or 1.0
+    ax.set_xlim(low - 0.06 * span, high + 0.18 * span)
 
 
 def _draw_group(ax, rows, shift: float, form: str, style: dict, name: str) -> None:
