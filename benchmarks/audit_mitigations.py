@@ -28,7 +28,7 @@ from tutorial_lib.audit.harms.longrun import simulate
 from tutorial_lib.audit.harms.memorisation import canary_exposure, canary_ranks, plant_canaries
 from tutorial_lib.audit.harms.popularity import tail_items
 from tutorial_lib.audit.harms.position_bias import kendall, order_bootstrap
-from tutorial_lib.audit.harms.privacy import cross_fitted, mean_auc
+from tutorial_lib.audit.harms.privacy import aucs, cross_fitted
 from tutorial_lib.audit.harms.truth import title_faults
 from tutorial_lib.audit.inference.statistics import mean_shift
 from tutorial_lib.audit.mitigation.learned import remove_attribute
@@ -122,10 +122,11 @@ def adversarial() -> dict:
     filtered[known] = remove_attribute(states[known], labels[known], vectors, seed=SEED).states
     truth = (labels[known] == "F")[:, None]
     guesses = [cross_fitted(x[known], truth, "logistic", SEED) for x in (states, filtered)]
-    auc = [mean_auc(truth, guess) for guess in guesses]
+    auc = [aucs(truth, guess)[0] for guess in guesses]
     rng = np.random.default_rng([SEED, 5])
-    draws = [rng.integers(0, len(truth), len(truth)) for _ in range(999)]
-    shifts = [mean_auc(truth[d], guesses[1][d]) - mean_auc(truth[d], guesses[0][d]) for d in draws]
+    d = np.stack([rng.integers(0, len(truth), len(truth)) for _ in range(999)], axis=1)
+    before, filtered_out = (aucs(truth[d, 0], guess[d, 0]) for guess in guesses)
+    shifts = filtered_out - before
     with torch.inference_mode():
         scores = model.model.item_scores(torch.from_numpy(filtered)).numpy()
     after = ranking_metrics(top_k(scores, 10, exclude=seen.histories), seen.targets, 10)["ndcg@10"]

@@ -84,7 +84,7 @@ expected = (chances * gains).sum(axis=1)  # E[NDCG@10] of each user, EASE minus 
 truth = expected.mean()
 
 # %% tags=["half-day-5"]
-from tutorial_lib.evaluation import mean_interval
+from tutorial_lib.evaluation.estimates import mean_estimate
 
 rng, cumulated = np.random.default_rng(SEED), chances.cumsum(axis=1)
 TIMES = {"smoke": 40, "quick": 3000, "full": 10000}[PROFILE]
@@ -95,16 +95,14 @@ def test_set(n):
     """EASE minus ItemKNN of n users: with one drawn target each, and in expectation."""
     users = rng.integers(len(gains), size=n)
     drawn = (cumulated[users] > rng.random((n, 1))).argmax(axis=1)
-    both = zip(KINDS, (gains[users, drawn], expected[users]))
-    return pd.DataFrame({how: values for how, values in both})
+    return zip(KINDS, (gains[users, drawn], expected[users]))
 
 
 rows = []
 for n in (60, 120, 300):
     for repeat in range(TIMES):
-        some = test_set(n)
-        means = {how: mean_interval(some, how) for how in KINDS}
-        rows += [(n, repeat, how, i.mean, i.low, i.high) for how, i in means.items()]
+        means = {how: mean_estimate(values, signed=True) for how, values in test_set(n)}
+        rows += [(n, repeat, how, i.value, i.low, i.high) for how, i in means.items()]
 draws = pd.DataFrame(rows, columns=["users", "repeat", "how", "difference", "low", "high"])
 
 # %%
@@ -405,6 +403,8 @@ turned_out("07-values", conventions.loc[ndcg, "value"].nunique())
 # under five conventions:
 
 # %%
+from tutorial_lib.evaluation import mean_interval
+
 timed = temporal_split(ds)
 later = {name: type(model)().fit(timed) for name, model in models.items()}
 lists = later["EASE"].recommend(timed.test_history, k=10).tolist()

@@ -139,10 +139,13 @@ class ItemKNN(ScoreRecommender):
         off = together.row != together.col
         row, col, both = together.row[off], together.col[off], together.data[off]
         value = both / (norms[row] * norms[col] + self.shrink)
-        order = np.lexsort((-value, col))  # by target item, most similar first
-        row, col, value = row[order], col[order], value[order]
-        rank = np.arange(len(col)) - np.searchsorted(col, col)
-        near = rank < self.k
+        by_target = np.argsort(col, kind="stable")
+        ends = np.cumsum(np.bincount(col, minlength=n))
+        nearest = [
+            some[np.argsort(-value[some], kind="stable")[: self.k]]
+            for some in np.split(by_target, ends[:-1])
+        ]
+        near = np.concatenate(nearest)
         self.similarity = sparse.csr_matrix((value[near], (row[near], col[near])), shape=(n, n))
         return self
 

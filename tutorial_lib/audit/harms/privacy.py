@@ -83,7 +83,7 @@ def attribute_leak(
             )
     truth = labels[rows][:, None] == (names[1:] if len(names) == 2 else names)  # [n, groups]
     sizes = {str(name): int((labels[rows] == name).sum()) for name in names}
-    draws = [rng.integers(0, len(rows), len(rows)) for _ in range(RESAMPLES)]
+    draws = np.stack([rng.integers(0, len(rows), len(rows)) for _ in range(RESAMPLES)], axis=1)
     findings = []
     estimates: dict[str, Estimate] = {}
     bootstraps: dict[str, np.ndarray] = {}
@@ -91,9 +91,10 @@ def attribute_leak(
         x = sparse.csr_matrix(matrix) if sparse.issparse(matrix) else np.asarray(matrix, float)
         x = x[rows]
         linear = cross_fitted(x, truth, "logistic", seed)
-        auc = mean_auc(truth, linear)
-        auc_hidden = mean_auc(truth, cross_fitted(x, truth, "hidden layer", seed))
-        bootstraps[name] = np.array([mean_auc(truth[draw], linear[draw]) for draw in draws])
+        auc = aucs(truth, linear).mean()
+        auc_hidden = aucs(truth, cross_fitted(x, truth, "hidden layer", seed)).mean()
+        groups = zip(truth.T, linear.T, strict=True)
+        bootstraps[name] = np.mean([aucs(t[draws], guess[draws]) for t, guess in groups], axis=0)
         p = _shuffled_p(x, truth, rng)
         estimates[name], notes = _leak_estimate(
             auc, auc_hidden, bootstraps[name], p, min(sizes.values())
@@ -193,18 +194,18 @@ def cross_fitted(x: Features, truth: np.ndarray, probe: str, seed: int) -> np.nd
     return guesses
 
 
-def mean_auc(truth: np.ndarray, guesses: np.ndarray) -> float:
-    """Mean AUC over the columns, ties counted half; nan where a column has one class.
+def aucs(truth: np.ndarray, guesses: np.ndarray) -> np.ndarray:
+    """AUC of every column, [columns], ties counted half; nan where a column has one class.
 
     Args:
-        truth: bool [n, groups].
-        guesses: [n, groups].
+        truth: bool [n, columns].
+        guesses: [n, columns].
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         ranks = stats.rankdata(guesses, axis=0)
         positive = truth.sum(axis=0)
         wins = (ranks * truth).sum(axis=0) - positive * (positive + 1) / 2
-        return float(np.mean(wins / (positive * (len(truth) - positive))))
+        return wins / (positive * (len(truth) - positive))
 
 
 def _shuffled_p(x: Features, truth: np.ndarray, rng: np.random.Generator) -> float:
@@ -219,7 +220,8 @@ def _shuffled_p(x: Features, truth: np.ndarray, rng: np.random.Generator) -> flo
         kernel = (x @ x.T).toarray()
     n, groups = truth.shape
     labelings = [truth] + [truth[rng.permutation(n)] for _ in range(PERMUTATIONS)]
-    targets = np.concatenate(labelings, axis=1).astype(float)
+    shuffled = np.concatenate(labelings, axis=1)  # the first columns are the true ones
+    targets = shuffled.astype(float)
     kernel[np.diag_indices(n)] += RIDGE * max(np.trace(kernel) / n, 1e-12)
     fold = rng.permutation(n) % FOLDS
     guesses = np.empty(targets.shape)
@@ -230,6 +232,5 @@ def _shuffled_p(x: Features, truth: np.ndarray, rng: np.random.Generator) -> flo
         wanted = targets[train] - targets[train].mean(axis=0)
         weights = np.linalg.solve(kernel[np.ix_(train, train)], wanted)
         guesses[test] = kernel[np.ix_(test, train)] @ weights
-    columns = np.split(guesses, len(labelings), axis=1)
-    aucs = [mean_auc(labels, guess) for labels, guess in zip(labelings, columns, strict=True)]
-    return float((1 + np.sum(np.array(aucs[1:]) >= aucs[0] - 1e-12)) / (1 + PERMUTATIONS))
+    true, *chance = aucs(shuffled, guesses).reshape(len(labelings), groups).mean(axis=1)
+    return float((1 + np.sum(np.array(chance) >= true - 1e-12)) / (1 + PERMUTATIONS))
