@@ -175,7 +175,8 @@ turned_out("06-many", many["family"])
 # Scao and Rush 2021 asked how many data points a prompt is worth.)
 #
 # A crossing is an estimate like any other, so it has an interval. Here seeds and users are drawn
-# anew, with replacement, 2,000 times; each time the curves cross somewhere, always or never.
+# anew, with replacement, 2,000 times; each time the one curve passes the other somewhere, leads from
+# the start, or never gets ahead.
 #
 # **Guess first:** how many labelled users does a counter like `ease` need to pass a prompt that
 # needs none?
@@ -365,8 +366,8 @@ table_of_tests(second, caption="Family 2")
 # %% [markdown]
 # Family 3: is it the words, or the weights? Three sides of the square of section 2.
 #
-# **Guess first:** once all weights have moved, do the words still matter, is a difference that
-# matters shown at any number of labels?
+# **Guess first:** once all weights have moved, do the words still matter: is `full-words` shown to
+# be better or worse than `full` at any number of labels?
 
 # %%
 # in place of None: your guess
@@ -392,8 +393,9 @@ say(
 table_of_tests(third, caption="Family 3")
 
 # %% [markdown]
-# Compare the first panel with the other two. Whatever `full` and `soft-prompt` differ by, this
-# square says which part of it the words can have, and which part the weights.
+# Compare the first panel with the other two. Changing the words moves little; moving the weights
+# moves more, the more labels there are. So what sets `full` and `soft-prompt` apart lies in the
+# weights, and hardly in the words.
 
 # %%
 families = {"1": (FAMILY_1, first), "2": (FAMILY_2, second), "3": (FAMILY_3, third)}
@@ -608,7 +610,8 @@ quiz("06_prompt_vs_finetune", "guide")
 # likelihood, so there is no prompt to tune. Two tasks: the **next item**, one target per user; and
 # **like or dislike**, the AUC over the last ten ratings of a user.
 #
-# **Guess first:** which of the two tells strategies apart, beside its distance of chance and best?
+# **Guess first:** which of the two tasks tells strategies apart better? Take the smallest difference
+# that it can detect, as a share of the way from chance to the best.
 
 # %% tags=["half-day-6"]
 # in place of None: your guess

@@ -86,6 +86,7 @@ def _draw_costs(ax, means: pd.DataFrame, cost: str, picked: str, named: pd.DataF
         ax.errorbar([place[row.Index]], [row.mean], yerr=around, markerfacecolor=fill, **style)
     _names(ax, named, place, max([*known["high" if picked else "mean"], 1e-9]), picked)
     _cost_axis(ax, place, zero if len(known) > len(positive) else None)
+    ax.set_ylim(0, 1.1 * max([*known["high" if picked else "mean"], 1e-9]))
 
 
 def describe_cost(means: pd.DataFrame, labels: int, cost: str, strategy: str) -> str:
@@ -116,7 +117,6 @@ def _cost_axis(ax, place: pd.Series, zero: float | None) -> None:
     a dotted line.
     """
     ax.set_xscale("log")
-    ax.set_ylim(0, None)
     if place.empty:
         return
     powers = 10.0 ** np.arange(np.floor(np.log10(place.min())), np.ceil(np.log10(place.max())) + 1)
@@ -197,7 +197,10 @@ def cost_table(means: pd.DataFrame, labels: int) -> None:
 def _names(ax, named: pd.DataFrame, place: pd.Series, top: float, picked: str) -> None:
     """Names at the right of points; those of neighbouring points are moved apart."""
     steps = np.log10(place[named.index])
-    column = (steps / max(steps.max() - steps.min(), 1e-9) * 4).round() if len(named) else steps
+    columns = 4 if len(named) > 8 else 2  # few names: a small panel, where each takes half of it
+    column = (
+        (steps / max(steps.max() - steps.min(), 1e-9) * columns).round() if len(named) else steps
+    )
     for _, some in named.groupby(column):
         for height, row in zip(spread(some["mean"], 0.045 * top), some.itertuples(), strict=True):
             style = {"fontsize": 8.5, "va": "center", "zorder": 6}

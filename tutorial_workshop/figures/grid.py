@@ -154,7 +154,10 @@ def learning_curves(
     """
     import matplotlib.pyplot as plt
 
-    marks = means.iloc[:0] if marks is None else marks
+    if marks is None:
+        marks = means.iloc[:0]
+    elif (over := (means["labels"] == 0) | means.duplicated("strategy", keep=False)).any():
+        means = means[over]  # beside the stars single points would only be in the way
     level = max([*means["mean"], *marks["mean"], floor]) - floor
     highest = max([*means["high"], *marks["high"], floor]) - floor
     reach = min(highest, 1.5 * level) or 0.1  # a whisker may leave the picture
@@ -195,7 +198,7 @@ def _family_panel(
     for i, (strategy, rows) in enumerate(tuned[tuned["family"] == name].groupby("strategy")):
         style = look(i, 6)
         around = whiskers(rows["mean"], rows["low"], rows["high"])
-        places = rows["labels"] * (1 + 0.04 * i)
+        places = rows["labels"] * (1 + min(0.04, 0.2 / tuned["strategy"].nunique()) * i)
         style |= {"capsize": 2, "linewidth": 1.6, "markersize": 5}
         ax.errorbar(places, rows["mean"], yerr=around, **style)
         labels.append((rows["mean"].iloc[-1], strategy, style["color"]))

@@ -101,7 +101,8 @@ def show_gains(frame: pd.DataFrame, margin: float) -> None:
         gains(frame, margin),
         alt=f"Gain in NDCG@10 over labelled users, one panel per pair of strategies. {numbers}.",
         caption="Up: better; down: worse; square: equivalent; hollow: inconclusive. Whiskers: 95 %"
-        f" intervals of each test alone. Grey band: the margin, ± {margin}.",
+        f" intervals of each test alone; verdicts are adjusted for all. Grey band: the margin,"
+        f" ± {margin}.",
     )
 
 
