@@ -5,7 +5,7 @@ py:percent with the solutions inside, and cell tags say what each part is. The b
 
 - writes the badges (after the ``title`` cell) and the ``setup`` cell (before ``parameters``), the
   same in all notebooks; while pyproject.toml names no repository there are no badges, and in Colab
-  the set-up cell takes a wheel that was uploaded; its code and the first imports are folded;
+  the set-up cell takes a wheel that was uploaded; code that is not the lesson is folded;
 - empties what stands between ``# SOLUTION BEGIN`` and ``# SOLUTION END`` to ``...`` and drops cells
   tagged ``solution`` (exercises only);
 - puts folded text in the place of each ``hint(...)`` cell, and after each ``quiz(...)`` cell, for
@@ -27,7 +27,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tools.opening_cells import badges, repository, setup_cell, with_folded_imports
+from tools.opening_cells import badges, repository, setup_cell, with_folded_code
 from tutorial_lib.data.shipped import write_whole
 from tutorial_lib.errors import InputError
 from tutorial_workshop.exercises.loading import SOLUTION_MARK, get_exercise
@@ -109,7 +109,7 @@ def _generated(cells: list, root: Path, path: str) -> list:
 
     setup = setup_cell(root)
     result = []
-    for cell in with_folded_imports(cells):
+    for cell in with_folded_code(cells):
         if "setup" in tags_of(cell):  # a placeholder in the source
             continue
         if "parameters" in tags_of(cell):

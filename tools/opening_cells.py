@@ -1,4 +1,4 @@
-"""The cells at the top of every notebook: badges and set-up from ``tools/templates``, imports."""
+"""Cells that are not the lesson: badges and set-up from ``tools/templates``, folded code."""
 
 from __future__ import annotations
 
@@ -52,16 +52,17 @@ def setup_cell(root: Path):
     return new_code_cell(setup_source(root), metadata={"tags": ["setup"], **HIDDEN})
 
 
-def with_folded_imports(cells: Sequence) -> list:
-    """The cells; the first code cells after the parameters have their code hidden while they only
-    import.
+def with_folded_code(cells: Sequence) -> list:
+    """The cells, with the code hidden of the imports that come first after the parameters, and of
+    the numbers that are compared with recorded ones.
     """
     result, opening = [], False
     for cell in cells:
         tags = list(cell.metadata.get("tags", []))
         if cell.cell_type == "code":
             opening = "parameters" in tags or (opening and _only_imports(cell))
-        if opening and cell.cell_type == "code" and "parameters" not in tags:
+        compares = cell.cell_type == "code" and re.search(r"^ *golden\(", cell.source, re.M)
+        if compares or (opening and cell.cell_type == "code" and "parameters" not in tags):
             cell = copy.deepcopy(cell)
             cell.metadata |= {"tags": list(dict.fromkeys([*tags, "hide-input"])), **HIDDEN}
         result.append(cell)

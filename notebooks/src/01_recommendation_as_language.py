@@ -262,7 +262,7 @@ MODELS = ["Random", "Popularity", "chain", "TransitionKNN", "ItemKNN", "EASE"]
 guess("01-best", None, "the best counter by NDCG@10", choices=MODELS)
 
 # %%
-from tutorial_lib.evaluation import compare, evaluate, holm, mean_interval
+from tutorial_lib.evaluation import compare, evaluate, holm, mean_interval, p_text
 
 models = {"Random": Random(), "Popularity": Popularity(), "chain": chain}
 models |= {"TransitionKNN": TransitionKNN(), "ItemKNN": ItemKNN(), "EASE": EASE()}
@@ -307,7 +307,9 @@ found = [compare(results[a], results[b], "ndcg@10") for a, b in pairs]
 lines = []
 for (a, b), c, p in zip(pairs, found, holm([c.p for c in found])):
     sure = "a difference is shown" if p < 0.05 else "no difference is shown"
-    interval = f"95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users, adjusted p {p:.4f}"
+    interval = (
+        f"95 % interval {c.ci[0]:+.4f} to {c.ci[1]:+.4f}, {c.n:,} users, adjusted p {p_text(p)}"
+    )
     lines.append(f"**{a} − {b}:** {c.difference:+.4f} ({interval}): {sure}.")
 say(*lines)
 if "Oracle" in results:
@@ -923,7 +925,7 @@ for (name, c), p in zip(gains.items(), holm([c.p for c in gains.values()])):
         if c.difference > 0
         else "understates"
     )
-    interval = f"95 % interval {c.ci[0]:+.3f} to {c.ci[1]:+.3f}, p {p:.3f}"
+    interval = f"95 % interval {c.ci[0]:+.3f} to {c.ci[1]:+.3f}, p {p_text(p)}"
     lines.append(f"The random split {effect} {name}: {c.difference:+.3f}, {interval}.")
 say(*lines, f"(p is adjusted over these {len(gains)} tests by Holm's method.)")
 

@@ -191,7 +191,7 @@ def test_code_that_is_not_the_lesson_stands_behind_a_line_that_opens_it():
         new_code_cell("the_lesson = 3"),
     ]
     page = export_html(new_notebook(cells=given))
-    lines = ["Set-up", "Run with these parameters", "Preparation"]
+    lines = ["Set-up", "Run with these parameters", "Show the code"]
     assert re.findall(r"<summary>(.*?)</summary>", page) == lines
     inside = "".join(re.findall(r"<details>.*?</details>", page, re.S))
     assert "if a &lt; 2:" in inside and "PROFILE" in inside and "the_lesson" not in inside

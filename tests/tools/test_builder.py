@@ -15,7 +15,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from tools import builder, rules
-from tools.opening_cells import setup_source, with_folded_imports
+from tools.opening_cells import setup_source, with_folded_code
 from tutorial_lib.errors import InputError
 
 TINY = Path(__file__).parent / "fixtures" / "notebooks" / "src" / "90_tiny.py"
@@ -119,17 +119,17 @@ def test_generated_cells_stand_in_their_place():
     assert rules.check_code(setup) == []
 
 
-def test_the_first_imports_are_folded_and_what_a_learner_edits_is_not():
+def test_imports_and_checks_are_folded_and_what_a_learner_edits_is_not():
     """Else a page begins with lines that are not the lesson, or hides what is to be changed."""
 
     def code(source, *tags):
         return new_code_cell(source, metadata={"tags": list(tags)} if tags else {})
 
     opening = [code("SEED = 0", "parameters"), code("import a"), new_markdown_cell("# Text")]
-    later = [code("from b import c"), code("d = c(a)"), code("import e")]
-    built_cells = with_folded_imports([*opening, *later])
+    later = [code("from b import c"), code("d = c(a)"), code("import e"), code("golden(d)")]
+    built_cells = with_folded_code([*opening, *later])
     hidden = [cell.metadata.get("jupyter", {}).get("source_hidden", False) for cell in built_cells]
-    assert hidden == [False, True, False, True, False, False]
+    assert hidden == [False, True, False, True, False, False, True]
     assert built_cells[1].metadata.tags == ["hide-input"] and not opening[1].metadata
     assert cells(False)[2].metadata["jupyter"] == {"source_hidden": True}, "the set-up cell"
 

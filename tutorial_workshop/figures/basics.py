@@ -230,6 +230,7 @@ def redrawn_histogram(differences: np.ndarray, expected: float, names: str):
     ax.hist(differences, bins=20, color=OKABE_ITO["sky"], edgecolor="black", hatch="//")
     ax.axvline(0, color="black", linewidth=1)
     ax.axvline(expected, color=OKABE_ITO["vermillion"], linewidth=2.5, linestyle="--")
+    ax.set_ylim(0, 1.18 * ax.get_ylim()[1])  # room for the words above the bars
     note(ax, " in expectation", (expected, ax.get_ylim()[1]), (2, -4), va="top")
     label_axes(ax, f"{names}, NDCG@10", "repetitions of the draw")
     return fig

@@ -24,7 +24,6 @@ _MATH = re.compile(
 )
 # what matplotlib knows by another name
 _MATHTEXT = {
-    r"\text{": r"\mathrm{",
     r"\lvert": "|",
     r"\rvert": "|",
     r"\dfrac": r"\frac",
@@ -43,6 +42,8 @@ def _formula(tex: str, block: bool) -> str:
     shown = tex
     for ours, theirs in _MATHTEXT.items():
         shown = shown.replace(ours, theirs)
+    words = lambda match: r"\mathrm{" + match[1].replace(" ", r"\ ") + "}"  # noqa: E731
+    shown = re.sub(r"\\text\{([^{}]*)\}", words, shown)
     buffer = io.BytesIO()
     style = {"svg.hashsalt": "formula", "mathtext.fontset": "dejavusans"}
     font = FontProperties(size=13 if block else 12)
@@ -181,7 +182,7 @@ def still_notebook(notebook, folder: Path):
 FOLDED = {
     "setup": "Set-up",
     "injected-parameters": "Run with these parameters",
-    "hide-input": "Preparation",
+    "hide-input": "Show the code",
 }
 
 
