@@ -145,6 +145,17 @@ def test_figures_refuse_groups_of_another_length():
         interval_points(["a", "b"], {"g": [(0, 0, 0)]}, quantity="q")
 
 
+def test_points_stay_in_their_row_however_many_groups():
+    """With five groups the last marker of a row once stood in the next."""
+    import matplotlib.pyplot as plt
+
+    groups = {f"group {n}": [(0.1, 0, 0.2), (0.3, 0.2, 0.4)] for n in range(7)}
+    fig = interval_points(["a", "b"], groups, quantity="q")
+    for container in fig.axes[0].containers:
+        assert [round(y) for y in container[0].get_ydata()] == [0, 1]
+    plt.close(fig)
+
+
 def test_computed_figures_describe_themselves(capsys):
     """The alt text is made from the numbers; if it lost one, a reader who cannot see the bar would
     not know it.

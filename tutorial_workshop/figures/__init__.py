@@ -23,7 +23,14 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "experts": ("expert_shares", "show_against", "show_experts"),
         "feedback": ("FeedbackView",),
         "generative": (
-            *("CodeExplorer", "claim_in_words", "costs_table", "kind_means", "kind_tests"),
+            *(
+                "CodeExplorer",
+                "claim_in_words",
+                "costs_table",
+                "earned",
+                "kind_means",
+                "kind_tests",
+            ),
             *("show_kinds", "show_rankings_by_gap", "show_written"),
         ),
         "grid": (
@@ -63,7 +70,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "stakeholder_map": ("show_stakeholder_map",),
         "transfer": (
             *("TransferView", "recorded_cells", "recorded_tests"),
-            *("share_of_ceiling", "show_board", "show_written_paths"),
+            *("share_of_ceiling", "show_board", "show_leaders", "show_written_paths"),
         ),
         "verdicts": ("VerdictView",),
         "words": ("difference_in_words", "recap_table", "verdict_table"),

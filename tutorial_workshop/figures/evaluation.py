@@ -88,7 +88,8 @@ def recorded_signs(rows: pd.DataFrame, labels: int, metric: str = "ndcg@10") -> 
         expected, realised = (side[[a, b]].dropna() for side in sides.values())
         if expected.empty or realised.empty:
             continue
-        truth = compare(*(expected[[name]].set_axis(["x"], axis=1) for name in (a, b)), "x")
+        one, other = (expected[[name]].set_axis(["x"], axis=1) for name in (a, b))
+        truth = compare(one, other, "x")
         for seed, some in (realised[a] - realised[b]).groupby(level="seed"):
             drawn = mean_estimate(some.to_numpy(), signed=True)
             opposite = truth.p < 0.05 and truth.difference * drawn.value < 0

@@ -174,8 +174,29 @@ def show_board(board: pd.DataFrame, *, caption: str) -> None:
         labels,
         groups,
         quantity="NDCG@10",
-        caption=f"{caption} A star marks cuts by target: there the ceiling is none.",
+        caption=f"{caption} A star marks cuts by target: there the ceiling is none."
+        if (cuts["by"] == "target").any()
+        else caption,
     )
+
+
+def show_leaders(board: pd.DataFrame, *, ceiling: str) -> None:
+    """Say for each cut of a leaderboard (`by_cuts`) what the ceiling is, which model leads, and
+    which are within its interval.
+    """
+    rows = {}
+    for cut, at in board.groupby("cut", sort=False):
+        models = at[at["model"] != ceiling].sort_values("mean", ascending=False)
+        first, others = models.iloc[0], models.iloc[1:]
+        near = others.loc[others["mean"] >= first["low"], "model"]
+        rows[cut] = {
+            "users": first["users"],
+            "ceiling": at.loc[at["model"] == ceiling, "mean"].iloc[0],
+            "leads": first["model"],
+            "share of the ceiling": f"{first['share of the ceiling']:.0%}",
+            "within its interval": ", ".join(near) or "no other",
+        }
+    table(pd.DataFrame(rows).T.rename_axis("cut"), caption="Who leads in each cut", digits=3)
 
 
 def show_written_paths(written, graph, titles: Sequence[str], number: int = 3) -> None:

@@ -42,8 +42,12 @@ def interval_points(
                 f"interval_points: group {name!r} has {len(rows)} rows for {len(labels)} labels;"
                 " give one (mean, low, high) per label"
             )
-        shift = (number - (len(groups) - 1) / 2) * 0.26
+        shift = (number - (len(groups) - 1) / 2) * min(0.26, 0.84 / len(groups))
         _draw_group(ax, rows, shift, "+.3f" if zero else ".3f", look(number), name)
+    for row in range(
+        1, len(labels) if len(groups) > 3 else 0
+    ):  # else rows stand apart by themselves
+        ax.axhline(row - 0.5, color="#cccccc", linewidth=0.8)
     if zero:
         ax.axvline(0, color="black", linestyle="--", linewidth=1.2)
         ax.annotate(zero, (0, -0.62), ha="center", va="bottom", fontsize=9, annotation_clip=False)
