@@ -51,7 +51,10 @@ from tutorial_workshop.page import points, quiz, say, table, turned_out
 columns = ["harm", "what", "stakeholder", "severity", "likelihood", "risk"]
 table(
     register_frame()[[*columns, "weidinger", "milano", "route"]],
-    caption="Harm register: severity and likelihood from 1 to 4, before any evidence",
+    caption="Harm register: severity and likelihood from 1 to 4, before any evidence. Weidinger: I "
+    "discrimination, II information, III misinformation, IV malicious use, V interaction, VI "
+    "automation and environment",
+    fold=True,
 )
 
 # %% tags=["half-day-4"]
@@ -160,7 +163,7 @@ guess("08-shuffle", None, "alarms of the plain permutation test, 0 to 1", within
 
 # %%
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
-from tutorial_lib.evaluation import evaluate, mean_interval
+from tutorial_lib.evaluation import evaluate, mean_interval, p_text
 from tutorial_lib.models import EASE, Popularity, SequenceRecommender
 
 ds = load_dataset(DATASET)
@@ -345,16 +348,22 @@ family = pd.concat(tables, names=["system", "row"]).reset_index("system")
 declared = family[family["metric"].isin(report.family)].sort_values(["metric", "system"])
 columns = ["system", "estimate", "low", "high", "ratio", "mde", "p_adjusted", "margin", "verdict"]
 table(
-    declared.set_index("metric")[columns],
-    caption="The declared family, all systems",
+    declared.pivot(index="metric", columns="system", values="verdict"),
+    caption="The declared family: verdicts",
+)
+table(
+    declared.assign(p_adjusted=declared["p_adjusted"].map(p_text)).set_index("metric")[columns],
+    caption="The same with all its numbers",
     digits=3,
+    fold=True,
 )
 
 # %% [markdown] tags=["half-day-4"]
-# Read a row from right to left: which verdict, by which margin, with which chance of seeing it, and
-# only then the estimate. `mde` is the gap that would be found in 80 % of repetitions, *after* Holm:
-# with eight tests about a quarter larger than with one. If it is larger than the margin, the audit
-# was too small to be sure of an answer. So a report opens with three sentences:
+# Open the second table, and read a row from right to left: which verdict, by which margin, with
+# which chance of seeing it, and only then the estimate. `mde` is the gap that would be found in 80 %
+# of repetitions, *after* Holm: with five tests about a fifth larger than with one. If it is larger
+# than the margin, the audit was too small to be sure of an answer. So a report opens with three
+# sentences:
 
 # %% tags=["half-day-4"]
 from tutorial_lib.audit import opening
@@ -732,7 +741,7 @@ memory = {
 }
 most = np.log2(left) - 1.44
 bars(
-    {f"planted {often} times": (f.estimate, *f.ci) for often, f in memory.items()},
+    {f"planted {often} ×": (f.estimate, *f.ci) for often, f in memory.items()},
     quantity="exposure beyond chance, bits",
     caption=f"{len(canaries[0])} canaries each; a last item that always ranks first would have "
     f"{most:.1f} bits.",
@@ -875,7 +884,7 @@ say(
 from tutorial_lib.audit import main_parameters, non_profiling_cost
 
 table(
-    main_parameters(model, seen, seed=SEED),
+    main_parameters(model, seen, seed=SEED).rename(columns={"ndcg_lost": "NDCG@10 lost"}),
     caption="Transformer: hide one input, and see how the list and its NDCG@10 change",
     digits=3,
 )
@@ -889,7 +898,7 @@ show_findings(
 
 # %% [markdown]
 # The more accuracy refusing costs, the less real the choice. And the **environment** pays for every
-# list. Energy is given as a band: most of it are constants of processor, memory and grid that
+# list. Energy is given as a band: most of it rests on constants of processor, memory and grid that
 # nobody here can check.
 
 # %%

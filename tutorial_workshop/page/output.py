@@ -21,7 +21,7 @@ from tutorial_workshop.page.display import (
 )
 
 # as a cell shows it: a number with its sign or %, or nothing
-_NUMBER = re.compile(r"[<>≤≥≈+−-]? ?[\d.,]+ ?%?|-|nan|")
+_NUMBER = re.compile(r"[<>≤≥≈+−-]? ?[\d.,]+(e[+-]?\d+)? ?%?|-|nan|")
 
 
 def say(*texts: str) -> None:

@@ -178,7 +178,8 @@ def interval_bars(
         fig.legend(loc="outside lower right", frameon=False)
     ends = [0.0, *lows, *highs] + ([ceiling[0]] if ceiling else [])
     span = max(ends) - min(ends) or 1.0  # all may be 0: a few users, and no hit
-    ax.set_xlim(min(ends), max(ends) + 0.15 * span)  # room for the numbers
+    below = 0.03 * span if min(ends) < 0 else 0.0
+    ax.set_xlim(min(ends) - below, max(ends) + 0.15 * span)  # room for the numbers
     label_axes(ax, quantity, "", x_unit=unit, title=title)
     return fig
 
