@@ -68,3 +68,12 @@ def test_a_claim_about_nothing_recorded_is_refused():
         claims._values("sequence.csv", {"model": "none"}, "ndcg@10")
     with pytest.raises(InputError, match="lacks 'no.such'"):
         claims._golden("no.such", 0)
+
+
+def test_a_share_of_rows_that_agree(table):
+    """Right answers, of the recorded file, counted by hand."""
+    asked = pd.read_csv(shipped("results/smollm2-evidence.csv.gz"))
+    right = (asked["answer"] == asked["strength"]).groupby(asked["condition"]).mean()
+    read = right["right"] - right["shuffled"]
+    assert table.loc["evidence-read", "value"] == pytest.approx(read, abs=1e-12)
+    assert table.loc["evidence-read", "n"] == asked["item"].nunique()

@@ -20,7 +20,7 @@ from tutorial_workshop.experiments import recorded_table
 CLAIMS = Path(__file__).with_name("claims.yaml")
 PROFILE = "world-movies/quick"  # of the goldens
 Measured = tuple[float, float, float, int, str, str]  # value, low, high, n, experiment, note
-PAIRS = ["seed", "user"]  # what is compared with itself
+PAIRS = ["seed", "user", "item"]  # what is compared with itself
 SUPPORTED, NOT_HERE, REFUTED, UNTESTABLE = (
     *("supported", "not here", "refuted", "not testable here"),
 )
@@ -123,8 +123,11 @@ def _row(entry: Mapping[str, Any]) -> Measured:
 
 
 def _values(table: str, rows: Mapping[str, Any], metric: str) -> pd.Series:
-    """The metric of the rows that fit, one for each seed and user that the table has."""
+    """The metric of the rows that fit, one for each seed and user (or item) that the table has."""
     chosen = _chosen(table, rows)
+    if " == " in metric:
+        one, other = metric.split(" == ")
+        chosen = chosen.assign(**{metric: (chosen[one] == chosen[other]).astype(float)})
     keys = [name for name in PAIRS if name in chosen and chosen[name].notna().all()]
     return chosen.groupby(keys)[metric].mean()
 
