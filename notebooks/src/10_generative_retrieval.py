@@ -266,8 +266,8 @@ show_written(free["a tenth of the users"], titles)
 
 # %% [markdown]
 # With few users much of it is made up, mostly further down than these eight: the model knows which
-# words are frequent, not which of them exist below this first word. With all users each ID was read many times, and the model has learned
-# the catalogue by heart. Section 5 shows the price of that.
+# words are frequent, not which of them exist below this first word. With all users each ID was read
+# many times, and the model has learned the catalogue by heart. Section 5 shows the price of that.
 #
 # The **trie** of all IDs knows from the start which words may follow.
 #
