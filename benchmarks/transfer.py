@@ -4,6 +4,7 @@ graph: data/results/transfer.csv.gz. Each part replaces its own rows.
 python benchmarks/transfer.py transfer [--overlaps 1 0.5]    # about 2 minutes an overlap, one core
 python benchmarks/transfer.py persons | cold | paths         # 1 to 3 minutes each
 python benchmarks/transfer.py real --seeds 3                 # 20 minutes; needs data and MiniLM
+python benchmarks/transfer.py real-paths --seeds 3           # 7 minutes; needs ml-100k and its graph
 python benchmarks/transfer.py tune                           # prints; changes no file
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import itertools
 import time
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -28,6 +30,11 @@ from tutorial_workshop.experiments.results import to_bytes
 
 TABLE = "results/transfer.csv.gz"
 KEYS = ["part", "overlap", "labels", "system", "seed"]
+PARTS = {
+    "cold": transfer.cold_item_cells,
+    "paths": transfer.path_cells,
+    "real-paths": partial(transfer.path_cells, name=transfer.REAL_SOURCE, users=400),
+}
 
 
 def rows_of(part: str, overlap: float, labels: int, seed: int, cells) -> list[pd.DataFrame]:
@@ -73,7 +80,7 @@ def person_rows(overlap: float, seeds: range) -> list[pd.DataFrame]:
 
 def other_rows(part: str, seeds: range) -> list[pd.DataFrame]:
     """Parts without an overlap."""
-    cells = {"cold": transfer.cold_item_cells, "paths": transfer.path_cells}[part]
+    cells = PARTS[part]
     return [row for seed in seeds for row in rows_of(part, np.nan, 0, seed, cells(seed))]
 
 
@@ -135,9 +142,7 @@ def summary(table: pd.DataFrame) -> str:
     if len(real):
         real = real.pivot_table("ndcg@10", ["part", "system"], "labels").round(4).reset_index()
         text += "\n\nFrom MovieLens-100K, realised NDCG@10, by labels:\n\n" + markdown_table(real)
-    if "paths" not in set(table["part"]):
-        return text
-    paths = table[table["part"] == "paths"].groupby("system")
+    paths = table[table["part"].isin(["paths", "real-paths"])].groupby(["part", "system"])
     columns = ["recall@10", "ndcg@10", "hop 1", "hop 2", "hop 3", "nowhere", "reachable"]
     paths = paths[columns].mean().round(4).reset_index()
     return text + "\n\nPaths over the graph:\n\n" + markdown_table(paths)
@@ -145,7 +150,7 @@ def summary(table: pd.DataFrame) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("transfer", "persons", "cold", "paths", "real", "tune"))
+    parser.add_argument("part", choices=("transfer", "persons", *PARTS, "real", "tune"))
     parser.add_argument("--overlaps", type=float, nargs="+", default=transfer.OVERLAPS)
     parser.add_argument("--targets", nargs="+", default=list(transfer.REAL_TARGETS))
     parser.add_argument("--seeds", type=int, default=5)
@@ -159,7 +164,7 @@ def main() -> None:
     if given.part == "real":
         for name in given.targets:
             table = record(real_rows(name, seeds), command)
-    elif given.part in ("cold", "paths"):
+    elif given.part in PARTS:
         table = record(other_rows(given.part, seeds), command)
     else:
         make = transfer_rows if given.part == "transfer" else person_rows
