@@ -4,7 +4,7 @@ graph: data/results/transfer.csv.gz. Each part replaces its own rows.
 python benchmarks/transfer.py transfer [--overlaps 1 0.5]    # about 2 minutes an overlap, one core
 python benchmarks/transfer.py persons | cold | paths         # 1 to 3 minutes each
 python benchmarks/transfer.py real --seeds 3                 # 20 minutes; needs data and MiniLM
-python benchmarks/transfer.py real-paths --seeds 3           # 7 minutes; needs ml-100k and its graph
+python benchmarks/transfer.py real-paths --seeds 3           # 7 minutes; needs ml-100k, -kg
 python benchmarks/transfer.py tune                           # prints; changes no file
 """
 
