@@ -29,6 +29,13 @@ LM = "kit-gpt"  # or a Hub id or folder of a causal model; it ranks and writes i
 SEED = 0  # any whole number from 0; draws users, labelled users and simulations
 
 # %%
+import re
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+# %%
 from tutorial_workshop.page import attempt, bars, explore, golden, guess, hint, my_guesses
 from tutorial_workshop.page import points, quiz, say, table, turned_out
 
@@ -46,13 +53,6 @@ from tutorial_workshop.page import points, quiz, say, table, turned_out
 # %% tags=["half-day-5"]
 # in place of None: your guess
 guess("07-sign", None, "of 100 significant ones, wrong sign", within=5)
-
-# %%
-import re
-from collections import Counter
-
-import numpy as np
-import pandas as pd
 
 # %%
 from tutorial_lib.data import leave_last_out, load_dataset, temporal_split
@@ -121,7 +121,9 @@ show_draws(draws[draws["users"] == 120], truth, 120)
 # %%
 shares = draws.groupby(["users", "how"])["verdict"].value_counts(normalize=True).unstack()
 table(
-    shares.fillna(0).reindex(columns=["right sign", "wrong sign", "not significant"]).reset_index(),
+    shares.fillna(0)
+    .reindex(columns=["right sign", "wrong sign", "not significant"])
+    .reset_index("how"),
     caption=f"{TIMES:,} test sets each, EASE − ItemKNN; the truth is {truth:+.4f}",
     digits=3,
 )
@@ -182,7 +184,8 @@ if hits["wrong"].any():
     table(
         hits[hits["wrong"]].set_index("pair").drop(columns=["significant", "wrong"]),
         digits=4,
-        caption="Significant, and wrong",
+        caption=f"Significant, and wrong: {hits['wrong'].sum()} tests",
+        fold=True,
     )
 
 # %% [markdown]
@@ -958,11 +961,15 @@ names = {
     "coverage_given": "where it gives one",
     "given": "samples with one",
 }
-sparse = ["mean, 4%, hits, n 50", "pairs, 5% / 1%, hits, n 30"]
-sparse += ["groups, 4% / 4%, hits, n 50/900", "groups, 1% / 1%, hits, n 30/900"]
+sparse = {
+    "mean, 4%, hits, n 50": "a mean: 50 users, 4 % have a hit",
+    "pairs, 5% / 1%, hits, n 30": "two models: 30 users, 5 % and 1 %",
+    "groups, 4% / 4%, hits, n 50/900": "two groups: 50 and 900 users, 4 % each",
+    "groups, 1% / 1%, hits, n 30/900": "two groups: 30 and 900 users, 1 % each",
+}
 samples = drawn["replications"].iloc[0]
 table(
-    drawn.loc[sparse, list(names)].rename(columns=names).rename_axis("cell"),
+    drawn.loc[list(sparse), list(names)].rename(index=sparse, columns=names).rename_axis("cell"),
     caption=f"Share of {samples:,} samples whose 95 % interval holds the truth",
     digits=3,
 )
@@ -971,7 +978,7 @@ say(
     f"Lowest share over all {len(drawn)} cells: the kit's interval {lowest['coverage']:.1%}, "
     f"the percentile bootstrap {lowest['coverage_percentile']:.1%}.",
 )
-turned_out("07-holds", 100 * drawn.loc[sparse[0], "coverage_percentile"])
+turned_out("07-holds", 100 * drawn.loc[list(sparse)[0], "coverage_percentile"])
 
 # %% [markdown]
 # The kit adds a few pseudo-observations at the ends of the range before it takes a t interval

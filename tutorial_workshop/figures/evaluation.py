@@ -187,6 +187,7 @@ def pareto_picture(both: pd.DataFrame, accuracy: str, language: str):
     style = {"where": "post", "color": "#555555", "linewidth": 1, "linestyle": ":"}
     ax.step(line[accuracy, "value"], line[language, "value"], **style)
     label_axes(ax, accuracy, language)
+    ax.locator_params(axis="x", nbins=6)
     fig.legend(loc="outside right upper", frameon=False)
     return fig
 
