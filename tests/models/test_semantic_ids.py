@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from small import make_dataset, random_dataset
+from vector_quantize_pytorch import ResidualVQ
 
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.errors import InputError
@@ -59,10 +60,6 @@ def test_each_code_word_is_the_nearest_to_what_the_levels_before_left(vectors):
 
 
 def test_quantisation_agrees_with_a_published_implementation(vectors):
-    judge = pytest.importorskip(
-        "vector_quantize_pytorch",
-        reason="2026-11-29: not in the lock file; pip install vector-quantize-pytorch",
-    )
     model = ResidualVAE(64, codes=16, levels=3)
     encoded = model.encoder(torch.tensor(vectors).float()).detach().numpy()
     _, books = residual_kmeans(encoded, 16, 3)
@@ -70,7 +67,7 @@ def test_quantisation_agrees_with_a_published_implementation(vectors):
         model.codebooks.copy_(torch.tensor(np.stack(books)))
         z = model.encoder(torch.tensor(vectors).float())
         words, quantised, _ = model.quantise(z)
-        other = judge.ResidualVQ(dim=32, num_quantizers=3, codebook_size=16).eval()
+        other = ResidualVQ(dim=32, num_quantizers=3, codebook_size=16).eval()
         for layer, book in zip(other.layers, model.codebooks):
             layer._codebook.embed.data.copy_(book[None])
             layer._codebook.initted.data.fill_(True)
