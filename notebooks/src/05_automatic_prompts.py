@@ -461,7 +461,7 @@ gain["shuffled words (test)"] = losses["none"] - losses["shuffled"]
 events = ["1", "3", "5"]
 gains = {name: [over_seeds(gain.loc[e, name]) for e in events] for name in gain}
 points(
-    [f"{e} event(s) per user" for e in events],
+    [f"events per user: {e}" for e in events],
     gains,
     quantity="fall of the loss of the choice, nats",
     zero="no gain",
@@ -509,7 +509,8 @@ turned_out("05-varies", "one prompt" if np.std(same) > np.std(different) else "s
 
 # %% [markdown]
 # If the first is as large as the second, most of what a search accepts is luck: it keeps the prompt
-# that was asked the easiest questions. Drawing the wrong answers once costs nothing and removes it.
+# that was asked the easiest questions. The smaller it is, the less harm it does; drawing the wrong
+# answers once costs nothing and removes it.
 
 # %%
 quiz("05_automatic_prompts", "moving")
@@ -649,6 +650,20 @@ turned_out("05-real", real_words["spearman"][0] >= 0.5)
 # ranks (.5 is chance). The question as it was stands beside both searches. Where the words found
 # are further off than it, the search has fitted its twenty examples: the objective fell, as it
 # must, and nothing was repaired.
+#
+# **Try it:** one slot among three random words, twenty candidates, eight likes for the gradient and
+# eight of other users for the loss. Where SmolLM2 is installed, it is asked now.
+
+# %%
+from tutorial_workshop.figures import ask_triggers
+
+if PROFILE != "smoke":
+    ask_triggers(probe("triggers"), words=20, likes=8)
+
+# %% [markdown]
+# What that means: *rank by score* is what a search would go by; in a world where the gradient saw
+# far, the best words would have ranks 1 to 5. A single slot says little, and with *other examples*,
+# which is what a search has, it may even point the other way.
 
 # %% [markdown]
 # **Is there a size at which the gradient begins to pay?** kit-gpt was pre-trained once more on the
@@ -710,7 +725,7 @@ for method, some in traces.items():
     rows.append((f"validation objective after the search, {method}", *end, len(some)))
 for label, values in gains.items():
     for e, value in zip(events, values):
-        rows.append((f"{label}, {e} events per user", *value, 5))
+        rows.append((f"{label}, events per user: {e}", *value, 5))
 for name, c in tests.items():
     rows.append((name, c.difference, *c.ci, c.seeds))
 rows.append(("SmolLM2: Spearman of score and true loss", *real_words["spearman"], 5))

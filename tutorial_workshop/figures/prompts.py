@@ -9,7 +9,7 @@ import pandas as pd
 
 from tutorial_workshop.figures.words import rows_table
 from tutorial_workshop.page.output import show
-from tutorial_workshop.page.plots import OKABE_ITO, label_axes, look, note
+from tutorial_workshop.page.plots import OKABE_ITO, label_axes, look
 
 
 class ScorePlot:
@@ -71,8 +71,18 @@ class ScorePlot:
         label = f"highest scores, the {top} that are tried"
         style = {"s": 46, "marker": "D", "color": OKABE_ITO["vermillion"], "label": label}
         ax.scatter(scores[chosen], self.true[chosen], **style)
-        for i in chosen[np.argsort(self.true[chosen])[:3]]:
-            note(ax, self.names[i], (scores[i], self.true[i]), (6, -9), fontsize=9)
+        low, high = self.true.min(), self.true.max()
+        ax.set_ylim(low - 0.35 * (high - low), high + 0.08 * (high - low))
+        best = chosen[np.argsort(self.true[chosen])[:3]]
+        # each below its point, a line lower than the one at its left: neighbours do not overlap
+        line = {"arrowstyle": "-", "color": "#999999", "linewidth": 0.8}
+        for row, i in enumerate(best[np.argsort(scores[best])]):
+            where = {
+                "textcoords": ("data", "axes fraction"),
+                "xytext": (scores[i], 0.16 - 0.07 * row),
+            }
+            point = (scores[i], self.true[i])
+            ax.annotate(self.names[i], point, **where, arrowprops=line, fontsize=9)
         x, title = "first-order score (higher: promises a lower loss)", f"Spearman {rho:+.2f}"
         label_axes(ax, x, "true loss", y_unit="nats per token", title=title)
         ax.margins(x=0.12)
