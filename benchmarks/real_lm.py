@@ -29,6 +29,7 @@ from tutorial_workshop.experiments.real_evidence import GIVEN, answers_from_revi
 from tutorial_workshop.experiments.real_titles import (
     COLD,
     by_wording,
+    drawn_rows,
     equally_popular,
     like_answers,
     likes_split,
@@ -51,15 +52,9 @@ SEEDS = range(5)  # of searches for trigger words
 TRIGGER_CALLS = 3000  # answers read behind a prompt, per search
 
 
-def drawn(split, seed: int = 45) -> np.ndarray:
-    """Rows of all users with a test item, in an order of chance."""
-    able = np.flatnonzero([len(target) > 0 for target in split.test_target])
-    return np.random.default_rng(seed).permutation(able)
-
-
 def wordings(lm, users: int) -> pd.DataFrame:
     split = likes_split()
-    rows = drawn(split)[: CHECKED + users]
+    rows = drawn_rows(split)[: CHECKED + users]
     answers = like_answers(lm, split, rows.tolist(), LIKE_WORDINGS)
     part = dict(zip(split.users[rows], ["valid"] * CHECKED + ["test"] * users, strict=False))
     return answers.assign(part=answers["user"].map(part))
@@ -68,7 +63,7 @@ def wordings(lm, users: int) -> pd.DataFrame:
 def reranking(lm, users: int) -> pd.DataFrame:
     """Users' next items; and, as a stratum, items that hardly anybody has."""
     split = leave_last_out(load_dataset("ml-100k"))
-    rows = drawn(split)
+    rows = drawn_rows(split)
     counts = Popularity().fit(split).counts
     few = [row for row in rows if counts[int(split.test_target[row][0])] < COLD]
     chosen = [*rows[:users], *(row for row in few if row not in set(rows[:users].tolist()))]
@@ -89,7 +84,7 @@ def rows(lm, users: int) -> pd.DataFrame:
 def named(lm, users: int) -> pd.DataFrame:
     split = leave_last_out(load_dataset("ml-100k").k_core(5))
     words = verbaliser(split.dataset, spoken=True)
-    anchors = [split.test_history[row] for row in drawn(split)[:ANCHORS]]
+    anchors = [split.test_history[row] for row in drawn_rows(split)[:ANCHORS]]
     neutral, values, paraphrases = named_lists(lm, words, anchors, split.dataset.n_items)
     told = {NEUTRAL: neutral, **{f"paraphrase {i}": one for i, one in enumerate(paraphrases)}}
     told |= {
@@ -113,7 +108,7 @@ def triggers(lm, users: int) -> pd.DataFrame:
     """
     lm.model.requires_grad_(False)
     split = likes_split()
-    order = drawn(split)
+    order = drawn_rows(split)
     questions, parts = {"plain": like_wording("plain")}, []
     for seed in SEEDS:
         learned, chosen = np.random.default_rng([seed, 48]).permutation(order[-256:]).reshape(2, -1)
@@ -135,7 +130,7 @@ def triggers(lm, users: int) -> pd.DataFrame:
 def forms(lm, users: int) -> pd.DataFrame:
     """One question in four forms, asked of the first test users of `wordings`."""
     split = likes_split()
-    asked = drawn(split)[CHECKED:][: users // 4].tolist()
+    asked = drawn_rows(split)[CHECKED:][: users // 4].tolist()
     plain = like_wording("plain")
     liked, disliked = "A user likes {liked}.", "The user dislikes {disliked}."
     opening = f"{liked} {disliked}"

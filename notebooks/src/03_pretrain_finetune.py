@@ -732,6 +732,21 @@ say_what_could_be_seen(in_reality, MARGIN)
 # name says about taste is little: read in the table whether any row against `popularity` is
 # "better", and at which budget. A language model that loses to a share is not a broken one; it is
 # an answer to the question whether this catalogue's *texts* carry what you want to predict.
+#
+# **Look yourself:** what lies in those vectors? Each film's nearest titles, beside the films that the
+# same users watch. Where SmolLM2 is installed, it reads 200 titles now.
+
+# %%
+from tutorial_workshop.figures import ask_vectors
+
+if PROFILE != "smoke":
+    ask_vectors(levels, films=200)
+
+# %% [markdown]
+# A head on vectors can only use what lies in them. SmolLM2 was trained to say what comes next, not
+# to put like texts side by side, and the mean over a title's tokens is nothing it ever had to use;
+# MiniLM was trained for it. Hold the first column beside the last: where nearness says nothing
+# about who watches what, a head needs many labelled users before it is above chance.
 
 # %% [markdown]
 # ## Recap

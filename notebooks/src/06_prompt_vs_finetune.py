@@ -749,6 +749,20 @@ show_learning_curves(
 # is behind a share that takes a millisecond, it is not the wording or the strategy that is at
 # fault: the labels of so few users say more about a film than its title does. The row `zero-shot`
 # minus `lora-words` is prompt against fine-tuning proper, on real text.
+#
+# **Ask it yourself.** The first twelve of those users, in the words of the recorded run. Where
+# SmolLM2 is installed, it answers now.
+
+# %%
+from tutorial_workshop.figures import ask_likes
+
+if PROFILE != "smoke":
+    ask_likes(asked, users=12)
+
+# %% [markdown]
+# What that means: the first two rows agree where the same model was asked the same questions. The
+# interval of twelve users is what a demonstration is worth: it may show a large lead of counting,
+# and it cannot tell two prompts from each other.
 
 # %% tags=["half-day-6"]
 quiz("06_prompt_vs_finetune", "power")

@@ -657,6 +657,20 @@ turned_out("08-named", above.sum())
 # What that means: an excess is above the floor only if its whole interval is, after the adjustment
 # for all values together. Where it is not, the wordings of *any* prompt differ as much as this one
 # does; that is not "no effect", but all that so many histories and wordings can tell.
+#
+# **Try it:** one word against one rewording, the comparison that is made most often. Where SmolLM2 is
+# installed, it writes the lists of six histories now.
+
+# %%
+from tutorial_workshop.figures import ask_named
+
+if PROFILE != "smoke":
+    ask_named(probe("named"), anchors=6)
+
+# %% [markdown]
+# What that means: a word that wins in every history looks like proof, and may owe it to the choice of
+# the rewording: a mild one makes any word look strong. So the floor needs several rewordings, and
+# the attribute several wordings.
 
 # %% [markdown]
 # ## 7. Who else is harmed, and how?
@@ -822,6 +836,19 @@ known_by_heart = show_memory(probe("years"), probe("rows"))
 # What that means: to know a film's year is knowledge of films, to know which title comes next *in
 # this file* is knowledge of the test data. Only the second makes a score untrue, and only the
 # difference from its control counts.
+#
+# **Ask it yourself:** the years of the 25 most watched films, where SmolLM2 is installed.
+
+# %%
+from tutorial_workshop.figures import ask_years
+
+if PROFILE != "smoke":
+    ask_years(probe("years"), films=25)
+
+# %% [markdown]
+# What that means: hold the most watched films beside all films. If the first row is the higher one,
+# the model knows what many have written about, and those films fill the histories and targets of a
+# test set, too.
 #
 # **Manipulation.** Somebody wants a film of theirs shown, and signs up with fake profiles, each
 # with that film and some popular ones. The control: films *as popular as it was*, which rise or

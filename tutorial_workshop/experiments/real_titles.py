@@ -44,6 +44,12 @@ def likes_split(*, download: bool = True) -> Split:
     return hold_out_k(load_dataset("ml-100k", download=download).k_core(5), 10, valid_k=1)
 
 
+def drawn_rows(split: Split, seed: int = 45) -> np.ndarray:
+    """Rows of all users with a test item, in an order of chance."""
+    able = np.flatnonzero([len(target) > 0 for target in split.test_target])
+    return np.random.default_rng(seed).permutation(able)
+
+
 def like_answers(
     lm: LanguageModel,
     split: Split,
@@ -147,8 +153,15 @@ def reranked(
     return pd.DataFrame(parts)
 
 
-def year_answers(lm: LanguageModel, titles: Sequence[str], seed: int = 0) -> pd.DataFrame:
+def year_answers(
+    lm: LanguageModel, titles: Sequence[str], seed: int = 0, asked: Sequence[int] | None = None
+) -> pd.DataFrame:
     """Does the model know a film's year? Of titles that end in a year, the likeliest of all years.
+
+    Args:
+        titles: of the catalogue.
+        seed: of the control.
+        asked: rows of ``titles`` that are asked about (default: all).
 
     Returns:
         title, year, guessed, and dealt: the guess for another of these titles, which is right as
@@ -157,6 +170,8 @@ def year_answers(lm: LanguageModel, titles: Sequence[str], seed: int = 0) -> pd.
     parts = pd.Series(titles).str.extract(r"^(.*) \((\d{4})\)$").dropna()
     names, years = as_spoken(list(titles)), parts[1].astype(int)
     every = sorted(years.unique())
+    if asked is not None:
+        parts, years = (of[of.index.isin(asked)] for of in (parts, years))
     prompts = [f"The movie {names[row]} was released in the year" for row in parts.index]
     logp = log_likelihood(lm, prompts, [str(year) for year in every]).log_probability
     guessed = np.array(every)[logp.argmax(axis=1)]
@@ -193,6 +208,14 @@ def next_rows(
     return pd.DataFrame(out)
 
 
+def lists_about(
+    asked: Adapted, who: str, histories: Sequence[Sequence[int]], k: int = 10
+) -> np.ndarray:
+    """Top lists for histories whose owner is called ``who`` in the prompt, [n, k]."""
+    asked.template = about(who)
+    return asked.recommend(histories, k)
+
+
 def named_lists(
     lm: LanguageModel,
     words: Verbaliser,
@@ -207,15 +230,33 @@ def named_lists(
         Lists of the neutral prompt, [n, k]; attribute -> value -> lists of two wordings,
         [2, n, k]; lists of each paraphrase of the neutral one.
     """
-
     asked = Adapted(lm, words, n_items)
 
     def lists(who: str) -> np.ndarray:
-        asked.template = about(who)
-        return asked.recommend(histories, k)
+        return lists_about(asked, who, histories, k)
 
     named: Mapping[str, dict[str, np.ndarray]] = {
         attribute: {value: np.stack([lists(who) for who in names]) for value, names in of.items()}
         for attribute, of in VALUES.items()
     }
     return lists(NEUTRAL), dict(named), [lists(who) for who in PARAPHRASES]
+
+
+def watched_together(split: Split, items: Sequence[int] | np.ndarray) -> np.ndarray:
+    """How far whoever has one item of the training part has the other, too: the correlation over
+    users, [n, n].
+    """
+    has = np.zeros((len(split.train), split.dataset.n_items))
+    for row, history in enumerate(split.train):
+        has[row, history] = 1
+    return np.atleast_2d(np.corrcoef(has[:, items].T))
+
+
+def nearest(similarity: np.ndarray, k: int) -> np.ndarray:
+    """The k others that are most similar to each row, [n, k], best first.
+
+    >>> nearest(np.array([[1.0, 0.2, 0.3], [0.2, 1.0, 0.1], [0.3, 0.1, 1.0]]), 1).ravel()
+    array([2, 0, 0])
+    """
+    others = np.where(np.eye(len(similarity), dtype=bool), -np.inf, similarity)
+    return np.argsort(-others, axis=1, kind="stable")[:, :k]

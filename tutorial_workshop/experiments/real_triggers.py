@@ -47,6 +47,25 @@ def like_examples(
     return Examples(lm, wording, values, answers)
 
 
+def words_in_slot(
+    learn: Examples, judge: Examples, start: Sequence[int], slot: int, words: np.ndarray, seed: int
+) -> tuple[np.ndarray, dict[tuple[str, str], np.ndarray]]:
+    """What each of some words is worth in one slot, and what the gradient says about it.
+
+    Returns:
+        The loss of ``judge`` with each word, nats; (whose gradient, expansion point) -> first-order
+        scores, higher is better.
+    """
+    true = judge.losses([[*start[:slot], int(t), *start[slot + 1 :]] for t in words]).mean(1)
+    table, vocabulary = judge.vocabulary.numpy()[words].astype(float), word_tokens(judge.lm)
+    sides = {"other examples": learn, "same examples": judge}
+    scores = {}
+    for (whose, examples), at in product(sides.items(), EXPANSIONS):
+        gradient = examples.gradients(start, slot, at, seed, vocabulary).mean(0)
+        scores[whose, at] = candidate_scores(gradient, table, norm_control=True)
+    return true, scores
+
+
 def trigger_scores(learn: Examples, judge: Examples, seed: int, tried: int = 40) -> pd.DataFrame:
     """First-order scores against the true loss of a sample of words, in two slots.
 
@@ -58,16 +77,12 @@ def trigger_scores(learn: Examples, judge: Examples, seed: int, tried: int = 40)
     """
     rng = np.random.default_rng([seed, 47])
     vocabulary = word_tokens(judge.lm)
-    sides = {"other examples": learn, "same examples": judge}
     lines = []
     for start in (rng.choice(vocabulary, 3).tolist(), list(judge.wording.words)):
         slot = int(rng.integers(len(start)))
         words = np.sort(rng.choice(vocabulary, tried, replace=False))
-        true = judge.losses([[*start[:slot], int(t), *start[slot + 1 :]] for t in words]).mean(1)
-        table = judge.vocabulary.numpy()[words].astype(float)
-        for (whose, examples), at in product(sides.items(), EXPANSIONS):
-            gradient = examples.gradients(start, slot, at, seed, vocabulary).mean(0)
-            found = candidate_scores(gradient, table, norm_control=True)
+        true, scores = words_in_slot(learn, judge, start, slot, words, seed)
+        for (whose, at), found in scores.items():
             ahead = (true < true[np.argsort(-found)[:TOP]].min()).mean()
             values = {"spearman": spearmanr(found, -true)[0], "better than the best of ten": ahead}
             lines += [(at, whose, metric, value) for metric, value in values.items()]

@@ -53,13 +53,12 @@ __getattr__, __dir__, __all__ = lazy_exports(
             *("say_which_were_run", "share_decided", "show_gains", "table_of_tests"),
         ),
         "prompts": (*("ScorePlot", "agreement_table", "order_agreement", "show_measure_scatter"),),
-        "real_likes": (
-            *("ask_users", "likes_of_real_models", "show_forms", "show_threshold"),
-            "show_wordings",
-        ),
+        "real_likes": ("likes_of_real_models", "show_forms", "show_threshold", "show_wordings"),
+        "real_live": ("ask_likes", "ask_triggers", "ask_users"),
+        "real_live_titles": ("ask_named", "ask_vectors", "ask_years"),
         "real_model": (
-            *("interval_table", "named_findings", "probe", "real_model", "show_memory"),
-            *("show_named", "show_reranking", "show_triggers"),
+            *("interval_table", "named_findings", "probe", "show_memory", "show_named"),
+            *("show_reranking", "show_triggers"),
         ),
         "scale": ("show_scale", "show_search_by_size", "size_tests"),
         "searches": (

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
-from tutorial_lib.errors import InputError
-from tutorial_lib.strategies.like_prompts import like_wording
-from tutorial_workshop.experiments.real_titles import by_wording, like_answers, likes_split
+from tutorial_workshop.experiments.real_titles import by_wording
 from tutorial_workshop.figures.grid import select
-from tutorial_workshop.figures.real_model import dots, interval_table, real_model
+from tutorial_workshop.figures.real_model import dots, interval_table
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes
 
@@ -24,24 +20,6 @@ def likes_of_real_models(recorded: pd.DataFrame) -> pd.DataFrame:
     vectors = vectors[(vectors["lm"] == "minilm") & (vectors["strategy"] == "head")]
     together = pd.concat([asked, vectors.replace({"strategy": {"head": "MiniLM head"}})])
     return together[together["user"].isin(asked.loc[asked["lm"] == "smollm2", "user"])]
-
-
-def ask_users(wordings: Sequence[str], users: int, most: int = 4) -> None:
-    """Ask SmolLM2 now, whether some users of MovieLens-100K will like films that they rated later;
-    where model or data are not here, one line says what to do.
-    """
-    lm = real_model()
-    if lm is None:
-        return
-    try:
-        split = likes_split(download=False)
-    except InputError as error:
-        say(str(error))
-        return
-    asked = {name: like_wording(name) for name in wordings}
-    each = by_wording(like_answers(lm, split, range(users), asked, most))
-    shares = each.groupby("wording", sort=False)[["yes", "truth"]].mean()
-    table(shares, caption=f"Shares of yes, and of likes: {users} users, asked just now", digits=2)
 
 
 def show_wordings(answers: pd.DataFrame) -> pd.DataFrame:

