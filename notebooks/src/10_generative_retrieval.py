@@ -104,7 +104,8 @@ def cluster(points, level):
 words, left = residual_words(vectors, LEVELS, cluster)
 same = (words == residual_kmeans(vectors, CODES, LEVELS, seed=SEED)[0]).all()
 unsaid = (left**2).sum() / (vectors**2).sum()
-say(f"The library gives {'the same' if same else 'OTHER'} words. The three words leave {unsaid:.0%} unsaid.")
+agree = "the same" if same else "OTHER"
+say(f"The library gives {agree} words. The three words leave {unsaid:.0%} unsaid.")
 
 # %% [markdown]
 # Two items can end with the same three words: a **collision**. Then a fourth token tells them

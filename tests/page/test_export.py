@@ -188,11 +188,17 @@ def test_code_that_is_not_the_lesson_stands_behind_a_line_that_opens_it():
         new_code_cell("a = 1\n\nif a < 2:\n    pass", metadata={"tags": ["setup"]}),
         new_code_cell("PROFILE = 'quick'", metadata={"tags": ["injected-parameters"]}),
         new_code_cell("import some", metadata={"tags": ["hide-input"]}),
+        new_code_cell("import other", metadata={"tags": ["hide-input"]}),
         new_code_cell("the_lesson = 3"),
     ]
     page = export_html(new_notebook(cells=given))
     lines = ["Set-up", "Run with these parameters", "Show the code"]
     assert re.findall(r"<summary>(.*?)</summary>", page) == lines
     inside = "".join(re.findall(r"<details>.*?</details>", page, re.S))
-    assert "if a &lt; 2:" in inside and "PROFILE" in inside and "the_lesson" not in inside
+    assert (
+        "if a &lt; 2:" in inside
+        and "PROFILE" in inside
+        and "import other" in inside
+        and "the_lesson" not in inside
+    )
     assert page.count("PROFILE") == 1 and page.count("&lt; 2") == 1

@@ -188,18 +188,27 @@ FOLDED = {
 
 def _folded_code(notebook):
     """The notebook with the code of cells tagged as in `FOLDED`, which is not the lesson, before
-    them, below a line that opens it; the exporter leaves out their own input.
+    them, below a line that opens it, one line for neighbours that put out nothing; the exporter
+    leaves out their own input.
     """
     from nbformat.v4 import new_markdown_cell
 
-    cells = []
+    cells: list = []
+    source, before = "", ""
     for cell in notebook.cells:
         names = [FOLDED[tag] for tag in cell.metadata.get("tags", ()) if tag in FOLDED]
-        if cell.cell_type == "code" and names:
-            code = f"<pre><code>{html.escape(cell.source)}</code></pre>"
+        name = names[0] if cell.cell_type == "code" and names else ""
+        if name:
+            if name == before and not cells[-1].get("outputs"):
+                source += f"\n\n{cell.source}"
+                del cells[-2:]
+            else:
+                source = cell.source
+            code = f"<pre><code>{html.escape(source)}</code></pre>"
             # a blank line would end the HTML of a Markdown cell
-            cells.append(new_markdown_cell(folded(names[0], code.replace("\n\n", "\n&#8203;\n"))))
+            cells.append(new_markdown_cell(folded(name, code.replace("\n\n", "\n&#8203;\n"))))
         cells.append(cell)
+        before = name
     notebook.cells = cells
     return notebook
 
