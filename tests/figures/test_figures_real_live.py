@@ -94,7 +94,7 @@ def test_the_cost_is_said_before_the_model_is_loaded(split, here, monkeypatch, c
     monkeypatch.setattr(real_live, "load_language_model", lambda name: print("loaded") or here)
     calls(split)["users"]()
     first, second, *_ = capsys.readouterr().out.splitlines()
-    assert "processor seconds and 1.5 GB" in first and second == "loaded"
+    assert "processor seconds, 1.5 GB" in first and second == "loaded"
 
 
 def test_the_same_users_stand_beside_what_was_recorded_of_them(split, here, capsys):

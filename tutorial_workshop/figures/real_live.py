@@ -53,7 +53,7 @@ def real_model(data: Callable[[], T], what: str, seconds: int) -> tuple[Language
     except InputError as error:
         say(str(error))
         return None
-    say(f"{what}: about {seconds} processor seconds and {GIGABYTES} GB.")
+    say(f"SmolLM2 is asked now. {what}: about {seconds} processor seconds, {GIGABYTES} GB.")
     return load_language_model("smollm2"), found
 
 
@@ -106,12 +106,14 @@ def ask_triggers(recorded: pd.DataFrame, words: int = 20, likes: int = 8, seed: 
         digits=3,
     )
     now = {place: spearmanr(found, -loss)[0] for place, found in scores.items()}
-    means = slot_means(recorded)
+    means = slot_means(recorded).rename(
+        columns={"mean": "recorded", "low": "95 % low", "high": "95 % high"}
+    )
     means.insert(0, "now, one slot", pd.Series(now))
     table(
         by_gradient(means),
-        caption="Spearman of first-order score and fall of the loss: now, and recorded (mean over "
-        "slots, 95 % t interval)",
+        caption="Spearman of first-order score and fall of the loss: now, and recorded, mean over "
+        "slots",
         digits=3,
     )
     chance = 1.96 / np.sqrt(words - 1)

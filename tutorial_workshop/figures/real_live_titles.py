@@ -12,7 +12,7 @@ from tutorial_lib.audit import list_similarity
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.data.splits import Split
 from tutorial_lib.language.attributes import NEUTRAL, PARAPHRASES
-from tutorial_lib.language.verbalise import verbaliser
+from tutorial_lib.language.verbalise import as_spoken, verbaliser
 from tutorial_lib.models import load_language_model
 from tutorial_lib.models.kept import title_vectors
 from tutorial_lib.models.pretrained import MINILM_PACKAGE
@@ -110,7 +110,8 @@ def ask_years(recorded: pd.DataFrame, films: int = 25) -> None:
         for what, of in parts.items()
         for how, column in (("right", "guessed"), ("the same answers, dealt out", "dealt"))
     }
-    first = now.set_index("title")[["year", "guessed", "dealt"]].head(5)
+    first = now.set_index(pd.Index(as_spoken(now["title"].tolist()), name="film"))
+    first = first[["year", "guessed", "dealt"]].head(5)
     table(first, caption="Five of the films: year, answer, and an answer dealt from another film")
     means = interval_table(shares).rename_axis("year of a film")
     table(means, caption="Share of right answers, 95 % intervals", digits=3)
