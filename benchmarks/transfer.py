@@ -26,14 +26,15 @@ from tutorial_lib.models import EASE, Blend
 from tutorial_lib.recommender import top_k
 from tutorial_workshop.experiments import transfer
 from tutorial_workshop.experiments.cells import labelled_only
+from tutorial_workshop.experiments.graph_paths import path_cells
 from tutorial_workshop.experiments.results import to_bytes
 
 TABLE = "results/transfer.csv.gz"
 KEYS = ["part", "overlap", "labels", "system", "seed"]
 PARTS = {
     "cold": transfer.cold_item_cells,
-    "paths": transfer.path_cells,
-    "real-paths": partial(transfer.path_cells, name=transfer.REAL_SOURCE, users=400),
+    "paths": path_cells,
+    "real-paths": partial(path_cells, name=transfer.REAL_SOURCE, users=400),
 }
 
 

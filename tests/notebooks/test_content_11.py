@@ -88,8 +88,9 @@ def test_the_widget_draws_every_setting():
         view.draw(supporting)
 
 
-def test_a_larger_model_is_worth_less_than_the_margin_at_every_number_of_labels():
-    """What section 8 says in so many words."""
-    tests = size_tests(recorded_table("scale.csv.gz"))
-    assert list(tests) == ["0 labels", "16 labels", "64 labels", "256 labels"]
-    assert {c.verdict(0.01) for c in tests.values()} == {"equivalent"}
+def test_what_section_8_says_of_three_sizes():
+    """A third of the parameters ranks worse than kit-gpt, three times the parameters like it."""
+    small, large = size_tests(recorded_table("scale.csv.gz")).values()
+    assert list(small) == list(large) == ["0 labels", "16 labels", "64 labels", "256 labels"]
+    assert all(c.ci[0] > 0 and 0.008 < c.difference < 0.013 for c in small.values())
+    assert {c.verdict(0.01) for c in large.values()} == {"equivalent"}

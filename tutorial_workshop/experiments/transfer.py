@@ -21,7 +21,6 @@ from tutorial_lib.evaluation import expected_among, expected_metrics
 from tutorial_lib.models import EASE, Blend, Oracle, Popularity, SequenceRecommender, TransitionKNN
 from tutorial_lib.models.baselines import interaction_matrix
 from tutorial_lib.models.kept import title_vectors
-from tutorial_lib.models.paths import PathRecommender
 from tutorial_lib.models.text_transfer import TextEncoder, TextRecommender
 from tutorial_lib.recommender import top_k
 from tutorial_lib.training import Plan
@@ -38,7 +37,6 @@ LABELS = (0, 16, 64, PEOPLE)
 USERS = 200  # of these, test users
 ASKED = 100  # of the test users, for whom a prompt is asked
 COLD_PEOPLE = 800  # users of the world with new items
-GRAPH_PEOPLE = 400  # users whose paths are learned
 SHAPE: dict[str, Any] = {"width": 48, "layers": 1, "dropout": 0.1}
 LONG = Plan(epochs=12, learning_rate=4e-3)  # the source, or a target without one
 SHORT = Plan(epochs=5, learning_rate=4e-3, batch_tokens=512)  # from one world to another
@@ -262,50 +260,3 @@ def cold_item_cells(seed: int, users: int = USERS) -> Iterator[tuple[str, float,
         frame["share of new"] = new[lists].mean(axis=1)
         frame.index = pd.Index(rows, name="user")
         yield name, time.process_time() - start, frame
-
-
-def path_cells(
-    seed: int, name: str = "world-movies", users: int = 100
-) -> Iterator[tuple[str, float, pd.DataFrame]]:
-    """Paths over the graph of a dataset, written freely and along the graph, with the share of
-    triples at each hop that exist; and baselines on the same users.
-
-    On real data the item that came next counts as certain: expectations are realised values.
-    """
-    dataset = load_dataset(name)
-    dataset = dataset.k_core(5) if dataset.truth is None else dataset
-    people = range(min(GRAPH_PEOPLE, dataset.n_users))
-    split = leave_last_out(dataset.subset_users(people))
-    rows = np.flatnonzero([len(t) > 0 for t in split.sample_targets(users).test_target])
-    histories = [split.test_history[row] for row in rows]
-    truth: Any = split.dataset.truth
-    if truth is None:
-        p = interaction_matrix([split.test_target[row] for row in rows], dataset.n_items).toarray()
-    else:
-        p = truth.next_item_probabilities(histories)
-
-    def judged(lists: np.ndarray) -> pd.DataFrame:
-        return expected_metrics(lists, p, k=10, users=rows.tolist())[["recall@10", "ndcg@10"]]
-
-    start = time.process_time()
-    model = PathRecommender().fit(split, seed=seed)
-    for name, constrained in (("paths, free", False), ("paths, along the graph", True)):
-        model.constrained = constrained
-        frame = judged(model.recommend(histories, k=10, users=rows.tolist()))
-        written = model.write(histories, rows.tolist())
-        hops = written.faithful(model.graph, histories)
-        frame = frame.assign(**{f"hop {hop}": hops[hop - 1] for hop in (1, 2, 3)})
-        yield name, time.process_time() - start, frame.assign(nowhere=(written.items < 0).mean())
-    if seed == 0:
-        for baseline in (EASE(), TransitionKNN(), Popularity(), Oracle()):
-            if isinstance(baseline, Oracle) and truth is None:
-                continue
-            start = time.process_time()
-            name = type(baseline).__name__.replace("Oracle", "ceiling")
-            lists = baseline.fit(split).recommend(histories, k=10)
-            yield name, time.process_time() - start, judged(lists)
-        for hops in (1, 2, 3):
-            within = model.graph.within(histories, hops)
-            best = judged(top_k(np.where(within, p, -np.inf), 10, exclude=histories))
-            best["reachable"] = (p * within).sum(axis=1)
-            yield f"ceiling within {hops} hops", 0.0, best

@@ -69,7 +69,7 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "stakeholder_map": ("show_stakeholder_map",),
         "transfer": (
             *("TransferView", "recorded_cells", "recorded_tests"),
-            *("share_of_ceiling", "show_board", "show_leaders", "show_written_paths"),
+            *("say_paths", "share_of_ceiling", "show_board", "show_leaders", "show_written_paths"),
         ),
         "verdicts": ("VerdictView",),
         "words": ("difference_in_words", "recap_table", "verdict_table"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,6 @@ from tutorial_workshop.figures.labels import label_curves, over_seeds
 from tutorial_workshop.figures.searches import search_traces, shares_of_calls
 from tutorial_workshop.page.output import show, table
 
-OWN, LARGEST = 128, 256  # widths
 LEFTMOST = 4  # where 0 stands on a logarithmic axis
 UNTUNED, TUNED, BEST = "pre-train-only", "full", "ceiling"
 
@@ -64,19 +65,27 @@ def show_scale(recorded: pd.DataFrame) -> dict[str, dict[int, tuple[float, float
     return shares
 
 
-def size_tests(recorded: pd.DataFrame) -> dict[str, Comparison]:
-    """The largest model minus the kit's own, untuned and tuned in full, by labelled users.
+def size_tests(recorded: pd.DataFrame) -> dict[str, dict[str, Comparison]]:
+    """Each size minus the next smaller one, untuned and tuned in full, by labelled users.
 
     Args:
         recorded: ``data/results/scale.csv.gz``.
+
+    Returns:
+        "larger − smaller" -> "n labels" -> the difference in expected NDCG@10: a family of tests
+        for each pair of sizes.
     """
     part = recorded[recorded["part"] == "labels"].astype({"calls": int})
-    found = {}
-    for name, labels in ((UNTUNED, 0), *((TUNED, n) for n in sorted(set(part["calls"]) - {0}))):
-        rows = part[(part["name"] == name) & (part["calls"] == labels)]
-        values = rows.pivot_table("value", ["seed", "user"], "width").dropna()
-        large, own = (values[[width]].set_axis(["ndcg@10"], axis=1) for width in (LARGEST, OWN))
-        found[f"{labels} labels"] = compare(large, own, "ndcg@10")
+    found: dict[str, dict[str, Comparison]] = {}
+    for sizes in pairwise(sorted(set(part["parameters"]))):
+        family = found.setdefault(" − ".join(map(_millions, reversed(sizes))), {})
+        for labels in sorted(set(part["calls"])):
+            rows = part[
+                (part["name"] == (TUNED if labels else UNTUNED)) & (part["calls"] == labels)
+            ]
+            values = rows.pivot_table("value", ["seed", "user"], "parameters").dropna()
+            small, large = (values[[size]].set_axis(["ndcg@10"], axis=1) for size in sizes)
+            family[f"{labels} labels"] = compare(large, small, "ndcg@10")
     return found
 
 
@@ -94,7 +103,8 @@ def show_search_by_size(recorded: pd.DataFrame, at: str = "mean x1") -> pd.DataF
         search came down to random search's end, and the mean share of the calls that it took.
     """
     rows = {}
-    for parameters, some in recorded.groupby("parameters"):
+    searched = recorded[recorded["part"] != "labels"]
+    for parameters, some in searched.groupby("parameters"):
         slots = some[(some["metric"] == "spearman") & (some["name"] == at)]
         row: dict = {
             kind: over_seeds(slots.loc[slots["setting"] == f"{kind}, cosine", "value"])

@@ -12,7 +12,7 @@ import pandas as pd
 from tutorial_lib.errors import InputError
 from tutorial_lib.evaluation import Comparison, compare
 from tutorial_workshop.figures.labels import label_curves, over_seeds
-from tutorial_workshop.page.output import points, table
+from tutorial_workshop.page.output import points, say, table
 
 SYSTEMS = (  # that are drawn over labels, in this order
     "EASE, target alone",
@@ -197,6 +197,18 @@ def show_leaders(board: pd.DataFrame, *, ceiling: str) -> None:
             "within its interval": ", ".join(near) or "no other",
         }
     table(pd.DataFrame(rows).T.rename_axis("cut"), caption="Who leads in each cut", digits=3)
+
+
+def say_paths(rows: pd.DataFrame) -> None:
+    """Say of recorded paths how far the next items lie, and which written triples exist."""
+    means = rows.groupby("system")[["hop 1", "hop 2", "hop 3", "nowhere", "reachable"]].mean()
+    reach = [means.loc[f"ceiling within {hops} hops", "reachable"] for hops in (1, 2, 3)]
+    within = ", ".join(f"{share:.0%} within {hops}" for hops, share in enumerate(reach, start=1))
+    say(f"Next items that a path can reach: {within} hops.")
+    for name in ("paths, free", "paths, along the graph"):
+        exist = ", ".join(f"{means.loc[name, f'hop {hop}']:.0%}" for hop in (1, 2, 3))
+        nowhere = means.loc[name, "nowhere"]
+        say(f"{name}: {exist} of the triples exist at hop 1, 2, 3; {nowhere:.0%} end at no item.")
 
 
 def show_written_paths(written, graph, titles: Sequence[str], number: int = 3) -> None:
