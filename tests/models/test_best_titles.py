@@ -59,6 +59,26 @@ def test_the_lists_are_those_of_scoring_everything(name, k, nodes, prompts, monk
         assert (found.scores[~there] == -np.inf).all()
 
 
+@pytest.mark.parametrize("loose", [0.0, 0.25, 0.5])
+def test_a_loose_bound_ends_the_search_and_the_lists_stay_the_same(loose, monkeypatch):
+    """A prior taken off lifts the bound of every node: without an end, all nodes would be read, a
+    few at a time, for ten times what scoring all of them costs.
+    """
+    lm, titles, asked = tiny_lms.lm("kit-gpt"), tiny_lms.catalogue(), tiny_lms.prompts()
+    plain, trie = log_likelihood(lm, asked, titles).log_probability, catalogue_trie(lm, titles)
+    prior = log_likelihood(lm, ["and then"], titles).log_probability[0]
+    hidden, inner, full = [[]] * len(asked), (trie.n_children > 0).sum() - 1, []
+    monkeypatch.setattr(module, "NODES_AT_ONCE", 2)
+    monkeypatch.setattr(module, "LOOSE", loose)
+    every = module.every_title
+    monkeypatch.setattr(module, "every_title", lambda *of: full.append(of[1]) or every(*of))
+    found = best_titles(lm, asked, trie, 5, added=-prior, hidden=hidden)
+    alike(found.items, plain - prior, 5, hidden)
+    given_up = found.n_read >= inner
+    assert len(full) == given_up.sum() > 0 and all(len(prompts) == 1 for prompts in full)
+    assert (found.n_read[given_up] - inner <= loose * inner + 2).all()
+
+
 @pytest.mark.parametrize(
     "strategy", ["zero-shot", "item-bias", "soft-prompt", "prefix", "lora", "head"]
 )

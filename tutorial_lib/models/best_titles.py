@@ -10,13 +10,14 @@ import torch
 
 from tutorial_lib.data.histories import Histories, check_histories
 from tutorial_lib.errors import InputError, is_whole
-from tutorial_lib.models.decoding import MEGABYTES, tokens_at_once
+from tutorial_lib.models.decoding import MEGABYTES, every_title, tokens_at_once
 from tutorial_lib.models.language_models import LanguageModel
 from tutorial_lib.models.trie import Trie
 from tutorial_lib.models.trie_readers import CausalReader
 from tutorial_lib.recommender import top_k
 
 NODES_AT_ONCE = 16  # of one prompt: more of them would be read in vain, fewer take more passes
+LOOSE = 0.125  # share of the inner nodes: who has read more goes on to read all, in fewer passes
 MOST_PROMPTS, MOST_OF_LARGE = 64, 8  # side by side; of a model whose keys and values are large
 
 
@@ -27,7 +28,8 @@ class BestTitles:
     Args:
         items: int [n, k], best first; -1 where fewer than k may be listed.
         scores: float64 [n, k]: log p(candidate | prompt) in nats, with what was added to it.
-        n_read: int [n], nodes of the trie that had to be read.
+        n_read: int [n], nodes of the trie that had to be read (some of them twice, where the
+            search was given up).
     """
 
     items: np.ndarray
@@ -50,7 +52,9 @@ def best_titles(
     Branch and bound (Land & Doig 1960) over the trie of titles: log p can only fall along a path,
     so no title below a node scores more than log p(node) plus the largest ``added`` among them. A
     node whose bound lies below the k-th best finished title need not be read, nor anything below
-    it; the open nodes with the highest bounds are read first.
+    it; the open nodes with the highest bounds are read first. A large ``added``, such as a prior
+    taken off, makes the bounds loose: a prompt for which more than `LOOSE` of the nodes were read
+    is scored in full instead.
 
     Args:
         lm: Causal. (An encoder-decoder model can keep nothing of the paths that it has decoded, and
@@ -74,7 +78,7 @@ def best_titles(
     n_read = np.zeros(len(prompts), dtype=np.int64)
     lm.require("causal", what="branch and bound over titles")
     at_once = tokens_at_once(lm, trie.longest, megabytes)
-    width = min(NODES_AT_ONCE, at_once)
+    width, inner = min(NODES_AT_ONCE, at_once), int((trie.n_children > 0).sum()) - 1
     size = min(MOST_OF_LARGE if lm.large else MOST_PROMPTS, at_once // width)
     order = np.argsort([len(prompt) for prompt in prompts], kind="stable")  # less padding
     for start in range(0, len(prompts), size):
@@ -86,16 +90,29 @@ def best_titles(
             of, row = check_histories([hidden[row] for row in rows], n_candidates)
             value[row, of] = -np.inf
         with torch.inference_mode():
-            total, n_read[rows] = _search(lm, [prompts[row] for row in rows], trie, k, value, width)
+            part = [prompts[row] for row in rows]
+            total, n_read[rows] = _search(lm, part, trie, k, value, width, LOOSE * inner)
+            for at in np.flatnonzero(n_read[rows] > LOOSE * inner):
+                total[at] = every_title(lm, [part[at]], trie, at_once)[0] + value[at]
+                n_read[rows[at]] += inner
         items[rows] = top_k(total, k, exclude=[[]] * len(rows))
         scores[rows] = np.take_along_axis(total, np.maximum(items[rows], 0), axis=1)
     return BestTitles(items, np.where(items < 0, -np.inf, scores), n_read)
 
 
 def _search(
-    lm: LanguageModel, prompts: Sequence[str], trie: Trie, k: int, value: np.ndarray, width: int
+    lm: LanguageModel,
+    prompts: Sequence[str],
+    trie: Trie,
+    k: int,
+    value: np.ndarray,
+    width: int,
+    most_read: float,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Scores [n, n_candidates], exact where they count and -inf where nobody looked; nodes read."""
+    """Scores [n, n_candidates], exact where they count and -inf where nobody looked; nodes read.
+
+    The search of a prompt ends once it has read more than ``most_read``, and is of no use then.
+    """
     reader = CausalReader(lm, prompts, trie)
     logp = np.full((len(prompts), len(trie.parent)), -np.inf)
     logp[:, 0] = 0.0
@@ -111,6 +128,7 @@ def _search(
         worst = np.partition(finished, -k, axis=1)[:, -k, None]  # the k-th best so far
         bound = np.where(is_open[alive], logp[alive] + most[alive], -np.inf)
         bound[bound < worst] = -np.inf
+        bound[n_read[alive] > most_read] = -np.inf  # given up
         busy = np.flatnonzero(bound.max(axis=1) > -np.inf)
         if not len(busy):
             return logp[:, trie.last] + value, n_read

@@ -89,7 +89,7 @@ def log_likelihood(
             size = int(np.clip(at_once // (2 * trie.longest), 1, most))
             for start in range(0, len(prompts), size):
                 part = slice(start, start + size)
-                rows[part] = _scored(lm, prompts[part], trie, at_once)
+                rows[part] = every_title(lm, prompts[part], trie, at_once)
     return Likelihoods(rows, tokens)
 
 
@@ -133,8 +133,9 @@ def tokens_at_once(lm: LanguageModel, longest: int, megabytes: float) -> int:
     return max(1, int(megabytes * 2**20 / (8 * steps * lm.model.config.vocab_size)))
 
 
-def _scored(lm: LanguageModel, prompts: Sequence[str], trie: Trie, tokens: int) -> np.ndarray:
-    """log p(candidate | prompt), [n, n_candidates]: every inner node of the trie is read.
+def every_title(lm: LanguageModel, prompts: Sequence[str], trie: Trie, tokens: int) -> np.ndarray:
+    """log p(candidate | prompt), [n, n_candidates]: every inner node of the trie is read, at most
+    ``tokens`` in one pass.
 
     Why in pieces that forget each other: in one long row each node would look through all nodes
     before it, though it may see its ancestors only.
