@@ -85,7 +85,7 @@ def ask_triggers(recorded: pd.DataFrame, words: int = 20, likes: int = 8, seed: 
         return
     lm, split = ready
     lm.model.requires_grad_(False)
-    rng = np.random.default_rng([seed, 54])
+    rng = np.random.default_rng([seed, 58])
     sides = rng.permutation(drawn_rows(split)[-256:]).reshape(2, -1)
     learn, judge = (like_examples(lm, split, rows.tolist(), seed, likes) for rows in sides)
     vocabulary = word_tokens(lm)
@@ -105,7 +105,11 @@ def ask_triggers(recorded: pd.DataFrame, words: int = 20, likes: int = 8, seed: 
         f"from {loss.min():.3f} to {loss.max():.3f}",
         digits=3,
     )
-    now = {place: spearmanr(found, -loss)[0] for place, found in scores.items()}
+    _show_slot({place: spearmanr(of, -loss)[0] for place, of in scores.items()}, words, recorded)
+
+
+def _show_slot(now: dict[tuple[str, str], float], words: int, recorded: pd.DataFrame) -> None:
+    """Correlations of today's slot, (setting, name) -> value, beside `slot_means`."""
     means = slot_means(recorded).rename(
         columns={"mean": "recorded", "low": "95 % low", "high": "95 % high"}
     )
