@@ -666,9 +666,10 @@ if PROFILE != "smoke":
 # which is what a search has, it may even point the other way.
 
 # %% [markdown]
-# **Is there a size at which the gradient begins to pay?** kit-gpt was pre-trained once more on the
-# same texts with three times as many parameters. Sections 2 and 3 in both sizes, recorded in five
-# seeds (`python benchmarks/scale.py`). SmolLM2 above is the next point, on another question.
+# **Is there a size at which the gradient begins to pay?** kit-gpt was pre-trained again on the same
+# texts with a third and with three times as many parameters. Sections 2 and 3 in all three sizes,
+# recorded in five seeds (`python benchmarks/scale.py`). SmolLM2 above is the next point, on another
+# question.
 
 # %%
 from tutorial_workshop.figures import show_search_by_size
@@ -677,10 +678,14 @@ by_size = show_search_by_size(recorded_table("scale.csv.gz"))
 
 # %% [markdown]
 # Read the two correlations first: what a gradient says about the examples that it was taken on, and
-# what is left of it on others, which is what a search needs. Then the search itself. It begins to
-# pay at the size where *gradient − random* lies below 0 with its whole interval, and where half of
-# the calls suffice in all seeds. Look whether a row does: a curve that goes nowhere near it is an
-# answer too, for models up to the size of its last point.
+# what is left of it on others, which is what a search needs. Then the search itself: it pays where
+# *gradient − random* lies below 0 with its whole interval, and where half of the calls suffice.
+#
+# What that means: it does not begin to pay with size, it ends. In the smallest model the gradient
+# comes down to chance's end in most seeds, with about half of the calls, and yet not surely below it;
+# in the two larger ones it never gets there. A larger model's loss bends more within the distance
+# from one word to another, and a first-order score is a straight line. So if you search words with
+# a gradient, check in your own model that its scores rank anything, as in section 2.
 
 # %% [markdown]
 # ## Recap
