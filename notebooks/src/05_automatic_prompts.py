@@ -683,9 +683,9 @@ by_size = show_search_by_size(recorded_table("scale.csv.gz"))
 #
 # What that means: it does not begin to pay with size, it ends. In the smallest model the gradient
 # comes down to chance's end in most seeds, with about half of the calls, and yet not surely below it;
-# in the two larger ones it never gets there. A larger model's loss bends more within the distance
-# from one word to another, and a first-order score is a straight line. So if you search words with
-# a gradient, check in your own model that its scores rank anything, as in section 2.
+# in the two larger ones it never gets there. The correlations do not explain it: they are no higher
+# where it pays. Five seeds of three small models are no law, so before you spend backward passes on
+# a search, hold it against chance at equal calls in your own model, as section 3 does.
 
 # %% [markdown]
 # ## Recap
