@@ -483,7 +483,8 @@ for path in (begin, [*begin, relation]):
 say(
     f"After “{titles[begin[2]]}” may come: "
     f"{', '.join(graph.names(sorted(allowed_next(begin[2:], known)), titles))}.",
-    f"{whose(allowed_next, '09-constraint')} and the library agree: {all(agree)}.",
+    f"{whose(allowed_next, '09-constraint')} and the library agree: "
+    f"{'yes' if all(agree) else 'no'}.",
 )
 
 # %% [markdown]

@@ -75,8 +75,8 @@ table(
 # What is worth most is the way to it: a claim became a difference, a margin and an interval.
 
 # %% [markdown]
-# ## 2. Five open questions
-# The survey ends with open questions, the tutorial with next checks. Five of them can be turned
+# ## 2. Six open questions
+# The survey ends with open questions, the tutorial with next checks. Six of them can be turned
 # into an experiment here:
 #
 # | question | experiment | section |
@@ -85,7 +85,8 @@ table(
 # | Does **outside evidence** in a prompt make answers true? | right, shuffled and false reviews | 4 |
 # | Do **experts** divide several domains among them? | top-1 gates on three worlds | 6 |
 # | Does a **thought** before the answer help? | the next item's theme, or as many empty words | 7 |
-# | Does what holds in papers hold on **your** data? | the capstone, on a log of yours | 8 |
+# | Is it all a question of **size**? | one model with .4, 1.2 and 4.0 million parameters | 8 |
+# | Does what holds in papers hold on **your** data? | the capstone, on a log of yours | 9 |
 #
 # What cannot be answered at this scale (how all this changes with a thousand times the parameters)
 # is left open here, and said so.
