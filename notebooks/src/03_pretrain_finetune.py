@@ -690,13 +690,13 @@ say(
 # All models above are small and read about made-up people. Here are two that have read the web: on
 # MovieLens-100K, will a user **like** a film? Each gets a head on its vectors of the titles, tuned
 # on the ratings of 16, 64 or 256 labelled users; SmolLM2, a causal model of 135 million parameters,
-# is also asked in words, and with 64 of them tuned by LoRA on the answers (`lora-words`, the set-up
+# is also asked in words and tuned by LoRA on the answers of the same users (`lora-words`, the set-up
 # of TALLRec, Bao et al. 2023). Beside them `popularity`, the share of likes that an item has among
 # the same labelled users. **Recorded** (`python benchmarks/grid.py --part like words`; hours on two
 # cores).
 #
-# **Guess first:** with 64 labelled users, is SmolLM2, tuned by LoRA on answers in words, shown to be
-# better than the share of likes?
+# **Guess first:** is SmolLM2, tuned by LoRA on answers in words, shown to be better than the share of
+# likes at any number of labelled users?
 
 # %%
 # in place of None: your guess
