@@ -29,6 +29,7 @@ from tutorial_lib.models.generative_retrieval import GenerativeRetriever
 from tutorial_lib.models.semantic_ids import ID_SCHEMES, token_ids
 from tutorial_lib.models.time_aware import TimeAwareRecommender
 from tutorial_lib.models.trie import Trie
+from tutorial_workshop.experiments.cells import next_item_chances
 from tutorial_workshop.experiments.results import to_bytes
 
 RUNS = Path(__file__).resolve().parents[1] / "runs" / "generative"
@@ -61,11 +62,9 @@ class World:
         self.users = np.asarray(self.split.users)[rows]
         n_items = self.split.dataset.n_items
         new = np.zeros(n_items, dtype=bool)
-        if dataset.truth is None:
-            targets = np.array([self.split.test_target[row][0] for row in rows])
-            self.p = np.eye(n_items)[targets]
-        else:
-            self.p = dataset.truth.next_item_probabilities(self.histories)
+        targets = [self.split.test_target[row][0] for row in rows]
+        self.p = next_item_chances(self.split.dataset, self.histories, targets)
+        if dataset.truth is not None:
             new[dataset.truth.new_items] = True
         followed = np.zeros((n_items, n_items), dtype=bool)
         for items in self.split.train:

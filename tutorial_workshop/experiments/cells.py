@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from numbers import Integral
 from urllib.parse import quote
 
+import numpy as np
+
 from tutorial_lib.data import hold_out_k, leave_last_out, load_dataset
 from tutorial_lib.data.splits import EMPTY, Split
 from tutorial_lib.errors import LARGEST_SEED, InputError, check_whole, unknown_name
@@ -174,6 +176,13 @@ def split_of(dataset: str, held_out: int = 1) -> Split:
     ds = load_dataset(dataset)
     ds = ds if ds.truth is not None else ds.k_core(CORE)
     return leave_last_out(ds) if held_out == 1 else hold_out_k(ds, held_out, valid_k=5)
+
+
+def next_item_chances(dataset, histories: Sequence, targets: Sequence[int]) -> np.ndarray:
+    """p(next item | history), [n, n_items]: a world's own; on other data 1 for the drawn target."""
+    if dataset.truth is not None:
+        return dataset.truth.next_item_probabilities(histories)
+    return np.eye(dataset.n_items)[np.asarray(targets)]
 
 
 def language_model(name: str):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +11,9 @@ import pandas as pd
 from tutorial_lib.data import leave_last_out, load_dataset
 from tutorial_lib.evaluation import expected_metrics
 from tutorial_lib.models import EASE, Oracle, Popularity, TransitionKNN
-from tutorial_lib.models.baselines import interaction_matrix
 from tutorial_lib.models.paths import PathRecommender
 from tutorial_lib.recommender import top_k
+from tutorial_workshop.experiments.cells import CORE, next_item_chances
 
 PEOPLE = 400  # users whose paths are learned
 
@@ -28,16 +27,13 @@ def path_cells(
     On real data the item that came next counts as certain: expectations are realised values.
     """
     dataset = load_dataset(name)
-    dataset = dataset.k_core(5) if dataset.truth is None else dataset
+    dataset = dataset.k_core(CORE) if dataset.truth is None else dataset
     people = range(min(PEOPLE, dataset.n_users))
     split = leave_last_out(dataset.subset_users(people))
     rows = np.flatnonzero([len(t) > 0 for t in split.sample_targets(users).test_target])
     histories = [split.test_history[row] for row in rows]
-    truth: Any = split.dataset.truth
-    if truth is None:
-        p = interaction_matrix([split.test_target[row] for row in rows], dataset.n_items).toarray()
-    else:
-        p = truth.next_item_probabilities(histories)
+    targets = [split.test_target[row][0] for row in rows]
+    p = next_item_chances(split.dataset, histories, targets)
 
     def judged(lists: np.ndarray) -> pd.DataFrame:
         return expected_metrics(lists, p, k=10, users=rows.tolist())[["recall@10", "ndcg@10"]]
@@ -52,9 +48,8 @@ def path_cells(
         frame = frame.assign(**{f"hop {hop}": hops[hop - 1] for hop in (1, 2, 3)})
         yield name, time.process_time() - start, frame.assign(nowhere=(written.items < 0).mean())
     if seed == 0:
-        for baseline in (EASE(), TransitionKNN(), Popularity(), Oracle()):
-            if isinstance(baseline, Oracle) and truth is None:
-                continue
+        oracle = [] if dataset.truth is None else [Oracle()]
+        for baseline in (EASE(), TransitionKNN(), Popularity(), *oracle):
             start = time.process_time()
             name = type(baseline).__name__.replace("Oracle", "ceiling")
             lists = baseline.fit(split).recommend(histories, k=10)

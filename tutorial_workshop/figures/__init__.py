@@ -23,14 +23,8 @@ __getattr__, __dir__, __all__ = lazy_exports(
         "experts": ("expert_shares", "show_against", "show_experts"),
         "feedback": ("FeedbackView",),
         "generative": (
-            *(
-                "CodeExplorer",
-                "claim_in_words",
-                "costs_table",
-                "earned",
-                "kind_means",
-                "kind_tests",
-            ),
+            *("CodeExplorer", "claim_in_words", "costs_table", "earned"),
+            *("kind_means", "kind_tests"),
             *("show_kinds", "show_rankings_by_gap", "show_written"),
         ),
         "grid": (

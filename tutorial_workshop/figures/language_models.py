@@ -7,14 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from tutorial_workshop.experiments.cells import next_item_chances
 from tutorial_workshop.page.plots import OKABE_ITO, label_axes
-
-
-def next_item_chances(dataset, histories: Sequence, targets: Sequence[int]) -> np.ndarray:
-    """p(next item | history), [n, n_items]: a world's own; on other data 1 for the drawn target."""
-    if dataset.truth is not None:
-        return dataset.truth.next_item_probabilities(histories)
-    return np.eye(dataset.n_items)[np.asarray(targets)]
 
 
 def _ndcg_at_10(lists: np.ndarray, chances: np.ndarray) -> float:
